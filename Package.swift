@@ -1,0 +1,50 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let strict: [SwiftSetting] = [.enableUpcomingFeature("InternalImportsByDefault")]
+
+let package = Package(
+  name: "cloze",
+  products: [
+    .library(name: "Cloze", targets: ["Cloze"]),
+    .library(name: "cloze", type: .dynamic, targets: ["ClozeABI"]),
+    .executable(name: "cloze-command", targets: ["ClozeCommand"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    // The public C ABI, a hand-written header that ClozeABI implements.
+    .systemLibrary(name: "CCloze", path: "include"),
+
+    .target(name: "CClozeKernels"),
+    .target(name: "CClozeSupport"),
+    .target(
+      name: "CClozeONNX",
+      cxxSettings: [.define("ONNX_ML"), .define("ONNX_NAMESPACE", to: "onnx")],
+      linkerSettings: [.linkedLibrary("onnx_proto"), .linkedLibrary("protobuf")]),
+
+    .target(name: "ClozeONNX", dependencies: ["CClozeONNX"], swiftSettings: strict),
+    .target(name: "ClozeTokenizer", swiftSettings: strict),
+    .target(
+      name: "Cloze",
+      dependencies: ["CClozeKernels", "CClozeSupport", "ClozeONNX", "ClozeTokenizer"],
+      swiftSettings: strict),
+    .target(
+      name: "ClozeABI", dependencies: ["CCloze", "CClozeSupport", "Cloze"], swiftSettings: strict),
+    .executableTarget(
+      name: "ClozeCommand",
+      dependencies: [
+        "Cloze", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+
+    .testTarget(name: "ClozeKernelsTests", dependencies: ["CClozeKernels"]),
+    .testTarget(name: "ClozeTokenizerTests", dependencies: ["ClozeTokenizer"]),
+    .testTarget(name: "ClozeONNXTests", dependencies: ["ClozeONNX"]),
+    .testTarget(name: "ClozeTests", dependencies: ["Cloze"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c11,
+  cxxLanguageStandard: .cxx17
+)

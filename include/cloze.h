@@ -1,0 +1,1 @@
+#define CLOZE_VERSION "0.1.0"
