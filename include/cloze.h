@@ -1,1 +1,404 @@
-#define CLOZE_VERSION "0.1.0"
+/* cloze.h: the C ABI of Cloze, an inference runtime for BERT.
+ *
+ * Four rules.
+ *
+ * Threads.    A cloze_model and a cloze_tokenizer never change once made: share them freely between threads.
+ *             A cloze_session holds scratch memory and worker threads: one call at a time. A second call while one
+ *             runs returns CLOZE_BUSY. cloze_cancel may be called from any thread. After fork() a session works in
+ *             the child too, as long as no call was running on it.
+ * Ownership.  What a *_load or *_create function hands out is freed with the *_free function of its type, in any
+ *             order and on any thread: a session keeps its model alive. Freeing NULL does nothing. Arrays and strings
+ *             passed in are only read during the call; results go into buffers of the caller.
+ * Errors.     A call that can fail returns a cloze_status. cloze_last_error() then gives a sentence that names the
+ *             cause, kept per thread until the next failing call on that thread. A failed call leaves no handle behind,
+ *             and what it left in a result buffer is unspecified.
+ * Boundary.   Structs begin with struct_size = sizeof(the struct); in every other field zero means the default. A
+ *             larger struct, from a newer header, is accepted if what this library does not know in it is zero. Text is
+ *             UTF-8. Float results are float32, row-major and dense. Sizes of buffers are counted in elements.
+ *
+ * Shape letters: B sequences, T tokens of all of them together, S longest sequence, D hidden size, V vocabulary size,
+ * P positions asked for.
+ */
+#ifndef CLOZE_H
+#define CLOZE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CLOZE_VERSION_MAJOR 0
+#define CLOZE_VERSION_MINOR 1
+#define CLOZE_VERSION_PATCH 0
+
+#if defined(__clang__)
+#define CLOZE_NONNULL _Nonnull
+#define CLOZE_NULLABLE _Nullable
+#else
+#define CLOZE_NONNULL
+#define CLOZE_NULLABLE
+#endif
+
+#if defined(__GNUC__)
+#define CLOZE_API __attribute__((visibility("default")))
+#else
+#define CLOZE_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- 1. Version, status, errors --------------------------------------------------------------------------------- */
+
+typedef int32_t cloze_status;
+#define CLOZE_OK 0
+#define CLOZE_INVALID_ARGUMENT 1   /* NULL handle, value out of range, struct from a newer header */
+#define CLOZE_NOT_FOUND 2          /* no such file, or a folder without a model */
+#define CLOZE_IO 3                 /* reading or writing a file failed */
+#define CLOZE_INVALID_MODEL 4      /* damaged file, shapes that contradict each other, NaN or infinite weights */
+#define CLOZE_UNSUPPORTED_MODEL 5  /* a sound file that holds no BERT this library understands */
+#define CLOZE_INVALID_TEXT 6       /* not UTF-8, or lacking what the call needs, such as a [MASK] */
+#define CLOZE_TOO_LONG 7           /* more tokens than the model or the call's limit takes */
+#define CLOZE_NO_TOKENIZER 8       /* the model came without one and none was given */
+#define CLOZE_NO_HEAD 9            /* the model lacks the head that the output needs */
+#define CLOZE_BUFFER_TOO_SMALL 10  /* the message says how many elements are needed */
+#define CLOZE_UNSUPPORTED_ISA 11   /* an instruction set was forced that this CPU lacks */
+#define CLOZE_CANCELLED 12         /* cloze_cancel was called */
+#define CLOZE_BUSY 13              /* another call is running on this session */
+#define CLOZE_OUT_OF_MEMORY 14
+#define CLOZE_INTERNAL 15          /* a fault of the library; please report it */
+
+/* The library's version, "major.minor.patch". */
+CLOZE_API const char *CLOZE_NONNULL cloze_version(void);
+
+/* The status in lower case and without prefix, "invalid_argument"; "unknown" for other numbers. */
+CLOZE_API const char *CLOZE_NONNULL cloze_status_name(cloze_status status);
+
+/* The message of this thread's last failed call; "" before the first. Valid until the next failed call on this
+ * thread. */
+CLOZE_API const char *CLOZE_NONNULL cloze_last_error(void);
+
+/* ---- 2. Tokenizers ----------------------------------------------------------------------------------------------- */
+
+/* WordPiece as BERT uses it, equal to Hugging Face's `tokenizers`. Immutable. */
+typedef struct cloze_tokenizer cloze_tokenizer;
+
+typedef struct cloze_tokenizer_options {
+  size_t struct_size;
+  int32_t lowercase;     /* 0: as the files say, else BERT's default (yes); 1: yes; 2: no */
+  int32_t strip_accents; /* the same; BERT's default follows lowercase */
+} cloze_tokenizer_options;
+
+/* Loads a tokenizer from a folder, a vocab.txt or a tokenizer.json. options may be NULL. */
+CLOZE_API cloze_status cloze_tokenizer_load(
+    const char *CLOZE_NULLABLE path, const cloze_tokenizer_options *CLOZE_NULLABLE options,
+    cloze_tokenizer *CLOZE_NULLABLE *CLOZE_NULLABLE tokenizer);
+
+/* The same from the bytes of a vocab.txt or a tokenizer.json. */
+CLOZE_API cloze_status cloze_tokenizer_load_memory(
+    const void *CLOZE_NULLABLE bytes, size_t size, const cloze_tokenizer_options *CLOZE_NULLABLE options,
+    cloze_tokenizer *CLOZE_NULLABLE *CLOZE_NULLABLE tokenizer);
+
+CLOZE_API void cloze_tokenizer_free(cloze_tokenizer *CLOZE_NULLABLE tokenizer);
+
+/* The number of entries; ids run from 0 to it, not included. 0 for NULL. */
+CLOZE_API int32_t cloze_tokenizer_vocab_size(const cloze_tokenizer *CLOZE_NULLABLE tokenizer);
+
+/* The token with this id, valid as long as the tokenizer; NULL where there is none. */
+CLOZE_API const char *CLOZE_NULLABLE cloze_tokenizer_token(
+    const cloze_tokenizer *CLOZE_NULLABLE tokenizer, int32_t id);
+
+/* The id of this token, looked up whole ("[MASK]", "##ing"); -1 where there is none. */
+CLOZE_API int32_t cloze_tokenizer_id(
+    const cloze_tokenizer *CLOZE_NULLABLE tokenizer, const char *CLOZE_NULLABLE token);
+
+/* A list of texts, or of pairs of texts. */
+typedef struct cloze_texts {
+  size_t struct_size;
+  size_t count;                                                     /* B */
+  const char *CLOZE_NULLABLE const *CLOZE_NULLABLE texts;           /* [B] */
+  const size_t *CLOZE_NULLABLE lengths;                             /* [B] bytes; NULL: texts end at NUL */
+  const char *CLOZE_NULLABLE const *CLOZE_NULLABLE pairs;           /* [B] second texts; NULL: none; an entry may be NULL */
+  const size_t *CLOZE_NULLABLE pair_lengths;                        /* [B] bytes; NULL: pairs end at NUL */
+} cloze_texts;
+
+/* What to do with a text that is longer than max_tokens. */
+typedef int32_t cloze_truncation;
+#define CLOZE_TRUNCATION_DEFAULT 0       /* ERROR in cloze_tokenize, LONGEST_FIRST elsewhere */
+#define CLOZE_TRUNCATION_ERROR 1         /* fail with CLOZE_TOO_LONG */
+#define CLOZE_TRUNCATION_LONGEST_FIRST 2 /* shorten the longer of a pair, token by token */
+#define CLOZE_TRUNCATION_ONLY_FIRST 3
+#define CLOZE_TRUNCATION_ONLY_SECOND 4
+
+typedef struct cloze_tokenize_options {
+  size_t struct_size;
+  int32_t max_tokens; /* of a sequence, [CLS] and [SEP] counted; 0: no limit */
+  cloze_truncation truncation;
+} cloze_tokenize_options;
+
+/* Where cloze_tokenize writes. Every array may be NULL where it is not wanted. */
+typedef struct cloze_encoding {
+  size_t struct_size;
+  size_t capacity;                     /* tokens that ids, type_ids and offsets have room for */
+  int32_t *CLOZE_NULLABLE ids;         /* [T] */
+  int32_t *CLOZE_NULLABLE type_ids;    /* [T] 0 for the first text, 1 for the second */
+  int64_t *CLOZE_NULLABLE offsets;     /* [T, 2] first byte in the token's own text, and the byte after its last;
+                                          0, 0 for [CLS] and [SEP] */
+  int64_t *CLOZE_NULLABLE cu_seqlens;  /* [B + 1] where each sequence begins, and T */
+  uint8_t *CLOZE_NULLABLE truncated;   /* [B] 1 where a text was cut */
+  size_t size;                         /* set by the call: T, also when capacity is too small */
+} cloze_encoding;
+
+/* Tokenizes every text: [CLS] text [SEP], or [CLS] text [SEP] pair [SEP]. With ids, type_ids and offsets all NULL it
+ * only counts. options may be NULL. */
+CLOZE_API cloze_status cloze_tokenize(
+    const cloze_tokenizer *CLOZE_NULLABLE tokenizer, const cloze_texts *CLOZE_NULLABLE texts,
+    const cloze_tokenize_options *CLOZE_NULLABLE options, cloze_encoding *CLOZE_NULLABLE encoding);
+
+/* ---- 3. Models --------------------------------------------------------------------------------------------------- */
+
+/* The weights and configuration of one BERT, made ready for one precision and one instruction set. Immutable. */
+typedef struct cloze_model cloze_model;
+
+typedef int32_t cloze_precision;
+#define CLOZE_PRECISION_DEFAULT 0 /* int8 */
+#define CLOZE_PRECISION_INT8 1    /* 8-bit weights and activations, 32-bit sums */
+#define CLOZE_PRECISION_FLOAT32 2
+
+typedef struct cloze_load_options {
+  size_t struct_size;
+  cloze_precision precision;
+  int32_t reserved;                                   /* 0 */
+  const char *CLOZE_NULLABLE isa;                     /* force "scalar", "avx2", "avx512vnni"; NULL: the environment's
+                                                         CLOZE_ISA, else the best of this CPU */
+  const cloze_tokenizer *CLOZE_NULLABLE tokenizer;    /* use this one, not the files beside the model */
+} cloze_load_options;
+
+/* Loads a model: a .onnx file, a folder with model.onnx or onnx/model.onnx in it, or, with path NULL, the built-in
+ * model. Beside the file tokenizer.json, vocab.txt, tokenizer_config.json, config.json, sentence_bert_config.json,
+ * modules.json and 1_Pooling/config.json are used where present. options may be NULL. */
+CLOZE_API cloze_status cloze_model_load(
+    const char *CLOZE_NULLABLE path, const cloze_load_options *CLOZE_NULLABLE options,
+    cloze_model *CLOZE_NULLABLE *CLOZE_NULLABLE model);
+
+/* Loads a model from the bytes of an ONNX file; they can be freed afterwards. External data is refused. */
+CLOZE_API cloze_status cloze_model_load_memory(
+    const void *CLOZE_NULLABLE bytes, size_t size, const cloze_load_options *CLOZE_NULLABLE options,
+    cloze_model *CLOZE_NULLABLE *CLOZE_NULLABLE model);
+
+CLOZE_API void cloze_model_free(cloze_model *CLOZE_NULLABLE model);
+
+/* Bits of cloze_info.heads. */
+#define CLOZE_HEAD_POOLER 1
+#define CLOZE_HEAD_MLM 2
+#define CLOZE_HEAD_NSP 4
+
+/* How the vectors of a text's tokens become one. */
+typedef int32_t cloze_pooling;
+#define CLOZE_POOLING_DEFAULT 0 /* what the model's files say, else MEAN */
+#define CLOZE_POOLING_MEAN 1
+#define CLOZE_POOLING_CLS 2
+#define CLOZE_POOLING_MAX 3
+#define CLOZE_POOLING_MEAN_SQRT_LEN 4 /* the sum divided by the square root of the number of tokens */
+#define CLOZE_POOLING_POOLER 5        /* tanh of a dense layer over [CLS]; the model must have it */
+
+/* Field names are the keys of a Hugging Face config.json. */
+typedef struct cloze_info {
+  size_t struct_size;
+  int32_t hidden_size;
+  int32_t num_hidden_layers;
+  int32_t num_attention_heads;
+  int32_t intermediate_size;
+  int32_t vocab_size;
+  int32_t max_position_embeddings;
+  int32_t type_vocab_size;
+  int32_t max_tokens;        /* where text is cut by default: max_seq_length of the files, else all positions */
+  cloze_precision precision;
+  uint32_t heads;            /* CLOZE_HEAD_ bits */
+  cloze_pooling pooling;     /* the default of embeddings, never DEFAULT */
+  int32_t normalize;         /* the same: 1 where embeddings have length 1 by default, else 2 */
+  int32_t has_tokenizer;
+  int32_t reserved;
+  uint64_t weight_bytes;     /* memory that the weights take */
+  const char *CLOZE_NULLABLE isa; /* never freed */
+} cloze_info;
+
+CLOZE_API cloze_status cloze_model_info(
+    const cloze_model *CLOZE_NULLABLE model, cloze_info *CLOZE_NULLABLE info);
+
+/* The model's tokenizer as a handle of its own, to be freed. CLOZE_NO_TOKENIZER where it has none. */
+CLOZE_API cloze_status cloze_model_tokenizer(
+    const cloze_model *CLOZE_NULLABLE model, cloze_tokenizer *CLOZE_NULLABLE *CLOZE_NULLABLE tokenizer);
+
+/* Says what a model file holds, without preparing it for use, as one JSON object: architecture, configuration, heads,
+ * how each block was written, weight types, opset, producer, memory, tokenizer. A sound ONNX file that is no BERT gives
+ * an object with "refused": {"node", "place", "expected", "message"} and CLOZE_OK. path NULL: the built-in model.
+ * size receives the length without the closing NUL; with capacity too small CLOZE_BUFFER_TOO_SMALL. */
+CLOZE_API cloze_status cloze_inspect(
+    const char *CLOZE_NULLABLE path, char *CLOZE_NULLABLE json, size_t capacity, size_t *CLOZE_NULLABLE size);
+
+/* ---- 4. Sessions ------------------------------------------------------------------------------------------------- */
+
+/* Scratch memory and worker threads for running a model: one call at a time. */
+typedef struct cloze_session cloze_session;
+
+typedef struct cloze_session_options {
+  size_t struct_size;
+  int32_t threads; /* 1 to 256, the caller's included; 0: as many CPUs as affinity mask and cgroup quota allow */
+} cloze_session_options;
+
+/* options may be NULL. */
+CLOZE_API cloze_status cloze_session_create(
+    const cloze_model *CLOZE_NULLABLE model, const cloze_session_options *CLOZE_NULLABLE options,
+    cloze_session *CLOZE_NULLABLE *CLOZE_NULLABLE session);
+
+CLOZE_API void cloze_session_free(cloze_session *CLOZE_NULLABLE session);
+
+/* The number of threads a run uses; 0 for NULL. */
+CLOZE_API int32_t cloze_session_threads(const cloze_session *CLOZE_NULLABLE session);
+
+/* Makes the call that is running on this session return CLOZE_CANCELLED within milliseconds. Does nothing when none is
+ * running. Callable from any thread and from a signal handler. */
+CLOZE_API void cloze_cancel(cloze_session *CLOZE_NULLABLE session);
+
+/* ---- 5. Running on token ids ------------------------------------------------------------------------------------- */
+
+typedef int32_t cloze_integer;
+#define CLOZE_INT32 0 /* the default, used in place; the others are checked and converted */
+#define CLOZE_INT64 1
+#define CLOZE_INT16 2
+#define CLOZE_INT8 3
+#define CLOZE_UINT64 4
+#define CLOZE_UINT32 5
+#define CLOZE_UINT16 6
+#define CLOZE_UINT8 7
+
+/* A ragged batch: the sequences end to end, without padding. */
+typedef struct cloze_batch {
+  size_t struct_size;
+  int64_t batch_size;                         /* B */
+  const void *CLOZE_NULLABLE input_ids;       /* [T] integer_type */
+  const void *CLOZE_NULLABLE token_type_ids;  /* [T] integer_type; NULL: all 0 */
+  const void *CLOZE_NULLABLE cu_seqlens;      /* [B + 1] cu_seqlens_type: 0, then where each sequence ends; T */
+  cloze_integer integer_type;
+  cloze_integer cu_seqlens_type;
+} cloze_batch;
+
+/* A padded batch, as other runtimes take it. The real tokens of a row may lie anywhere in it. */
+typedef struct cloze_padded_batch {
+  size_t struct_size;
+  int64_t batch_size;                         /* B */
+  int64_t sequence_length;                    /* S */
+  const void *CLOZE_NULLABLE input_ids;       /* [B, S] integer_type */
+  const void *CLOZE_NULLABLE attention_mask;  /* [B, S] integer_type, 1: a token, 0: padding; NULL: all 1 */
+  const void *CLOZE_NULLABLE token_type_ids;  /* [B, S] integer_type; NULL: all 0 */
+  cloze_integer integer_type;
+  int32_t reserved;
+} cloze_padded_batch;
+
+typedef int32_t cloze_output_kind;
+#define CLOZE_OUTPUT_HIDDEN 1    /* [T, D] contextual embeddings, or [T, N, D] of N layers, or [P, ...] at positions */
+#define CLOZE_OUTPUT_EMBEDDING 2 /* [B, D] one vector a sequence, pooled; [B, dimensions] where given */
+#define CLOZE_OUTPUT_POOLER 3    /* [B, D] */
+#define CLOZE_OUTPUT_MLM 4       /* [T, V] logits, or [P, V] at positions */
+#define CLOZE_OUTPUT_NSP 5       /* [B, 2] logits; class 0: the second text follows the first */
+
+/* One output asked for. */
+typedef struct cloze_output {
+  size_t struct_size;
+  cloze_output_kind kind;
+  cloze_pooling pooling;                      /* EMBEDDING */
+  int32_t normalize;                          /* EMBEDDING. 0: the model's default; 1: to length 1; 2: no */
+  int32_t dimensions;                         /* EMBEDDING. keep the first so many, then normalize; 0: all */
+  const int32_t *CLOZE_NULLABLE layers;       /* HIDDEN. [N] 0: the embedding sum after LayerNorm, L or -1: the last;
+                                                 NULL: the last */
+  size_t layer_count;                         /* N */
+  const int64_t *CLOZE_NULLABLE positions;    /* HIDDEN, MLM. [P] token indices in the batch; NULL: all tokens */
+  size_t position_count;                      /* P */
+  float *CLOZE_NULLABLE values;               /* NULL with capacity 0: only size is set, nothing is run */
+  size_t capacity;                            /* floats that values has room for */
+  size_t size;                                /* set by the call: floats written, or needed */
+} cloze_output;
+
+/* Runs the model once over the batch and fills every output. An output does not depend on what else is in the batch,
+ * nor on the number of threads, to the last bit. A run with a batch no larger than one before allocates nothing. */
+CLOZE_API cloze_status cloze_run(
+    cloze_session *CLOZE_NULLABLE session, const cloze_batch *CLOZE_NULLABLE batch,
+    cloze_output *CLOZE_NULLABLE outputs, size_t output_count);
+
+/* The same from padded arrays. [T, ...] outputs become [B, S, ...], with zeros where there was padding; positions count
+ * in [B, S]. Every row must hold at least one token. */
+CLOZE_API cloze_status cloze_run_padded(
+    cloze_session *CLOZE_NULLABLE session, const cloze_padded_batch *CLOZE_NULLABLE batch,
+    cloze_output *CLOZE_NULLABLE outputs, size_t output_count);
+
+/* ---- 6. Running on text ------------------------------------------------------------------------------------------ */
+
+typedef struct cloze_embed_options {
+  size_t struct_size;
+  int32_t max_tokens;          /* 0: cloze_info.max_tokens */
+  cloze_truncation truncation;
+  cloze_pooling pooling;
+  int32_t normalize;           /* 0: the model's default; 1: to length 1; 2: no */
+  int32_t dimensions;          /* keep the first so many, then normalize; 0: all */
+} cloze_embed_options;
+
+/* One vector a text. embeddings [B, D] or [B, dimensions]; truncated [B] or NULL. Any number of texts in constant
+ * scratch memory. options may be NULL. */
+CLOZE_API cloze_status cloze_embed_texts(
+    cloze_session *CLOZE_NULLABLE session, const cloze_texts *CLOZE_NULLABLE texts,
+    const cloze_embed_options *CLOZE_NULLABLE options, float *CLOZE_NULLABLE embeddings, size_t capacity,
+    uint8_t *CLOZE_NULLABLE truncated);
+
+typedef struct cloze_encode_options {
+  size_t struct_size;
+  int32_t max_tokens;                     /* 0: cloze_info.max_tokens */
+  cloze_truncation truncation;
+  const int32_t *CLOZE_NULLABLE layers;   /* as in cloze_output */
+  size_t layer_count;
+} cloze_encode_options;
+
+/* The vector of every token. hidden [T, N, D], N layers; cu_seqlens [B + 1]; truncated [B] or NULL. With hidden NULL
+ * and capacity 0 only cu_seqlens and truncated are filled: cu_seqlens[B] is T. options may be NULL. */
+CLOZE_API cloze_status cloze_encode_texts(
+    cloze_session *CLOZE_NULLABLE session, const cloze_texts *CLOZE_NULLABLE texts,
+    const cloze_encode_options *CLOZE_NULLABLE options, float *CLOZE_NULLABLE hidden, size_t capacity,
+    int64_t *CLOZE_NULLABLE cu_seqlens, uint8_t *CLOZE_NULLABLE truncated);
+
+typedef struct cloze_fill_mask_options {
+  size_t struct_size;
+  int32_t max_tokens;                      /* 0: cloze_info.max_tokens */
+  cloze_truncation truncation;
+  int32_t top_k;                           /* candidates of each mask; 0: 5 */
+  int32_t reserved;
+  const int32_t *CLOZE_NULLABLE targets;   /* [target_count] only these token ids are ranked; NULL: all */
+  size_t target_count;
+} cloze_fill_mask_options;
+
+/* One token that may stand in for a [MASK]. */
+typedef struct cloze_candidate {
+  int64_t text;        /* which of the texts */
+  int64_t position;    /* the mask's token index in its sequence; [CLS] is 0 */
+  int32_t token_id;
+  float probability;   /* softmax over the whole vocabulary, also with targets */
+} cloze_candidate;
+
+/* The best tokens for every [MASK], mask by mask, best first: min(top_k, number of targets or V) each. count receives
+ * their number, also when capacity is too small. A text without [MASK], or whose [MASK] was cut off, is
+ * CLOZE_INVALID_TEXT. truncated [B] or NULL. options may be NULL. */
+CLOZE_API cloze_status cloze_fill_mask(
+    cloze_session *CLOZE_NULLABLE session, const cloze_texts *CLOZE_NULLABLE texts,
+    const cloze_fill_mask_options *CLOZE_NULLABLE options, cloze_candidate *CLOZE_NULLABLE candidates, size_t capacity,
+    size_t *CLOZE_NULLABLE count, uint8_t *CLOZE_NULLABLE truncated);
+
+/* The probability that the second text of each pair follows the first. probabilities [B]; truncated [B] or NULL.
+ * max_tokens and truncation as in cloze_tokenize_options, 0: the model's. options may be NULL. */
+CLOZE_API cloze_status cloze_next_sentence(
+    cloze_session *CLOZE_NULLABLE session, const cloze_texts *CLOZE_NULLABLE pairs,
+    const cloze_tokenize_options *CLOZE_NULLABLE options, float *CLOZE_NULLABLE probabilities, size_t capacity,
+    uint8_t *CLOZE_NULLABLE truncated);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* CLOZE_H */
