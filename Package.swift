@@ -31,7 +31,7 @@ let package = Package(
       dependencies: ["CClozeKernels", "CClozeSupport", "ClozeONNX", "ClozeTokenizer"],
       swiftSettings: strict),
     .target(
-      name: "ClozeABI", dependencies: ["CCloze", "CClozeSupport", "Cloze"], swiftSettings: strict),
+      name: "ClozeABI", dependencies: ["CCloze", "CClozeSupport", "Cloze", "ClozeTokenizer"], swiftSettings: strict),
     .executableTarget(
       name: "ClozeCommand",
       dependencies: [

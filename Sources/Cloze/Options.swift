@@ -1,0 +1,55 @@
+public import ClozeTokenizer
+
+/// How the vectors of a text's tokens become one.
+public enum Pooling: Int32, Sendable, CaseIterable {
+  case mean = 1
+  case cls
+  case max
+  /// The sum divided by the square root of the number of tokens.
+  case meanSqrtLen
+  /// The pooler's output; the model must have one.
+  case pooler
+}
+
+/// How `Model.init` prepares the weights.
+public struct LoadOptions: Sendable {
+  public var precision: Precision
+  /// Forces an instruction set; nil takes the environment's `CLOZE_ISA`, else the best that the CPU has.
+  public var isa: ISA?
+  /// Used in place of the files beside the model.
+  public var tokenizer: Tokenizer?
+
+  public init(precision: Precision = .int8, isa: ISA? = nil, tokenizer: Tokenizer? = nil) {
+    self.precision = precision
+    self.isa = isa
+    self.tokenizer = tokenizer
+  }
+}
+
+/// Where text is cut, and how.
+public struct TextOptions: Sendable {
+  /// Most tokens of a sequence, `[CLS]` and `[SEP]` counted; nil takes `ModelInfo.maxTokens`.
+  public var maxTokens: Int?
+  public var truncation: Truncation
+
+  public init(maxTokens: Int? = nil, truncation: Truncation = .longestFirst) {
+    self.maxTokens = maxTokens
+    self.truncation = truncation
+  }
+}
+
+/// How a text's vector is made of its tokens' vectors.
+public struct EmbeddingOptions: Sendable {
+  /// nil takes the model's default.
+  public var pooling: Pooling?
+  /// nil takes the model's default.
+  public var normalize: Bool?
+  /// Keeps the first so many dimensions, and normalizes after that; nil keeps all.
+  public var dimensions: Int?
+
+  public init(pooling: Pooling? = nil, normalize: Bool? = nil, dimensions: Int? = nil) {
+    self.pooling = pooling
+    self.normalize = normalize
+    self.dimensions = dimensions
+  }
+}
