@@ -1,0 +1,162 @@
+/// A BERT found in an ONNX graph: its configuration, and which tensor is which weight.
+///
+/// Shape letters: D hidden size, H heads, F intermediate size, V vocabulary, P positions, L layers.
+/// Every `Tensor` keeps the file's bytes alive; dropping the graph and the file frees them.
+public struct BERTGraph: Sendable {
+  public var configuration: Configuration
+  public var embeddings: Embeddings
+  /// L encoder layers, first to last.
+  public var layers: [Layer]
+  /// Linear D -> D, applied to the first token and followed by tanh.
+  public var pooler: Linear?
+  /// Masked-language-model head.
+  public var mlm: MaskedLMHead?
+  /// Next-sentence head: Linear D -> 2 on the pooler's output; class 0 = is next. A classifier of
+  /// two classes has the same topology and is reported here too.
+  public var nsp: Linear?
+  /// Linear D -> C (C != 2) on the pooler's output.
+  public var classifier: Linear?
+  /// Linear D -> C on every token, with nothing after it.
+  public var tokenClassifier: Linear?
+  /// Which graph input and output carries what.
+  public var inputs: InputNames
+  public var outputs: OutputNames
+  public var summary: GraphSummary
+
+  /// Sizes and constants, named as the keys of a Hugging Face `config.json` and with their meaning.
+  public struct Configuration: Sendable, Equatable {
+    public var hiddenSize: Int
+    public var numHiddenLayers: Int
+    public var numAttentionHeads: Int
+    public var intermediateSize: Int
+    public var vocabSize: Int
+    public var maxPositionEmbeddings: Int
+    /// Rows of the segment table; 1 where one row was folded into the graph, 0 where there is none.
+    public var typeVocabSize: Int
+    /// The embeddings' epsilon; each `LayerNorm` carries its own.
+    public var layerNormEps: Double
+    public var hiddenAct: Activation
+    /// The factor of the attention scores before the softmax, in most models 1 / sqrt(D / H).
+    public var attentionScale: Double
+  }
+
+  /// x = norm(word[id] + position[0, 1, ...] + tokenType[type])
+  public struct Embeddings: Sendable {
+    /// [V, D]
+    public var word: Tensor
+    /// [P, D]
+    public var position: Tensor
+    /// [types, D]. Has one row where the exporter folded it (then no type but 0 exists); nil where
+    /// the model adds none.
+    public var tokenType: Tensor?
+    public var norm: LayerNorm
+  }
+
+  /// x = attentionNorm(x + attentionOutput(attention(query x, key x, value x)))
+  /// x = outputNorm(x + output(act(intermediate x)))
+  public struct Layer: Sendable {
+    /// D -> D each; heads are contiguous in the output: head h owns columns h D/H ..< (h + 1) D/H.
+    public var query: Linear
+    public var key: Linear
+    public var value: Linear
+    /// D -> D
+    public var attentionOutput: Linear
+    public var attentionNorm: LayerNorm
+    /// D -> F
+    public var intermediate: Linear
+    /// F -> D
+    public var output: Linear
+    public var outputNorm: LayerNorm
+    /// The factor of this layer's attention scores before the softmax.
+    public var attentionScale: Double
+  }
+
+  /// logits = decoder(norm(act(transform x))) + bias
+  public struct MaskedLMHead: Sendable {
+    /// D -> D
+    public var transform: Linear
+    public var activation: Activation
+    public var norm: LayerNorm
+    public var decoder: Decoder
+    /// [V]
+    public var bias: Tensor?
+  }
+
+  public enum Decoder: Sendable {
+    /// The decoder is the word embedding table, value for value (whatever way it is stored).
+    case tied
+    /// A matrix D -> V of its own.
+    case separate(Matrix)
+  }
+
+  public struct InputNames: Sendable, Equatable {
+    public var inputIDs: String
+    public var attentionMask: String?
+    public var tokenTypeIDs: String?
+    public var positionIDs: String?
+  }
+
+  /// Names of the graph outputs that carry each result; nil where the graph has no such output.
+  public struct OutputNames: Sendable, Equatable {
+    public var lastHiddenState: String?
+    /// Outputs that are the states after layer `key` (0: the embeddings), without the last layer's.
+    public var hiddenStates: [Int: String] = [:]
+    public var poolerOutput: String?
+    public var predictionLogits: String?
+    public var seqRelationshipLogits: String?
+    public var classLogits: String?
+    public var tokenLogits: String?
+    /// Outputs that are none of these: computed by the graph, not by this library.
+    public var unrecognized: [String] = []
+  }
+}
+
+/// y = x W + b
+public struct Linear: Sendable {
+  public var weight: Matrix
+  /// [outputSize]
+  public var bias: Tensor?
+
+  public init(weight: Matrix, bias: Tensor?) {
+    self.weight = weight
+    self.bias = bias
+  }
+}
+
+/// A weight matrix and the order in which its elements lie.
+public struct Matrix: Sendable {
+  public enum Layout: Sendable, Equatable {
+    /// Element (i, o) at i * outputSize + o: ONNX `MatMul`.
+    case inOut
+    /// Element (i, o) at o * inputSize + i: `Gemm` with `transB = 1`, PyTorch's `Linear.weight`.
+    case outIn
+  }
+
+  public var tensor: Tensor
+  public var layout: Layout
+  public var inputSize: Int
+  public var outputSize: Int
+}
+
+/// y = (x - mean) / sqrt(variance + epsilon) * gamma + beta
+public struct LayerNorm: Sendable {
+  /// [D]; nil: 1
+  public var gamma: Tensor?
+  /// [D]; nil: 0
+  public var beta: Tensor?
+  public var epsilon: Double
+}
+
+/// The raw value is the key that `hidden_act` has in a Hugging Face `config.json`.
+public enum Activation: String, Sendable, CaseIterable {
+  /// x/2 (1 + erf(x / sqrt 2))
+  case gelu
+  /// x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
+  case geluTanh = "gelu_new"
+  /// x sigmoid(1.702 x)
+  case quickGelu = "quick_gelu"
+  case relu
+  /// x sigmoid(x)
+  case silu
+  case tanh
+}

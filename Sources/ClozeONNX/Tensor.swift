@@ -1,0 +1,107 @@
+/// An initializer of the graph: its type, shape and bytes, as they lie in the file.
+///
+/// Holding a tensor keeps the bytes of its file alive.
+public struct Tensor: @unchecked Sendable {
+  public enum ElementType: Int32, Sendable, Equatable, CustomStringConvertible {
+    // Numbers of TensorProto.DataType in onnx.proto.
+    case float32 = 1
+    case uint8 = 2
+    case int8 = 3
+    case uint16 = 4
+    case int16 = 5
+    case int32 = 6
+    case int64 = 7
+    case bool = 9
+    case float16 = 10
+    case float64 = 11
+    case uint32 = 12
+    case uint64 = 13
+    case bfloat16 = 16
+
+    /// Bytes of one element.
+    public var size: Int {
+      switch self {
+      case .uint8, .int8, .bool: return 1
+      case .uint16, .int16, .float16, .bfloat16: return 2
+      case .float32, .int32, .uint32: return 4
+      case .int64, .uint64, .float64: return 8
+      }
+    }
+
+    public var isFloat: Bool {
+      switch self {
+      case .float32, .float16, .bfloat16, .float64: return true
+      default: return false
+      }
+    }
+
+    public var description: String {
+      switch self {
+      case .float32: return "float32"
+      case .uint8: return "uint8"
+      case .int8: return "int8"
+      case .uint16: return "uint16"
+      case .int16: return "int16"
+      case .int32: return "int32"
+      case .int64: return "int64"
+      case .bool: return "bool"
+      case .float16: return "float16"
+      case .float64: return "float64"
+      case .uint32: return "uint32"
+      case .uint64: return "uint64"
+      case .bfloat16: return "bfloat16"
+      }
+    }
+  }
+
+  /// As in the file; exporters choose it freely, so it is for messages only.
+  public let name: String
+  public let elementType: ElementType
+  public let shape: [Int]
+  /// `count * elementType.size` bytes, little-endian, not necessarily aligned.
+  public let bytes: UnsafeRawBufferPointer
+  // Keeps `bytes` alive.
+  let owner: AnyObject?
+
+  init(
+    name: String, elementType: ElementType, shape: [Int], bytes: UnsafeRawBufferPointer,
+    owner: AnyObject?
+  ) {
+    self.name = name
+    self.elementType = elementType
+    self.shape = shape
+    self.bytes = bytes
+    self.owner = owner
+  }
+
+  /// Number of elements: the product of `shape`.
+  public var count: Int { bytes.count / elementType.size }
+
+  /// "name" float32 [384, 1536]
+  public var label: String { "\"\(name)\" \(elementType) \(shape)" }
+
+  /// The same bytes under another shape of as many elements; nil where the number differs.
+  func reshaped(_ shape: [Int]) -> Tensor? {
+    var elements = 1
+    for dimension in shape {
+      let (product, overflow) = elements.multipliedReportingOverflow(by: dimension)
+      if overflow { return nil }
+      elements = product
+    }
+    guard elements == count else { return nil }
+    return Tensor(name: name, elementType: elementType, shape: shape, bytes: bytes, owner: owner)
+  }
+
+  /// Rows `range` of a matrix; nil where it is none or has not as many rows.
+  func rows(_ range: Range<Int>) -> Tensor? {
+    guard shape.count == 2, range.lowerBound >= 0, range.upperBound <= shape[0], shape[0] > 0 else {
+      return nil
+    }
+    let stride = bytes.count / shape[0]
+    let part = UnsafeRawBufferPointer(
+      rebasing: bytes[(range.lowerBound * stride)..<(range.upperBound * stride)])
+    return Tensor(
+      name: name, elementType: elementType, shape: [range.count, shape[1]], bytes: part,
+      owner: owner)
+  }
+}
