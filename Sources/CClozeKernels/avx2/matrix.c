@@ -1,0 +1,86 @@
+/* Tiles of 6 x 16: twelve registers of sums, two of weights, one of activations, one of products. */
+#if defined(__x86_64__)
+#include "cloze_kernels.h"
+
+#include <immintrin.h>
+
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+
+#define NAME(operator) cloze_##operator##__avx2
+#define MR 6
+#define NR 16
+#define KR 2
+#include "../lanes/lanes.h"
+
+/* Activations are int16: `vpmaddwd` multiplies pairs exactly, where `vpmaddubsw` on bytes would saturate. */
+INLINE void int8_rows(const size_t rows, size_t steps, const char *a, const char *b, int32_t *c) {
+  __m256i sum[MR][2];
+  for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+  for (size_t p = 0; p < steps; p++, a += rows * 4, b += 32) {
+    __m256i w0 = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)b));
+    __m256i w1 = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(b + 16)));
+#pragma clang loop unroll(full)
+    for (size_t r = 0; r < rows; r++) {
+      int32_t pair;
+      memcpy(&pair, a + r * 4, 4);
+      __m256i x = _mm256_set1_epi32(pair);
+      sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(x, w0));
+      sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(x, w1));
+    }
+  }
+  for (size_t r = 0; r < rows; r++) {
+    _mm256_store_si256((__m256i *)(c + r * NR), sum[r][0]);
+    _mm256_store_si256((__m256i *)(c + r * NR + 8), sum[r][1]);
+  }
+}
+
+INLINE void float_rows(const size_t rows, size_t k, const float *a, const float *b, float *c) {
+  __m256 sum[MR][2];
+  for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
+  for (size_t p = 0; p < k; p++, a += rows, b += NR) {
+    __m256 w0 = _mm256_loadu_ps(b), w1 = _mm256_loadu_ps(b + 8);
+#pragma clang loop unroll(full)
+    for (size_t r = 0; r < rows; r++) {
+      __m256 x = _mm256_broadcast_ss(a + r);
+      sum[r][0] = _mm256_fmadd_ps(x, w0, sum[r][0]);
+      sum[r][1] = _mm256_fmadd_ps(x, w1, sum[r][1]);
+    }
+  }
+  for (size_t r = 0; r < rows; r++) {
+    _mm256_store_ps(c + r * NR, sum[r][0]);
+    _mm256_store_ps(c + r * NR + 8, sum[r][1]);
+  }
+}
+
+/* A loop over constants, so that each number of rows gets code of its own with its sums in registers. */
+#define EACH_ROW_COUNT(f)     \
+  switch (rows) {             \
+    case 6: f(6); break;      \
+    case 5: f(5); break;      \
+    case 4: f(4); break;      \
+    case 3: f(3); break;      \
+    case 2: f(2); break;      \
+    default: f(1);            \
+  }
+
+static void int8_tile(size_t rows, size_t steps, const char *a, const char *b, int32_t *c) {
+#define CALL(n) int8_rows(n, steps, a, b, c)
+  EACH_ROW_COUNT(CALL)
+#undef CALL
+}
+
+static void float_tile(size_t rows, size_t k, const float *a, const float *b, float *c) {
+#define CALL(n) float_rows(n, k, a, b, c)
+  EACH_ROW_COUNT(CALL)
+#undef CALL
+}
+
+#define tile int8_tile
+#include "../lanes/int8.inc"
+#undef tile
+#undef UP
+#define tile float_tile
+#include "../lanes/float32.inc"
+
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,94 @@
+/* Tiles of 12 x 32: twenty-four registers of sums, two of weights, one of activations. */
+#if defined(__x86_64__)
+#include "cloze_kernels.h"
+
+#include <immintrin.h>
+
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"))), \
+                             apply_to = function)
+
+#define NAME(operator) cloze_##operator##__avx512vnni
+#define MR 12
+#define NR 32
+#define KR 4
+#include "../lanes/lanes.h"
+
+/* Unrolling this loop over p would spill the sums. */
+INLINE void int8_rows(const size_t rows, size_t steps, const char *a, const char *b, int32_t *c) {
+  __m512i sum[MR][2];
+  for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm512_setzero_si512();
+#pragma clang loop unroll(disable)
+  for (size_t p = 0; p < steps; p++, a += rows * 4, b += 128) {
+    __m512i w0 = _mm512_loadu_si512(b), w1 = _mm512_loadu_si512(b + 64);
+#pragma clang loop unroll(full)
+    for (size_t r = 0; r < rows; r++) {
+      int32_t four;
+      memcpy(&four, a + r * 4, 4);
+      __m512i x = _mm512_set1_epi32(four);
+      sum[r][0] = _mm512_dpbusd_epi32(sum[r][0], x, w0);
+      sum[r][1] = _mm512_dpbusd_epi32(sum[r][1], x, w1);
+    }
+  }
+  for (size_t r = 0; r < rows; r++) {
+    _mm512_store_si512(c + r * NR, sum[r][0]);
+    _mm512_store_si512(c + r * NR + 16, sum[r][1]);
+  }
+}
+
+INLINE void float_rows(const size_t rows, size_t k, const float *a, const float *b, float *c) {
+  __m512 sum[MR][2];
+  for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm512_setzero_ps();
+#pragma clang loop unroll(disable)
+  for (size_t p = 0; p < k; p++, a += rows, b += NR) {
+    __m512 w0 = _mm512_loadu_ps(b), w1 = _mm512_loadu_ps(b + 16);
+#pragma clang loop unroll(full)
+    for (size_t r = 0; r < rows; r++) {
+      __m512 x = _mm512_set1_ps(a[r]);
+      sum[r][0] = _mm512_fmadd_ps(x, w0, sum[r][0]);
+      sum[r][1] = _mm512_fmadd_ps(x, w1, sum[r][1]);
+    }
+  }
+  for (size_t r = 0; r < rows; r++) {
+    _mm512_store_ps(c + r * NR, sum[r][0]);
+    _mm512_store_ps(c + r * NR + 16, sum[r][1]);
+  }
+}
+
+/* A loop over constants, so that each number of rows gets code of its own with its sums in registers. */
+#define EACH_ROW_COUNT(f)      \
+  switch (rows) {              \
+    case 12: f(12); break;     \
+    case 11: f(11); break;     \
+    case 10: f(10); break;     \
+    case 9: f(9); break;       \
+    case 8: f(8); break;       \
+    case 7: f(7); break;       \
+    case 6: f(6); break;       \
+    case 5: f(5); break;       \
+    case 4: f(4); break;       \
+    case 3: f(3); break;       \
+    case 2: f(2); break;       \
+    default: f(1);             \
+  }
+
+static void int8_tile(size_t rows, size_t steps, const char *a, const char *b, int32_t *c) {
+#define CALL(n) int8_rows(n, steps, a, b, c)
+  EACH_ROW_COUNT(CALL)
+#undef CALL
+}
+
+static void float_tile(size_t rows, size_t k, const float *a, const float *b, float *c) {
+#define CALL(n) float_rows(n, k, a, b, c)
+  EACH_ROW_COUNT(CALL)
+#undef CALL
+}
+
+#define tile int8_tile
+#include "../lanes/int8.inc"
+#undef tile
+#undef UP
+#define tile float_tile
+#include "../lanes/float32.inc"
+
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,130 @@
+/* cloze_kernels.h: the arithmetic of BERT, once per instruction set.
+ *
+ * A kernel table holds one variant of every operator. Variants agree to the last bit: products of int8 operands are
+ * integers, and every float operation is written once, over 16 lanes (lanes/lanes.h), and compiled for each
+ * instruction set without contraction or reordering. Kernels allocate nothing, start no threads and never fail; the
+ * caller guarantees sizes and ranges.
+ *
+ * Letters: m rows (tokens), n output columns, k input columns; ld* are row strides in elements. mr x nr is the tile of
+ * outputs that a matrix kernel keeps in registers, kr the number of neighbouring k it consumes at once.
+ */
+#ifndef CLOZE_KERNELS_H
+#define CLOZE_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Functions of one variable that follow a dense layer. Values are stored in models; do not renumber. */
+typedef enum cloze_activation {
+  CLOZE_ACTIVATION_NONE = 0,
+  CLOZE_ACTIVATION_GELU = 1,      /* x/2 (1 + erf(x / sqrt 2)) */
+  CLOZE_ACTIVATION_GELU_TANH = 2, /* x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) */
+  CLOZE_ACTIVATION_RELU = 3,
+  CLOZE_ACTIVATION_TANH = 4,
+  CLOZE_ACTIVATION_SILU = 5,      /* x / (1 + exp(-x)) */
+  CLOZE_ACTIVATION_QUICK_GELU = 6 /* x / (1 + exp(-1.702 x)) */
+} cloze_activation;
+
+/* A matrix of activations, packed for the left side of a product: panels of mr rows, the last one with the rows that
+ * are left, each [ceil(k / kr)][rows][kr] elements and zeros beyond k. */
+typedef struct cloze_packed_rows {
+  void *panels;
+  float *scale;   /* [m] int8 only */
+  int32_t *zero;  /* [m] int8 only: what stands for 0.0f in a row */
+} cloze_packed_rows;
+
+/* A matrix of weights, packed for the right side: panels of nr output columns, [ceil(k / kr)][nr][kr] elements each,
+ * zeros beyond n and k. */
+typedef struct cloze_packed_columns {
+  const void *panels;
+  const float *scale; /* [n rounded up to nr] int8 only */
+  const int32_t *sum; /* [n rounded up to nr] int8 only: sum of a column's quantized weights */
+} cloze_packed_columns;
+
+/* What happens to a product on its way to memory: c = activation(a b + bias) */
+typedef struct cloze_epilogue {
+  const float *bias; /* [n rounded up to nr], or NULL */
+  int32_t activation;
+} cloze_epilogue;
+
+/* The operators on matrices, in one precision.
+ *
+ * int8: a row of activations is asymmetric u8 with its own scale and zero point, a column of weights symmetric s8 with
+ * its own scale:
+ *   c[i, j] = scale_a[i] scale_b[j] (sum_p qa[i, p] qb[p, j] - zero_a[i] sum_b[j]) + bias[j]
+ * with the sums exact in int32, for which k <= 65536.
+ * float32: c[i, j] = fma chain over p = 0, 1, ..., k - 1 starting from 0, plus bias. */
+typedef struct cloze_matrix_kernels {
+  int32_t mr, nr, kr;
+  int32_t row_element_size;    /* bytes of an element of cloze_packed_rows */
+  int32_t column_element_size; /* bytes of an element of cloze_packed_columns */
+
+  /* Packs x [m, k] f32, multiplied by `inverse_smoothing` [k] where that is not NULL. int8 quantizes each row:
+   *   scale = (max - min) / 255, zero = round(-min / scale), q = clamp(round(x / scale) + zero, 0, 255)
+   * with min <= 0 <= max forced; a row of zeros gets scale 1 and zero 0. Rounding is to nearest even. */
+  void (*pack_rows)(const float *x, size_t ldx, const float *inverse_smoothing, size_t m, size_t k,
+                    cloze_packed_rows rows);
+
+  /* Packs n columns of weights that lie as rows w [n, k] (s8 for int8, f32 for float32) and, for int8, sums them. n is
+   * at most nr in a call for one panel, or any number. */
+  void (*pack_columns)(const void *w, size_t ldw, size_t n, size_t k, void *panels, int32_t *sum);
+
+  /* c [m, n] = epilogue(a b). a and b as packed above, m and n any size. */
+  void (*multiply)(size_t m, size_t n, size_t k, cloze_packed_rows a, cloze_packed_columns b,
+                   cloze_epilogue epilogue, float *c, size_t ldc);
+
+  /* Self-attention of one head over one sequence of s tokens:
+   *   out = softmax(scale q k^T) v
+   * q, k, v [s, d] f32 with row stride ldx; out [s, d] with row stride ldo; rows [first, last) are computed.
+   * int8: q and k symmetric s8 per row, softmax numerators u8 relative to each row's largest, v symmetric s8 per
+   * column of the sequence; both products exact in int32.
+   * scratch: attention_scratch(s, d) bytes, aligned to 64. */
+  void (*attention)(const float *q, const float *k, const float *v, size_t ldx, size_t s, size_t d, float scale,
+                    size_t first, size_t last, float *out, size_t ldo, void *scratch);
+  size_t (*attention_scratch)(size_t s, size_t d);
+} cloze_matrix_kernels;
+
+/* The operators on rows; all sums run over 16 lanes that are then added as a tree. */
+typedef struct cloze_row_kernels {
+  /* y[i] = (x[i] + r[i] - mean) / sqrt(variance + epsilon) gamma + beta for each of m rows of d; r may be NULL, y may be
+   * x or r. gamma and beta [d]. */
+  void (*layernorm)(const float *x, size_t ldx, const float *r, size_t ldr, const float *gamma, const float *beta,
+                    float epsilon, size_t m, size_t d, float *y, size_t ldy);
+  /* y = x * scale + a + b: the sum of three embeddings. word [d] is s8 with `scale`, or f32 (word_f32) if not NULL. */
+  void (*embedding_sum)(const int8_t *word, float scale, const float *word_f32, const float *position,
+                        const float *token_type, size_t d, float *y);
+  /* x = activation(x) over count floats. */
+  void (*activate)(float *x, size_t count, int32_t activation);
+  /* x = exp(x - max) / sum of these, over count floats; returns nothing for count 0. */
+  void (*softmax)(float *x, size_t count);
+  /* Sums, and largest, of each column of x [m, d]; y [d]. m >= 1. */
+  void (*column_sum)(const float *x, size_t ldx, size_t m, size_t d, float *y);
+  void (*column_max)(const float *x, size_t ldx, size_t m, size_t d, float *y);
+  /* x = x * a over count floats. */
+  void (*scale)(float *x, size_t count, float a);
+  /* Sum of squares. */
+  float (*sum_of_squares)(const float *x, size_t count);
+  /* Quantizes w [n, k] f32 (row stride ldw), multiplied by smoothing [k] where that is not NULL, symmetric s8 per row:
+   *   scale = max |w| / 127, q = round(w / scale); a row of zeros gets scale 1.
+   * Returns 0 if all values are finite, else 1 + the index of the first row with one that is not. */
+  size_t (*quantize_weights)(const float *w, size_t ldw, const float *smoothing, size_t n, size_t k, int8_t *q,
+                             size_t ldq, float *scale);
+} cloze_row_kernels;
+
+typedef struct cloze_kernels {
+  const char *isa;
+  int (*supported)(void); /* whether this CPU and operating system run it */
+  const cloze_matrix_kernels *int8;
+  const cloze_matrix_kernels *float32;
+  const cloze_row_kernels *rows;
+} cloze_kernels;
+
+/* The tables, best first, `count` of them: one a line of variants.inc that this build has. */
+const cloze_kernels *const *cloze_kernels_all(size_t *count);
+
+/* Floating-point control of the calling thread: sets round to nearest, no flush to zero, no traps, and returns what was
+ * there for cloze_float_environment_restore. */
+uint64_t cloze_float_environment_enter(void);
+void cloze_float_environment_restore(uint64_t saved);
+
+#endif

@@ -1,0 +1,92 @@
+/* Sixteen float lanes and the operations on them that every variant shares.
+ *
+ * The vector types are clang's; the compiler splits them into whatever registers the instruction set of the including
+ * file has, so that one source gives the same bits everywhere. Two things make that true: contraction is off (only an
+ * explicit fma fuses), and reductions add the lanes as a fixed tree.
+ * Include inside the file's `#pragma clang attribute push`.
+ */
+#ifndef CLOZE_LANES_H
+#define CLOZE_LANES_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#pragma clang fp contract(off) reassociate(off)
+/* Vectors wider than the registers are passed between functions only where these are inlined. */
+#pragma clang diagnostic ignored "-Wpsabi"
+
+#define LANES 16
+#define INLINE static inline __attribute__((always_inline))
+
+typedef float f32x16 __attribute__((vector_size(64)));
+typedef int32_t i32x16 __attribute__((vector_size(64)));
+typedef uint32_t u32x16 __attribute__((vector_size(64)));
+typedef uint8_t u8x16 __attribute__((vector_size(16)));
+typedef int8_t i8x16 __attribute__((vector_size(16)));
+typedef int16_t i16x16 __attribute__((vector_size(32)));
+
+INLINE f32x16 splat(float a) { return (f32x16){a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a}; }
+INLINE f32x16 load(const float *p) { f32x16 v; memcpy(&v, p, sizeof v); return v; }
+INLINE void store(float *p, f32x16 v) { memcpy(p, &v, sizeof v); }
+INLINE i32x16 load_i32(const int32_t *p) { i32x16 v; memcpy(&v, p, sizeof v); return v; }
+
+/* The first n < 16 floats, `rest` in the other lanes. */
+INLINE f32x16 load_some(const float *p, size_t n, float rest) {
+  f32x16 v = splat(rest);
+  memcpy(&v, p, n * sizeof(float));
+  return v;
+}
+INLINE void store_some(float *p, f32x16 v, size_t n) { memcpy(p, &v, n * sizeof(float)); }
+
+INLINE f32x16 fma16(f32x16 a, f32x16 b, f32x16 c) { return __builtin_elementwise_fma(a, b, c); }
+INLINE f32x16 round16(f32x16 a) { return __builtin_elementwise_roundeven(a); }
+INLINE f32x16 select16(i32x16 mask, f32x16 a, f32x16 b) {
+  return (f32x16)(((i32x16)a & mask) | ((i32x16)b & ~mask));
+}
+/* Like vmaxps: b where either is NaN. */
+INLINE f32x16 max16(f32x16 a, f32x16 b) { return select16(a > b, a, b); }
+INLINE f32x16 min16(f32x16 a, f32x16 b) { return select16(a < b, a, b); }
+INLINE f32x16 abs16(f32x16 a) { return (f32x16)((i32x16)a & 0x7fffffff); }
+INLINE i32x16 to_i32(f32x16 a) { return __builtin_convertvector(a, i32x16); } /* truncates; exact for whole numbers */
+INLINE f32x16 to_f32(i32x16 a) { return __builtin_convertvector(a, f32x16); }
+
+/* Sixteen lanes to one: 8 + 8, then 4 + 4, 2 + 2, 1 + 1. */
+typedef float f32x8 __attribute__((vector_size(32)));
+typedef float f32x4 __attribute__((vector_size(16)));
+#define LOW8(v) __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7)
+#define HIGH8(v) __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15)
+#define LOW4(v) __builtin_shufflevector(v, v, 0, 1, 2, 3)
+#define HIGH4(v) __builtin_shufflevector(v, v, 4, 5, 6, 7)
+INLINE float sum16(f32x16 v) {
+  f32x8 a = LOW8(v) + HIGH8(v);
+  f32x4 b = LOW4(a) + HIGH4(a);
+  return (b[0] + b[2]) + (b[1] + b[3]);
+}
+INLINE float larger(float a, float b) { return a > b ? a : b; }
+INLINE float largest16(f32x16 v) {
+  f32x8 a = __builtin_elementwise_max(LOW8(v), HIGH8(v));
+  f32x4 b = __builtin_elementwise_max(LOW4(a), HIGH4(a));
+  return larger(larger(b[0], b[2]), larger(b[1], b[3]));
+}
+INLINE float smallest16(f32x16 v) { return -largest16(-v); }
+
+/* exp(x) for x <= 88; 0 below -87. x = n ln 2 + r with |r| <= ln(2)/2, exp(x) = 2^n (1 + r + r^2 p(r)) with p of degree
+ * 3. Relative error below 2e-7. p is the minimax polynomial of (exp(r) - 1 - r) / r^2 weighted by r^2, found by Lawson's
+ * iteration; its own error is 9.5e-8. ln 2 is subtracted in two parts (Cody and Waite, 1980). */
+INLINE f32x16 exp16(f32x16 x) {
+  i32x16 under = x < splat(-87.0f);
+  x = max16(x, splat(-87.0f));
+  f32x16 n = round16(x * splat(1.44269504f));
+  f32x16 r = fma16(n, splat(-0.693359375f), x);
+  r = fma16(n, splat(2.12194440e-4f), r);
+  f32x16 p = splat(8.37463978677988e-3f);
+  p = fma16(p, r, splat(4.189826920628548e-2f));
+  p = fma16(p, r, splat(1.6666457056999207e-1f));
+  p = fma16(p, r, splat(4.999914765357971e-1f));
+  p = fma16(p, r * r, r) + splat(1.0f);
+  f32x16 power = (f32x16)((to_i32(n) + 127) << 23);
+  return select16(under, splat(0.0f), p * power);
+}
+
+#endif

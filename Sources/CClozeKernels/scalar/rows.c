@@ -1,0 +1,3 @@
+#include "cloze_kernels.h"
+#define NAME(operator) cloze_##operator##__scalar
+#include "../lanes/rows.inc"
