@@ -30,6 +30,8 @@
 #define CLOZE_VERSION_PATCH 0
 
 #if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wnullability-extension"
 #define CLOZE_NONNULL _Nonnull
 #define CLOZE_NULLABLE _Nullable
 #else
@@ -399,6 +401,10 @@ CLOZE_API cloze_status cloze_next_sentence(
 
 #ifdef __cplusplus
 }
+#endif
+
+#if defined(__clang__)
+#pragma clang diagnostic pop
 #endif
 
 #endif /* CLOZE_H */
