@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""Builds dist/cloze-*.whl: the package, libcloze.so, every library it needs beside glibc, and the built-in model.
+
+    build_wheel.py --library .build/release/libcloze.so
+
+Needs strip and readelf (binutils), patchelf, and Python's venv module; setuptools goes into a virtual environment of
+its own. Prints the wheel's path.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+
+#: What glibc itself brings. A manylinux tag promises that these are there; everything else goes into the wheel.
+GLIBC = re.compile(r"^(ld-linux.*|linux-vdso|lib(c|m|dl|rt|pthread|util|resolv))\.so(\.\d+)?$")
+
+#: 2 January 1980: a zip file knows nothing earlier, and a fixed time makes equal input give equal bytes.
+EPOCH = "315619200"
+
+
+def output(*command: str | Path) -> str:
+    """What a command prints; its failure ends the build with its words."""
+    environment = {**os.environ, "LC_ALL": "C"}
+    try:
+        done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True)
+    except FileNotFoundError:
+        sys.exit(f"{command[0]} is not there; install it (Debian: binutils, patchelf)")
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def needed(library: Path) -> list[str]:
+    """The names under which the library asks for others."""
+    return re.findall(r"\(NEEDED\).*\[(.*)\]", output("readelf", "--dynamic", "--wide", library))
+
+
+def dependencies(library: Path) -> dict[str, Path]:
+    """Name and file of everything outside glibc that the loader brings in with the library."""
+    found = {}
+    for line in output("ldd", library).splitlines():
+        name, arrow, rest = line.strip().partition(" => ")
+        if arrow and not GLIBC.match(name):
+            if rest.startswith("not found"):
+                sys.exit(f"{library} needs {name}, which the loader does not find")
+            found[name] = Path(rest.rsplit(" (", 1)[0])
+    return found
+
+
+def glibc_version(libraries: list[Path]) -> tuple[int, int]:
+    """The newest glibc that a symbol of any of the libraries asks for."""
+    versions = [(2, 17)]  # the oldest that wheels speak of
+    for library in libraries:
+        for major, minor in re.findall(r"Name: GLIBC_(\d+)\.(\d+)", output("readelf", "--version-info", library)):
+            versions.append((int(major), int(minor)))
+    return max(versions)
+
+
+def bundle(library: Path, folder: Path) -> list[Path]:
+    """Copies the library and what it needs into ``folder``, so that they find each other and nothing else's copy.
+
+    The loader keeps one library a soname for the whole process. Under its own name an older libstdc++ in here would
+    be what a library loaded later got in place of its system's; so each file and its soname carry a hash, which no
+    other program asks for.
+    """
+    folder.mkdir(parents=True)
+    sources = dependencies(library)
+    renamed = {}
+    for name, source in sources.items():
+        digest = hashlib.sha256(source.read_bytes()).hexdigest()[:8]
+        stem, dot, rest = name.partition(".so")
+        renamed[name] = f"{stem}-{digest}{dot}{rest}"
+    copies = []
+    for name, source in {"libcloze.so": library, **sources}.items():
+        copy = folder / renamed.get(name, name)
+        shutil.copyfile(source, copy)
+        copy.chmod(0o755)
+        output("strip", "--strip-unneeded", copy)
+        change = ["--set-rpath", "$ORIGIN"]
+        if name in renamed:
+            change += ["--set-soname", renamed[name]]
+        for asked in needed(copy):
+            if asked in renamed:
+                change += ["--replace-needed", asked, renamed[asked]]
+        output("patchelf", *change, copy)
+        copies.append(copy)
+    inside = {copy.name for copy in copies}
+    for copy in copies:
+        missing = [name for name in needed(copy) if name not in inside and not GLIBC.match(name)]
+        if missing:
+            sys.exit(f"{copy.name} would still need {', '.join(missing)} from outside the wheel")
+    return copies
+
+
+def licences(sources: dict[str, Path], folder: Path) -> None:
+    """Puts the licence of every bundled library beside Cloze's own, as LICENSE.<Debian package>."""
+    shutil.copyfile(ROOT / "LICENSE", folder / "LICENSE")
+    for name, source in sources.items():
+        owner = subprocess.run(
+            ["dpkg-query", "--search", f"*/{source.resolve().name}"], capture_output=True, text=True).stdout
+        package = owner.split(":", 1)[0]
+        text = Path("/usr/share/doc") / package / "copyright"
+        if not package or not text.is_file():
+            sys.exit(f"no licence text found for {name} ({source}); it cannot go into a wheel without")
+        shutil.copyfile(text, folder / f"LICENSE.{package}")
+    compiler = shutil.which("swiftc")
+    if compiler:  # its runtime is inside libcloze.so
+        text = Path(compiler).resolve().parents[1] / "share" / "swift" / "LICENSE.txt"
+        if text.is_file():
+            shutil.copyfile(text, folder / "LICENSE.swift")
+
+
+def build_python(folder: Path) -> Path:
+    """The interpreter of a virtual environment that has setuptools."""
+    python = folder / "bin" / "python"
+    if subprocess.run(
+        [python, "-c", "import setuptools as s; exit(int(s.__version__.split('.')[0]) < 77)"], capture_output=True
+    ).returncode if python.is_file() else True:
+        venv.create(folder, clear=True, with_pip=True)
+        output(python, "-m", "pip", "install", "--quiet", "setuptools>=77", "wheel")
+    return python
+
+
+def main() -> None:
+    parse = argparse.ArgumentParser(description="Builds the wheel of the Python package.")
+    parse.add_argument("--library", type=Path, default=ROOT / ".build/release/libcloze.so")
+    parse.add_argument("--model", type=Path, default=ROOT / "models/cloze-mini")
+    parse.add_argument("--output", type=Path, default=ROOT / "dist")
+    parse.add_argument("--stage", type=Path, default=ROOT / ".build/wheel", help="a scratch folder, emptied first")
+    parse.add_argument("--venv", type=Path, default=ROOT / ".venv-build", help="where setuptools is or goes")
+    options = parse.parse_args()
+    for path in (options.library, options.model / "model.onnx"):
+        if not path.is_file():
+            sys.exit(f"{path} is not there; build it first")
+
+    stage = options.stage
+    shutil.rmtree(stage, ignore_errors=True)
+    package = stage / "src" / "cloze"
+    shutil.copytree(HERE / "src" / "cloze", package, ignore=shutil.ignore_patterns("__pycache__", "lib", "share"))
+    for source in (HERE / "pyproject.toml", HERE / "setup.py", HERE / "README.md", ROOT / "include" / "cloze.h"):
+        shutil.copy(source, stage)
+    # The library looks for the built-in model at ../share/cloze/models, as after `make install`.
+    shutil.copytree(options.model, package / "share" / "cloze" / "models" / options.model.name)
+    copies = bundle(options.library, package / "lib")
+    licences(dependencies(options.library), stage)
+
+    major, minor = glibc_version(copies)
+    tag = f"manylinux_{major}_{minor}_{platform.machine()}"
+    options.output.mkdir(parents=True, exist_ok=True)
+    python = build_python(options.venv)
+    made = stage / "dist"
+    os.environ["SOURCE_DATE_EPOCH"] = EPOCH
+    output(
+        python, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index",
+        f"--config-settings=--build-option=--plat-name={tag}", "--wheel-dir", made, stage)
+    (wheel,) = made.glob("cloze-*.whl")
+    for older in options.output.glob("cloze-*.whl"):
+        older.unlink()
+    target = options.output / wheel.name
+    shutil.move(wheel, target)
+    print(target)
+
+
+if __name__ == "__main__":
+    main()

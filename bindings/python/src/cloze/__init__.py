@@ -1,0 +1,33 @@
+"""Cloze: an inference runtime for BERT. int8 on the CPU, nothing padded, nothing silent.
+
+    >>> import cloze
+    >>> model = cloze.load()                        # the built-in model; or a path to an ONNX BERT
+    >>> model.embed(["a text", ("a", "pair")])      # (2, D) float32
+    >>> model.fill_mask("The first world [MASK] began in 1914.", top_k=3)
+
+What the library refuses is a ``cloze.Error``.
+"""
+
+from __future__ import annotations
+
+from ._errors import ArgumentError, Error
+from ._info import ModelInfo
+from ._inspect import inspect
+from ._library import version as __version__
+from ._load import load
+from ._model import Model
+from ._texts import Text
+from ._tokenizer import Encoding, Tokenizer
+
+__all__ = [
+    "ArgumentError",
+    "Encoding",
+    "Error",
+    "Model",
+    "ModelInfo",
+    "Text",
+    "Tokenizer",
+    "__version__",
+    "inspect",
+    "load",
+]

@@ -1,0 +1,293 @@
+"""The C ABI of ``include/cloze.h`` in ctypes: constants, structs and prototypes, in the header's section order.
+
+Names are the header's without their ``cloze_`` prefix. Every pointer field is a ``c_void_p``, so that the address of
+a NumPy array goes in as a plain number; whoever fills a struct keeps the arrays alive until the call has returned.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import c_char_p, c_float, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+
+_status = c_int32
+_address = c_void_p
+
+
+class Sized(ctypes.Structure):
+    """A struct that begins with ``struct_size``, which is filled in here; every other field is 0 unless given."""
+
+    def __init__(self, **fields: object) -> None:
+        super().__init__(struct_size=ctypes.sizeof(type(self)), **fields)
+
+
+# ---- 1. Version, status, errors ----------------------------------------------------------------------------------
+
+OK = 0
+INVALID_ARGUMENT = 1
+NOT_FOUND = 2
+IO = 3
+INVALID_MODEL = 4
+UNSUPPORTED_MODEL = 5
+INVALID_TEXT = 6
+TOO_LONG = 7
+NO_TOKENIZER = 8
+NO_HEAD = 9
+BUFFER_TOO_SMALL = 10
+UNSUPPORTED_ISA = 11
+CANCELLED = 12
+BUSY = 13
+OUT_OF_MEMORY = 14
+INTERNAL = 15
+
+PROTOTYPES: dict[str, tuple[object, list[object]]] = {
+    "cloze_version": (c_char_p, []),
+    "cloze_status_name": (c_char_p, [_status]),
+    "cloze_last_error": (c_char_p, []),
+}
+
+# ---- 2. Tokenizers -----------------------------------------------------------------------------------------------
+
+
+class TokenizerOptions(Sized):
+    _fields_ = [("struct_size", c_size_t), ("lowercase", c_int32), ("strip_accents", c_int32)]
+
+
+class Texts(Sized):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("count", c_size_t),
+        ("texts", _address),
+        ("lengths", _address),
+        ("pairs", _address),
+        ("pair_lengths", _address),
+    ]
+
+
+TRUNCATION_DEFAULT = 0
+TRUNCATION_ERROR = 1
+TRUNCATION_LONGEST_FIRST = 2
+TRUNCATION_ONLY_FIRST = 3
+TRUNCATION_ONLY_SECOND = 4
+
+
+class TokenizeOptions(Sized):
+    _fields_ = [("struct_size", c_size_t), ("max_tokens", c_int32), ("truncation", c_int32)]
+
+
+class Encoding(Sized):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("capacity", c_size_t),
+        ("ids", _address),
+        ("type_ids", _address),
+        ("offsets", _address),
+        ("cu_seqlens", _address),
+        ("truncated", _address),
+        ("size", c_size_t),
+    ]
+
+
+PROTOTYPES.update({
+    "cloze_tokenizer_load": (_status, [c_char_p, _address, _address]),
+    "cloze_tokenizer_load_memory": (_status, [_address, c_size_t, _address, _address]),
+    "cloze_tokenizer_free": (None, [c_void_p]),
+    "cloze_tokenizer_vocab_size": (c_int32, [c_void_p]),
+    "cloze_tokenizer_token": (c_char_p, [c_void_p, c_int32]),
+    "cloze_tokenizer_id": (c_int32, [c_void_p, c_char_p]),
+    "cloze_tokenize": (_status, [c_void_p, _address, _address, _address]),
+})
+
+# ---- 3. Models ---------------------------------------------------------------------------------------------------
+
+PRECISION_DEFAULT = 0
+PRECISION_INT8 = 1
+PRECISION_FLOAT32 = 2
+
+
+class LoadOptions(Sized):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("precision", c_int32),
+        ("reserved", c_int32),
+        ("isa", c_char_p),
+        ("tokenizer", c_void_p),
+    ]
+
+
+HEAD_POOLER = 1
+HEAD_MLM = 2
+HEAD_NSP = 4
+
+POOLING_DEFAULT = 0
+POOLING_MEAN = 1
+POOLING_CLS = 2
+POOLING_MAX = 3
+POOLING_MEAN_SQRT_LEN = 4
+POOLING_POOLER = 5
+
+
+class Info(Sized):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("hidden_size", c_int32),
+        ("num_hidden_layers", c_int32),
+        ("num_attention_heads", c_int32),
+        ("intermediate_size", c_int32),
+        ("vocab_size", c_int32),
+        ("max_position_embeddings", c_int32),
+        ("type_vocab_size", c_int32),
+        ("max_tokens", c_int32),
+        ("precision", c_int32),
+        ("heads", c_uint32),
+        ("pooling", c_int32),
+        ("normalize", c_int32),
+        ("has_tokenizer", c_int32),
+        ("reserved", c_int32),
+        ("weight_bytes", c_uint64),
+        ("isa", c_char_p),
+    ]
+
+
+PROTOTYPES.update({
+    "cloze_model_load": (_status, [c_char_p, _address, _address]),
+    "cloze_model_load_memory": (_status, [_address, c_size_t, _address, _address]),
+    "cloze_model_free": (None, [c_void_p]),
+    "cloze_model_info": (_status, [c_void_p, _address]),
+    "cloze_model_tokenizer": (_status, [c_void_p, _address]),
+    "cloze_inspect": (_status, [c_char_p, _address, c_size_t, _address]),
+})
+
+# ---- 4. Sessions -------------------------------------------------------------------------------------------------
+
+
+class SessionOptions(Sized):
+    _fields_ = [("struct_size", c_size_t), ("threads", c_int32)]
+
+
+PROTOTYPES.update({
+    "cloze_session_create": (_status, [c_void_p, _address, _address]),
+    "cloze_session_free": (None, [c_void_p]),
+    "cloze_session_threads": (c_int32, [c_void_p]),
+    "cloze_cancel": (None, [c_void_p]),
+})
+
+# ---- 5. Running on token ids -------------------------------------------------------------------------------------
+
+INT32 = 0
+INT64 = 1
+INT16 = 2
+INT8 = 3
+UINT64 = 4
+UINT32 = 5
+UINT16 = 6
+UINT8 = 7
+
+
+class Batch(Sized):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("batch_size", c_int64),
+        ("input_ids", _address),
+        ("token_type_ids", _address),
+        ("cu_seqlens", _address),
+        ("integer_type", c_int32),
+        ("cu_seqlens_type", c_int32),
+    ]
+
+
+class PaddedBatch(Sized):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("batch_size", c_int64),
+        ("sequence_length", c_int64),
+        ("input_ids", _address),
+        ("attention_mask", _address),
+        ("token_type_ids", _address),
+        ("integer_type", c_int32),
+        ("reserved", c_int32),
+    ]
+
+
+OUTPUT_HIDDEN = 1
+OUTPUT_EMBEDDING = 2
+OUTPUT_POOLER = 3
+OUTPUT_MLM = 4
+OUTPUT_NSP = 5
+
+
+class Output(Sized):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("kind", c_int32),
+        ("pooling", c_int32),
+        ("normalize", c_int32),
+        ("dimensions", c_int32),
+        ("layers", _address),
+        ("layer_count", c_size_t),
+        ("positions", _address),
+        ("position_count", c_size_t),
+        ("values", _address),
+        ("capacity", c_size_t),
+        ("size", c_size_t),
+    ]
+
+
+PROTOTYPES.update({
+    "cloze_run": (_status, [c_void_p, _address, _address, c_size_t]),
+    "cloze_run_padded": (_status, [c_void_p, _address, _address, c_size_t]),
+})
+
+# ---- 6. Running on text ------------------------------------------------------------------------------------------
+
+
+class EmbedOptions(Sized):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("max_tokens", c_int32),
+        ("truncation", c_int32),
+        ("pooling", c_int32),
+        ("normalize", c_int32),
+        ("dimensions", c_int32),
+    ]
+
+
+class EncodeOptions(Sized):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("max_tokens", c_int32),
+        ("truncation", c_int32),
+        ("layers", _address),
+        ("layer_count", c_size_t),
+    ]
+
+
+class FillMaskOptions(Sized):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("max_tokens", c_int32),
+        ("truncation", c_int32),
+        ("top_k", c_int32),
+        ("reserved", c_int32),
+        ("targets", _address),
+        ("target_count", c_size_t),
+    ]
+
+
+class Candidate(ctypes.Structure):
+    _fields_ = [("text", c_int64), ("position", c_int64), ("token_id", c_int32), ("probability", c_float)]
+
+
+PROTOTYPES.update({
+    "cloze_embed_texts": (_status, [c_void_p, _address, _address, _address, c_size_t, _address]),
+    "cloze_encode_texts": (_status, [c_void_p, _address, _address, _address, c_size_t, _address, _address]),
+    "cloze_fill_mask": (_status, [c_void_p, _address, _address, _address, c_size_t, _address, _address]),
+    "cloze_next_sentence": (_status, [c_void_p, _address, _address, _address, c_size_t, _address]),
+})
+
+
+def declare(library: ctypes.CDLL) -> None:
+    """Gives every function of ``library`` its types; AttributeError names the first one that is not there."""
+    for name, (result, arguments) in PROTOTYPES.items():
+        function = getattr(library, name)
+        function.restype = result
+        function.argtypes = arguments

@@ -1,0 +1,72 @@
+"""What a loaded model is."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+from . import _abi
+from ._library import Handle, check, lib
+from ._options import POOLINGS, PRECISIONS
+
+_HEADS = {"pooler": _abi.HEAD_POOLER, "mlm": _abi.HEAD_MLM, "nsp": _abi.HEAD_NSP}
+
+
+def _word(words: dict[str, int], number: int) -> str:
+    return next((word for word, value in words.items() if value == number), str(number))
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A model's configuration, under the keys of a Hugging Face ``config.json``, and how it was loaded."""
+
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    intermediate_size: int
+    vocab_size: int
+    max_position_embeddings: int
+    type_vocab_size: int
+    #: Where text is cut unless asked otherwise: ``max_seq_length`` of the model's files, else all positions.
+    max_tokens: int
+    #: ``"int8"`` or ``"float32"``.
+    precision: str
+    #: The instruction set of the kernels: ``"scalar"``, ``"avx2"``, ``"avx512vnni"``.
+    isa: str
+    #: Threads of one run, the caller's included.
+    threads: int
+    #: Memory that the weights take, in bytes.
+    weight_bytes: int
+    #: What the model gives beside contextual embeddings, out of ``"pooler"``, ``"mlm"``, ``"nsp"``.
+    heads: frozenset[str]
+    #: The classes or tags of a trained head; empty where the model has none.
+    labels: tuple[str, ...]
+    #: How ``embed`` pools and normalizes unless asked otherwise.
+    pooling: str
+    normalize: bool
+    has_tokenizer: bool
+
+
+def model_info(model: Handle, threads: int) -> ModelInfo:
+    """Asks the library about a model whose sessions have so many threads."""
+    info = _abi.Info()
+    check(lib.cloze_model_info(model, ctypes.byref(info)))
+    return ModelInfo(
+        hidden_size=info.hidden_size,
+        num_hidden_layers=info.num_hidden_layers,
+        num_attention_heads=info.num_attention_heads,
+        intermediate_size=info.intermediate_size,
+        vocab_size=info.vocab_size,
+        max_position_embeddings=info.max_position_embeddings,
+        type_vocab_size=info.type_vocab_size,
+        max_tokens=info.max_tokens,
+        precision=_word(PRECISIONS, info.precision),
+        isa=(info.isa or b"").decode(),
+        threads=threads,
+        weight_bytes=info.weight_bytes,
+        heads=frozenset(name for name, bit in _HEADS.items() if info.heads & bit),
+        labels=(),
+        pooling=_word(POOLINGS, info.pooling),
+        normalize=info.normalize == 1,
+        has_tokenizer=bool(info.has_tokenizer),
+    )

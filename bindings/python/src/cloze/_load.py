@@ -1,0 +1,67 @@
+"""Loading models."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Optional, Union
+
+from . import _abi
+from ._arrays import address
+from ._calls import interruptible
+from ._library import Handle, lib, receive
+from ._model import Model
+from ._options import PRECISIONS, optional_count, word
+from ._sources import Source, content, file_name, is_content
+from ._tokenizer import Tokenizer
+
+
+def load(
+    path: Optional[Source] = None,
+    *,
+    precision: str = "int8",
+    threads: Optional[int] = None,
+    isa: Optional[str] = None,
+    tokenizer: Union[Tokenizer, Source, None] = None,
+) -> Model:
+    """Loads a BERT.
+
+    path       a ``.onnx`` file, or a folder with ``model.onnx`` or ``onnx/model.onnx`` in it; ``bytes`` are the content
+               of an ONNX file; None: the built-in model
+    precision  ``"int8"`` or ``"float32"``
+    threads    1 to 256 for a run; None: as many CPUs as the process may use
+    isa        forces ``"scalar"``, ``"avx2"`` or ``"avx512vnni"``; None: the environment's CLOZE_ISA, else the best
+    tokenizer  a Tokenizer, or where one is; None: the files beside the model
+
+    Raises Error: ``not_found``, ``io``, ``invalid_model`` (damaged), ``unsupported_model`` (no BERT that Cloze
+    understands; the message names the first node that did not fit), ``unsupported_isa``.
+    """
+    if tokenizer is not None and not isinstance(tokenizer, Tokenizer):
+        tokenizer = Tokenizer(tokenizer)
+    own_threads = optional_count("threads", threads)
+    if isa is not None and not isinstance(isa, str):
+        raise TypeError(f"isa is {type(isa).__name__}; a str is needed")
+    options = _abi.LoadOptions(
+        precision=word("precision", precision, PRECISIONS),
+        isa=None if isa is None else isa.encode("utf-8", "replace"),
+        tokenizer=None if tokenizer is None else tokenizer._handle._as_parameter_,
+    )
+    if is_content(path):
+        data = content(path)  # type: ignore[arg-type]
+        name = f"from {data.size} bytes"
+
+        def call(out: object) -> int:
+            return int(lib.cloze_model_load_memory(address(data), data.size, ctypes.byref(options), out))
+    else:
+        encoded = None if path is None else file_name("path", path)
+        name = "built in" if path is None else repr(os.fspath(path))  # type: ignore[arg-type]
+
+        def call(out: object) -> int:
+            return int(lib.cloze_model_load(encoded, ctypes.byref(options), out))
+
+    def work(kept: object = tokenizer) -> Handle:
+        return receive(call, lib.cloze_model_free)
+
+    model = Model.__new__(Model)
+    model._adopt(interruptible(work), own_threads, name)
+    return model

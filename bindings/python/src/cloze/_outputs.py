@@ -1,0 +1,68 @@
+"""What a run on token ids is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional, Union
+
+import numpy as np
+
+from . import _abi
+from ._arrays import address, integers, narrow, results
+from ._errors import invalid
+from ._info import ModelInfo
+from ._options import OUTPUTS, layers, word
+
+
+class OutputRequest:
+    """One ``cloze_output``, with the arrays that its addresses refer to.
+
+    places     the shape of the batch's token ids: (T,), or (B, S)
+    sequences  B
+    """
+
+    def __init__(
+        self,
+        info: ModelInfo,
+        output: str,
+        places: tuple[int, ...],
+        sequences: int,
+        layer: Union[int, Sequence[int]],
+        positions: Optional[np.ndarray],
+        out: Optional[np.ndarray],
+    ) -> None:
+        kind = word("output", output, OUTPUTS)
+        wanted, single = layers(layer)
+        letters = "T" if len(places) == 1 else "B, S"
+        per_token = output in ("hidden", "mlm")
+        if output != "hidden" and not (single and wanted[0] == -1):
+            raise invalid(f"layer is {layer!r}; only output='hidden' has a choice of layers")
+        if positions is not None and not per_token:
+            raise invalid(f"positions go with output='hidden' and 'mlm'; output is {output!r}")
+        self._layers = wanted if output == "hidden" else None
+        self._positions = None
+        if positions is not None:
+            self._positions = narrow("positions", integers("positions", positions, "(P,)"), np.int64)
+            places, letters = self._positions.shape, "P"
+        if output == "hidden":
+            widths = (info.hidden_size,) if single else (wanted.size, info.hidden_size)
+            shape, letters = places + widths, f"({letters}, D)" if single else f"({letters}, layers, D)"
+        elif output == "mlm":
+            shape, letters = (*places, info.vocab_size), f"({letters}, V)"
+        elif output == "nsp":
+            shape, letters = (sequences, 2), "(B, 2)"
+        else:
+            shape, letters = (sequences, info.hidden_size), "(B, D)"
+        #: Receives the result.
+        self.values = results(out, shape, letters)
+        self.struct = _abi.Output(
+            kind=kind,
+            layers=address(self._layers),
+            layer_count=0 if self._layers is None else self._layers.size,
+            positions=address(self._positions),
+            position_count=0 if self._positions is None else self._positions.size,
+            values=address(self.values),
+            capacity=self.values.size,
+        )
+        #: Tokens that go through the MLM head.
+        self.decoded = int(np.prod(places)) if output == "mlm" else 0

@@ -1,0 +1,147 @@
+"""Models on token ids: the ragged and the padded entry."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any, Callable, NoReturn, Optional, Union
+
+import numpy as np
+
+from . import _abi
+from ._arrays import address, alike, integers
+from ._errors import error, invalid
+from ._info import ModelInfo, model_info
+from ._library import Handle, lib, receive
+from ._outputs import OutputRequest
+from ._sessions import Sessions
+from ._tokenizer import Tokenizer
+
+
+class Runner:
+    """A loaded model as far as it knows no text."""
+
+    #: The model's configuration and how it was loaded.
+    info: ModelInfo
+    #: The model's own tokenizer; None where it came without one.
+    tokenizer: Optional[Tokenizer]
+
+    _handle: Handle
+    _name: str
+    _sessions: Sessions
+    _encoder_operations: int  # multiply-adds a token
+    _decoder_operations: int  # the same, of the MLM head
+
+    def __init__(self) -> None:
+        raise TypeError("a model is made by cloze.load()")
+
+    def _adopt(self, handle: Handle, threads: int, name: str) -> None:
+        self._handle = handle
+        self._name = name
+        self._sessions = Sessions(handle, threads)
+        self.info = info = model_info(handle, self._sessions.threads)
+        self.tokenizer = None
+        if info.has_tokenizer:
+            self.tokenizer = Tokenizer._of(
+                receive(lambda out: lib.cloze_model_tokenizer(handle, out), lib.cloze_tokenizer_free))
+        size, inner = info.hidden_size, info.intermediate_size
+        self._encoder_operations = info.num_hidden_layers * (4 * size * size + 2 * size * inner)
+        self._decoder_operations = size * (size + info.vocab_size)
+
+    def run(
+        self,
+        input_ids: np.ndarray,
+        cu_seqlens: np.ndarray,
+        token_type_ids: Optional[np.ndarray] = None,
+        *,
+        output: str = "hidden",
+        layer: Union[int, Sequence[int]] = -1,
+        positions: Optional[np.ndarray] = None,
+        out: Optional[np.ndarray] = None,
+    ) -> np.ndarray:
+        """Runs a ragged batch: the sequences end to end, without padding. Gives float32.
+
+        input_ids       (T,) integers; int32 is used in place, other types are checked and copied
+        cu_seqlens      (B + 1,) integers: 0, then where each sequence ends; the last is T
+        token_type_ids  (T,) integers; None: all 0
+        output          ``"hidden"`` (T, D); ``"embedding"`` (B, D), pooled as ``embed`` does by default; ``"pooler"``
+                        (B, D); ``"mlm"`` (T, V) logits; ``"nsp"`` (B, 2) logits, class 0: the second text follows
+        layer           hidden: 0 is the embedding sum after LayerNorm, -1 the last layer; a sequence gives
+                        (T, layers, D)
+        positions       hidden, mlm: (P,) token indices in the batch; gives (P, ...) for those alone
+        out             receives the result: C-contiguous float32 of just its shape
+        """
+        ids = integers("input_ids", input_ids, "(T,)")
+        bounds = integers("cu_seqlens", cu_seqlens, "(B + 1,)")
+        types = None if token_type_ids is None else integers("token_type_ids", token_type_ids, "(T,)", ids.shape)
+        if not bounds.size:
+            raise invalid("cu_seqlens is empty; it begins with 0 and has one entry more than there are sequences")
+        # The library cannot see where the arrays end, so this is the one thing that it has to be spared.
+        if int(bounds[-1]) != ids.size:
+            raise invalid(f"cu_seqlens ends with {bounds[-1]}, but input_ids has {ids.size} tokens")
+        request = OutputRequest(self.info, output, ids.shape, bounds.size - 1, layer, positions, out)
+        (read, read_types), kind = alike({"input_ids": ids, "token_type_ids": types})
+        (read_bounds,), bounds_kind = alike({"cu_seqlens": bounds})
+        batch = _abi.Batch(
+            batch_size=bounds.size - 1,
+            input_ids=address(read),
+            token_type_ids=address(read_types),
+            cu_seqlens=address(read_bounds),
+            integer_type=kind,
+            cu_seqlens_type=bounds_kind,
+        )
+        return self._run(lib.cloze_run, batch, request, ids.size, (read, read_types, read_bounds))
+
+    def run_padded(
+        self,
+        input_ids: np.ndarray,
+        attention_mask: Optional[np.ndarray],
+        token_type_ids: Optional[np.ndarray] = None,
+        *,
+        output: str = "hidden",
+        layer: Union[int, Sequence[int]] = -1,
+        positions: Optional[np.ndarray] = None,
+        out: Optional[np.ndarray] = None,
+    ) -> np.ndarray:
+        """Runs a padded batch, (B, S) integer arrays as other runtimes take them. Gives what ``run`` gives, with (B, S)
+        in the place of (T,) and zeros where there was padding.
+
+        attention_mask  1: a token, 0: padding, anywhere in a row; None: all are tokens
+        positions       count in the flattened (B, S)
+        """
+        ids = integers("input_ids", input_ids, "(B, S)")
+        mask = None if attention_mask is None else integers("attention_mask", attention_mask, "(B, S)", ids.shape)
+        types = None if token_type_ids is None else integers("token_type_ids", token_type_ids, "(B, S)", ids.shape)
+        request = OutputRequest(self.info, output, ids.shape, ids.shape[0], layer, positions, out)
+        (read, read_mask, read_types), kind = alike(
+            {"input_ids": ids, "attention_mask": mask, "token_type_ids": types})
+        batch = _abi.PaddedBatch(
+            batch_size=ids.shape[0],
+            sequence_length=ids.shape[1],
+            input_ids=address(read),
+            attention_mask=address(read_mask),
+            token_type_ids=address(read_types),
+            integer_type=kind,
+        )
+        return self._run(lib.cloze_run_padded, batch, request, ids.size, (read, read_mask, read_types))
+
+    def _run(
+        self, function: Callable[..., int], batch: Any, request: OutputRequest, tokens: int, kept: object
+    ) -> np.ndarray:
+        self._sessions.run(
+            lambda session: function(session, ctypes.byref(batch), ctypes.byref(request.struct), 1),
+            tokens * self._encoder_operations + request.decoded * self._decoder_operations, (kept, request))
+        if request.struct.size != request.values.size:
+            raise error("internal", f"the library wrote {request.struct.size} numbers of {request.values.size}")
+        return request.values
+
+    def __repr__(self) -> str:
+        info = self.info
+        heads = f"heads {', '.join(sorted(info.heads))}" if info.heads else "no heads"
+        return (
+            f"<cloze.Model {self._name}: {info.num_hidden_layers} layers, hidden {info.hidden_size}, "
+            f"vocabulary {info.vocab_size}, {heads}; {info.precision} on {info.isa}, "
+            f"{info.threads} {'thread' if info.threads == 1 else 'threads'}>")
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a cloze.Model can be neither pickled nor copied; load it where it is needed")

@@ -1,0 +1,217 @@
+"""WordPiece tokenizers, and what they make of a text."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from typing import NoReturn, Optional
+
+import numpy as np
+
+from . import _abi
+from ._arrays import address
+from ._calls import DIRECT_BYTES, interruptible
+from ._errors import error
+from ._library import Handle, check, lib, receive
+from ._options import TRUNCATIONS, integer, optional_count, switch, word
+from ._sources import Source, content, file_name, is_content
+from ._texts import Text, TextList, positions_of, split
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """The tokens of a text, or of a pair: ``[CLS] text [SEP]`` or ``[CLS] text [SEP] pair [SEP]``."""
+
+    #: (tokens,) int32.
+    ids: np.ndarray
+    #: (tokens,) int32: 0 for the first text, 1 for the second.
+    type_ids: np.ndarray
+    #: The tokens as the vocabulary spells them.
+    tokens: list[str]
+    #: (tokens, 2) int64: the first character of each token in its own text, and the one after its last, counted in
+    #: code points, so that ``text[start:end]`` is what became the token; 0, 0 for ``[CLS]`` and ``[SEP]``.
+    offsets: np.ndarray
+    #: Whether the text was cut.
+    truncated: bool
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+class Tokenizer:
+    """WordPiece as BERT uses it, equal to Hugging Face's ``tokenizers``. Immutable: share it between threads.
+
+    path           a folder, a ``vocab.txt`` or a ``tokenizer.json``; ``bytes`` are the content of one of the files
+    lowercase      None: as the files say, else yes
+    strip_accents  None: as the files say, else as ``lowercase``
+
+    Raises Error: ``not_found``, ``io``, ``invalid_argument`` for a file that is no vocabulary.
+    """
+
+    def __init__(
+        self, path: Source, *, lowercase: Optional[bool] = None, strip_accents: Optional[bool] = None
+    ) -> None:
+        options = _abi.TokenizerOptions(
+            lowercase=switch("lowercase", lowercase), strip_accents=switch("strip_accents", strip_accents))
+        if is_content(path):
+            data = content(path)  # type: ignore[arg-type]
+            handle = receive(
+                lambda out: lib.cloze_tokenizer_load_memory(
+                    address(data), data.size, ctypes.byref(options), out),
+                lib.cloze_tokenizer_free)
+        else:
+            name = file_name("path", path)
+            handle = receive(
+                lambda out: lib.cloze_tokenizer_load(name, ctypes.byref(options), out), lib.cloze_tokenizer_free)
+        self._adopt(handle)
+
+    @classmethod
+    def _of(cls, handle: Handle) -> Tokenizer:
+        tokenizer = cls.__new__(cls)
+        tokenizer._adopt(handle)
+        return tokenizer
+
+    def _adopt(self, handle: Handle) -> None:
+        self._handle = handle
+        self._spelled: dict[int, str] = {}  # tokens asked for so far
+
+    @property
+    def vocab_size(self) -> int:
+        """The number of entries; ids run from 0 to it, not included."""
+        return int(lib.cloze_tokenizer_vocab_size(self._handle))
+
+    def token(self, id: int) -> Optional[str]:
+        """The token with this id; None where there is none."""
+        number = integer("id", id)
+        token = self._spelled.get(number)
+        if token is None and 0 <= number < 2**31:
+            spelled = lib.cloze_tokenizer_token(self._handle, number)
+            if spelled is not None:
+                token = self._spelled[number] = spelled.decode("utf-8", "replace")
+        return token
+
+    def id(self, token: str) -> Optional[int]:
+        """The id of this token, looked up whole (``"[MASK]"``, ``"##ing"``); None where there is none."""
+        if not isinstance(token, str):
+            raise TypeError(f"token is {type(token).__name__}; a str is needed")
+        try:
+            spelled = token.encode()
+        except UnicodeEncodeError:
+            return None
+        number = -1 if b"\0" in spelled else lib.cloze_tokenizer_id(self._handle, spelled)
+        return None if number < 0 else int(number)
+
+    def encode(
+        self, text: Text, pair: Optional[str] = None, *, max_tokens: Optional[int] = None, truncation: str = "error"
+    ) -> Encoding:
+        """The tokens of a text, or of a pair: two arguments, or a tuple.
+
+        max_tokens  ``[CLS]`` and ``[SEP]`` counted; None: no limit
+        truncation  what is done with more: ``"error"``, ``"longest_first"`` (the longer of a pair is shortened, token
+                    by token), ``"only_first"``, ``"only_second"``
+
+        Raises Error: ``too_long`` where truncation is ``"error"``, or cannot do it; ``invalid_text``.
+        """
+        first, second = split(text, "text", lists=False) if pair is None else split((text, pair), "text")
+        limit = optional_count("max_tokens", max_tokens)
+        texts = TextList([(first, second)])
+        batch = tokenize(self._handle, texts, limit, word("truncation", truncation, TRUNCATIONS), offsets=True)
+        offsets = batch.offsets
+        assert offsets is not None
+        for kind, part in enumerate((first, second)):
+            places = None if part is None else positions_of(part)
+            if places is not None:
+                own = batch.type_ids == kind
+                offsets[own] = places[offsets[own]]
+        return Encoding(
+            ids=batch.ids,
+            type_ids=batch.type_ids,
+            tokens=[self.token(id) or "" for id in batch.ids.tolist()],
+            offsets=offsets,
+            truncated=bool(batch.truncated[0]),
+        )
+
+    def __len__(self) -> int:
+        return self.vocab_size
+
+    def __repr__(self) -> str:
+        return f"<cloze.Tokenizer: {self.vocab_size} entries>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a cloze.Tokenizer can be neither pickled nor copied; load it where it is needed")
+
+
+@dataclass(frozen=True, eq=False)
+class TokenBatch:
+    """Texts as token ids, end to end."""
+
+    ids: np.ndarray  # (T,) int32
+    type_ids: np.ndarray  # (T,) int32
+    offsets: Optional[np.ndarray]  # (T, 2) int64, bytes
+    cu_seqlens: np.ndarray  # (B + 1,) int64
+    truncated: np.ndarray  # (B,) bool
+
+
+#: Bytes of text up to which room is made for a token a byte; beyond that the tokens are counted first.
+_COUNT_FIRST = 1 << 16
+
+
+def tokenize(
+    tokenizer: Handle, texts: TextList, max_tokens: int, truncation: int, *, offsets: bool = False
+) -> TokenBatch:
+    """Tokenizes all of the texts; 0 for max_tokens is no limit."""
+
+    def work() -> TokenBatch:
+        options = _abi.TokenizeOptions(max_tokens=max_tokens, truncation=truncation)
+        cu_seqlens = np.zeros(texts.count + 1, np.int64)
+        truncated = np.zeros(texts.count, np.uint8)
+        encoding = _abi.Encoding(cu_seqlens=address(cu_seqlens), truncated=address(truncated))
+
+        def call() -> int:
+            return int(lib.cloze_tokenize(
+                tokenizer, ctypes.byref(texts.struct), ctypes.byref(options), ctypes.byref(encoding)))
+
+        capacity = texts.bytes + 3 * texts.count
+        if texts.bytes > _COUNT_FIRST:
+            check(call())
+            capacity = encoding.size
+        while True:
+            ids = np.empty(capacity, np.int32)
+            type_ids = np.empty(capacity, np.int32)
+            places = np.empty((capacity, 2), np.int64) if offsets else None
+            encoding.capacity = capacity
+            encoding.ids, encoding.type_ids = address(ids), address(type_ids)
+            encoding.offsets = address(places)
+            status = call()
+            if status != _abi.BUFFER_TOO_SMALL or encoding.size <= capacity:
+                break
+            capacity = encoding.size  # some character became more tokens than it has bytes
+        check(status)
+        size = encoding.size
+        if size < capacity:
+            ids, type_ids = ids[:size].copy(), type_ids[:size].copy()
+            places = None if places is None else places[:size].copy()
+        return TokenBatch(ids, type_ids, places, cu_seqlens, truncated.view(np.bool_))
+
+    return work() if texts.bytes <= DIRECT_BYTES else interruptible(work)
+
+
+def target_ids(tokenizer: Tokenizer, targets: object) -> np.ndarray:
+    """Tokens, or their ids, as ids (N,) int32, each once. ArgumentError names what the vocabulary lacks."""
+    if isinstance(targets, (str, bytes)) or not hasattr(targets, "__iter__"):
+        raise TypeError(f"targets is {type(targets).__name__}; pass a list of tokens")
+    ids: dict[int, None] = {}
+    unknown = []
+    for target in targets:
+        id = tokenizer.id(target) if isinstance(target, str) else integer("a target", target)
+        if id is None or not 0 <= id < 2**31:
+            unknown.append(target)
+        else:
+            ids[id] = None
+    if unknown:
+        raise error(
+            "invalid_argument",
+            f"targets that are not in the vocabulary: {', '.join(map(repr, unknown))}; a target is one whole token")
+    if not ids:
+        raise error("invalid_argument", "targets is empty; name at least one token, or leave it out")
+    return np.fromiter(ids, np.int32, len(ids))
