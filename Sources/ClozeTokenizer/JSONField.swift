@@ -1,0 +1,71 @@
+/// A place in a JSON document: a value and the path that leads to it, for messages.
+struct JSONField {
+  var value: JSONValue
+  /// Such as "tokenizer.json: model.vocab".
+  var path: String
+
+  func mismatch(_ expected: String) -> TokenizerError {
+    TokenizerError(.invalidFile, "\(path) is \(value.kind), \(expected) was expected")
+  }
+
+  /// The member with a name, nil where it is missing; of members with one name the last counts.
+  func member(_ name: String) throws(TokenizerError) -> JSONField? {
+    guard case .object(let members) = value else { throw mismatch("an object") }
+    guard let found = members.last(where: { $0.key.decoded.elementsEqual(name.utf8) }) else {
+      return nil
+    }
+    return JSONField(
+      value: found.value, path: path.hasSuffix(":") ? "\(path) \(name)" : "\(path).\(name)")
+  }
+
+  /// The same, with null as good as missing.
+  func present(_ name: String) throws(TokenizerError) -> JSONField? {
+    guard let field = try member(name) else { return nil }
+    if case .null = field.value { return nil }
+    return field
+  }
+
+  func required(_ name: String) throws(TokenizerError) -> JSONField {
+    guard let field = try present(name) else {
+      throw TokenizerError(
+        .invalidFile, path.hasSuffix(":") ? "\(path) no \(name)" : "\(path) has no \(name)")
+    }
+    return field
+  }
+
+  func text() throws(TokenizerError) -> [UInt8] {
+    guard case .string(let text) = value else { throw mismatch("a string") }
+    return Array(text.decoded)
+  }
+
+  func string() throws(TokenizerError) -> String {
+    guard case .string(let text) = value else { throw mismatch("a string") }
+    return text.string
+  }
+
+  func bool() throws(TokenizerError) -> Bool {
+    guard case .bool(let bool) = value else { throw mismatch("true or false") }
+    return bool
+  }
+
+  func elements() throws(TokenizerError) -> [JSONField] {
+    guard case .array(let elements) = value else { throw mismatch("an array") }
+    return elements.enumerated().map { JSONField(value: $1, path: "\(path)[\($0)]") }
+  }
+
+  /// A token id or type id: 0 to 2^31 - 1.
+  func id() throws(TokenizerError) -> Int32 {
+    guard case .number(let number) = value else { throw mismatch("a number") }
+    return try JSONField.id(number, path)
+  }
+
+  static func id(
+    _ number: JSONText, _ path: @autoclosure () -> String
+  ) throws(TokenizerError) -> Int32 {
+    guard let integer = number.integer, let id = Int32(exactly: integer), id >= 0 else {
+      throw TokenizerError(
+        .invalidFile, "\(path()) is \(number.string), 0 to \(Int32.max) was expected")
+    }
+    return id
+  }
+}

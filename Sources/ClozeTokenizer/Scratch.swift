@@ -1,0 +1,67 @@
+/// A growable array of trivial elements whose owner frees it; copying copies the pointer.
+///
+/// An `Array` field of a class would check exclusivity, uniqueness and bounds at each append.
+struct RawBuffer<Element: BitwiseCopyable> {
+  private(set) var base: UnsafeMutablePointer<Element>
+  private(set) var capacity: Int
+  var count = 0
+
+  init(capacity: Int) {
+    self.capacity = capacity
+    base = .allocate(capacity: capacity)
+  }
+
+  /// Makes room for `extra` more elements.
+  @inline(__always)
+  mutating func reserve(_ extra: Int) {
+    if capacity &- count < extra { grow(extra) }
+  }
+
+  @inline(never)
+  private mutating func grow(_ extra: Int) {
+    let wanted = max(count &+ extra, capacity &* 2)
+    let larger = UnsafeMutablePointer<Element>.allocate(capacity: wanted)
+    larger.update(from: base, count: count)
+    base.deallocate()
+    base = larger
+    capacity = wanted
+  }
+
+  @inline(__always)
+  mutating func append(_ element: Element) {
+    reserve(1)
+    base[count] = element
+    count &+= 1
+  }
+
+  func deallocate() { base.deallocate() }
+}
+
+/// One token of a text, before the special tokens of the template are added.
+struct TokenRecord: BitwiseCopyable {
+  var id: Int32
+  var begin: Int32
+  var end: Int32
+}
+
+/// Memory that encoding works in; kept from text to text.
+final class Scratch {
+  /// The normalised bytes of the word being read. Eight bytes past `count` may be read.
+  var word = RawBuffer<UInt8>(capacity: 512)
+  /// For each of these bytes the original bytes it comes from, where that is not one to one.
+  var wordSpans = RawBuffer<ByteRange>(capacity: 512)
+  var first = RawBuffer<TokenRecord>(capacity: 256)
+  var second = RawBuffer<TokenRecord>(capacity: 16)
+  /// A normalised text and its spans; used only where added tokens match normalised text.
+  var text = RawBuffer<UInt8>(capacity: 16)
+  var textSpans = RawBuffer<ByteRange>(capacity: 16)
+
+  deinit {
+    word.deallocate()
+    wordSpans.deallocate()
+    first.deallocate()
+    second.deallocate()
+    text.deallocate()
+    textSpans.deallocate()
+  }
+}

@@ -1,0 +1,34 @@
+/// How special tokens are set around the tokens of one text, or of two.
+struct Template: Sendable, Equatable {
+  enum Piece: Sendable, Equatable {
+    case special(ids: [Int32], typeID: Int32)
+    case first(typeID: Int32)
+    case second(typeID: Int32)
+  }
+
+  var single: [Piece]
+  var pair: [Piece]
+
+  /// BERT's own: [CLS] A [SEP], and [CLS] A [SEP] B [SEP] with type id 1 from B on.
+  static func bert(cls: Int32, sep: Int32) -> Template {
+    let first: [Piece] = [
+      .special(ids: [cls], typeID: 0), .first(typeID: 0), .special(ids: [sep], typeID: 0),
+    ]
+    return Template(
+      single: first, pair: first + [.second(typeID: 1), .special(ids: [sep], typeID: 1)])
+  }
+
+  /// The number of special tokens in a list of pieces.
+  static func added(_ pieces: [Piece]) -> Int {
+    pieces.reduce(0) { sum, piece in
+      if case .special(let ids, _) = piece { sum &+ ids.count } else { sum }
+    }
+  }
+
+  /// The largest id in it, -1 if there is none.
+  var largestID: Int32 {
+    (single + pair).reduce(-1) { largest, piece in
+      if case .special(let ids, _) = piece { max(largest, ids.max() ?? -1) } else { largest }
+    }
+  }
+}

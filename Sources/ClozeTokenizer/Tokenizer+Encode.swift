@@ -1,0 +1,221 @@
+extension Tokenizer {
+  /// The tokens of a text, or of a pair, with the special tokens around them.
+  ///
+  /// - Parameters:
+  ///   - maxTokens: The most tokens allowed, special tokens included; nil: no limit.
+  ///   - truncation: What happens where more are needed.
+  public func encode(
+    _ text: String, pair: String? = nil, maxTokens: Int? = nil, truncation: Truncation = .error
+  ) throws(TokenizerError) -> Encoding {
+    let buffer = EncodingBuffer()
+    let truncated = try append(
+      text, pair: pair, maxTokens: maxTokens, truncation: truncation, into: buffer)
+    return Encoding(
+      ids: buffer.ids, typeIDs: buffer.typeIDs, offsets: buffer.offsets, truncated: truncated)
+  }
+
+  /// The same for bytes, which must be UTF-8.
+  public func encode(
+    _ text: UnsafeRawBufferPointer, pair: UnsafeRawBufferPointer? = nil, maxTokens: Int? = nil,
+    truncation: Truncation = .error
+  ) throws(TokenizerError) -> Encoding {
+    let buffer = EncodingBuffer()
+    let truncated = try append(
+      text, pair: pair, maxTokens: maxTokens, truncation: truncation, into: buffer)
+    return Encoding(
+      ids: buffer.ids, typeIDs: buffer.typeIDs, offsets: buffer.offsets, truncated: truncated)
+  }
+
+  /// Appends the tokens of a text, or of a pair, and returns whether any were cut.
+  ///
+  /// Nothing is appended where an error is thrown.
+  @discardableResult
+  public func append(
+    _ text: String, pair: String? = nil, maxTokens: Int? = nil, truncation: Truncation = .error,
+    into buffer: EncodingBuffer
+  ) throws(TokenizerError) -> Bool {
+    // A native string gives its bytes; a bridged one is copied.
+    var text = text
+    var pair = pair
+    let result: Result<Bool, TokenizerError> = text.withUTF8 { first in
+      let first = UnsafeRawBufferPointer(first)
+      guard pair != nil else {
+        return append(first, nil, maxTokens, truncation, isChecked: true, into: buffer)
+      }
+      return pair?.withUTF8 { second in
+        append(
+          first, UnsafeRawBufferPointer(second), maxTokens, truncation, isChecked: true,
+          into: buffer)
+      } ?? .success(false)
+    }
+    return try result.get()
+  }
+
+  /// The same for bytes, which must be UTF-8: the fast way in.
+  @discardableResult
+  public func append(
+    _ text: UnsafeRawBufferPointer, pair: UnsafeRawBufferPointer? = nil, maxTokens: Int? = nil,
+    truncation: Truncation = .error, into buffer: EncodingBuffer
+  ) throws(TokenizerError) -> Bool {
+    try append(text, pair, maxTokens, truncation, isChecked: false, into: buffer).get()
+  }
+
+  private func append(
+    _ text: UnsafeRawBufferPointer, _ pair: UnsafeRawBufferPointer?, _ maxTokens: Int?,
+    _ truncation: Truncation, isChecked: Bool, into buffer: EncodingBuffer
+  ) -> Result<Bool, TokenizerError> {
+    let pieces = pair == nil ? template.single : template.pair
+    let special = pair == nil ? addedToSingle : addedToPair
+    if let maxTokens, maxTokens < special {
+      return .failure(
+        TokenizerError(
+          .tooLong, "at most \(maxTokens) tokens are allowed, the special ones alone are \(special)"))
+    }
+    let room = maxTokens.map { $0 &- special }
+    let scratch = buffer.scratch
+    scratch.first.count = 0
+    scratch.second.count = 0
+
+    // Where a single text is cut, what comes after the cut need not be tokenised.
+    let limit = pair == nil && (truncation == .longestFirst || truncation == .onlyFirst) ? room : nil
+    if let error = tokenize(
+      text, limit: limit, isChecked: isChecked, name: pair == nil ? "text" : "the first text",
+      scratch, \.first)
+    {
+      return .failure(error)
+    }
+    if let pair,
+      let error = tokenize(
+        pair, limit: nil, isChecked: isChecked, name: "the second text", scratch, \.second)
+    {
+      return .failure(error)
+    }
+
+    var kept = (first: scratch.first.count, second: scratch.second.count)
+    let needed = kept
+    if let room, needed.first &+ needed.second > room {
+      switch truncation.cut(first: kept.first, second: pair == nil ? nil : kept.second, room: room) {
+      case .success(let cut): kept = cut
+      case .failure(let reason):
+        return .failure(
+          TokenizerError(
+            .tooLong,
+            "\(pair == nil ? "text" : "the pair") needs "
+              + "\(needed.first &+ needed.second &+ special) tokens, "
+              + "the limit is \(room &+ special)\(reason.addition)"))
+      }
+    }
+
+    for piece in pieces {
+      switch piece {
+      case .special(let ids, let typeID):
+        for id in ids {
+          buffer.ids.append(id)
+          buffer.typeIDs.append(typeID)
+          if buffer.keepsOffsets { buffer.offsets.append(ByteRange(begin: 0, end: 0)) }
+        }
+      case .first(let typeID):
+        buffer.append(scratch.first, kept.first, typeID)
+      case .second(let typeID):
+        buffer.append(scratch.second, kept.second, typeID)
+      }
+    }
+    return .success(kept != needed)
+  }
+
+  /// Appends the tokens of one text to one of the scratch buffers: all of them, or a few more than
+  /// `limit`.
+  private func tokenize(
+    _ text: UnsafeRawBufferPointer, limit: Int?, isChecked: Bool, name: String, _ scratch: Scratch,
+    _ target: ReferenceWritableKeyPath<Scratch, RawBuffer<TokenRecord>>
+  ) -> TokenizerError? {
+    // Positions are 32 bits wide.
+    guard text.count < Int(Int32.max) else {
+      return TokenizerError(.tooLong, "\(name) has \(text.count) bytes, 2147483646 are possible")
+    }
+    let bytes = text.bindMemory(to: UInt8.self)
+    guard let base = bytes.baseAddress, bytes.count > 0 else { return nil }
+    if !isChecked, let position = UTF8Scan.firstInvalid(bytes) {
+      return TokenizerError(.invalidText, "\(name) is not valid UTF-8 at byte \(position)")
+    }
+    return withExtendedLifetime(self) { () -> TokenizerError? in
+      var sink = WordSink(
+        table: vocabulary.table, unknownID: unknownID ?? -1, longestWord: longestWord,
+        limit: limit ?? Int.max, scratch: scratch, tokens: scratch[keyPath: target])
+      defer {
+        sink.giveBack(to: scratch)
+        scratch[keyPath: target] = sink.tokens
+      }
+      if added.raw.isEmpty {
+        segment(base, 0, bytes.count, scratch, &sink)
+      } else {
+        added.split(
+          added.raw, base, bytes.count, unicode: normalizer.normalizer.unicode,
+          text: { segment(base, $0, $1, scratch, &sink) },
+          token: { sink.append(token: added.tokens[$0].id, begin: $1, end: $2) })
+      }
+      guard let position = sink.missingUnknownAt else { return nil }
+      return TokenizerError(
+        .noToken, "the vocabulary has no \(unknownToken), which \(name) needs at byte \(position)")
+    }
+  }
+
+  /// Tokenises the original text between two added tokens.
+  @inline(__always)
+  private func segment(
+    _ base: UnsafePointer<UInt8>, _ begin: Int, _ end: Int, _ scratch: Scratch,
+    _ sink: inout WordSink
+  ) {
+    if sink.isFull { return }
+    if added.normalized.isEmpty {
+      normalizer.normalizer.normalize(base, begin, end, into: &sink)
+      sink.endWord()
+    } else {
+      normalizedSegment(base, begin, end, scratch, &sink)
+    }
+  }
+
+  /// The same where added tokens are looked for in the normalised text too, which then has to be
+  /// written down.
+  @inline(never)
+  private func normalizedSegment(
+    _ base: UnsafePointer<UInt8>, _ begin: Int, _ end: Int, _ scratch: Scratch,
+    _ sink: inout WordSink
+  ) {
+    var text = TextSink(scratch)
+    normalizer.normalizer.normalize(base, begin, end, into: &text)
+    defer { text.giveBack(to: scratch) }
+    let bytes = UnsafePointer(text.text.base)
+    let spans = text.spans.base
+    let unicode = normalizer.normalizer.unicode
+    added.split(
+      added.normalized, bytes, text.text.count, unicode: unicode,
+      text: { from, to in
+        var p = from
+        while p < to {
+          let (scalar, length) = UTF8Scan.decode(bytes, p)
+          sink.append(
+            scalar: scalar, flags: unicode.entry(scalar), begin: Int(spans[p].begin),
+            end: Int(spans[p].end))
+          p &+= length
+        }
+        sink.endWord()
+      },
+      token: { index, from, to in
+        sink.append(
+          token: added.tokens[index].id, begin: Int(spans[from].begin), end: Int(spans[to &- 1].end))
+      })
+  }
+}
+
+extension EncodingBuffer {
+  /// Appends the first `count` tokens of a text.
+  func append(_ tokens: RawBuffer<TokenRecord>, _ count: Int, _ typeID: Int32) {
+    let records = UnsafeBufferPointer(start: tokens.base, count: count)
+    ids.append(contentsOf: records.lazy.map(\.id))
+    typeIDs.append(contentsOf: repeatElement(typeID, count: count))
+    if keepsOffsets {
+      offsets.append(contentsOf: records.lazy.map { ByteRange(begin: $0.begin, end: $0.end) })
+    }
+  }
+}

@@ -1,0 +1,175 @@
+/// A BERT WordPiece tokenizer, equal to Hugging Face's `tokenizers` token for token.
+///
+/// Immutable: any number of threads may use one, each with its own `EncodingBuffer`. Made from a
+/// vocab.txt, or from a tokenizer.json, whose sections `truncation` and `padding` are ignored.
+/// Other models than WordPiece, and other normalisers and splitters than BERT's, are refused.
+public final class Tokenizer: Sendable {
+  /// The largest id plus one, which is the number of tokens unless ids have gaps.
+  public let vocabularySize: Int
+  /// The special tokens' ids, nil where the vocabulary has none by their name.
+  public let clsID: Int32?
+  public let sepID: Int32?
+  public let maskID: Int32?
+  public let padID: Int32?
+  public let unknownID: Int32?
+  /// Whether text is lowercased.
+  public let lowercase: Bool
+  /// Whether accents are removed.
+  public let stripAccents: Bool
+  /// The longest input the model is said to take, where tokenizer_config.json gives one. It is not
+  /// applied here.
+  public let modelMaxLength: Int?
+
+  let vocabulary: Vocabulary
+  let added: AddedTokens
+  let normalizer: NormalizerTables
+  let template: Template
+  /// Special tokens of `template.single` and `template.pair`.
+  let addedToSingle: Int
+  let addedToPair: Int
+  let longestWord: Int
+  let unknownToken: String
+
+  /// Makes a tokenizer from a vocab.txt.
+  ///
+  /// - Parameters:
+  ///   - vocabulary: One token a line; UTF-8.
+  ///   - config: A tokenizer_config.json, for casing and the names of special tokens.
+  ///   - lowercase: Overrides what `config` says; else BERT's default is true.
+  ///   - stripAccents: Overrides what `config` says; else it follows `lowercase`.
+  public convenience init(
+    vocabulary: [UInt8], config: [UInt8]? = nil, lowercase: Bool? = nil, stripAccents: Bool? = nil
+  ) throws(TokenizerError) {
+    let config = try config.map { json throws(TokenizerError) in try TokenizerConfig(json: json) }
+    let definition = try TokenizerDefinition(
+      vocabulary: vocabulary, config: config ?? TokenizerConfig())
+    try self.init(definition, lowercase: lowercase, stripAccents: stripAccents)
+  }
+
+  /// Makes a tokenizer from a tokenizer.json.
+  ///
+  /// - Parameters:
+  ///   - json: The file's content.
+  ///   - config: A tokenizer_config.json, for the names of special tokens and the model's length.
+  ///   - lowercase: Overrides what `json` says.
+  ///   - stripAccents: Overrides what `json` says.
+  public convenience init(
+    json: [UInt8], config: [UInt8]? = nil, lowercase: Bool? = nil, stripAccents: Bool? = nil
+  ) throws(TokenizerError) {
+    let config = try config.map { json throws(TokenizerError) in try TokenizerConfig(json: json) }
+    let definition = try TokenizerDefinition(json: json, config: config ?? TokenizerConfig())
+    try self.init(definition, lowercase: lowercase, stripAccents: stripAccents)
+  }
+
+  init(
+    _ definition: TokenizerDefinition, lowercase: Bool?, stripAccents: Bool?
+  ) throws(TokenizerError) {
+    var options = definition.normalizer
+    options.lowercase = lowercase ?? options.lowercase
+    options.stripAccents = stripAccents ?? options.stripAccents
+    let normalizer = NormalizerTables(options)
+
+    // A word of `longestWord` scalars has at most four times as many bytes.
+    let longestPiece = min(definition.longestWord, Int(Int32.max)) &* 4
+    let vocabulary = Vocabulary(
+      definition.vocabulary, continuingPrefix: definition.continuingPrefix,
+      longestPiece: longestPiece)
+
+    let added = try AddedTokens(
+      try Tokenizer.giveIDs(definition.added, vocabulary), normalize: normalizer.normalized)
+    func id(_ name: [UInt8]) -> Int32? { added.id(of: name) ?? vocabulary.id(of: name) }
+
+    unknownToken = String(decoding: definition.unknownToken, as: UTF8.self)
+    // [UNK] is looked for in the model's vocabulary only, as WordPiece does.
+    unknownID = vocabulary.id(of: definition.unknownToken)
+    clsID = id(definition.names.cls)
+    sepID = id(definition.names.sep)
+    maskID = id(definition.names.mask)
+    padID = id(definition.names.pad)
+
+    func required(_ id: Int32?, _ name: [UInt8]) throws(TokenizerError) -> Int32 {
+      if let id { return id }
+      throw TokenizerError(
+        .noToken, "\(definition.source) has no \(String(decoding: name, as: UTF8.self))")
+    }
+    if definition.source == "vocab.txt" { _ = try required(unknownID, definition.unknownToken) }
+    if let template = definition.template {
+      self.template = template
+    } else {
+      // `tokenizers` adds no special tokens where tokenizer.json has no post_processor; a BERT
+      // needs them all the same.
+      self.template = .bert(
+        cls: try required(clsID, definition.names.cls),
+        sep: try required(sepID, definition.names.sep))
+    }
+    addedToSingle = Template.added(template.single)
+    addedToPair = Template.added(template.pair)
+
+    self.vocabulary = vocabulary
+    self.added = added
+    self.normalizer = normalizer
+    self.lowercase = normalizer.options.lowercase
+    self.stripAccents = normalizer.stripAccents
+    longestWord = definition.longestWord
+    modelMaxLength = definition.modelMaxLength
+    let largestAdded = added.tokens.reduce(-1) { max($0, $1.id) }
+    vocabularySize = max(
+      vocabulary.bound, Int(largestAdded) &+ 1, Int(template.largestID) &+ 1)
+  }
+
+  /// Gives added tokens their ids, as `tokenizers` does when it reads them.
+  ///
+  /// Quirk: the ids in the file are not looked at. A token of the vocabulary has its id there; the
+  /// others are numbered on from the number of tokens in the vocabulary, gaps or not. A content
+  /// listed again replaces the one before.
+  private static func giveIDs(
+    _ listed: [AddedToken], _ vocabulary: Vocabulary
+  ) throws(TokenizerError) -> [(token: AddedToken, id: Int32)] {
+    var given: [(token: AddedToken, id: Int32)] = []
+    var places: [[UInt8]: Int] = [:]
+    var next = vocabulary.count
+    for token in listed where !token.content.isEmpty {
+      if let place = places[token.content] {
+        given[place].token = token
+        continue
+      }
+      var id = vocabulary.id(of: token.content)
+      if id == nil {
+        guard next < Int(Int32.max) else {
+          throw TokenizerError(.invalidFile, "more than 2^31 tokens")
+        }
+        id = Int32(truncatingIfNeeded: next)
+        next &+= 1
+      }
+      places[token.content] = given.count
+      given.append((token, id ?? 0))
+    }
+    // Of tokens that got one id the last listed replaces the others.
+    var last: [Int32: Int] = [:]
+    for (i, item) in given.enumerated() { last[item.id] = i }
+    return given.indices.filter { last[given[$0].id] == $0 }.map { given[$0] }
+  }
+
+  /// The token with an id.
+  public func token(for id: Int32) -> String? {
+    bytes(of: id).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// The token with an id, as UTF-8 with a NUL at its end, which a token may also hold.
+  ///
+  /// Valid as long as the tokenizer.
+  public func tokenPointer(for id: Int32) -> UnsafePointer<CChar>? {
+    guard let base = bytes(of: id)?.baseAddress else { return nil }
+    return UnsafeRawPointer(base).assumingMemoryBound(to: CChar.self)
+  }
+
+  private func bytes(of id: Int32) -> UnsafeBufferPointer<UInt8>? {
+    added.bytes(of: id) ?? vocabulary.bytes(of: id)
+  }
+
+  /// The id of a token, spelled as in the vocabulary.
+  public func id(of token: String) -> Int32? {
+    let bytes = Array(token.utf8)
+    return added.id(of: bytes) ?? vocabulary.id(of: bytes)
+  }
+}

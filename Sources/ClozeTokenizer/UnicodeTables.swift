@@ -1,0 +1,215 @@
+/// What the tokenizer knows about a Unicode scalar, a bit each.
+///
+/// Each says what Hugging Face's `tokenizers` does with the scalar, see `make_tables.py`. Its parts
+/// follow different Unicode versions: marks, punctuation and controls are those of an old one, so
+/// that newer marks are not stripped and unassigned code points are not cleaned away.
+enum ScalarFlags {
+  /// Removed by clean_text: controls, formats, private use, U+0000 and U+FFFD.
+  static let cleaned: UInt32 = 1 << 0
+  static let whitespace: UInt32 = 1 << 1
+  /// Set apart by handle_chinese_chars. CJK extensions from F on are not in it, nor is
+  /// U+2B820..U+2B91F, as in BERT's own code.
+  static let cjk: UInt32 = 1 << 2
+  static let punctuation: UInt32 = 1 << 3
+  /// Removed by strip_accents. Not set for a scalar that decomposes.
+  static let nonspacing: UInt32 = 1 << 4
+  static let decomposes: UInt32 = 1 << 5
+  static let lowercases: UInt32 = 1 << 6
+  /// What a regular expression's \w matches; bounds added tokens that are single words.
+  static let word: UInt32 = 1 << 7
+  /// Its canonical combining class is not 0.
+  static let nonstarter: UInt32 = 1 << 8
+  /// Its decomposition holds a nonstarter that strip_accents keeps, whose place among other marks
+  /// then matters. Computed, not in the data.
+  static let keepsMark: UInt32 = 1 << 9
+
+  static let bits: UInt32 = 10
+}
+
+/// Lowercase and decomposition of a scalar that has one of them.
+struct ScalarMapping: BitwiseCopyable {
+  /// The scalar itself where it has no lowercase.
+  var lowercase: UInt32
+  /// Where in `UnicodeTables.decomposed` its decomposition begins, and how long it is.
+  var start: UInt32
+  var count: UInt32
+}
+
+/// The Unicode data, unpacked once from `UnicodeData`, in memory that lives as long as the process.
+///
+/// A two-stage table: a page number for each 64 code points, and pages of entries, in which the low
+/// bits are flags and the others the index of a mapping.
+struct UnicodeTables: @unchecked Sendable {
+  static let shared = UnicodeTables()
+
+  /// U+0130, the only scalar with two in its lowercase: i and U+0307.
+  static let dottedI: UInt32 = 0x130
+
+  private let pages: UnsafePointer<UInt16>
+  private let entries: UnsafePointer<UInt32>
+  private let mappings: UnsafePointer<ScalarMapping>
+  /// Decompositions end to end.
+  let decomposed: UnsafePointer<UInt32>
+  private let classRuns: UnsafePointer<ClassRun>
+  private let classRunCount: Int
+
+  private struct ClassRun: BitwiseCopyable {
+    var first: UInt32
+    var count: UInt32
+    var combiningClass: UInt32
+  }
+
+  /// The entry of a scalar, whose flags are its low bits. `scalar <= 0x10FFFF`.
+  @inline(__always)
+  func entry(_ scalar: UInt32) -> UInt32 {
+    let page = Int(pages[Int(scalar >> 6)])
+    return entries[page &* 64 &+ Int(scalar & 63)]
+  }
+
+  /// The mapping of an entry with `decomposes` or `lowercases` set.
+  @inline(__always)
+  func mapping(_ entry: UInt32) -> ScalarMapping {
+    mappings[Int(entry >> ScalarFlags.bits)]
+  }
+
+  /// Canonical combining class.
+  func combiningClass(_ scalar: UInt32) -> UInt32 {
+    var low = 0
+    var high = classRunCount
+    while low < high {
+      let middle = (low &+ high) / 2
+      if classRuns[middle].first <= scalar { low = middle &+ 1 } else { high = middle }
+    }
+    guard low > 0 else { return 0 }
+    let run = classRuns[low &- 1]
+    return scalar &- run.first < run.count ? run.combiningClass : 0
+  }
+
+  private init() {
+    let codePoints = 0x110000
+    var flat = [UInt32](repeating: 0, count: codePoints)
+    var numbers = NumberReader(UnicodeData.flags)
+    var at = 0
+    while let flags = numbers.next(), let count = numbers.next() {
+      for c in at..<min(at &+ count, codePoints) { flat[c] = UInt32(truncatingIfNeeded: flags) }
+      at = min(at &+ count, codePoints)
+    }
+
+    // Mapping 0 is nobody's, so that index 0 is harmless.
+    var mappings = [ScalarMapping(lowercase: 0, start: 0, count: 0)]
+    func mappingIndex(_ c: Int) -> Int {
+      let index = Int(flat[c] >> ScalarFlags.bits)
+      if index != 0 { return index }
+      flat[c] |= UInt32(truncatingIfNeeded: mappings.count) << ScalarFlags.bits
+      mappings.append(ScalarMapping(lowercase: UInt32(truncatingIfNeeded: c), start: 0, count: 0))
+      return mappings.count &- 1
+    }
+
+    numbers = NumberReader(UnicodeData.lowercase)
+    while let first = numbers.next(), let count = numbers.next(), let step = numbers.next(),
+      let delta = numbers.next()
+    {
+      for i in 0..<count {
+        let c = first &+ i &* step
+        guard c >= 0, c < codePoints else { continue }
+        mappings[mappingIndex(c)].lowercase = UInt32(truncatingIfNeeded: c &+ delta)
+      }
+    }
+
+    var decomposed: [UInt32] = []
+    numbers = NumberReader(UnicodeData.decompositions)
+    at = 0
+    while let distance = numbers.next(), let count = numbers.next() {
+      at = min(at &+ distance, codePoints &- 1)
+      let index = mappingIndex(at)
+      mappings[index].start = UInt32(truncatingIfNeeded: decomposed.count)
+      mappings[index].count = UInt32(truncatingIfNeeded: count)
+      for _ in 0..<count {
+        decomposed.append(UInt32(truncatingIfNeeded: numbers.next() ?? 0))
+      }
+    }
+
+    // A mark that is kept, in a scalar or in its decomposition.
+    for c in 0..<codePoints where flat[c] & (ScalarFlags.nonstarter | ScalarFlags.decomposes) != 0 {
+      var kept = false
+      if flat[c] & ScalarFlags.decomposes == 0 {
+        kept = flat[c] & ScalarFlags.nonspacing == 0
+      } else {
+        let mapping = mappings[Int(flat[c] >> ScalarFlags.bits)]
+        for i in 0..<Int(mapping.count) {
+          let flags = flat[Int(decomposed[Int(mapping.start) &+ i])]
+          if flags & ScalarFlags.nonstarter != 0 && flags & ScalarFlags.nonspacing == 0 {
+            kept = true
+          }
+        }
+      }
+      if kept { flat[c] |= ScalarFlags.keepsMark }
+    }
+
+    var pages: [UInt16] = []
+    var entries: [UInt32] = []
+    var uniform: [UInt32: UInt16] = [:]
+    for page in 0..<codePoints / 64 {
+      let slice = flat[page &* 64..<page &* 64 &+ 64]
+      let first = flat[page &* 64]
+      let number = UInt16(truncatingIfNeeded: entries.count / 64)
+      if slice.allSatisfy({ $0 == first }) {
+        if let known = uniform[first] {
+          pages.append(known)
+          continue
+        }
+        uniform[first] = number
+      }
+      pages.append(number)
+      entries.append(contentsOf: slice)
+    }
+
+    var classRuns: [ClassRun] = []
+    numbers = NumberReader(UnicodeData.combiningClasses)
+    while let first = numbers.next(), let count = numbers.next(), let value = numbers.next() {
+      classRuns.append(
+        ClassRun(
+          first: UInt32(truncatingIfNeeded: first), count: UInt32(truncatingIfNeeded: count),
+          combiningClass: UInt32(truncatingIfNeeded: value)))
+    }
+
+    self.pages = permanentCopy(pages)
+    self.entries = permanentCopy(entries)
+    self.mappings = permanentCopy(mappings)
+    self.decomposed = permanentCopy(decomposed)
+    self.classRuns = permanentCopy(classRuns)
+    self.classRunCount = classRuns.count
+  }
+}
+
+/// A copy of an array that is never freed.
+private func permanentCopy<T: BitwiseCopyable>(_ array: [T]) -> UnsafePointer<T> {
+  let copy = UnsafeMutablePointer<T>.allocate(capacity: max(array.count, 1))
+  array.withUnsafeBufferPointer { source in
+    if let base = source.baseAddress { copy.update(from: base, count: source.count) }
+  }
+  return UnsafePointer(copy)
+}
+
+/// Reads decimal numbers, which may be negative, separated by single spaces.
+private struct NumberReader {
+  private let text: StaticString
+  private var at = 0
+
+  init(_ text: StaticString) { self.text = text }
+
+  mutating func next() -> Int? {
+    let base = text.utf8Start
+    let count = text.utf8CodeUnitCount
+    guard at < count else { return nil }
+    let negative = base[at] == UInt8(ascii: "-")
+    if negative { at &+= 1 }
+    var value = 0
+    while at < count, base[at] != UInt8(ascii: " ") {
+      value = value &* 10 &+ Int(base[at]) &- 48
+      at &+= 1
+    }
+    at &+= 1
+    return negative ? 0 &- value : value
+  }
+}
