@@ -1,0 +1,181 @@
+# Builds, tests and installs Cloze. `make help` lists what there is. Needs Swift 6.3; what else is missing on Debian is
+# installed by the target that needs it.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+VERSION := $(shell sed -n 's/^.define CLOZE_VERSION_[A-Z]* //p' include/cloze.h | paste -sd.)
+SOVERSION := $(firstword $(subst ., ,$(VERSION)))
+
+# The installed tree as `make` leaves it behind: bin, include, lib, share.
+DIST := .build/dist
+LIBRARY := $(DIST)/lib/libcloze.so.$(VERSION)
+COMMAND := $(DIST)/bin/cloze
+MODEL := $(DIST)/share/cloze/models/cloze-mini
+PACKAGING := $(addprefix $(DIST)/lib/,pkgconfig/cloze.pc cmake/cloze/clozeConfig.cmake \
+  cmake/cloze/clozeConfigVersion.cmake)
+
+# Folders count too: they change when a file is removed.
+SWIFT_SOURCES := Package.swift $(shell find Sources include)
+MODEL_SOURCES := $(wildcard models/cloze-mini/*)
+PYTHON_SOURCES := $(shell find bindings/python -not -path '*/__pycache__*' -not -path '*.egg-info*' 2>/dev/null)
+
+BUILD_PACKAGES := libonnx-dev libprotobuf-dev g++ binutils
+TEST_PACKAGES := gcc g++ cmake pkg-config python3 python3-venv
+
+SWIFT ?= swift
+IMPORT_CHECK := --explicit-target-dependency-import-check error
+# Both products are built with the same compiler flags, so that the second reuses the modules of the first. lld, as gold
+# leaves names of hidden Swift types in the table of exported symbols.
+SWIFT_BUILD = $(SWIFT) build -c release $(IMPORT_CHECK) -Xswiftc -static-stdlib -Xswiftc -use-ld=lld
+LINK := -Xlinker --gc-sections -Xlinker -z -Xlinker nostart-stop-gc
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+.PHONY: all help run test test-address test-thread bench fuzz format wheel install uninstall clean
+
+all: $(LIBRARY) $(COMMAND) $(MODEL)/.complete $(PACKAGING) $(DIST)/include/cloze.h
+
+help:
+	@echo 'make            builds the library and the command into $(DIST)'
+	@echo 'make run        shows what Cloze does, from C, Python and the command line'
+	@echo 'make test       builds and runs every test'
+	@echo 'make test-address, make test-thread'
+	@echo '                runs the Swift and C tests under sanitizers'
+	@echo 'make install    installs into PREFIX (now $(PREFIX)), below DESTDIR'
+	@echo 'make uninstall  removes what make install installed'
+	@echo 'make wheel      builds the Python package into dist/'
+	@echo 'make bench      measures speed on this machine'
+	@echo 'make fuzz       feeds random input to everything that reads files or text'
+	@echo 'make format     formats the sources'
+	@echo 'make clean      removes what was built'
+
+# ---- Building ------------------------------------------------------------------------------------------------------
+
+.build/exports.map: include/cloze.h tools/exports
+	@mkdir -p $(@D)
+	@tools/exports $< >$@
+
+$(LIBRARY): $(SWIFT_SOURCES) .build/exports.map
+	@tools/require-packages $(BUILD_PACKAGES)
+	$(SWIFT_BUILD) --product cloze $(LINK) -Xlinker -soname=libcloze.so.$(SOVERSION) \
+	  -Xlinker --version-script=$(abspath .build/exports.map)
+	@mkdir -p $(@D)
+	strip --strip-unneeded -o $@ .build/release/libcloze.so
+	@ln -sf $(@F) $(@D)/libcloze.so.$(SOVERSION)
+	@ln -sf libcloze.so.$(SOVERSION) $(@D)/libcloze.so
+
+# After the library, as two builds in one folder would wait for each other anyway.
+$(COMMAND): $(SWIFT_SOURCES) | $(LIBRARY)
+	@tools/require-packages $(BUILD_PACKAGES)
+	$(SWIFT_BUILD) --product cloze-command $(LINK)
+	@mkdir -p $(@D)
+	strip -o $@ .build/release/cloze-command
+
+$(MODEL)/.complete: $(MODEL_SOURCES)
+	@mkdir -p $(@D)
+	@cp $^ $(@D)
+	@touch $@
+
+$(DIST)/include/cloze.h: include/cloze.h
+	@mkdir -p $(@D)
+	@cp $< $@
+
+define substitute
+@mkdir -p $(@D)
+@sed 's/@VERSION@/$(VERSION)/g; s/@SOVERSION@/$(SOVERSION)/g' $< >$@
+endef
+
+$(DIST)/lib/pkgconfig/%: packaging/%.in include/cloze.h
+	$(substitute)
+
+$(DIST)/lib/cmake/cloze/%: packaging/%.in include/cloze.h
+	$(substitute)
+
+# ---- Installing ----------------------------------------------------------------------------------------------------
+
+ROOT = $(DESTDIR)$(PREFIX)
+
+install: all
+	install -d $(ROOT)/bin $(ROOT)/include $(ROOT)/lib/pkgconfig $(ROOT)/lib/cmake/cloze \
+	  $(ROOT)/share/cloze/models/cloze-mini
+	install -m 755 $(COMMAND) $(ROOT)/bin/cloze
+	install -m 644 include/cloze.h $(ROOT)/include/cloze.h
+	install -m 755 $(LIBRARY) $(ROOT)/lib/libcloze.so.$(VERSION)
+	ln -sf libcloze.so.$(VERSION) $(ROOT)/lib/libcloze.so.$(SOVERSION)
+	ln -sf libcloze.so.$(SOVERSION) $(ROOT)/lib/libcloze.so
+	install -m 644 $(filter %.pc,$(PACKAGING)) $(ROOT)/lib/pkgconfig
+	install -m 644 $(filter %.cmake,$(PACKAGING)) $(ROOT)/lib/cmake/cloze
+	install -m 644 $(MODEL_SOURCES) $(ROOT)/share/cloze/models/cloze-mini
+	@# The system's loader keeps a list of libraries; into a DESTDIR nothing is loaded from.
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig || true; fi
+
+uninstall:
+	rm -f $(ROOT)/bin/cloze $(ROOT)/include/cloze.h $(ROOT)/lib/libcloze.so $(ROOT)/lib/libcloze.so.$(SOVERSION) \
+	  $(ROOT)/lib/libcloze.so.$(VERSION) $(ROOT)/lib/pkgconfig/cloze.pc
+	rm -rf $(ROOT)/lib/cmake/cloze $(ROOT)/share/cloze
+
+# ---- Showing -------------------------------------------------------------------------------------------------------
+
+run: all
+	@tools/require-packages gcc python3
+	@tools/find-python numpy >/dev/null 2>&1 || tools/require-packages python3-numpy
+	@tools/demonstrate
+
+# ---- Testing -------------------------------------------------------------------------------------------------------
+
+.venv/.complete: Tests/requirements.txt
+	@tools/require-packages $(TEST_PACKAGES)
+	@tools/make-venv .venv Tests/requirements.txt
+	@touch $@
+
+# Larger models and texts, which tests use where a machine has them beside the checkout.
+ifneq ($(wildcard ../shared),)
+export CLOZE_SHARED ?= $(abspath ../shared)
+endif
+
+test: all .venv/.complete
+	@tools/require-packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
+	@.venv/bin/python Tests/run.py $(SUITES)
+
+test-address:
+	@tools/require-packages $(BUILD_PACKAGES)
+	tools/sanitize address
+
+test-thread:
+	@tools/require-packages $(BUILD_PACKAGES)
+	tools/sanitize thread
+
+fuzz:
+	@tools/require-packages $(BUILD_PACKAGES)
+	tools/fuzz $(SECONDS)
+
+bench: all
+	$(COMMAND) bench --precision int8
+	$(COMMAND) bench --precision float32
+
+# ---- The Python package --------------------------------------------------------------------------------------------
+
+wheel: dist/.complete
+
+dist/.complete: $(LIBRARY) $(MODEL)/.complete $(PYTHON_SOURCES)
+	@tools/require-packages python3 python3-venv patchelf
+	@mkdir -p $(@D)
+	"$$(tools/find-python ensurepip venv)" bindings/python/build_wheel.py --library $(LIBRARY) --output $(@D) \
+	  --venv .build/wheel-venv
+	@touch $@
+
+# ---- Upkeep --------------------------------------------------------------------------------------------------------
+
+format:
+	$(SWIFT) format format --in-place --parallel --recursive Package.swift Sources Tests bindings examples
+	@if command -v clang-format >/dev/null; then \
+	  find Sources Tests examples include -name '*.[ch]' -o -name '*.cpp' | xargs clang-format -i; \
+	else \
+	  echo 'clang-format is not installed: C and C++ sources were left as they are'; \
+	fi
+
+clean:
+	rm -rf .build .build_address .build_thread .build_fuzz .venv dist

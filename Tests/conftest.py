@@ -1,0 +1,47 @@
+"""What the tests of the built project share: where it was built, and which compilers there are."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DIST = ROOT / ".build" / "dist"
+
+
+@pytest.fixture(scope="session")
+def root():
+  return ROOT
+
+
+@pytest.fixture(scope="session")
+def dist():
+  """The installed tree that `make` leaves behind: bin, include, lib, share."""
+  if not (DIST / "lib" / "libcloze.so").exists():
+    pytest.fail(f"{DIST}/lib/libcloze.so is not there; run make")
+  return DIST
+
+
+def compiler(name):
+  """The path of a compiler; clang also where Swift's toolchain brought it."""
+  if found := shutil.which(name):
+    return found
+  swift = shutil.which("swift")
+  beside = Path(os.path.realpath(swift)).parent / name if swift else None
+  return str(beside) if beside and beside.exists() else None
+
+
+def run(*command, expect=0, cwd=None, env=None, input=None, timeout=600):
+  """Standard output of a command; where the exit status is another one, fails with all that it printed."""
+  # A test runs under make, whose settings are not for the makes that tests start.
+  variables = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+  variables.update(env or {})
+  result = subprocess.run(
+      [str(part) for part in command], cwd=cwd, env=variables, input=input, text=True, capture_output=True,
+      timeout=timeout)
+  if result.returncode != expect:
+    pytest.fail(
+        f"{' '.join(map(str, command))}\nexit status {result.returncode}, not {expect}\n{result.stdout}{result.stderr}")
+  return result.stdout

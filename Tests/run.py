@@ -1,0 +1,117 @@
+"""Runs every test suite and adds up what came of them.
+
+    Tests/run.py [swift] [c] [python] [project]
+
+Without names, all. `make test` calls it in the virtual environment that has pytest. The last line is
+`N passed, N failed, N skipped`; a suite in which no test ran, or that ended in another way than its tests say, counts
+as a failure. Exit status 0 where nothing failed.
+"""
+
+import os
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / ".build" / "test-results"
+DIST = ROOT / ".build" / "dist"
+
+
+class Count:
+  """Tests passed, failed and skipped; the reasons of those skipped, by suite."""
+
+  def __init__(self):
+    self.passed, self.failed = 0, 0
+    self.skipped = []
+
+  def read(self, suite, files):
+    """Adds the test cases of JUnit files, and returns how many there were."""
+    total = 0
+    for case in (case for file in files if file.exists() for case in ElementTree.parse(file).iter("testcase")):
+      total += 1
+      skipped = case.find("skipped")
+      if skipped is not None:
+        reason = skipped.get("message") or (skipped.text or "").strip()
+        self.skipped.append((suite, f"{case.get('classname')}: {case.get('name')}", reason))
+      elif case.find("failure") is not None or case.find("error") is not None:
+        self.failed += 1
+      else:
+        self.passed += 1
+    return total
+
+  def suite(self, name, command, files, environment):
+    """Runs one suite and adds what it says; what it can't say, that it crashed or was empty, counts as one failure."""
+    print(f"\n==== {name}", flush=True)
+    for file in files:
+      file.unlink(missing_ok=True)
+    begun, failed = time.time(), self.failed
+    status = subprocess.run(list(map(str, command)), cwd=ROOT, env=environment).returncode
+    total = self.read(name, files)
+    if total == 0:
+      print(f"{name}: no test ran (exit status {status})")
+      self.failed += 1
+    elif status != 0 and self.failed == failed:
+      print(f"{name}: exit status {status}, though no test says that it failed")
+      self.failed += 1
+    print(f"---- {name}: {total} tests in {time.time() - begun:.0f} s", flush=True)
+
+
+def swift(count, environment):
+  file = RESULTS / "swift.xml"
+  # Swift Testing writes its own file beside the one named, which is XCTest's.
+  count.suite(
+      "swift",
+      ["swift", "test", "--explicit-target-dependency-import-check", "error", "--xunit-output", file],
+      [file, file.with_name("swift-swift-testing.xml")], environment)
+
+
+def pytest(name, *paths):
+  def suite(count, environment):
+    file = RESULTS / f"{name}.xml"
+    count.suite(
+        name, [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={file}", *paths], [file],
+        environment)
+  return suite
+
+
+SUITES = {
+    "swift": swift,
+    "c": pytest("c", "Tests/C"),
+    "python": pytest("python", "bindings/python/tests"),
+    "project": pytest("project", "Tests/Project"),
+}
+
+
+def main():
+  names = sys.argv[1:] or list(SUITES)
+  if unknown := [name for name in names if name not in SUITES]:
+    sys.exit(f"unknown suite {', '.join(unknown)}; there are {', '.join(SUITES)}")
+  RESULTS.mkdir(parents=True, exist_ok=True)
+  environment = {
+      **os.environ,
+      "CLOZE_LIBRARY": str(DIST / "lib" / "libcloze.so"),
+      "CLOZE_COMMAND": str(DIST / "bin" / "cloze"),
+      "PYTHONPATH": str(ROOT / "bindings" / "python" / "src"),
+      "PYTHONDONTWRITEBYTECODE": "1",
+  }
+  # An instruction set forced from outside would make the tests of dispatch fail, and hide others.
+  environment.pop("CLOZE_ISA", None)
+
+  count = Count()
+  for name in names:
+    SUITES[name](count, environment)
+  if count.skipped:
+    print("\nSkipped:")
+    for suite, test, reason in count.skipped:
+      print(f"  {suite}: {test}: {reason or 'no reason was given'}")
+  without_reason = sum(not reason for _, _, reason in count.skipped)
+  if without_reason:
+    print(f"{without_reason} tests were skipped without a reason, which counts as failing")
+  print(f"\n{count.passed} passed, {count.failed + without_reason} failed, {len(count.skipped) - without_reason} skipped")
+  sys.exit(1 if count.failed or without_reason else 0)
+
+
+if __name__ == "__main__":
+  main()
