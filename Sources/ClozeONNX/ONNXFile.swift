@@ -1,29 +1,63 @@
 /// An ONNX model read into memory: its graph and its tensors.
+///
+/// Immutable, and may be used from several threads. Its bytes are freed when the file, and every
+/// tensor that came from it, is gone.
 public final class ONNXFile: @unchecked Sendable {
-  /// Reads the file at `path`, and the files of external data beside it.
-  public init(path: String) throws(ONNXError) {
-    throw ONNXError(.unsupported, "reading ONNX files is not built yet")
+  let storage: ONNXStorage
+  let graph: Graph
+
+  /// Reads the file at `path`, and the files of external data in its folder.
+  ///
+  /// - Throws: `.notFound`, `.io`, `.damaged`, `.externalData`, `.outOfMemory`; `.unsupported` for
+  ///   versions of the format that are not read.
+  public convenience init(path: String) throws(ONNXError) {
+    if path.utf8.contains(0) { throw ONNXError(.notFound, "the path holds a zero byte") }
+    var folder = "."
+    if let slash = path.lastIndex(of: "/") {
+      folder = slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+    do throws(ONNXError) {
+      try self.init(storage: ONNXStorage(FileBytes(path: path)), folder: folder)
+    } catch {
+      var named = error
+      // Errors of the operating system name the path already.
+      if error.kind == .damaged || error.kind == .unsupported {
+        named.message = "\(path): \(error.message)"
+      }
+      throw named
+    }
   }
 
   /// Copies the bytes of a model.
   ///
   /// - Parameter folder: where files of external data are looked for; without it a model that has
   ///   them is an error.
-  public init(bytes: UnsafeRawBufferPointer, folder: String? = nil) throws(ONNXError) {
-    throw ONNXError(.unsupported, "reading ONNX files is not built yet")
+  public convenience init(
+    bytes: UnsafeRawBufferPointer, folder: String? = nil
+  ) throws(ONNXError) {
+    try self.init(storage: ONNXStorage(FileBytes(copying: bytes)), folder: folder)
   }
 
-  /// Reads a model from the caller's bytes in place; they must live as long as this object and
-  /// every tensor of it.
-  public init(borrowing bytes: UnsafeRawBufferPointer, folder: String? = nil) throws(ONNXError) {
-    throw ONNXError(.unsupported, "reading ONNX files is not built yet")
+  /// Reads a model from the caller's bytes in place; they must live, unchanged, as long as this
+  /// object and every tensor of it.
+  public convenience init(
+    borrowing bytes: UnsafeRawBufferPointer, folder: String? = nil
+  ) throws(ONNXError) {
+    try self.init(storage: ONNXStorage(FileBytes(borrowing: bytes)), folder: folder)
   }
-}
 
-/// Finds the BERT in a graph.
-///
-/// - Throws: `.unsupported` with the first node that did not fit, its place, and what was expected
-///   there; `.shape` where weights contradict each other.
-public func recognizeBERT(in file: ONNXFile) throws(ONNXError) -> BERTGraph {
-  throw ONNXError(.unsupported, "recognising is not built yet")
+  private init(storage: ONNXStorage, folder: String?) throws(ONNXError) {
+    self.storage = storage
+    graph = try Graph(storage, folder: folder)
+  }
+
+  /// Gives the memory of a tensor back to the system before the file is freed, so that a loader
+  /// that converts tensor after tensor need not hold the file and the result at once.
+  ///
+  /// The tensor's bytes, and those of every tensor that shares them, read as zero afterwards, so it
+  /// may be called only when none of them is needed any more. Bytes borrowed from the caller stay.
+  public func discardBytes(of tensor: Tensor) {
+    storage.main.discard(tensor.bytes)
+    for file in storage.external { file.discard(tensor.bytes) }
+  }
 }

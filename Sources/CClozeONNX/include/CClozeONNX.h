@@ -1,0 +1,148 @@
+/* Walks the bytes of an ONNX model and says where everything in it lies.
+ *
+ * The bytes are the caller's. They must not change and must outlive the model: names and tensor
+ * data are pointers into them, nothing large is copied. A model is immutable once opened and may
+ * be read from several threads. Every index is checked; an index out of range gives a zeroed
+ * struct. No function throws, prints or ends the program. */
+#ifndef CCLOZE_ONNX_H
+#define CCLOZE_ONNX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifdef __clang__
+#define CLOZE_ONNX_NONNULL _Nonnull
+#define CLOZE_ONNX_NULLABLE _Nullable
+#else
+#define CLOZE_ONNX_NONNULL
+#define CLOZE_ONNX_NULLABLE
+#endif
+
+typedef struct cloze_onnx_model cloze_onnx_model;
+
+typedef enum cloze_onnx_status {
+  CLOZE_ONNX_OK = 0,
+  CLOZE_ONNX_DAMAGED = 1,       /* not an ONNX model, cut short, or contradicting itself */
+  CLOZE_ONNX_UNSUPPORTED = 2,   /* valid, but past a limit or of a kind that is not read */
+  CLOZE_ONNX_OUT_OF_MEMORY = 3
+} cloze_onnx_status;
+
+/* Bytes of a string, not terminated and not checked for UTF-8. */
+typedef struct cloze_onnx_text {
+  const char *CLOZE_ONNX_NULLABLE bytes;
+  size_t count;
+} cloze_onnx_text;
+
+typedef struct cloze_onnx_info {
+  int64_t ir_version;
+  cloze_onnx_text producer_name;
+  cloze_onnx_text producer_version;
+  size_t node_count;
+  size_t tensor_count;      /* initializers first, then tensors of attributes */
+  size_t initializer_count;
+  size_t input_count;
+  size_t output_count;
+  size_t opset_count;
+  size_t function_count;    /* model-local functions: counted, not read */
+  size_t sparse_count;      /* sparse initializers: counted, not read */
+} cloze_onnx_info;
+
+typedef struct cloze_onnx_opset {
+  cloze_onnx_text domain;
+  int64_t version;
+} cloze_onnx_opset;
+
+typedef struct cloze_onnx_node {
+  cloze_onnx_text name;
+  cloze_onnx_text op_type;
+  cloze_onnx_text domain;
+  size_t input_count;
+  size_t output_count;
+  size_t attribute_count;
+} cloze_onnx_node;
+
+/* kind: AttributeProto.AttributeType of onnx.proto (1 float, 2 int, 3 string, 4 tensor, 5 graph,
+ * 6 floats, 7 ints, ...); 0 where the file does not say and nothing tells. */
+typedef struct cloze_onnx_attribute {
+  cloze_onnx_text name;
+  int32_t kind;
+  float float_value;
+  int64_t int_value;
+  cloze_onnx_text text;
+  int64_t tensor;   /* index of the tensor, or -1 */
+  const int64_t *CLOZE_ONNX_NULLABLE ints;
+  size_t int_count;
+  const float *CLOZE_ONNX_NULLABLE floats;
+  size_t float_count;
+} cloze_onnx_attribute;
+
+/* element_type: TensorProto.DataType of onnx.proto.
+ * Inline: data holds byte_count bytes, little-endian, not necessarily aligned, and byte_count is
+ * what dims and element_type call for. External: data is NULL, external_location names the file and
+ * byte_count is what dims and element_type call for (and what the file states, where it does). */
+typedef struct cloze_onnx_tensor {
+  cloze_onnx_text name;
+  int32_t element_type;
+  int32_t is_external;
+  const int64_t *CLOZE_ONNX_NULLABLE dims;
+  size_t rank;
+  const uint8_t *CLOZE_ONNX_NULLABLE data;
+  uint64_t byte_count;
+  cloze_onnx_text external_location;
+  uint64_t external_offset;
+} cloze_onnx_tensor;
+
+/* element_type 0: not a tensor, or not said. rank -1: shape not said. */
+typedef struct cloze_onnx_value {
+  cloze_onnx_text name;
+  int32_t element_type;
+  int32_t rank;
+} cloze_onnx_value;
+
+/* value < 0: a free dimension, perhaps with a name. */
+typedef struct cloze_onnx_dimension {
+  int64_t value;
+  cloze_onnx_text name;
+} cloze_onnx_dimension;
+
+/* Walks `size` bytes. On success *model is the model, to be closed once; otherwise it is NULL and
+ * `message` (capacity > 0 bytes) holds one terminated sentence. */
+cloze_onnx_status cloze_onnx_open(
+    const uint8_t *CLOZE_ONNX_NULLABLE bytes, size_t size,
+    cloze_onnx_model *CLOZE_ONNX_NULLABLE *CLOZE_ONNX_NONNULL model,
+    char *CLOZE_ONNX_NONNULL message, size_t capacity);
+
+/* Closing NULL does nothing. */
+void cloze_onnx_close(cloze_onnx_model *CLOZE_ONNX_NULLABLE model);
+
+cloze_onnx_info cloze_onnx_get_info(const cloze_onnx_model *CLOZE_ONNX_NONNULL model);
+cloze_onnx_opset cloze_onnx_get_opset(
+    const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t index);
+cloze_onnx_node cloze_onnx_get_node(
+    const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t index);
+cloze_onnx_text cloze_onnx_get_node_input(
+    const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t node, size_t index);
+cloze_onnx_text cloze_onnx_get_node_output(
+    const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t node, size_t index);
+cloze_onnx_attribute cloze_onnx_get_node_attribute(
+    const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t node, size_t index);
+cloze_onnx_tensor cloze_onnx_get_tensor(
+    const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t index);
+cloze_onnx_value cloze_onnx_get_input(
+    const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t index);
+cloze_onnx_dimension cloze_onnx_get_input_dimension(
+    const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t input, size_t index);
+cloze_onnx_value cloze_onnx_get_output(
+    const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t index);
+cloze_onnx_dimension cloze_onnx_get_output_dimension(
+    const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t output, size_t index);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,81 @@
+#include "wire.h"
+
+#include "CClozeONNX.h"
+
+namespace cloze_onnx {
+
+void fail_damaged(const std::string &message) {
+  throw Failure{CLOZE_ONNX_DAMAGED, message};
+}
+
+void fail_unsupported(const std::string &message) {
+  throw Failure{CLOZE_ONNX_UNSUPPORTED, message};
+}
+
+std::string quoted(std::string_view text) {
+  constexpr size_t kLongest = 120;
+  std::string result = "\"";
+  for (char c : text.substr(0, kLongest)) {
+    result += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+  }
+  if (text.size() > kLongest) result += "...";
+  return result + "\"";
+}
+
+bool Message::next() {
+  if (position() >= count_) return false;
+  tag_ = input_.ReadTag();
+  if (tag_ == 0 || field() == 0) fail("a field has no valid number");
+  return true;
+}
+
+uint64_t Message::varint() {
+  uint64_t value = 0;
+  if (wire_type() != kVarint) fail("a field is not of the type that ONNX gives it");
+  if (!input_.ReadVarint64(&value)) fail("a number is cut short");
+  return value;
+}
+
+float Message::float32() {
+  uint32_t bits = 0;
+  if (wire_type() != kFixed32) fail("a field is not of the type that ONNX gives it");
+  if (!input_.ReadLittleEndian32(&bits)) fail("a number is cut short");
+  float value;
+  static_assert(sizeof value == sizeof bits);
+  __builtin_memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+Bytes Message::bytes() {
+  uint64_t count = 0;
+  if (wire_type() != kLength) fail("a field is not of the type that ONNX gives it");
+  if (!input_.ReadVarint64(&count)) fail("a length is cut short");
+  size_t start = position();
+  if (count > count_ - start) {
+    fail(("a field of " + std::to_string(count) + " bytes has only " +
+          std::to_string(count_ - start) + " left")
+             .c_str());
+  }
+  input_.Skip(static_cast<int>(count));
+  return {begin_ + start, static_cast<size_t>(count)};
+}
+
+void Message::skip() {
+  switch (static_cast<int>(wire_type())) {
+    case kVarint: varint(); return;
+    case kLength: bytes(); return;
+    case kFixed32:
+    case kFixed64:
+      if (!input_.Skip(wire_type() == kFixed32 ? 4 : 8)) fail("a number is cut short");
+      return;
+    default: fail("a field has an unknown wire type");  // groups: ONNX never had any
+  }
+}
+
+void Message::fail(const char *what) {
+  fail_damaged(
+      std::string(what) + ", in " + kind_ + " at byte " +
+      std::to_string(static_cast<size_t>(begin_ - origin_) + position()));
+}
+
+}  // namespace cloze_onnx

@@ -1,0 +1,122 @@
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Finds and reads the files in which a model keeps its tensors apart.
+///
+/// A model file comes from elsewhere, so it may name files only inside its own folder: an absolute
+/// path, a `..`, or a link that leads out of the folder is refused.
+struct ExternalData {
+  /// A tensor's place in a file: bytes offset ..< offset + count.
+  struct Region {
+    var tensorName: String
+    var location: String
+    var offset: UInt64
+    var count: UInt64
+  }
+
+  // More than this is no BERT; it bounds what a hostile model can make us read.
+  static let maximumBytes = 1 << 36
+
+  /// The bytes of each region, in order, and the buffers that own them: one for each file, holding
+  /// what lies between its first and its last byte in use.
+  static func read(
+    _ regions: [Region], folder: String?
+  ) throws(ONNXError) -> (bytes: [UnsafeRawBufferPointer], owners: [FileBytes]) {
+    guard let first = regions.first else { return ([], []) }
+    guard let folder else {
+      throw ONNXError(
+        .externalData,
+        "tensor \"\(first.tensorName)\" lies in the file \"\(first.location)\" beside the model; a "
+          + "model from memory needs the folder of that file")
+    }
+    var extents: [String: Range<Int>] = [:]
+    for region in regions {
+      let (end, overflow) = region.offset.addingReportingOverflow(region.count)
+      guard !overflow, end <= UInt64(maximumBytes) else {
+        throw ONNXError(
+          .externalData,
+          "tensor \"\(region.tensorName)\": offset \(region.offset) of \"\(region.location)\" is "
+            + "past the end of any file")
+      }
+      let range = Int(region.offset)..<Int(end)
+      if let known = extents[region.location] {
+        extents[region.location] =
+          Swift.min(known.lowerBound, range.lowerBound)..<Swift.max(known.upperBound, range.upperBound)
+      } else {
+        extents[region.location] = range
+      }
+    }
+
+    let root = try realPath(folder.isEmpty ? "." : folder, named: folder)
+    var files: [String: FileBytes] = [:]
+    var owners: [FileBytes] = []
+    var total = 0
+    for region in regions where files[region.location] == nil {
+      guard let extent = extents[region.location] else { continue }
+      total += extent.count
+      guard total <= maximumBytes else {
+        throw ONNXError(.externalData, "the model's external data has more than \(maximumBytes) bytes")
+      }
+      let path = try locate(region, in: root)
+      do throws(ONNXError) {
+        let bytes = try FileBytes(path: path, range: extent, followLinks: false)
+        files[region.location] = bytes
+        owners.append(bytes)
+      } catch {
+        throw ONNXError(
+          error.kind == .notFound || error.kind == .outOfMemory ? error.kind : .externalData,
+          "external data of tensor \"\(region.tensorName)\": \(error.message)")
+      }
+    }
+
+    var parts: [UnsafeRawBufferPointer] = []
+    parts.reserveCapacity(regions.count)
+    for region in regions {
+      guard let file = files[region.location], let extent = extents[region.location] else {
+        continue
+      }
+      let start = Int(region.offset) - extent.lowerBound
+      parts.append(
+        UnsafeRawBufferPointer(rebasing: file.bytes[start..<(start + Int(region.count))]))
+    }
+    return (parts, owners)
+  }
+
+  /// The real path of a region's file, which lies inside `root` (a real path itself).
+  private static func locate(_ region: Region, in root: String) throws(ONNXError) -> String {
+    let location = region.location
+    func refuse(_ reason: String) -> ONNXError {
+      ONNXError(
+        .externalData,
+        "external data of tensor \"\(region.tensorName)\": \"\(location)\" \(reason)")
+    }
+    if location.isEmpty { throw refuse("names no file") }
+    if location.hasPrefix("/") { throw refuse("is an absolute path; it must stay in the model's folder") }
+    if location.utf8.contains(0) { throw refuse("holds a zero byte") }
+    // Backslashes separate folders on the system where many of these files were written.
+    for part in location.split(whereSeparator: { $0 == "/" || $0 == "\\" }) where part == ".." {
+      throw refuse("contains \"..\"; it must stay in the model's folder")
+    }
+    let path = root == "/" ? "/" + location : root + "/" + location
+    let real = try realPath(path, named: path, tensor: region.tensorName)
+    guard real.hasPrefix(root == "/" ? "/" : root + "/") else {
+      throw refuse(
+        "is a symbolic link to \(real), outside the model's folder; copy the file into the folder")
+    }
+    return real
+  }
+
+  private static func realPath(
+    _ path: String, named name: String, tensor: String? = nil
+  ) throws(ONNXError) -> String {
+    guard let resolved = realpath(path, nil) else {
+      let error = errno
+      let reason = String(cString: strerror(error))
+      let subject = tensor.map { "external data of tensor \"\($0)\": " } ?? ""
+      throw ONNXError(error == ENOENT ? .notFound : .io, "\(subject)\(name): \(reason)")
+    }
+    defer { free(resolved) }
+    return String(cString: resolved)
+  }
+}
