@@ -1,0 +1,74 @@
+"""The README's programs, run exactly as printed, and the examples they are copies of."""
+
+import os
+import re
+import sys
+
+import pytest
+from conftest import ROOT, run
+
+README = (ROOT / "README.md").read_text() if (ROOT / "README.md").exists() else ""
+
+# A fenced block with its language, and the block without one that follows it: what it prints.
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n(?:\n```\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
+
+
+def program(language):
+  """The README's program in this language, and what it says that it prints."""
+  found = [(text, output) for name, text, output in BLOCK.findall(README) if name == language and output]
+  assert len(found) == 1, f"the README has {len(found)} {language} programs with their output, not one"
+  return found[0]
+
+
+@pytest.mark.parametrize(
+    "language, example", [("c", "tour.c"), ("python", "tour.py"), ("swift", "swift/Sources/Tour/main.swift")])
+def test_program_is_the_example(language, example):
+  assert program(language)[0] == (ROOT / "examples" / example).read_text()
+
+
+def test_c(dist, tmp_path):
+  text, output = program("c")
+  (tmp_path / "tour.c").write_text(text)
+  run("gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", tmp_path / "tour.c", "-o", tmp_path / "tour",
+      f"-I{dist}/include", f"-L{dist}/lib", "-lcloze")
+  assert run(tmp_path / "tour", env={"LD_LIBRARY_PATH": str(dist / "lib")}) == output
+
+
+def test_python(tmp_path):
+  text, output = program("python")
+  (tmp_path / "tour.py").write_text(text)
+  assert run(sys.executable, "tour.py", cwd=tmp_path) == output
+
+
+def test_swift_in_a_package_of_its_own(tmp_path):
+  """A package somewhere else that depends on this checkout by its path."""
+  text, output = program("swift")
+  manifest = (ROOT / "examples" / "swift" / "Package.swift").read_text()
+  assert 'path: "../.."' in manifest
+  (tmp_path / "Sources" / "Tour").mkdir(parents=True)
+  (tmp_path / "Sources" / "Tour" / "main.swift").write_text(text)
+  (tmp_path / "Package.swift").write_text(manifest.replace('path: "../.."', f'path: "{ROOT}"'))
+  run("swift", "build", cwd=tmp_path, timeout=1800)
+  assert run(tmp_path / ".build" / "debug" / "Tour") == output
+
+
+CONSOLE = re.findall(r"^```console\n(.*?)^```\n", README, re.MULTILINE | re.DOTALL)
+
+
+def transcripts():
+  """Each command of a console block with the lines it printed."""
+  for block in CONSOLE:
+    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+      command, _, output = part.partition("\n")
+      if command.startswith("cloze "):
+        yield command, output.rstrip("\n") + "\n"
+
+
+def test_readme_shows_the_command_line():
+  assert len(list(transcripts())) >= 2
+
+
+@pytest.mark.parametrize("command, output", list(transcripts()))
+def test_command_line(dist, tmp_path, command, output):
+  env = {"PATH": f"{dist}/bin:{os.environ['PATH']}"}
+  assert run("bash", "-c", command, cwd=tmp_path, env=env) == output

@@ -1,0 +1,13 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let package = Package(
+  name: "tour",
+  dependencies: [
+    .package(name: "cloze", path: "../..")
+  ],
+  targets: [
+    .executableTarget(
+      name: "Tour", dependencies: [.product(name: "Cloze", package: "cloze")])
+  ]
+)
