@@ -26,11 +26,12 @@ def _candidates() -> Iterator[tuple[str, str]]:
         return
     bundled = _PACKAGE / "lib" / "libcloze.so"
     yield str(bundled), f"{bundled} (inside the package)"
-    # .../bindings/python/src/cloze in a checkout.
+    # .../bindings/python/src/cloze in a checkout: what `make` or `swift build` left there, the newer of the two.
     for root in _PACKAGE.parents[3:4]:
-        built = root / ".build" / "release" / "libcloze.so"
         if (root / "include" / "cloze.h").is_file():
-            yield str(built), f"{built} (the build tree)"
+            built = [root / ".build" / "dist" / "lib" / "libcloze.so", root / ".build" / "release" / "libcloze.so"]
+            for file in sorted(built, key=lambda file: -file.stat().st_mtime if file.exists() else 0):
+                yield str(file), f"{file} (the build tree)"
     for name in _SYSTEM_NAMES:
         yield name, f"{name} (the system's loader)"
 

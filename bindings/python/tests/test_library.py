@@ -1,0 +1,62 @@
+"""Finding libcloze.so, and what the package looks like from outside."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+from pathlib import Path
+
+import cloze
+from cloze import _library
+from conftest import SOURCES, finish, start
+
+
+def test_the_environment_names_the_library() -> None:
+    code = "import cloze._library as l; print(l.path)"
+    path = str(Path(_library.path).resolve())
+    assert finish(code, CLOZE_LIBRARY=path).strip() == path
+
+
+def test_a_wrong_name_in_the_environment_is_not_passed_over(tmp_path: Path) -> None:
+    program = start("import cloze", CLOZE_LIBRARY=str(tmp_path / "none.so"))
+    _, errors = program.communicate(timeout=60)
+    assert program.returncode == 1
+    assert "ImportError" in errors and f"{tmp_path}/none.so (environment variable CLOZE_LIBRARY)" in errors
+
+
+def test_a_file_that_is_no_library_is_named(tmp_path: Path) -> None:
+    (tmp_path / "libcloze.so").write_bytes(b"not a library")
+    program = start("import cloze", CLOZE_LIBRARY=str(tmp_path / "libcloze.so"))
+    _, errors = program.communicate(timeout=60)
+    assert "ImportError" in errors and "libcloze.so (environment variable CLOZE_LIBRARY)" in errors
+
+
+def test_the_message_lists_every_place(tmp_path: Path) -> None:
+    (tmp_path / "cloze").mkdir()
+    for source in (SOURCES / "cloze").glob("*.py"):
+        (tmp_path / "cloze" / source.name).write_text(source.read_text())
+    program = start("import cloze", PYTHONPATH=str(tmp_path), CLOZE_LIBRARY="", LD_LIBRARY_PATH="")
+    _, errors = program.communicate(timeout=60)
+    if program.returncode == 0:  # a libcloze.so is installed on this machine
+        return
+    for place in ("(inside the package)", "libcloze.so (the system's loader)", "CLOZE_LIBRARY"):
+        assert place in errors
+
+
+def test_everything_that_is_public_is_documented() -> None:
+    for name in cloze.__all__:
+        thing = getattr(cloze, name)
+        if inspect.isclass(thing) or inspect.isfunction(thing):
+            assert thing.__doc__ and len(thing.__doc__) > 20, name
+    for owner in (cloze.Model, cloze.Tokenizer):
+        for name, member in inspect.getmembers(owner, inspect.isfunction):
+            if not name.startswith("_"):
+                assert member.__doc__, f"{owner.__name__}.{name}"
+
+
+def test_errors_carry_their_status_and_can_be_pickled() -> None:
+    for made in (cloze.Error("too_long", "a sentence"), cloze.ArgumentError("invalid_text", "another")):
+        copy = pickle.loads(pickle.dumps(made))
+        assert (type(copy), copy.status, str(copy)) == (type(made), made.status, str(made))
+    assert issubclass(cloze.ArgumentError, ValueError) and issubclass(cloze.ArgumentError, cloze.Error)
+    assert not issubclass(cloze.Error, ValueError)
