@@ -63,7 +63,7 @@ def swift(count, environment):
   # Swift Testing writes its own file beside the one named, which is XCTest's.
   count.suite(
       "swift",
-      ["swift", "test", "--explicit-target-dependency-import-check", "error", "--xunit-output", file],
+      ["swift", "test", "--disable-xctest", "--explicit-target-dependency-import-check", "error", "--xunit-output", file],
       [file, file.with_name("swift-swift-testing.xml")], environment)
 
 
