@@ -88,13 +88,13 @@ def bundle(library: Path, folder: Path) -> list[Path]:
         shutil.copyfile(source, copy)
         copy.chmod(0o755)
         output("strip", "--strip-unneeded", copy)
-        change = ["--set-rpath", "$ORIGIN"]
-        if name in renamed:
-            change += ["--set-soname", renamed[name]]
+        # One change a call: patchelf 0.14, which is Debian 12's, mixes up the strings of several.
         for asked in needed(copy):
             if asked in renamed:
-                change += ["--replace-needed", asked, renamed[asked]]
-        output("patchelf", *change, copy)
+                output("patchelf", "--replace-needed", asked, renamed[asked], copy)
+        if name in renamed:
+            output("patchelf", "--set-soname", renamed[name], copy)
+        output("patchelf", "--set-rpath", "$ORIGIN", copy)
         copies.append(copy)
     inside = {copy.name for copy in copies}
     for copy in copies:
@@ -104,22 +104,34 @@ def bundle(library: Path, folder: Path) -> list[Path]:
     return copies
 
 
+def debian_package(file: Path) -> str:
+    """The package that installed a file; "" where none did."""
+    if not shutil.which("dpkg-query"):
+        return ""
+    real = str(file.resolve())
+    # dpkg remembers where a file was before /lib became a link to /usr/lib.
+    for path in (real, real.removeprefix("/usr")):
+        found = subprocess.run(["dpkg-query", "--search", path], capture_output=True, text=True).stdout
+        if found:
+            return found.split(":", 1)[0]
+    return ""
+
+
 def licences(sources: dict[str, Path], folder: Path) -> None:
     """Puts the licence of every bundled library beside Cloze's own, as LICENSE.<Debian package>."""
     shutil.copyfile(ROOT / "LICENSE", folder / "LICENSE")
     for name, source in sources.items():
-        owner = subprocess.run(
-            ["dpkg-query", "--search", f"*/{source.resolve().name}"], capture_output=True, text=True).stdout
-        package = owner.split(":", 1)[0]
+        package = debian_package(source)
         text = Path("/usr/share/doc") / package / "copyright"
         if not package or not text.is_file():
             sys.exit(f"no licence text found for {name} ({source}); it cannot go into a wheel without")
         shutil.copyfile(text, folder / f"LICENSE.{package}")
+    # The runtime of Swift is inside libcloze.so.
     compiler = shutil.which("swiftc")
-    if compiler:  # its runtime is inside libcloze.so
-        text = Path(compiler).resolve().parents[1] / "share" / "swift" / "LICENSE.txt"
-        if text.is_file():
-            shutil.copyfile(text, folder / "LICENSE.swift")
+    text = Path(compiler).resolve().parents[1] / "share" / "swift" / "LICENSE.txt" if compiler else None
+    if text is None or not text.is_file():
+        sys.exit("no licence text found for Swift's runtime: swiftc is not on the PATH, or has none beside it")
+    shutil.copyfile(text, folder / "LICENSE.swift")
 
 
 def build_python(folder: Path) -> Path:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Distribution, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 
 HERE = Path(__file__).resolve().parent
@@ -17,16 +17,19 @@ def version() -> str:
         re.search(rf"#define CLOZE_VERSION_{part} (\d+)", header)[1] for part in ("MAJOR", "MINOR", "PATCH"))
 
 
-class Wheel(bdist_wheel):
-    """A wheel with the library inside fits one platform, and on it every Python 3, since ctypes loads the library."""
+class Package(Distribution):
+    """A package with the library inside fits one platform."""
 
-    def finalize_options(self) -> None:
-        super().finalize_options()
-        self.root_is_pure = not (HERE / "src" / "cloze" / "lib" / "libcloze.so").is_file()
+    def has_ext_modules(self) -> bool:
+        return (HERE / "src" / "cloze" / "lib" / "libcloze.so").is_file()
+
+
+class Wheel(bdist_wheel):
+    """On its platform the wheel fits every Python 3, since ctypes loads the library."""
 
     def get_tag(self):
         _, _, platform = super().get_tag()
         return "py3", "none", platform
 
 
-setup(version=version(), cmdclass={"bdist_wheel": Wheel})
+setup(version=version(), distclass=Package, cmdclass={"bdist_wheel": Wheel})

@@ -98,7 +98,6 @@ CALLS = {
     "embed": "model.embed(texts)",
     "encode": "model.encode(texts[:2000])",
     "run": "import numpy as np; model.run(np.full(1_000_000, 9), np.arange(0, 1_000_001, 250), output='nsp')",
-    "mlm": "import numpy as np; model.run(np.full(16_000, 9), np.arange(0, 16_001, 250), output='mlm')",
     "next_sentence": "model.next_sentence([('water ' * 100, 'fire ' * 100)] * 20_000)",
 }
 
@@ -373,10 +372,13 @@ def test_signals_and_locale_are_left_alone() -> None:
     printed = finish("""
 import locale, signal
 before = [signal.getsignal(s) for s in range(1, 32)], locale.setlocale(locale.LC_ALL)
-mask = open("/proc/self/status").read().split("SigCgt:")[1].split()[0]
+def caught():
+    # The signals from 32 on are glibc's own, for its threads.
+    return int(open("/proc/self/status").read().split("SigCgt:")[1].split()[0], 16) & 0x7FFFFFFF
+mask = caught()
 import cloze
 cloze.load().embed(["water " * 200] * 40)
 after = [signal.getsignal(s) for s in range(1, 32)], locale.setlocale(locale.LC_ALL)
-print(before == after, mask == open("/proc/self/status").read().split("SigCgt:")[1].split()[0])
+print(before == after, mask == caught())
 """)
     assert printed == "True True\n"
