@@ -75,8 +75,15 @@ public final class Tokenizer: Sendable {
       definition.vocabulary, continuingPrefix: definition.continuingPrefix,
       longestPiece: longestPiece)
 
+    // As transformers does, the named tokens are special, and so not normalised. It also adds those
+    // that the vocabulary lacks; here they are left out, since a model has no row for them.
+    var listed = definition.added
+    for name in definition.named
+    where vocabulary.id(of: name) != nil && !listed.contains(where: { $0.content == name }) {
+      listed.append(AddedToken(content: name, special: true))
+    }
     let added = try AddedTokens(
-      try Tokenizer.giveIDs(definition.added, vocabulary), normalize: normalizer.normalized)
+      try Tokenizer.giveIDs(listed, vocabulary), normalize: normalizer.normalized)
     func id(_ name: [UInt8]) -> Int32? { added.id(of: name) ?? vocabulary.id(of: name) }
 
     unknownToken = String(decoding: definition.unknownToken, as: UTF8.self)

@@ -5,6 +5,8 @@ struct TokenizerDefinition {
   var vocabulary = Vocabulary.Builder()
   var normalizer = NormalizerOptions()
   var added: [AddedToken] = []
+  /// Special tokens that are recognised where the vocabulary has them.
+  var named: [[UInt8]] = []
   /// nil: BERT's own, around [CLS] and [SEP].
   var template: Template?
   var unknownToken = Array("[UNK]".utf8)
@@ -121,13 +123,8 @@ extension TokenizerDefinition {
     normalizer.handleChineseChars = config.handleChineseChars ?? normalizer.handleChineseChars
     unknownToken = config.names["unk_token"] ?? unknownToken
     take(config)
-    // As transformers does: the five named tokens are special, and so not normalised.
     added = config.added
-    for name in [unknownToken, names.sep, names.pad, names.cls, names.mask] {
-      if !added.contains(where: { $0.content == name }) {
-        added.append(AddedToken(content: name, special: true))
-      }
-    }
+    named = [unknownToken, names.sep, names.pad, names.cls, names.mask]
   }
 
   /// From tokenizer.json. What it says itself counts; the configuration adds the names of special

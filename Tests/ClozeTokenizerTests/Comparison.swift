@@ -16,7 +16,7 @@ struct Comparison {
 
   mutating func answer(_ line: ArraySlice<UInt8>) {
     let fields = line.split(separator: 9, omittingEmptySubsequences: false)
-    do throws(TokenizerError) {
+    do {
       if fields.first?.first == UInt8(ascii: "T"), fields.count == 4 {
         tokenizer = nil
         tokenizer = try Tokenizer(
@@ -38,36 +38,25 @@ struct Comparison {
       } else {
         answers.append(contentsOf: "!malformed request".utf8)
       }
-    } catch {
+    } catch let error as TokenizerError {
       answers.append(contentsOf: "!\(error.kind): \(error.message)".utf8)
+    } catch {
+      answers.append(contentsOf: "!\(error)".utf8)
     }
     answers.append(10)
   }
 
   private func encode(
     _ tokenizer: Tokenizer, _ text: [UInt8], _ pair: [UInt8]?, _ limit: Int?, _ rule: Truncation
-  ) throws(TokenizerError) -> Bool {
-    let result: Result<Bool, TokenizerError> = text.withUnsafeBytes { text in
-      do throws(TokenizerError) {
-        guard let pair else {
-          return .success(
-            try tokenizer.append(text, maxTokens: limit, truncation: rule, into: buffer))
-        }
-        let inner: Result<Bool, TokenizerError> = pair.withUnsafeBytes { pair in
-          do throws(TokenizerError) {
-            return .success(
-              try tokenizer.append(
-                text, pair: pair, maxTokens: limit, truncation: rule, into: buffer))
-          } catch {
-            return .failure(error)
-          }
-        }
-        return inner
-      } catch {
-        return .failure(error)
+  ) throws -> Bool {
+    try text.withUnsafeBytes { text in
+      guard let pair else {
+        return try tokenizer.append(text, maxTokens: limit, truncation: rule, into: buffer)
+      }
+      return try pair.withUnsafeBytes { pair in
+        try tokenizer.append(text, pair: pair, maxTokens: limit, truncation: rule, into: buffer)
       }
     }
-    return try result.get()
   }
 
   private mutating func append(_ numbers: [Int32]) {
