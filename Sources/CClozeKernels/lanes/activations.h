@@ -31,8 +31,9 @@ INLINE f32x16 gelu16(f32x16 x) {
   return x * select16(inside, phi, step);
 }
 
+/* 1 / (1 + exp(-x)); exactly 0 below -89, so that x sigmoid(x) vanishes for x of any size. */
 INLINE f32x16 sigmoid16(f32x16 x) {
-  return splat(1.0f) / (splat(1.0f) + exp16(min16(-x, splat(88.0f))));
+  return splat(1.0f) / (splat(1.0f) + exp16(min16(-x, splat(89.0f))));
 }
 
 /* 1 - 2 / (exp(2|x|) + 1), with the sign of x. Absolute error below 1.2e-7. */

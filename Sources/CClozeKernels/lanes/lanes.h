@@ -71,9 +71,10 @@ INLINE float largest16(f32x16 v) {
 }
 INLINE float smallest16(f32x16 v) { return -largest16(-v); }
 
-/* exp(x) for x <= 88; 0 below -87. x = n ln 2 + r with |r| <= ln(2)/2, exp(x) = 2^n (1 + r + r^2 p(r)) with p of degree
- * 3. Relative error below 2e-7. p is the minimax polynomial of (exp(r) - 1 - r) / r^2 weighted by r^2, found by Lawson's
- * iteration; its own error is 9.5e-8. ln 2 is subtracted in two parts (Cody and Waite, 1980). */
+/* exp(x) for x <= 88; 0 below -87, and infinity from 88.4 to 89, where 2^n overflows and beyond which no x may be.
+ * x = n ln 2 + r with |r| <= ln(2)/2, exp(x) = 2^n (1 + r + r^2 p(r)) with p of degree 3. Relative error below 2e-7. p is
+ * the minimax polynomial of (exp(r) - 1 - r) / r^2 weighted by r^2, found by Lawson's iteration; its own error is
+ * 9.5e-8. ln 2 is subtracted in two parts (Cody and Waite, 1980). */
 INLINE f32x16 exp16(f32x16 x) {
   i32x16 under = x < splat(-87.0f);
   x = max16(x, splat(-87.0f));
