@@ -1,0 +1,170 @@
+/* Runs every operator of every kernel variant that the CPU supports over the same inputs and prints a hash of the
+ * outputs, one line per variant and operator. Variants must agree with the scalar one: exit status 1 where one does
+ * not. The hashes of one machine can be compared with those of another (cross-check.sh).
+ *
+ *   agree [ISA]   ISA must have run, else exit status 2
+ *
+ * Uses the C library for memory and printing only, so that it links statically and runs under an emulator. */
+#include "cloze_kernels.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define UP(x, to) (((x) + (to) - 1) / (to) * (to))
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+/* FNV-1a, Fowler, Noll, Vo 1991. */
+static uint64_t hash(uint64_t h, const void *bytes, size_t count) {
+  for (const unsigned char *p = bytes; count--; p++) h = (h ^ *p) * 0x100000001b3u;
+  return h;
+}
+
+/* SplitMix64, Steele, Lea, Flood 2014. */
+static uint64_t seed;
+static uint64_t next(void) {
+  uint64_t z = seed += 0x9e3779b97f4a7c15u;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
+}
+
+/* Values of many magnitudes, a few exact zeros and repeated extremes. */
+static float value(void) {
+  uint64_t r = next();
+  float v = (float)(int32_t)(r >> 32) * 0x1p-30f;
+  switch (r & 31) {
+    case 0: return 0.0f;
+    case 1: return v * 64.0f;
+    case 2: return v * 0x1p-20f;
+    case 3: return 2.0f;
+    case 4: return -2.0f;
+    default: return v;
+  }
+}
+
+static void *memory(size_t bytes) {
+  void *p = aligned_alloc(64, UP(bytes + 1, 64));
+  if (!p) abort();
+  memset(p, 0xcb, UP(bytes + 1, 64));
+  return p;
+}
+
+static float *values(size_t count) {
+  float *p = memory(count * sizeof *p);
+  for (size_t i = 0; i < count; i++) p[i] = value();
+  return p;
+}
+
+static uint64_t product(const cloze_kernels *variant, const cloze_matrix_kernels *kernels, uint64_t h) {
+  static const size_t ms[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 25}, ns[] = {1, 15, 16, 17, 31, 32, 33, 65},
+                      ks[] = {1, 2, 3, 4, 5, 16, 19, 33, 64, 385};
+  for (size_t at = 0; at < COUNT(ms) * COUNT(ns) * COUNT(ks); at++) {
+    size_t m = ms[at % COUNT(ms)], n = ns[at / COUNT(ms) % COUNT(ns)], k = ks[at / COUNT(ms) / COUNT(ns)];
+    size_t kk = UP(k, (size_t)kernels->kr), nn = UP(n, (size_t)kernels->nr);
+    seed = at;
+    float *x = values(m * k), *w = values(n * k), *smoothing = values(k), *bias = memory(nn * 4), *c = memory(m * n * 4);
+    for (size_t i = 0; i < n; i++) bias[i] = value();
+    for (size_t i = n; i < nn; i++) bias[i] = 0;
+    cloze_packed_rows a = {memory(m * kk * (size_t)kernels->row_element_size), memory(m * 4), memory(m * 4)};
+    char *panels = memory(nn * kk * (size_t)kernels->column_element_size);
+    int32_t *sum = memory(nn * 4);
+    float *scale = memory(nn * 4);
+    int8_t *q = memory(n * k);
+    int is_int8 = kernels == variant->int8;
+    if (is_int8) {
+      size_t bad = variant->rows->quantize_weights(w, k, at & 1 ? smoothing : NULL, n, k, q, k, scale);
+      h = hash(h, &bad, sizeof(uint32_t));
+      h = hash(h, q, n * k);
+      h = hash(h, scale, n * 4);
+      for (size_t i = n; i < nn; i++) scale[i] = 0;
+    }
+    kernels->pack_columns(is_int8 ? (void *)q : w, k, n, k, panels, sum);
+    kernels->pack_rows(x, k, at & 2 ? smoothing : NULL, m, k, a);
+    if (is_int8) h = hash(h, a.scale, m * 4);
+    for (int32_t activation = 0; activation <= CLOZE_ACTIVATION_QUICK_GELU; activation++) {
+      if (activation > 1 && at % 7) continue;
+      cloze_packed_columns b = {panels, scale, sum};
+      cloze_epilogue epilogue = {at % 3 ? bias : NULL, activation};
+      kernels->multiply(m, n, k, a, b, epilogue, c, n);
+      h = hash(h, c, m * n * 4);
+    }
+    free(x), free(w), free(smoothing), free(bias), free(c), free(a.panels), free(a.scale), free(a.zero);
+    free(panels), free(sum), free(scale), free(q);
+  }
+  return h;
+}
+
+static uint64_t attention(const cloze_matrix_kernels *kernels, uint64_t h) {
+  static const size_t lengths[] = {1, 2, 3, 15, 16, 17, 31, 33, 63, 97}, sizes[] = {1, 4, 12, 16, 17, 32, 64, 65};
+  for (size_t at = 0; at < COUNT(lengths) * COUNT(sizes); at++) {
+    size_t s = lengths[at % COUNT(lengths)], d = sizes[at / COUNT(lengths)], ldx = 3 * d + at % 5;
+    seed = at;
+    float *x = values(s * ldx), *out = memory(s * d * 4);
+    void *scratch = memory(kernels->attention_scratch(s, d));
+    size_t cut = at % 3 ? s : s / 2;
+    kernels->attention(x, x + d, x + 2 * d, ldx, s, d, 0.25f, 0, cut, out, d, scratch);
+    kernels->attention(x, x + d, x + 2 * d, ldx, s, d, 0.25f, cut, s, out, d, scratch);
+    h = hash(h, out, s * d * 4);
+    free(x), free(out), free(scratch);
+  }
+  return h;
+}
+
+static uint64_t rows(const cloze_row_kernels *kernels, uint64_t h) {
+  for (size_t d = 1; d < 100; d++) {
+    enum { M = 3 };
+    seed = d;
+    float *x = values(M * d), *r = values(M * d), *gamma = values(d), *beta = values(d), *y = memory(M * d * 4);
+    int8_t *word = memory(d);
+    for (size_t i = 0; i < d; i++) word[i] = (int8_t)(next() % 255 - 127);
+    kernels->layernorm(x, d, d & 1 ? r : NULL, d, gamma, beta, 1e-12f, M, d, y, d);
+    h = hash(h, y, M * d * 4);
+    kernels->embedding_sum(word, 0.01f, d & 1 ? gamma : NULL, x, r, d, y);
+    h = hash(h, y, d * 4);
+    kernels->column_sum(x, d, M, d, y);
+    h = hash(h, y, d * 4);
+    kernels->column_max(x, d, M, d, y);
+    h = hash(h, y, d * 4);
+    for (int32_t activation = 0; activation <= CLOZE_ACTIVATION_QUICK_GELU; activation++) {
+      memcpy(y, x, M * d * 4);
+      kernels->activate(y, M * d, activation);
+      h = hash(h, y, M * d * 4);
+    }
+    float total = kernels->sum_of_squares(x, M * d);
+    h = hash(h, &total, 4);
+    kernels->scale(r, M * d, 0.3f);
+    h = hash(h, r, M * d * 4);
+    kernels->softmax(x, M * d);
+    h = hash(h, x, M * d * 4);
+    free(x), free(r), free(gamma), free(beta), free(y), free(word);
+  }
+  return h;
+}
+
+int main(int argc, char **argv) {
+  static const char *const names[] = {"int8 product", "int8 attention", "float32 product", "float32 attention", "rows"};
+  uint64_t expected[COUNT(names)];
+  size_t count;
+  int differences = 0, ran = argc < 2;
+  const cloze_kernels *const *all = cloze_kernels_all(&count);
+  uint64_t saved = cloze_float_environment_enter();
+  for (size_t i = count; i--;) { /* scalar, the last, comes first */
+    const cloze_kernels *variant = all[i];
+    if (!variant->supported()) continue;
+    if (argc > 1 && !strcmp(argv[1], variant->isa)) ran = 1;
+    const uint64_t start = 0xcbf29ce484222325u, found[COUNT(names)] = {
+        product(variant, variant->int8, start), attention(variant->int8, start),
+        product(variant, variant->float32, start), attention(variant->float32, start), rows(variant->rows, start)};
+    for (size_t j = 0; j < COUNT(names); j++) {
+      if (i == count - 1) expected[j] = found[j];
+      int differs = found[j] != expected[j];
+      differences += differs;
+      printf("%s: %s %016llx%s\n", variant->isa, names[j], (unsigned long long)found[j],
+             differs ? " differs from scalar" : "");
+    }
+  }
+  cloze_float_environment_restore(saved);
+  if (!ran) fprintf(stderr, "%s did not run on this CPU\n", argv[1]);
+  return differences ? 1 : ran ? 0 : 2;
+}
