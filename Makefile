@@ -170,9 +170,9 @@ dist/.complete: $(LIBRARY) $(MODEL)/.complete $(PYTHON_SOURCES)
 # ---- Upkeep --------------------------------------------------------------------------------------------------------
 
 format:
-	$(SWIFT) format format --in-place --parallel --recursive Package.swift Sources Tests bindings examples
+	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests bindings examples
 	@if command -v clang-format >/dev/null; then \
-	  find Sources Tests examples include -name '*.[ch]' -o -name '*.cpp' | xargs clang-format -i; \
+	  find Sources Tests examples -name '*.[ch]' -o -name '*.cpp' | xargs clang-format -i; \
 	else \
 	  echo 'clang-format is not installed: C and C++ sources were left as they are'; \
 	fi

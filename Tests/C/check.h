@@ -1,5 +1,6 @@
-/* A program of tests: `program --list` names them, `program NAME` runs one in a process of its own, so that a crash
- * fails that one only. Exit status 0: passed, 1: failed, 77: skipped, with the reason on standard output. */
+/* A program of tests: `program --list` names them, `program NAME` runs one in a process of its own,
+ * so that a crash fails that one only. Exit status 0: passed, 1: failed, 77: skipped, with the
+ * reason on standard output. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -13,38 +14,38 @@ struct test {
   void (*run)(void);
 };
 
-#define CHECK(condition)                                                   \
-  do {                                                                     \
-    if (!(condition)) {                                                    \
-      printf("%s:%d: %s\n", __FILE__, __LINE__, #condition);               \
-      exit(1);                                                             \
-    }                                                                      \
+#define CHECK(condition)                                     \
+  do {                                                       \
+    if (!(condition)) {                                      \
+      printf("%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+      exit(1);                                               \
+    }                                                        \
   } while (0)
 
 /* The call's status is `expected`, and an error comes with a sentence. */
-#define CHECK_STATUS(call, expected)                                                            \
-  do {                                                                                          \
-    cloze_status status_ = (call);                                                              \
-    if (status_ != (expected)) {                                                                \
-      printf("%s:%d: %s gave %s (%s), not %s\n", __FILE__, __LINE__, #call,                     \
-             cloze_status_name(status_), cloze_last_error(), cloze_status_name(expected));      \
-      exit(1);                                                                                  \
-    }                                                                                           \
-    if (status_ != CLOZE_OK && cloze_last_error()[0] == '\0') {                                 \
-      printf("%s:%d: %s left no message\n", __FILE__, __LINE__, #call);                         \
-      exit(1);                                                                                  \
-    }                                                                                           \
+#define CHECK_STATUS(call, expected)                                                    \
+  do {                                                                                  \
+    cloze_status status_ = (call);                                                      \
+    if (status_ != (expected)) {                                                        \
+      printf("%s:%d: %s gave %s (%s), not %s\n", __FILE__, __LINE__, #call,             \
+          cloze_status_name(status_), cloze_last_error(), cloze_status_name(expected)); \
+      exit(1);                                                                          \
+    }                                                                                   \
+    if (status_ != CLOZE_OK && cloze_last_error()[0] == '\0') {                         \
+      printf("%s:%d: %s left no message\n", __FILE__, __LINE__, #call);                 \
+      exit(1);                                                                          \
+    }                                                                                   \
   } while (0)
 
 #define CHECK_OK(call) CHECK_STATUS(call, CLOZE_OK)
 
 /* The message of the last failed call names this. */
-#define CHECK_MESSAGE(part)                                                                    \
-  do {                                                                                         \
-    if (strstr(cloze_last_error(), part) == NULL) {                                            \
+#define CHECK_MESSAGE(part)                                                                     \
+  do {                                                                                          \
+    if (strstr(cloze_last_error(), part) == NULL) {                                             \
       printf("%s:%d: \"%s\" is not in \"%s\"\n", __FILE__, __LINE__, part, cloze_last_error()); \
-      exit(1);                                                                                 \
-    }                                                                                          \
+      exit(1);                                                                                  \
+    }                                                                                           \
   } while (0)
 
 #define SKIP(reason)          \

@@ -10,16 +10,21 @@ static const int32_t cu_seqlens[] = {0, 6, 8, 15};
 enum { T = 15, B = 3, S = 7 };
 
 static cloze_batch whole_batch(void) {
-  return (cloze_batch){.struct_size = sizeof(cloze_batch), .batch_size = B, .input_ids = ids,
-                       .token_type_ids = type_ids, .cu_seqlens = cu_seqlens};
+  return (cloze_batch){.struct_size = sizeof(cloze_batch),
+      .batch_size = B,
+      .input_ids = ids,
+      .token_type_ids = type_ids,
+      .cu_seqlens = cu_seqlens};
 }
 
 static cloze_output output_of(cloze_output_kind kind, float *values, size_t capacity) {
-  return (cloze_output){.struct_size = sizeof(cloze_output), .kind = kind, .values = values, .capacity = capacity};
+  return (cloze_output){
+      .struct_size = sizeof(cloze_output), .kind = kind, .values = values, .capacity = capacity};
 }
 
 /* Runs one output into a fresh array of exactly the size that the query gives. */
-static float *run_one(cloze_session *session, const cloze_batch *batch, cloze_output output, size_t expected_size) {
+static float *run_one(
+    cloze_session *session, const cloze_batch *batch, cloze_output output, size_t expected_size) {
   output.values = NULL;
   output.capacity = 0;
   CHECK_OK(cloze_run(session, batch, &output, 1));
@@ -35,7 +40,9 @@ static float *run_one(cloze_session *session, const cloze_batch *batch, cloze_ou
   return values;
 }
 
-static int same(const float *a, const float *b, size_t count) { return memcmp(a, b, count * sizeof *a) == 0; }
+static int same(const float *a, const float *b, size_t count) {
+  return memcmp(a, b, count * sizeof *a) == 0;
+}
 
 static void sizes_of_all_outputs(void) {
   cloze_session *session = open_session(1);
@@ -43,8 +50,8 @@ static void sizes_of_all_outputs(void) {
   static const struct {
     cloze_output_kind kind;
     size_t size;
-  } kinds[] = {{CLOZE_OUTPUT_HIDDEN, T * D}, {CLOZE_OUTPUT_EMBEDDING, B * D}, {CLOZE_OUTPUT_POOLER, B * D},
-               {CLOZE_OUTPUT_MLM, (size_t)T * V}, {CLOZE_OUTPUT_NSP, B * 2}};
+  } kinds[] = {{CLOZE_OUTPUT_HIDDEN, T * D}, {CLOZE_OUTPUT_EMBEDDING, B * D},
+      {CLOZE_OUTPUT_POOLER, B * D}, {CLOZE_OUTPUT_MLM, (size_t)T * V}, {CLOZE_OUTPUT_NSP, B * 2}};
   for (size_t i = 0; i < COUNT(kinds); i++) {
     free(run_one(session, &batch, output_of(kinds[i].kind, NULL, 0), kinds[i].size));
   }
@@ -57,12 +64,14 @@ static void several_outputs_of_one_run(void) {
   float *hidden = run_one(session, &batch, output_of(CLOZE_OUTPUT_HIDDEN, NULL, 0), T * D);
   float *pooler = run_one(session, &batch, output_of(CLOZE_OUTPUT_POOLER, NULL, 0), B * D);
   float *nsp = run_one(session, &batch, output_of(CLOZE_OUTPUT_NSP, NULL, 0), B * 2);
-  float *together[] = {allocate(T * D, sizeof(float)), allocate(B * D, sizeof(float)), allocate(B * 2, sizeof(float))};
+  float *together[] = {allocate(T * D, sizeof(float)), allocate(B * D, sizeof(float)),
+      allocate(B * 2, sizeof(float))};
   cloze_output outputs[] = {output_of(CLOZE_OUTPUT_HIDDEN, together[0], T * D),
-                            output_of(CLOZE_OUTPUT_POOLER, together[1], B * D),
-                            output_of(CLOZE_OUTPUT_NSP, together[2], B * 2)};
+      output_of(CLOZE_OUTPUT_POOLER, together[1], B * D),
+      output_of(CLOZE_OUTPUT_NSP, together[2], B * 2)};
   CHECK_OK(cloze_run(session, &batch, outputs, COUNT(outputs)));
-  CHECK(same(hidden, together[0], T * D) && same(pooler, together[1], B * D) && same(nsp, together[2], B * 2));
+  CHECK(same(hidden, together[0], T * D) && same(pooler, together[1], B * D) &&
+        same(nsp, together[2], B * 2));
   for (size_t i = 0; i < COUNT(together); i++) free(together[i]);
   free(hidden);
   free(pooler);
@@ -80,8 +89,11 @@ static void company_does_not_matter(void) {
   for (size_t i = 0; i < B; i++) {
     size_t begin = (size_t)cu_seqlens[i], length = (size_t)(cu_seqlens[i + 1] - cu_seqlens[i]);
     int32_t ends[] = {0, (int32_t)length};
-    cloze_batch alone = {.struct_size = sizeof alone, .batch_size = 1, .input_ids = ids + begin,
-                         .token_type_ids = type_ids + begin, .cu_seqlens = ends};
+    cloze_batch alone = {.struct_size = sizeof alone,
+        .batch_size = 1,
+        .input_ids = ids + begin,
+        .token_type_ids = type_ids + begin,
+        .cu_seqlens = ends};
     float *values = run_one(session, &alone, output_of(CLOZE_OUTPUT_HIDDEN, NULL, 0), length * D);
     CHECK(same(values, hidden + begin * D, length * D));
     free(values);
@@ -174,7 +186,8 @@ static void pooling_and_dimensions(void) {
         largest = fmax(largest, hidden[t * D + d]);
       }
       double count = (double)(end - begin);
-      /* One rounding of each addition and of the division: eps * (n + 1) * sum of absolute values. */
+      /* One rounding of each addition and of the division: eps * (n + 1) * sum of absolute values.
+       */
       double tolerance = 1.2e-7 * (count + 1) * size;
       CHECK(fabs(mean[b * D + d] - sum / count) <= tolerance / count);
       CHECK(fabs(mean_sqrt[b * D + d] - sum / sqrt(count)) <= tolerance / sqrt(count));
@@ -228,9 +241,11 @@ static void integers_of_any_width(void) {
     const void *ids, *type_ids;
     cloze_integer ends_type;
     const void *ends;
-  } cases[] = {{CLOZE_INT64, ids64, types64, CLOZE_INT64, ends64}, {CLOZE_INT16, ids16, types16, CLOZE_INT8, ends8s},
-               {CLOZE_UINT64, idsu64, typesu64, CLOZE_UINT8, ends8}, {CLOZE_UINT32, idsu32, typesu32, CLOZE_INT32, cu_seqlens},
-               {CLOZE_UINT16, idsu16, typesu16, CLOZE_INT32, cu_seqlens}};
+  } cases[] = {{CLOZE_INT64, ids64, types64, CLOZE_INT64, ends64},
+      {CLOZE_INT16, ids16, types16, CLOZE_INT8, ends8s},
+      {CLOZE_UINT64, idsu64, typesu64, CLOZE_UINT8, ends8},
+      {CLOZE_UINT32, idsu32, typesu32, CLOZE_INT32, cu_seqlens},
+      {CLOZE_UINT16, idsu16, typesu16, CLOZE_INT32, cu_seqlens}};
   for (size_t i = 0; i < COUNT(cases); i++) {
     batch.input_ids = cases[i].ids;
     batch.token_type_ids = cases[i].type_ids;
@@ -273,14 +288,19 @@ static void padded_equals_ragged(void) {
       mask[b][places[b][i]] = 1;
     }
   }
-  cloze_padded_batch padded = {.struct_size = sizeof padded, .batch_size = B, .sequence_length = S,
-                               .input_ids = padded_ids, .attention_mask = mask, .token_type_ids = types,
-                               .integer_type = CLOZE_INT64};
+  cloze_padded_batch padded = {.struct_size = sizeof padded,
+      .batch_size = B,
+      .sequence_length = S,
+      .input_ids = padded_ids,
+      .attention_mask = mask,
+      .token_type_ids = types,
+      .integer_type = CLOZE_INT64};
   float *ragged_hidden = run_one(session, &batch, output_of(CLOZE_OUTPUT_HIDDEN, NULL, 0), T * D);
   float *ragged_nsp = run_one(session, &batch, output_of(CLOZE_OUTPUT_NSP, NULL, 0), B * 2);
   float *hidden = allocate(B * S * D, sizeof *hidden), *nsp = allocate(B * 2, sizeof *nsp);
   for (size_t i = 0; i < B * S * D; i++) hidden[i] = NAN;
-  cloze_output outputs[] = {output_of(CLOZE_OUTPUT_HIDDEN, hidden, B * S * D), output_of(CLOZE_OUTPUT_NSP, nsp, B * 2)};
+  cloze_output outputs[] = {
+      output_of(CLOZE_OUTPUT_HIDDEN, hidden, B * S * D), output_of(CLOZE_OUTPUT_NSP, nsp, B * 2)};
   CHECK_OK(cloze_run_padded(session, &padded, outputs, COUNT(outputs)));
   CHECK(outputs[0].size == B * S * D && outputs[1].size == B * 2);
   CHECK(same(nsp, ragged_nsp, B * 2));

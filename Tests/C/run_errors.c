@@ -14,16 +14,24 @@ struct call {
 
 static struct call *make_call(void) {
   struct call *call = allocate(1, sizeof *call);
-  *call = (struct call){.session = open_session(1), .ids = {2, 100, 3, 2, 200, 3}, .cu_seqlens = {0, 3, T}};
+  *call = (struct call){
+      .session = open_session(1), .ids = {2, 100, 3, 2, 200, 3}, .cu_seqlens = {0, 3, T}};
   call->values = allocate((size_t)T * V, sizeof *call->values);
-  call->batch = (cloze_batch){.struct_size = sizeof call->batch, .batch_size = 2, .input_ids = call->ids,
-                              .token_type_ids = call->type_ids, .cu_seqlens = call->cu_seqlens};
-  call->output = (cloze_output){.struct_size = sizeof call->output, .kind = CLOZE_OUTPUT_HIDDEN,
-                                .values = call->values, .capacity = (size_t)T * V};
+  call->batch = (cloze_batch){.struct_size = sizeof call->batch,
+      .batch_size = 2,
+      .input_ids = call->ids,
+      .token_type_ids = call->type_ids,
+      .cu_seqlens = call->cu_seqlens};
+  call->output = (cloze_output){.struct_size = sizeof call->output,
+      .kind = CLOZE_OUTPUT_HIDDEN,
+      .values = call->values,
+      .capacity = (size_t)T * V};
   return call;
 }
 
-static cloze_status run(struct call *call) { return cloze_run(call->session, &call->batch, &call->output, 1); }
+static cloze_status run(struct call *call) {
+  return cloze_run(call->session, &call->batch, &call->output, 1);
+}
 
 /* The session is as good as before. */
 static void end_call(struct call *call) {
@@ -81,7 +89,8 @@ static void type_ids_out_of_range(void) {
 
 static void offsets_that_do_not_rise(void) {
   struct call *call = make_call();
-  static const int32_t wrong[][3] = {{0, 3, 3}, {0, 4, 3}, {0, 0, T}, {1, 3, T}, {-1, 3, T}, {0, -3, T}, {0, 3, INT32_MIN}};
+  static const int32_t wrong[][3] = {
+      {0, 3, 3}, {0, 4, 3}, {0, 0, T}, {1, 3, T}, {-1, 3, T}, {0, -3, T}, {0, 3, INT32_MIN}};
   for (size_t i = 0; i < COUNT(wrong); i++) {
     memcpy(call->cu_seqlens, wrong[i], sizeof wrong[i]);
     CHECK_STATUS(run(call), CLOZE_INVALID_ARGUMENT);
@@ -188,7 +197,8 @@ static void buffer_too_small_says_how_much(void) {
   CHECK(call->output.size == T * D);
   for (size_t i = 0; i < T * D; i++) CHECK(call->values[i] == 0); /* refused before anything ran */
   call->output.values = NULL;
-  CHECK(run(call) == CLOZE_INVALID_ARGUMENT || run(call) == CLOZE_BUFFER_TOO_SMALL); /* a capacity without an array */
+  CHECK(run(call) == CLOZE_INVALID_ARGUMENT ||
+        run(call) == CLOZE_BUFFER_TOO_SMALL); /* a capacity without an array */
   end_call(call);
 }
 
@@ -234,8 +244,11 @@ static void struct_sizes(void) {
 static void padded_batches(void) {
   struct call *call = make_call();
   int32_t ids[2][3] = {{2, 100, 3}, {2, 3, 0}}, mask[2][3] = {{1, 1, 1}, {1, 1, 0}};
-  cloze_padded_batch sound = {.struct_size = sizeof sound, .batch_size = 2, .sequence_length = 3, .input_ids = ids,
-                              .attention_mask = mask};
+  cloze_padded_batch sound = {.struct_size = sizeof sound,
+      .batch_size = 2,
+      .sequence_length = 3,
+      .input_ids = ids,
+      .attention_mask = mask};
   CHECK_OK(cloze_run_padded(call->session, &sound, &call->output, 1));
   CHECK(call->output.size == 6 * D);
 

@@ -35,9 +35,13 @@ struct result {
 
 static void prepare(struct result *result) {
   memset(result, 0x55, sizeof *result);
-  result->encoding = (cloze_encoding){
-      .struct_size = sizeof(cloze_encoding), .capacity = CAPACITY, .ids = result->ids, .type_ids = result->type_ids,
-      .offsets = &result->offsets[0][0], .cu_seqlens = result->cu_seqlens, .truncated = result->truncated};
+  result->encoding = (cloze_encoding){.struct_size = sizeof(cloze_encoding),
+      .capacity = CAPACITY,
+      .ids = result->ids,
+      .type_ids = result->type_ids,
+      .offsets = &result->offsets[0][0],
+      .cu_seqlens = result->cu_seqlens,
+      .truncated = result->truncated};
 }
 
 static void vocabulary(void) {
@@ -67,10 +71,10 @@ static void texts_and_offsets(void) {
   struct result result;
   prepare(&result);
   CHECK_OK(cloze_tokenize(tokenizer, &texts, NULL, &result.encoding));
-  static const char *const tokens[] = {"[CLS]", "the", "world", ",", "\xe5\x8f\xb0", "[MASK]", "!", "[SEP]",
-                                       "[CLS]", "[SEP]"};
-  static const int64_t offsets[][2] = {{0, 0}, {0, 3}, {4, 9}, {9, 10}, {11, 14}, {14, 20}, {20, 21}, {0, 0},
-                                       {0, 0}, {0, 0}};
+  static const char *const tokens[] = {
+      "[CLS]", "the", "world", ",", "\xe5\x8f\xb0", "[MASK]", "!", "[SEP]", "[CLS]", "[SEP]"};
+  static const int64_t offsets[][2] = {
+      {0, 0}, {0, 3}, {4, 9}, {9, 10}, {11, 14}, {14, 20}, {20, 21}, {0, 0}, {0, 0}, {0, 0}};
   CHECK(result.encoding.size == COUNT(tokens));
   for (size_t i = 0; i < COUNT(tokens); i++) {
     CHECK(strcmp(cloze_tokenizer_token(tokenizer, result.ids[i]), tokens[i]) == 0);
@@ -154,7 +158,8 @@ static void truncation(void) {
   static const struct {
     cloze_truncation truncation;
     int64_t second_begins;
-  } expected[] = {{CLOZE_TRUNCATION_LONGEST_FIRST, 4}, {CLOZE_TRUNCATION_ONLY_FIRST, 4}, {CLOZE_TRUNCATION_ONLY_SECOND, 6}};
+  } expected[] = {{CLOZE_TRUNCATION_LONGEST_FIRST, 4}, {CLOZE_TRUNCATION_ONLY_FIRST, 4},
+      {CLOZE_TRUNCATION_ONLY_SECOND, 6}};
   for (size_t i = 0; i < COUNT(expected); i++) {
     options.truncation = expected[i].truncation;
     options.max_tokens = expected[i].truncation == CLOZE_TRUNCATION_ONLY_SECOND ? 8 : 7;
@@ -162,7 +167,8 @@ static void truncation(void) {
     CHECK_OK(cloze_tokenize(tokenizer, &texts, &options, &result.encoding));
     CHECK(result.encoding.size == (size_t)options.max_tokens);
     CHECK(result.truncated[0] == 1);
-    CHECK(result.type_ids[expected[i].second_begins - 1] == 0 && result.type_ids[expected[i].second_begins] == 1);
+    CHECK(result.type_ids[expected[i].second_begins - 1] == 0 &&
+          result.type_ids[expected[i].second_begins] == 1);
   }
   options.max_tokens = 9;
   prepare(&result);
@@ -170,15 +176,18 @@ static void truncation(void) {
   CHECK(result.encoding.size == 9 && result.truncated[0] == 0);
 
   options.truncation = 5;
-  CHECK_STATUS(cloze_tokenize(tokenizer, &texts, &options, &result.encoding), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(
+      cloze_tokenize(tokenizer, &texts, &options, &result.encoding), CLOZE_INVALID_ARGUMENT);
   options = (cloze_tokenize_options){.struct_size = sizeof options, .max_tokens = -1};
-  CHECK_STATUS(cloze_tokenize(tokenizer, &texts, &options, &result.encoding), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(
+      cloze_tokenize(tokenizer, &texts, &options, &result.encoding), CLOZE_INVALID_ARGUMENT);
   cloze_tokenizer_free(tokenizer);
 }
 
 static void invalid_utf8_names_the_byte(void) {
   cloze_tokenizer *tokenizer = load_tokenizer();
-  static const char *const broken[] = {"ab\xff", "ab\xc0\xaf", "ab\xed\xa0\x80", "ab\xe5\x8f", "ab\xf5\x80\x80\x80"};
+  static const char *const broken[] = {
+      "ab\xff", "ab\xc0\xaf", "ab\xed\xa0\x80", "ab\xe5\x8f", "ab\xf5\x80\x80\x80"};
   for (size_t i = 0; i < COUNT(broken); i++) {
     const char *list[] = {"fine", broken[i]};
     cloze_texts texts = {.struct_size = sizeof texts, .count = 2, .texts = list};
@@ -202,8 +211,9 @@ static void switches_of_the_normaliser(void) {
   prepare(&expected);
   CHECK_OK(cloze_tokenize(plain, &texts, NULL, &expected.encoding));
   for (size_t i = 0; i < COUNT(cases); i++) {
-    cloze_tokenizer_options options = {
-        .struct_size = sizeof options, .lowercase = cases[i].lowercase, .strip_accents = cases[i].strip_accents};
+    cloze_tokenizer_options options = {.struct_size = sizeof options,
+        .lowercase = cases[i].lowercase,
+        .strip_accents = cases[i].strip_accents};
     cloze_tokenizer *tokenizer = NULL;
     CHECK_OK(cloze_tokenizer_load(model_path(), &options, &tokenizer));
     struct result result;
@@ -247,11 +257,14 @@ static void damaged_files_are_refused(void) {
   cloze_tokenizer *tokenizer = NULL;
   CHECK_STATUS(cloze_tokenizer_load("/nowhere", NULL, &tokenizer), CLOZE_NOT_FOUND);
   CHECK_MESSAGE("/nowhere");
-  CHECK_STATUS(cloze_tokenizer_load("/proc/self/fd", NULL, &tokenizer), CLOZE_NOT_FOUND); /* a folder without one */
+  CHECK_STATUS(cloze_tokenizer_load("/proc/self/fd", NULL, &tokenizer),
+      CLOZE_NOT_FOUND); /* a folder without one */
   CHECK(cloze_tokenizer_load_memory("", 0, NULL, &tokenizer) != CLOZE_OK);
-  CHECK(cloze_tokenizer_load_memory("{\"model\": {\"vocab\": 3}}", 23, NULL, &tokenizer) != CLOZE_OK);
+  CHECK(
+      cloze_tokenizer_load_memory("{\"model\": {\"vocab\": 3}}", 23, NULL, &tokenizer) != CLOZE_OK);
   CHECK(cloze_tokenizer_load_memory("\xff\xfe\x00\x01", 4, NULL, &tokenizer) != CLOZE_OK);
-  CHECK(cloze_tokenizer_load_memory("one\ntwo\n", 8, NULL, &tokenizer) != CLOZE_OK); /* no [UNK], no [CLS] */
+  CHECK(cloze_tokenizer_load_memory("one\ntwo\n", 8, NULL, &tokenizer) !=
+        CLOZE_OK); /* no [UNK], no [CLS] */
   size_t size = 0;
   char *bytes = read_file("tokenizer.json", &size);
   for (size_t cut = 1; cut < size; cut += size / 97 + 1) {

@@ -17,7 +17,8 @@ static void open_session(void) {
   cloze_model_free(model);
 }
 
-/* Copies what there is of `size` bytes into fresh memory of exactly this size, so that reading past it is noticed. */
+/* Copies what there is of `size` bytes into fresh memory of exactly this size, so that reading past
+ * it is noticed. */
 static void *take(const uint8_t **data, size_t *left, size_t size) {
   uint8_t *copy = calloc(size ? size : 1, 1);
   if (copy == NULL) abort();
@@ -32,15 +33,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (session == NULL) open_session();
   if (size < 8) return 0;
   static const size_t widths[] = {4, 8, 2, 1, 8, 4, 2, 1};
-  cloze_batch batch = {.struct_size = sizeof batch, .batch_size = data[0] % 5, .integer_type = data[1] % 8,
-                       .cu_seqlens_type = data[2] % 8};
+  cloze_batch batch = {.struct_size = sizeof batch,
+      .batch_size = data[0] % 5,
+      .integer_type = data[1] % 8,
+      .cu_seqlens_type = data[2] % 8};
   size_t tokens = data[3] % 40;
-  cloze_output output = {.struct_size = sizeof output, .kind = data[4] % 6, .pooling = data[5] % 7,
-                         .normalize = data[6] % 4, .dimensions = (int8_t)data[7]};
+  cloze_output output = {.struct_size = sizeof output,
+      .kind = data[4] % 6,
+      .pooling = data[5] % 7,
+      .normalize = data[6] % 4,
+      .dimensions = (int8_t)data[7]};
   data += 8;
   size -= 8;
-  /* The offsets go first: with the last one no larger than the tokens there are, no id outside the array is asked for. */
-  uint8_t *ends = take(&data, &size, ((size_t)batch.batch_size + 1) * widths[batch.cu_seqlens_type]);
+  /* The offsets go first: with the last one no larger than the tokens there are, no id outside the
+   * array is asked for. */
+  uint8_t *ends =
+      take(&data, &size, ((size_t)batch.batch_size + 1) * widths[batch.cu_seqlens_type]);
   uint8_t *ids = take(&data, &size, tokens * widths[batch.integer_type]);
   uint8_t *last = ends + (size_t)batch.batch_size * widths[batch.cu_seqlens_type];
   memset(last, 0, widths[batch.cu_seqlens_type]);
