@@ -136,7 +136,7 @@ ifneq ($(wildcard ../shared),)
 export CLOZE_SHARED ?= $(abspath ../shared)
 endif
 
-test: all .venv/.complete
+test: all dist/.complete .venv/.complete
 	@tools/require-packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
 	@.venv/bin/python Tests/run.py $(SUITES)
 
