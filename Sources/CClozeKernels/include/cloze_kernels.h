@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#pragma clang assume_nonnull begin
+
 /* Functions of one variable that follow a dense layer. Values are stored in models; do not renumber. */
 typedef enum cloze_activation {
   CLOZE_ACTIVATION_NONE = 0,
@@ -29,21 +31,21 @@ typedef enum cloze_activation {
  * are left, each [ceil(k / kr)][rows][kr] elements and zeros beyond k. */
 typedef struct cloze_packed_rows {
   void *panels;
-  float *scale;   /* [m] int8 only */
-  int32_t *zero;  /* [m] int8 only: what stands for 0.0f in a row */
+  float *_Nullable scale;  /* [m] int8 only */
+  int32_t *_Nullable zero; /* [m] int8 only: what stands for 0.0f in a row */
 } cloze_packed_rows;
 
 /* A matrix of weights, packed for the right side: panels of nr output columns, [ceil(k / kr)][nr][kr] elements each,
  * zeros beyond n and k. */
 typedef struct cloze_packed_columns {
   const void *panels;
-  const float *scale; /* [n rounded up to nr] int8 only */
-  const int32_t *sum; /* [n rounded up to nr] int8 only: sum of a column's quantized weights */
+  const float *_Nullable scale; /* [n rounded up to nr] int8 only */
+  const int32_t *_Nullable sum; /* [n rounded up to nr] int8 only: sum of a column's quantized weights */
 } cloze_packed_columns;
 
 /* What happens to a product on its way to memory: c = activation(a b + bias) */
 typedef struct cloze_epilogue {
-  const float *bias; /* [n rounded up to nr], or NULL */
+  const float *_Nullable bias; /* [n rounded up to nr], or NULL */
   int32_t activation;
 } cloze_epilogue;
 
@@ -62,12 +64,15 @@ typedef struct cloze_matrix_kernels {
   /* Packs x [m, k] f32, multiplied by `inverse_smoothing` [k] where that is not NULL. int8 quantizes each row:
    *   scale = (max - min) / 255, zero = round(-min / scale), q = clamp(round(x / scale) + zero, 0, 255)
    * with min <= 0 <= max forced; a row of zeros gets scale 1 and zero 0. Rounding is to nearest even. */
-  void (*pack_rows)(const float *x, size_t ldx, const float *inverse_smoothing, size_t m, size_t k,
+  void (*pack_rows)(const float *x, size_t ldx, const float *_Nullable inverse_smoothing, size_t m, size_t k,
                     cloze_packed_rows rows);
 
   /* Packs n columns of weights that lie as rows w [n, k] (s8 for int8, f32 for float32) and, for int8, sums them. n is
    * at most nr in a call for one panel, or any number. */
-  void (*pack_columns)(const void *w, size_t ldw, size_t n, size_t k, void *panels, int32_t *sum);
+  void (*pack_columns)(const void *w, size_t ldw, size_t n, size_t k, void *panels, int32_t *_Nullable sum);
+
+  /* Gives one packed column back as it was, [k] s8 or f32: a row of an embedding table that is also a decoder. */
+  void (*unpack_column)(const void *panels, size_t k, size_t column, void *w);
 
   /* c [m, n] = epilogue(a b). a and b as packed above, m and n any size. */
   void (*multiply)(size_t m, size_t n, size_t k, cloze_packed_rows a, cloze_packed_columns b,
@@ -88,10 +93,10 @@ typedef struct cloze_matrix_kernels {
 typedef struct cloze_row_kernels {
   /* y[i] = (x[i] + r[i] - mean) / sqrt(variance + epsilon) gamma + beta for each of m rows of d; r may be NULL, y may be
    * x or r. gamma and beta [d]. */
-  void (*layernorm)(const float *x, size_t ldx, const float *r, size_t ldr, const float *gamma, const float *beta,
+  void (*layernorm)(const float *x, size_t ldx, const float *_Nullable r, size_t ldr, const float *gamma, const float *beta,
                     float epsilon, size_t m, size_t d, float *y, size_t ldy);
   /* y = x * scale + a + b: the sum of three embeddings. word [d] is s8 with `scale`, or f32 (word_f32) if not NULL. */
-  void (*embedding_sum)(const int8_t *word, float scale, const float *word_f32, const float *position,
+  void (*embedding_sum)(const int8_t *_Nullable word, float scale, const float *_Nullable word_f32, const float *position,
                         const float *token_type, size_t d, float *y);
   /* x = activation(x) over count floats. */
   void (*activate)(float *x, size_t count, int32_t activation);
@@ -107,7 +112,7 @@ typedef struct cloze_row_kernels {
   /* Quantizes w [n, k] f32 (row stride ldw), multiplied by smoothing [k] where that is not NULL, symmetric s8 per row:
    *   scale = max |w| / 127, q = round(w / scale); a row of zeros gets scale 1.
    * Returns 0 if all values are finite, else 1 + the index of the first row with one that is not. */
-  size_t (*quantize_weights)(const float *w, size_t ldw, const float *smoothing, size_t n, size_t k, int8_t *q,
+  size_t (*quantize_weights)(const float *w, size_t ldw, const float *_Nullable smoothing, size_t n, size_t k, int8_t *q,
                              size_t ldq, float *scale);
 } cloze_row_kernels;
 
@@ -120,11 +125,13 @@ typedef struct cloze_kernels {
 } cloze_kernels;
 
 /* The tables, best first, `count` of them: one a line of variants.inc that this build has. */
-const cloze_kernels *const *cloze_kernels_all(size_t *count);
+const cloze_kernels *_Nonnull const *_Nonnull cloze_kernels_all(size_t *count);
 
 /* Floating-point control of the calling thread: sets round to nearest, no flush to zero, no traps, and returns what was
  * there for cloze_float_environment_restore. */
 uint64_t cloze_float_environment_enter(void);
 void cloze_float_environment_restore(uint64_t saved);
+
+#pragma clang assume_nonnull end
 
 #endif

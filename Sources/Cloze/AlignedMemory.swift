@@ -1,0 +1,40 @@
+internal import CClozeSupport
+
+/// A block of memory, aligned to 64 bytes, that lives as long as this object. Not initialized.
+final class AlignedMemory: @unchecked Sendable {
+  let base: UnsafeMutableRawPointer
+  /// In bytes.
+  let size: Int
+
+  init(bytes: Int) throws(ClozeError) {
+    guard bytes >= 0, let base = cloze_memory_allocate(bytes) else {
+      throw ClozeError(.outOfMemory, "no memory for \(bytes) bytes")
+    }
+    self.base = base
+    size = bytes
+  }
+
+  deinit { cloze_memory_free(base) }
+
+  func floats(at offset: Int = 0) -> UnsafeMutablePointer<Float> {
+    (base + offset).assumingMemoryBound(to: Float.self)
+  }
+}
+
+/// The product of sizes that come from outside; an error where it does not fit an `Int`.
+func bytes(_ factors: Int...) throws(ClozeError) -> Int {
+  var total = 1
+  for factor in factors {
+    let (product, overflow) = total.multipliedReportingOverflow(by: factor)
+    guard factor >= 0, !overflow else {
+      throw ClozeError(.outOfMemory, "a size beyond the address space was asked for")
+    }
+    total = product
+  }
+  return total
+}
+
+extension Int {
+  /// The next multiple of `step`, which is positive.
+  func roundedUp(to step: Int) -> Int { (self &+ step &- 1) / step &* step }
+}

@@ -1,0 +1,93 @@
+internal import ClozeONNX
+public import ClozeTokenizer
+
+/// A BERT ready to run: its weights, packed for one precision and instruction set, and its
+/// tokenizer. Never changes; share it between threads and sessions.
+public final class Model: Sendable {
+  public let info: ModelInfo
+  /// nil where the model's files hold none and none was given.
+  public let tokenizer: Tokenizer?
+
+  let weights: Weights
+  let kernels: Kernels
+  /// Most rows of a block that a thread takes through the dense layers at once. The intermediate
+  /// state of a block, F floats a row, is to stay in the second-level cache: 512 KB of it.
+  let blockRows: Int
+
+  /// Loads a model.
+  ///
+  /// - Parameter path: a `.onnx` file, or a folder that holds `model.onnx` or `onnx/model.onnx`; nil:
+  ///   the built-in model. Beside the file, `tokenizer.json` or `vocab.txt` with
+  ///   `tokenizer_config.json`, `config.json`, `sentence_bert_config.json`, `modules.json` and
+  ///   `1_Pooling/config.json` are used where present.
+  public convenience init(path: String? = nil, options: LoadOptions = LoadOptions()) throws(ClozeError) {
+    let files = try ModelFiles(path: path)
+    let tokenizer = try options.tokenizer ?? files.tokenizer()
+    let graph = try Self.graph { () throws(ONNXError) in try ONNXFile(path: files.model) }
+    try self.init(graph, tokenizer: tokenizer, settings: files.settings(), options: options)
+  }
+
+  /// Loads a model from the bytes of an ONNX file, which are not needed afterwards.
+  public convenience init(
+    bytes: UnsafeRawBufferPointer, options: LoadOptions = LoadOptions()
+  ) throws(ClozeError) {
+    let graph = try Self.graph { () throws(ONNXError) in try ONNXFile(borrowing: bytes) }
+    try self.init(graph, tokenizer: options.tokenizer, settings: ModelSettings(), options: options)
+  }
+
+  private static func graph(_ file: () throws(ONNXError) -> ONNXFile) throws(ClozeError) -> BERTGraph {
+    do throws(ONNXError) { return try recognizeBERT(in: file()) } catch { throw ClozeError(error) }
+  }
+
+  private init(
+    _ graph: BERTGraph, tokenizer: Tokenizer?, settings: ModelSettings, options: LoadOptions
+  ) throws(ClozeError) {
+    kernels = try Kernels.choose(options.isa)
+    weights = try WeightBuilder(kernels: kernels, precision: options.precision).build(graph)
+    self.tokenizer = tokenizer
+    let configuration = graph.configuration
+    var heads: Heads = []
+    if weights.pooler != nil { heads.insert(.pooler) }
+    if weights.maskedLM != nil { heads.insert(.mlm) }
+    if weights.pooler != nil, weights.nextSentence != nil { heads.insert(.nsp) }
+    info = ModelInfo(
+      hiddenSize: configuration.hiddenSize,
+      numHiddenLayers: configuration.numHiddenLayers,
+      numAttentionHeads: configuration.numAttentionHeads,
+      intermediateSize: configuration.intermediateSize,
+      vocabSize: configuration.vocabSize,
+      maxPositionEmbeddings: configuration.maxPositionEmbeddings,
+      typeVocabSize: max(configuration.typeVocabSize, 1),
+      maxTokens: min(settings.maxTokens ?? .max, configuration.maxPositionEmbeddings),
+      precision: options.precision,
+      isa: kernels.isa,
+      heads: heads,
+      pooling: settings.pooling ?? .mean,
+      normalize: settings.normalize ?? true,
+      weightBytes: weights.memory.bytes)
+    let panel = Int(kernels.matrix(options.precision).mr)
+    let rows = 512 * 1024 / (MemoryLayout<Float>.size * max(configuration.intermediateSize, 1))
+    blockRows = min(max(rows, 24), 96).roundedUp(to: panel)
+    if info.pooling == .pooler, !heads.contains(.pooler) { throw lacks("pooler") }
+  }
+
+  /// The error for a head that is asked for and not there.
+  func lacks(_ head: String) -> ClozeError {
+    var has: [String] = []
+    if info.heads.contains(.pooler) { has.append("pooler") }
+    if info.heads.contains(.mlm) { has.append("masked language model") }
+    if info.heads.contains(.nsp) { has.append("next-sentence head") }
+    let list = has.isEmpty ? "no heads" : has.joined(separator: ", ")
+    return ClozeError(.noHead, "the model has no \(head); it has \(list)")
+  }
+
+  /// The tokenizer, or an error that says there is none.
+  func requiredTokenizer() throws(ClozeError) -> Tokenizer {
+    guard let tokenizer else {
+      throw ClozeError(
+        .noTokenizer,
+        "the model came without a tokenizer: no tokenizer.json or vocab.txt lies beside it; give one, or pass token ids")
+    }
+    return tokenizer
+  }
+}

@@ -1,0 +1,85 @@
+/// One thing a run is to write, and where.
+package struct Output {
+  package enum Kind: Int32, Sendable {
+    case hidden = 1
+    case embedding
+    case pooler
+    case mlm
+    case nsp
+  }
+
+  package var kind: Kind
+  /// `hidden`: layers as a caller counts them, 0 for the embeddings, negative from the end; nil: the last.
+  package var layers: UnsafeBufferPointer<Int32>?
+  /// `hidden` and `mlm`: tokens of the batch; nil: all.
+  package var positions: UnsafeBufferPointer<Int64>?
+  /// `embedding`
+  package var pooling: Pooling?
+  package var normalize: Bool?
+  package var dimensions: Int?
+  /// Room for `count(...)` floats; nil only to ask for that count.
+  package var values: UnsafeMutablePointer<Float>?
+
+  package init(_ kind: Kind, values: UnsafeMutablePointer<Float>? = nil) {
+    self.kind = kind
+    self.values = values
+  }
+
+  /// Floats that the output takes for a batch of `sequences` sequences and `tokens` tokens, after
+  /// checking everything that was asked for.
+  package func count(_ model: Model, sequences: Int, tokens: Int) throws(ClozeError) -> Int {
+    let info = model.info
+    let rows = positions?.count ?? tokens
+    if let positions {
+      guard kind == .hidden || kind == .mlm else {
+        throw ClozeError(.invalidArgument, "positions are for the outputs hidden and mlm")
+      }
+      for (i, position) in positions.enumerated() where position < 0 || position >= tokens {
+        throw ClozeError(
+          .invalidArgument, "positions[\(i)] = \(position), the batch has \(tokens) tokens")
+      }
+    }
+    switch kind {
+    case .hidden:
+      if let layers {
+        guard !layers.isEmpty else { throw ClozeError(.invalidArgument, "the list of layers is empty") }
+        for layer in layers { _ = try Self.layer(layer, model) }
+      }
+      return try bytes(rows, layers?.count ?? 1, info.hiddenSize)
+    case .embedding:
+      let pooling = pooling ?? info.pooling
+      if pooling == .pooler, !info.heads.contains(.pooler) { throw model.lacks("pooler") }
+      return try bytes(sequences, width(model))
+    case .pooler:
+      guard info.heads.contains(.pooler) else { throw model.lacks("pooler") }
+      return try bytes(sequences, info.hiddenSize)
+    case .mlm:
+      guard info.heads.contains(.mlm) else { throw model.lacks("masked language model") }
+      return try bytes(rows, info.vocabSize)
+    case .nsp:
+      guard info.heads.contains(.nsp) else { throw model.lacks("next-sentence head") }
+      return try bytes(sequences, 2)
+    }
+  }
+
+  /// Dimensions of an embedding.
+  func width(_ model: Model) throws(ClozeError) -> Int {
+    guard let dimensions else { return model.info.hiddenSize }
+    guard dimensions > 0, dimensions <= model.info.hiddenSize else {
+      throw ClozeError(
+        .invalidArgument, "dimensions = \(dimensions), the model has \(model.info.hiddenSize)")
+    }
+    return dimensions
+  }
+
+  /// How many layers a state has gone through, of a layer as a caller counts.
+  static func layer(_ layer: Int32, _ model: Model) throws(ClozeError) -> Int {
+    let count = model.info.numHiddenLayers
+    let index = layer < 0 ? count &+ 1 &+ Int(layer) : Int(layer)
+    guard index >= 0, index <= count else {
+      throw ClozeError(
+        .invalidArgument, "layer \(layer), the model has \(count): 0 to \(count), or -1 to -\(count + 1)")
+    }
+    return index
+  }
+}

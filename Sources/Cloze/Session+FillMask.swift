@@ -1,0 +1,153 @@
+public import ClozeTokenizer
+
+/// A token that may stand in for a `[MASK]`.
+public struct Candidate: Hashable, Sendable {
+  public let tokenID: Int32
+  public let token: String
+  /// Softmax over the whole vocabulary.
+  public let probability: Float
+}
+
+/// The candidates for one `[MASK]`, best first.
+public struct FilledMask: Hashable, Sendable {
+  /// The mask's token index; `[CLS]` is 0.
+  public let position: Int
+  public let candidates: [Candidate]
+}
+
+/// A candidate as the C ABI gives it.
+package struct RankedToken {
+  package let text: Int
+  package let position: Int
+  package let id: Int32
+  package let probability: Float
+}
+
+extension Session {
+  /// The best tokens for every `[MASK]` of a text.
+  ///
+  /// - Parameters:
+  ///   - topK: most candidates of each mask.
+  ///   - targets: only these tokens of the vocabulary are ranked; nil: all.
+  public func fillMask(
+    _ text: Text, text options: TextOptions = TextOptions(), topK: Int = 5, targets: [String]? = nil
+  ) throws(ClozeError) -> [FilledMask] {
+    let tokenizer = try model.requiredTokenizer()
+    var ids: [Int32]?
+    if let targets {
+      ids = []
+      for target in targets {
+        guard let id = tokenizer.id(of: target) else {
+          throw ClozeError(.invalidArgument, "\"\(target)\" is not in the vocabulary")
+        }
+        ids?.append(id)
+      }
+    }
+    let ranked = try fillMask(
+      SwiftTexts(texts: [text]), text: options, topK: topK, targets: ids, truncated: nil)
+    var masks: [FilledMask] = []
+    var group: [Candidate] = []
+    for (i, token) in ranked.enumerated() {
+      group.append(
+        Candidate(
+          tokenID: token.id, token: tokenizer.token(for: token.id) ?? "", probability: token.probability))
+      if i + 1 == ranked.count || ranked[i + 1].position != token.position {
+        masks.append(FilledMask(position: token.position, candidates: group))
+        group = []
+      }
+    }
+    return masks
+  }
+
+  /// The same for texts anywhere in memory, text by text and mask by mask.
+  package func fillMask<Source: TextSource>(
+    _ texts: Source, text options: TextOptions, topK: Int, targets: [Int32]?,
+    truncated: UnsafeMutablePointer<UInt8>?
+  ) throws(ClozeError) -> [RankedToken] {
+    try exclusively { () throws(ClozeError) in
+      let tokenizer = try model.requiredTokenizer()
+      let limit = try limit(options)
+      guard model.info.heads.contains(.mlm) else { throw model.lacks("masked language model") }
+      guard let mask = tokenizer.maskID else {
+        throw ClozeError(.noTokenizer, "the tokenizer has no [MASK] token")
+      }
+      let vocabulary = model.info.vocabSize
+      guard topK > 0 else { throw ClozeError(.invalidArgument, "top_k = \(topK), at least 1 is needed") }
+      for (i, id) in (targets ?? []).enumerated() where id < 0 || Int(id) >= vocabulary {
+        throw ClozeError(
+          .invalidArgument, "targets[\(i)] = \(id), the vocabulary has \(vocabulary) entries")
+      }
+      let logits = try AlignedMemory(bytes: bytes(vocabulary, MemoryLayout<Float>.size)).retainedFloats
+      var ranked: [RankedToken] = []
+      var cut: UInt8 = 0
+      for index in 0..<texts.count {
+        // One text at a time: logits of a mask take V floats.
+        _ = try gather(
+          OneText(texts: texts, index: index), from: 0, tokenizer, limit: limit,
+          truncation: options.truncation, truncated: &cut)
+        truncated?[index] = cut
+        let positions = tokens.ids.indices.filter { tokens.ids[$0] == mask }
+        guard !positions.isEmpty else {
+          let which = texts.count > 1 ? "text \(index)" : "the text"
+          throw ClozeError(
+            .invalidText,
+            cut != 0 ? "\(which) was cut to \(limit) tokens, and no [MASK] is left" : "\(which) has no [MASK]")
+        }
+        for position in positions {
+          try run(at: position, into: logits.values)
+          model.kernels.rows.softmax(logits.values, vocabulary)
+          let best = rank(logits.values, targets: targets, topK: topK)
+          for id in best {
+            ranked.append(
+              RankedToken(text: index, position: position, id: id, probability: logits.values[Int(id)]))
+          }
+        }
+      }
+      return ranked
+    }
+  }
+
+  /// The masked language model's logits at one token of what was gathered.
+  private func run(at position: Int, into values: UnsafeMutablePointer<Float>) throws(ClozeError) {
+    let failure = withUnsafePointer(to: Int64(position)) { position -> ClozeError? in
+      var output = Output(.mlm, values: values)
+      output.positions = UnsafeBufferPointer(start: position, count: 1)
+      do throws(ClozeError) {
+        try run(output)
+        return nil
+      } catch { return error }
+    }
+    if let failure { throw failure }
+  }
+
+  /// The ids of the largest values, largest first; of equal ones the smaller id.
+  private func rank(_ values: UnsafeMutablePointer<Float>, targets: [Int32]?, topK: Int) -> [Int32] {
+    func before(_ a: Int32, _ b: Int32) -> Bool {
+      let (x, y) = (values[Int(a)], values[Int(b)])
+      return x > y || (x == y && a < b)
+    }
+    if let targets { return Array(Set(targets).sorted(by: before).prefix(topK)) }
+    var best: [Int32] = []
+    for id in 0..<Int32(clamping: model.info.vocabSize) {
+      if best.count == topK, let last = best.last, !before(id, last) { continue }
+      let place = best.firstIndex { before(id, $0) } ?? best.count
+      best.insert(id, at: place)
+      if best.count > topK { best.removeLast() }
+    }
+    return best
+  }
+}
+
+/// One text of a list.
+private struct OneText<Source: TextSource>: TextSource {
+  let texts: Source
+  let index: Int
+  var count: Int { 1 }
+
+  func withText<Result>(
+    _ index: Int,
+    _ body: (UnsafeBufferPointer<UInt8>, UnsafeBufferPointer<UInt8>?) throws(ClozeError) -> Result
+  ) throws(ClozeError) -> Result {
+    try texts.withText(self.index, body)
+  }
+}

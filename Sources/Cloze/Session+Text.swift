@@ -1,0 +1,207 @@
+public import ClozeTokenizer
+
+/// The vectors of texts, one row each.
+public struct Embeddings: Sendable {
+  /// [count, dimensions], row by row
+  public let values: [Float]
+  public let count: Int
+  public let dimensions: Int
+  /// Whether a text was cut.
+  public let truncated: [Bool]
+
+  /// The vector of one text.
+  public subscript(index: Int) -> ArraySlice<Float> {
+    values[(index * dimensions)..<((index + 1) * dimensions)]
+  }
+}
+
+/// The vectors of a text's tokens.
+public struct Encoded: Sendable {
+  /// [tokens, layers, D]
+  public let values: [Float]
+  /// The tokens, their ids, and where they stand in the text.
+  public let encoding: Encoding
+  public var tokens: Int { encoding.ids.count }
+  public var truncated: Bool { encoding.truncated }
+}
+
+extension Session {
+  /// One vector for each text.
+  ///
+  /// - Throws: `.invalidText`, `.tooLong` (with `truncation: .error`), `.noTokenizer`, `.noHead`, ...
+  public func embed(
+    _ texts: [Text], text: TextOptions = TextOptions(), embedding: EmbeddingOptions = EmbeddingOptions()
+  ) throws(ClozeError) -> Embeddings {
+    var output = Output(.embedding)
+    output.set(embedding)
+    let dimensions = try output.width(model)
+    let size = try bytes(texts.count, dimensions)
+    var truncated = [UInt8](repeating: 0, count: texts.count)
+    let values = try filled(size) { values throws(ClozeError) in
+      let failure = truncated.withUnsafeMutableBufferPointer { truncated -> ClozeError? in
+        do throws(ClozeError) {
+          try embed(
+            SwiftTexts(texts: texts), text: text, embedding: embedding, into: values,
+            truncated: truncated.baseAddress)
+          return nil
+        } catch { return error }
+      }
+      if let failure { throw failure }
+    }
+    return Embeddings(
+      values: values, count: texts.count, dimensions: dimensions, truncated: truncated.map { $0 != 0 })
+  }
+
+  /// The same for texts anywhere in memory, into memory of the caller: [count, dimensions] floats.
+  package func embed<Source: TextSource>(
+    _ texts: Source, text: TextOptions, embedding: EmbeddingOptions, into values: UnsafeMutablePointer<Float>,
+    truncated: UnsafeMutablePointer<UInt8>?
+  ) throws(ClozeError) {
+    try exclusively { () throws(ClozeError) in
+      let tokenizer = try model.requiredTokenizer()
+      let limit = try limit(text)
+      var output = Output(.embedding)
+      output.set(embedding)
+      let width = try output.width(model)
+      _ = try output.count(model, sequences: 1, tokens: 1)
+      var done = 0
+      while done < texts.count {
+        let next = try gather(
+          texts, from: done, tokenizer, limit: limit, truncation: text.truncation, truncated: truncated)
+        output.values = values + done * width
+        try run(output)
+        done = next
+      }
+    }
+  }
+
+  /// The vector of every token of every text.
+  ///
+  /// - Parameter layers: which states: 0 the embeddings after their norm, L or -1 the last layer.
+  public func encode(
+    _ texts: [Text], text: TextOptions = TextOptions(), layers: [Int] = [-1]
+  ) throws(ClozeError) -> [Encoded] {
+    let tokenizer = try model.requiredTokenizer()
+    let limit = try limit(text)
+    let wanted = layers.map { Int32(clamping: $0) }
+    let width = model.info.hiddenSize * wanted.count
+    var results: [Encoded] = []
+    for (index, item) in texts.enumerated() {
+      let encoding: Encoding
+      do throws(TokenizerError) {
+        encoding = try tokenizer.encode(
+          item.first, pair: item.second, maxTokens: limit, truncation: text.truncation)
+      } catch { throw ClozeError(error, text: texts.count > 1 ? index : nil) }
+      let values = try filled(bytes(encoding.ids.count, width)) { values throws(ClozeError) in
+        try exclusively { () throws(ClozeError) in
+          take(encoding)
+          let failure = wanted.withUnsafeBufferPointer { layers -> ClozeError? in
+            var output = Output(.hidden, values: values)
+            output.layers = layers
+            do throws(ClozeError) {
+              try run(output)
+              return nil
+            } catch { return error }
+          }
+          if let failure { throw failure }
+        }
+      }
+      results.append(Encoded(values: values, encoding: encoding))
+    }
+    return results
+  }
+
+  /// The probability that the second text of each pair follows the first.
+  public func nextSentence(
+    _ pairs: [Text], text: TextOptions = TextOptions()
+  ) throws(ClozeError) -> [NextSentence] {
+    var truncated = [UInt8](repeating: 0, count: pairs.count)
+    let values = try filled(pairs.count) { values throws(ClozeError) in
+      let failure = truncated.withUnsafeMutableBufferPointer { truncated -> ClozeError? in
+        do throws(ClozeError) {
+          try nextSentence(SwiftTexts(texts: pairs), text: text, into: values, truncated: truncated.baseAddress)
+          return nil
+        } catch { return error }
+      }
+      if let failure { throw failure }
+    }
+    return zip(values, truncated).map { NextSentence(probability: $0, truncated: $1 != 0) }
+  }
+
+  /// The same for texts anywhere in memory: [count] floats.
+  package func nextSentence<Source: TextSource>(
+    _ pairs: Source, text: TextOptions, into values: UnsafeMutablePointer<Float>,
+    truncated: UnsafeMutablePointer<UInt8>?
+  ) throws(ClozeError) {
+    try exclusively { () throws(ClozeError) in
+      let tokenizer = try model.requiredTokenizer()
+      let limit = try limit(text)
+      guard model.info.heads.contains(.nsp) else { throw model.lacks("next-sentence head") }
+      let room = try AlignedMemory(bytes: 2 * (Self.chunkTokens + 1) * MemoryLayout<Float>.size)
+      let logits = room.floats()
+      var done = 0
+      while done < pairs.count {
+        let next = try gather(
+          pairs, from: done, tokenizer, limit: limit, truncation: text.truncation, pairs: true,
+          truncated: truncated)
+        try run(Output(.nsp, values: logits))
+        for i in 0..<(next - done) {
+          model.kernels.rows.softmax(logits + 2 * i, 2)
+          values[done + i] = logits[2 * i]
+        }
+        done = next
+      }
+    }
+  }
+
+  /// Runs the model over what was gathered, for one output.
+  func run(_ output: Output) throws(ClozeError) {
+    let failure = withUnsafePointer(to: output) { output -> ClozeError? in
+      do throws(ClozeError) {
+        try runGathered(UnsafeBufferPointer(start: output, count: 1))
+        return nil
+      } catch { return error }
+    }
+    if let failure { throw failure }
+  }
+
+  /// Makes one encoding the batch to run.
+  func take(_ encoding: Encoding) {
+    tokens.replace(with: encoding)
+    offsets.removeAll(keepingCapacity: true)
+    offsets.append(0)
+    offsets.append(encoding.ids.count)
+  }
+}
+
+/// How likely a text follows another.
+public struct NextSentence: Hashable, Sendable {
+  public let probability: Float
+  /// Whether the pair was cut.
+  public let truncated: Bool
+}
+
+extension Output {
+  mutating func set(_ options: EmbeddingOptions) {
+    pooling = options.pooling
+    normalize = options.normalize
+    dimensions = options.dimensions
+  }
+}
+
+/// An array of `count` floats that `body` fills.
+func filled(
+  _ count: Int, _ body: (UnsafeMutablePointer<Float>) throws(ClozeError) -> Void
+) throws(ClozeError) -> [Float] {
+  var failure: ClozeError?
+  let values = [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+    initialized = 0
+    guard let base = buffer.baseAddress else { return }
+    do throws(ClozeError) {
+      try body(base)
+      initialized = count
+    } catch { failure = error }
+  }
+  if let failure { throw failure }
+  return values
+}

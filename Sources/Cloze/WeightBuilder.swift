@@ -1,0 +1,147 @@
+internal import CClozeKernels
+internal import ClozeONNX
+
+/// Turns the tensors of a graph into `Weights`.
+struct WeightBuilder {
+  let kernels: Kernels
+  let precision: Precision
+  let matrix: cloze_matrix_kernels
+  let memory = WeightMemory()
+
+  init(kernels: Kernels, precision: Precision) {
+    self.kernels = kernels
+    self.precision = precision
+    matrix = kernels.matrix(precision)
+  }
+
+  func build(_ graph: BERTGraph) throws(ClozeError) -> Weights {
+    let width = graph.configuration.hiddenSize
+    let tied = if case .tied? = graph.mlm?.decoder { true } else { false }
+    let word = try wordTable(graph.embeddings.word, width: width, packed: tied)
+    let tokenType: UnsafePointer<Float>
+    if let tensor = graph.embeddings.tokenType {
+      tokenType = try floats(tensor)
+    } else {
+      let zeros = try memory.floats(width)
+      zeros.update(repeating: 0, count: width)
+      tokenType = UnsafePointer(zeros)
+    }
+    var layers: [Weights.Layer] = []
+    layers.reserveCapacity(graph.layers.count)
+    var before = graph.embeddings.norm
+    for layer in graph.layers {
+      layers.append(try self.layer(layer, after: before, graph: graph))
+      before = layer.outputNorm
+    }
+    return Weights(
+      word: word,
+      position: try floats(graph.embeddings.position),
+      tokenType: tokenType,
+      norm: try norm(graph.embeddings.norm, width),
+      layers: layers,
+      pooler: try graph.pooler.map { linear throws(ClozeError) in try dense([linear]) },
+      maskedLM: try maskedLM(graph, word: word),
+      nextSentence: try graph.nsp.map { linear throws(ClozeError) in try dense([linear]) },
+      memory: memory)
+  }
+
+  private func layer(
+    _ layer: BERTGraph.Layer, after before: LayerNorm, graph: BERTGraph
+  ) throws(ClozeError) -> Weights.Layer {
+    let width = graph.configuration.hiddenSize
+    return Weights.Layer(
+      queryKeyValue: try dense([layer.query, layer.key, layer.value], after: before),
+      attentionOutput: try dense([layer.attentionOutput]),
+      attentionNorm: try norm(layer.attentionNorm, width),
+      intermediate: try dense([layer.intermediate], after: layer.attentionNorm),
+      output: try dense([layer.output]),
+      outputNorm: try norm(layer.outputNorm, width),
+      attentionScale: Float(layer.attentionScale),
+      activation: graph.configuration.hiddenAct.kernel)
+  }
+
+  private func maskedLM(
+    _ graph: BERTGraph, word: Weights.WordTable
+  ) throws(ClozeError) -> Weights.MaskedLM? {
+    guard let head = graph.mlm else { return nil }
+    let decoder: Weights.Dense
+    switch head.decoder {
+    case .tied:
+      guard let columns = word.columns else {
+        throw ClozeError(.internal, "the tied decoder was not packed")
+      }
+      decoder = Weights.Dense(
+        inputs: graph.configuration.hiddenSize, outputs: graph.configuration.vocabSize,
+        columns: columns, bias: try bias([head.bias], [graph.configuration.vocabSize]),
+        inverseSmoothing: nil)
+    case .separate(let weight):
+      decoder = try dense([Linear(weight: weight, bias: head.bias)])
+    }
+    return Weights.MaskedLM(
+      transform: try dense([head.transform]), activation: head.activation.kernel,
+      norm: try norm(head.norm, graph.configuration.hiddenSize), decoder: decoder)
+  }
+
+  private func norm(_ norm: LayerNorm, _ width: Int) throws(ClozeError) -> Weights.Norm {
+    Weights.Norm(
+      gamma: try floats(norm.gamma, width, default: 1),
+      beta: try floats(norm.beta, width, default: 0),
+      epsilon: Float(norm.epsilon))
+  }
+
+  /// A tensor as float32, or `width` times the default where there is none.
+  func floats(_ tensor: Tensor?, _ width: Int, default value: Float) throws(ClozeError)
+    -> UnsafePointer<Float>
+  {
+    if let tensor { return try floats(tensor) }
+    let target = try memory.floats(width)
+    target.update(repeating: value, count: width)
+    return UnsafePointer(target)
+  }
+
+  func floats(_ tensor: Tensor) throws(ClozeError) -> UnsafePointer<Float> {
+    let target = try memory.floats(tensor.count)
+    try copy(tensor, to: UnsafeMutableBufferPointer(start: target, count: tensor.count))
+    return UnsafePointer(target)
+  }
+
+  /// Copies a tensor as float32 and makes sure that it holds numbers only.
+  func copy(_ tensor: Tensor, to target: UnsafeMutableBufferPointer<Float>) throws(ClozeError) {
+    do throws(ONNXError) {
+      try tensor.checkFinite()
+      try tensor.copyFloat32(to: target)
+    } catch {
+      throw ClozeError(error)
+    }
+  }
+}
+
+extension Activation {
+  /// The number that kernels know this function by.
+  var kernel: Int32 {
+    let kind: cloze_activation =
+      switch self {
+      case .gelu: CLOZE_ACTIVATION_GELU
+      case .geluTanh: CLOZE_ACTIVATION_GELU_TANH
+      case .quickGelu: CLOZE_ACTIVATION_QUICK_GELU
+      case .relu: CLOZE_ACTIVATION_RELU
+      case .silu: CLOZE_ACTIVATION_SILU
+      case .tanh: CLOZE_ACTIVATION_TANH
+      }
+    return Int32(kind.rawValue)
+  }
+}
+
+extension ClozeError {
+  init(_ error: ONNXError) {
+    let status: Status =
+      switch error.kind {
+      case .notFound: .notFound
+      case .io: .io
+      case .damaged, .shape, .externalData, .notFinite: .invalidModel
+      case .unsupported: .unsupportedModel
+      case .outOfMemory: .outOfMemory
+      }
+    self.init(status, error.description)
+  }
+}

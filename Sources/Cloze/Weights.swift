@@ -1,0 +1,83 @@
+internal import CClozeKernels
+
+/// The weights of a BERT, packed for one precision and instruction set. The pointers lead into
+/// memory that `WeightMemory` keeps.
+struct Weights: @unchecked Sendable {
+  /// y = x W + b
+  struct Dense {
+    let inputs: Int
+    let outputs: Int
+    let columns: cloze_packed_columns
+    /// [outputs], rounded up to whole panels
+    let bias: UnsafePointer<Float>
+    /// [inputs] what activations are multiplied by before they are quantized
+    let inverseSmoothing: UnsafePointer<Float>?
+  }
+
+  struct Norm {
+    let gamma: UnsafePointer<Float>
+    let beta: UnsafePointer<Float>
+    let epsilon: Float
+  }
+
+  /// [V, D], a row per vocabulary entry: looked up for the input and, where a masked language model
+  /// is tied to it, multiplied with for the output. Lies as packed columns, or as rows.
+  struct WordTable {
+    let columns: cloze_packed_columns?
+    let rows: UnsafeRawPointer?
+    /// [V] int8 only
+    let scale: UnsafePointer<Float>?
+  }
+
+  struct Layer {
+    /// D -> 3D: query, key, value side by side
+    let queryKeyValue: Dense
+    let attentionOutput: Dense
+    let attentionNorm: Norm
+    let intermediate: Dense
+    let output: Dense
+    let outputNorm: Norm
+    let attentionScale: Float
+    let activation: Int32
+  }
+
+  /// logits = decoder(norm(activation(transform x)))
+  struct MaskedLM {
+    let transform: Dense
+    let activation: Int32
+    let norm: Norm
+    let decoder: Dense
+  }
+
+  let word: WordTable
+  /// [P, D]
+  let position: UnsafePointer<Float>
+  /// [types, D], at least one row
+  let tokenType: UnsafePointer<Float>
+  let norm: Norm
+  let layers: [Layer]
+  /// D -> D, tanh after it
+  let pooler: Dense?
+  let maskedLM: MaskedLM?
+  /// D -> 2
+  let nextSentence: Dense?
+  let memory: WeightMemory
+}
+
+/// The blocks that weights lie in; freed together.
+final class WeightMemory: @unchecked Sendable {
+  private var blocks: [AlignedMemory] = []
+  private(set) var bytes = 0
+
+  func allocate(_ size: Int) throws(ClozeError) -> UnsafeMutableRawPointer {
+    let block = try AlignedMemory(bytes: size)
+    blocks.append(block)
+    bytes += size
+    return block.base
+  }
+
+  func floats(_ count: Int) throws(ClozeError) -> UnsafeMutablePointer<Float> {
+    try allocate(Cloze.bytes(count, MemoryLayout<Float>.size)).bindMemory(
+      to: Float.self, capacity: count)
+  }
+}
