@@ -54,10 +54,12 @@ extension Encoder {
       if sequence >= chunk.sequences { return }
       let first = chunk.offsets[sequence] &- chunk.offsets[0]
       let length = chunk.offsets[sequence &+ 1] &- chunk.offsets[sequence]
-      let query = UnsafePointer(shared.queryKeyValue + first &* (3 &* width) &+ head &* size)
+      let offset = first &* 3 &* width &+ head &* size
+      let query = UnsafePointer(shared.queryKeyValue + offset)
+      let context = shared.context + (first &* width &+ head &* size)
       matrix.attention(
-        query, query + width, query + 2 &* width, 3 &* width, length, size, layer.attentionScale, 0, length,
-        shared.context + first &* width &+ head &* size, width, own.attention)
+        query, query + width, query + (2 &* width), 3 &* width, length, size, layer.attentionScale, 0, length,
+        context, width, own.attention)
     }
   }
 

@@ -139,7 +139,7 @@ final class Encoder {
         let from = part &* slice
         apply(
           dense.columns(from, min(slice, dense.outputs &- from), matrix), activation,
-          source + first &* dense.inputs, count, target + first &* dense.outputs &+ from, dense.outputs, own)
+          source + first &* dense.inputs, count, target + (first &* dense.outputs &+ from), dense.outputs, own)
       }
     }
   }

@@ -13,6 +13,8 @@ public final class Model: Sendable {
   /// Most rows of a block that a thread takes through the dense layers at once. The intermediate
   /// state of a block, F floats a row, is to stay in the second-level cache: 512 KB of it.
   let blockRows: Int
+  /// Why embeddings cannot be made the way the model's files ask; pooling must then be named.
+  let embeddingObstacle: String?
 
   /// Loads a model.
   ///
@@ -22,7 +24,8 @@ public final class Model: Sendable {
   ///   `1_Pooling/config.json` are used where present.
   public convenience init(path: String? = nil, options: LoadOptions = LoadOptions()) throws(ClozeError) {
     let files = try ModelFiles(path: path)
-    let tokenizer = try options.tokenizer ?? files.tokenizer()
+    var tokenizer = options.tokenizer
+    if tokenizer == nil { tokenizer = try files.tokenizer() }
     let graph = try Self.graph { () throws(ONNXError) in try ONNXFile(path: files.model) }
     try self.init(graph, tokenizer: tokenizer, settings: files.settings(), options: options)
   }
@@ -68,7 +71,8 @@ public final class Model: Sendable {
     let panel = Int(kernels.matrix(options.precision).mr)
     let rows = 512 * 1024 / (MemoryLayout<Float>.size * max(configuration.intermediateSize, 1))
     blockRows = min(max(rows, 24), 96).roundedUp(to: panel)
-    if info.pooling == .pooler, !heads.contains(.pooler) { throw lacks("pooler") }
+    embeddingObstacle = settings.obstacle
+    try settings.check(info)
   }
 
   /// The error for a head that is asked for and not there.

@@ -47,6 +47,9 @@ package struct Output {
       }
       return try bytes(rows, layers?.count ?? 1, info.hiddenSize)
     case .embedding:
+      if pooling == nil, let obstacle = model.embeddingObstacle {
+        throw ClozeError(.unsupportedModel, "\(obstacle); name a pooling")
+      }
       let pooling = pooling ?? info.pooling
       if pooling == .pooler, !info.heads.contains(.pooler) { throw model.lacks("pooler") }
       return try bytes(sequences, width(model))

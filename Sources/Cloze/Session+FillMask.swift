@@ -1,4 +1,4 @@
-public import ClozeTokenizer
+internal import ClozeTokenizer
 
 /// A token that may stand in for a `[MASK]`.
 public struct Candidate: Hashable, Sendable {
@@ -77,61 +77,69 @@ extension Session {
         throw ClozeError(
           .invalidArgument, "targets[\(i)] = \(id), the vocabulary has \(vocabulary) entries")
       }
-      let logits = try AlignedMemory(bytes: bytes(vocabulary, MemoryLayout<Float>.size)).retainedFloats
       var ranked: [RankedToken] = []
-      var cut: UInt8 = 0
       for index in 0..<texts.count {
-        // One text at a time: logits of a mask take V floats.
-        _ = try gather(
-          OneText(texts: texts, index: index), from: 0, tokenizer, limit: limit,
-          truncation: options.truncation, truncated: &cut)
-        truncated?[index] = cut
-        let positions = tokens.ids.indices.filter { tokens.ids[$0] == mask }
-        guard !positions.isEmpty else {
-          let which = texts.count > 1 ? "text \(index)" : "the text"
-          throw ClozeError(
-            .invalidText,
-            cut != 0 ? "\(which) was cut to \(limit) tokens, and no [MASK] is left" : "\(which) has no [MASK]")
-        }
-        for position in positions {
-          try run(at: position, into: logits.values)
-          model.kernels.rows.softmax(logits.values, vocabulary)
-          let best = rank(logits.values, targets: targets, topK: topK)
-          for id in best {
-            ranked.append(
-              RankedToken(text: index, position: position, id: id, probability: logits.values[Int(id)]))
+        // One text at a time: logits take V floats for every mask.
+        do throws(ClozeError) {
+          var cut: UInt8 = 0
+          _ = try gather(
+            OneText(texts: texts, index: index), from: 0, tokenizer, limit: limit,
+            truncation: options.truncation, truncated: &cut)
+          truncated?[index] = cut
+          let positions = tokens.ids.indices.filter { tokens.ids[$0] == mask }.map { Int64($0) }
+          guard !positions.isEmpty else {
+            throw ClozeError(
+              .invalidText,
+              cut != 0 ? "it was cut to \(limit) tokens, and no [MASK] is left" : "there is no [MASK] in it")
           }
+          try rank(positions, topK: topK, targets: targets) { position, id, probability in
+            ranked.append(RankedToken(text: index, position: position, id: id, probability: probability))
+          }
+        } catch {
+          throw ClozeError(error.status, "text \(index): \(error.message)")
         }
       }
       return ranked
     }
   }
 
-  /// The masked language model's logits at one token of what was gathered.
-  private func run(at position: Int, into values: UnsafeMutablePointer<Float>) throws(ClozeError) {
-    let failure = withUnsafePointer(to: Int64(position)) { position -> ClozeError? in
-      var output = Output(.mlm, values: values)
-      output.positions = UnsafeBufferPointer(start: position, count: 1)
+  /// Runs the masked language model at some tokens of what was gathered and ranks what it says there.
+  private func rank(
+    _ positions: [Int64], topK: Int, targets: [Int32]?, _ found: (_ position: Int, _ id: Int32, Float) -> Void
+  ) throws(ClozeError) {
+    let vocabulary = model.info.vocabSize
+    let room = try AlignedMemory(bytes: bytes(positions.count, vocabulary, MemoryLayout<Float>.size))
+    defer { withExtendedLifetime(room) {} }
+    let failure = positions.withUnsafeBufferPointer { positions -> ClozeError? in
+      var output = Output(.mlm, values: room.floats())
+      output.positions = positions
       do throws(ClozeError) {
         try run(output)
         return nil
       } catch { return error }
     }
     if let failure { throw failure }
+    for (i, position) in positions.enumerated() {
+      let values = room.floats() + i * vocabulary
+      model.kernels.rows.softmax(values, vocabulary)
+      for id in best(values, targets: targets, topK: topK) { found(Int(position), id, values[Int(id)]) }
+    }
   }
 
   /// The ids of the largest values, largest first; of equal ones the smaller id.
-  private func rank(_ values: UnsafeMutablePointer<Float>, targets: [Int32]?, topK: Int) -> [Int32] {
+  private func best(_ values: UnsafeMutablePointer<Float>, targets: [Int32]?, topK: Int) -> [Int32] {
     func before(_ a: Int32, _ b: Int32) -> Bool {
       let (x, y) = (values[Int(a)], values[Int(b)])
       return x > y || (x == y && a < b)
     }
     if let targets { return Array(Set(targets).sorted(by: before).prefix(topK)) }
+    let all = 0..<Int32(clamping: model.info.vocabSize)
+    // A short list is kept in order while looking through; for a long one sorting is faster.
+    if topK > 64 { return Array(all.sorted(by: before).prefix(topK)) }
     var best: [Int32] = []
-    for id in 0..<Int32(clamping: model.info.vocabSize) {
+    for id in all {
       if best.count == topK, let last = best.last, !before(id, last) { continue }
-      let place = best.firstIndex { before(id, $0) } ?? best.count
-      best.insert(id, at: place)
+      best.insert(id, at: best.firstIndex { before(id, $0) } ?? best.count)
       if best.count > topK { best.removeLast() }
     }
     return best
@@ -146,7 +154,7 @@ private struct OneText<Source: TextSource>: TextSource {
 
   func withText<Result>(
     _ index: Int,
-    _ body: (UnsafeBufferPointer<UInt8>, UnsafeBufferPointer<UInt8>?) throws(ClozeError) -> Result
+    _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws(ClozeError) -> Result
   ) throws(ClozeError) -> Result {
     try texts.withText(self.index, body)
   }

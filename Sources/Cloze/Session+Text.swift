@@ -93,18 +93,15 @@ extension Session {
           item.first, pair: item.second, maxTokens: limit, truncation: text.truncation)
       } catch { throw ClozeError(error, text: texts.count > 1 ? index : nil) }
       let values = try filled(bytes(encoding.ids.count, width)) { values throws(ClozeError) in
-        try exclusively { () throws(ClozeError) in
-          take(encoding)
-          let failure = wanted.withUnsafeBufferPointer { layers -> ClozeError? in
-            var output = Output(.hidden, values: values)
-            output.layers = layers
-            do throws(ClozeError) {
-              try run(output)
-              return nil
-            } catch { return error }
-          }
-          if let failure { throw failure }
+        let failure = wanted.withUnsafeBufferPointer { layers -> ClozeError? in
+          var output = Output(.hidden, values: values)
+          output.layers = layers
+          do throws(ClozeError) {
+            try exclusively { () throws(ClozeError) in try run(encoding, output) }
+            return nil
+          } catch { return error }
         }
+        if let failure { throw failure }
       }
       results.append(Encoded(values: values, encoding: encoding))
     }
@@ -138,6 +135,7 @@ extension Session {
       let limit = try limit(text)
       guard model.info.heads.contains(.nsp) else { throw model.lacks("next-sentence head") }
       let room = try AlignedMemory(bytes: 2 * (Self.chunkTokens + 1) * MemoryLayout<Float>.size)
+      defer { withExtendedLifetime(room) {} }
       let logits = room.floats()
       var done = 0
       while done < pairs.count {
@@ -165,12 +163,19 @@ extension Session {
     if let failure { throw failure }
   }
 
-  /// Makes one encoding the batch to run.
-  func take(_ encoding: Encoding) {
-    tokens.replace(with: encoding)
-    offsets.removeAll(keepingCapacity: true)
-    offsets.append(0)
-    offsets.append(encoding.ids.count)
+  /// Runs the model over one text, for one output.
+  private func run(_ encoding: Encoding, _ output: Output) throws(ClozeError) {
+    let failure = encoding.ids.withUnsafeBufferPointer { ids in
+      encoding.typeIDs.withUnsafeBufferPointer { types in
+        withUnsafePointer(to: output) { output -> ClozeError? in
+          do throws(ClozeError) {
+            try run(ids, types, [0, ids.count], UnsafeBufferPointer(start: output, count: 1))
+            return nil
+          } catch { return error }
+        }
+      }
+    }
+    if let failure { throw failure }
   }
 }
 

@@ -1,4 +1,4 @@
-public import ClozeTokenizer
+package import ClozeTokenizer
 
 /// Texts in UTF-8, wherever they lie.
 package protocol TextSource {
@@ -6,7 +6,7 @@ package protocol TextSource {
   /// Calls `body` with the bytes of a text and, where it is a pair, of its second text.
   func withText<Result>(
     _ index: Int,
-    _ body: (UnsafeBufferPointer<UInt8>, UnsafeBufferPointer<UInt8>?) throws(ClozeError) -> Result
+    _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws(ClozeError) -> Result
   ) throws(ClozeError) -> Result
 }
 
@@ -17,7 +17,7 @@ struct SwiftTexts: TextSource {
 
   func withText<Result>(
     _ index: Int,
-    _ body: (UnsafeBufferPointer<UInt8>, UnsafeBufferPointer<UInt8>?) throws(ClozeError) -> Result
+    _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws(ClozeError) -> Result
   ) throws(ClozeError) -> Result {
     var first = texts[index].first
     guard var second = texts[index].second else {
@@ -30,10 +30,10 @@ struct SwiftTexts: TextSource {
 
   // `withUTF8` knows no typed errors.
   private static func bytes<Result>(
-    of text: inout String, _ body: (UnsafeBufferPointer<UInt8>) throws(ClozeError) -> Result
+    of text: inout String, _ body: (UnsafeRawBufferPointer) throws(ClozeError) -> Result
   ) throws(ClozeError) -> Result {
     let result = text.withUTF8 { bytes -> Swift.Result<Result, ClozeError> in
-      do throws(ClozeError) { return .success(try body(bytes)) } catch { return .failure(error) }
+      do throws(ClozeError) { return .success(try body(UnsafeRawBufferPointer(bytes))) } catch { return .failure(error) }
     }
     return try result.get()
   }
@@ -80,16 +80,28 @@ extension Session {
   /// Runs the model over what `gather` took.
   func runGathered(_ outputs: UnsafeBufferPointer<Output>) throws(ClozeError) {
     let failure = tokens.ids.withUnsafeBufferPointer { ids in
-      tokens.typeIDs.withUnsafeBufferPointer { types in
-        offsets.withUnsafeBufferPointer { offsets -> ClozeError? in
-          // A model without token types takes pairs as one text.
-          let types = model.info.typeVocabSize > 1 ? types : nil
-          do throws(ClozeError) {
-            try run(RaggedBatch(ids: ids, typeIDs: types, offsets: offsets), outputs)
-            return nil
-          } catch { return error }
-        }
+      tokens.typeIDs.withUnsafeBufferPointer { types -> ClozeError? in
+        do throws(ClozeError) {
+          try run(ids, types, offsets, outputs)
+          return nil
+        } catch { return error }
       }
+    }
+    if let failure { throw failure }
+  }
+
+  /// Runs the model over tokens of text.
+  func run(
+    _ ids: UnsafeBufferPointer<Int32>, _ types: UnsafeBufferPointer<Int32>, _ offsets: [Int],
+    _ outputs: UnsafeBufferPointer<Output>
+  ) throws(ClozeError) {
+    // A model without token types takes a pair as one text.
+    let types = model.info.typeVocabSize > 1 ? types : nil
+    let failure = offsets.withUnsafeBufferPointer { offsets -> ClozeError? in
+      do throws(ClozeError) {
+        try run(RaggedBatch(ids: ids, typeIDs: types, offsets: offsets), outputs)
+        return nil
+      } catch { return error }
     }
     if let failure { throw failure }
   }

@@ -17,6 +17,7 @@ extension WeightBuilder {
     }
     let outputs = parts.reduce(0) { $0 &+ $1.weight.outputSize }
     let staged = try AlignedMemory(bytes: bytes(outputs, inputs, MemoryLayout<Float>.size))
+    defer { withExtendedLifetime(staged) {} }
     var row = 0
     for part in parts {
       try stage(part.weight, to: staged.floats() + row &* inputs)
@@ -34,6 +35,7 @@ extension WeightBuilder {
   func wordTable(_ tensor: Tensor, width: Int, packed: Bool) throws(ClozeError) -> Weights.WordTable {
     let count = tensor.count / max(width, 1)
     let staged = try AlignedMemory(bytes: bytes(tensor.count, MemoryLayout<Float>.size))
+    defer { withExtendedLifetime(staged) {} }
     try copy(tensor, to: UnsafeMutableBufferPointer(start: staged.floats(), count: tensor.count))
     if packed {
       let columns = try pack(staged.floats(), count, width, smoothing: nil)
@@ -82,6 +84,7 @@ extension WeightBuilder {
     let all = UnsafeMutableBufferPointer(start: target, count: weight.tensor.count)
     if weight.layout == .outIn { return try copy(weight.tensor, to: all) }
     let other = try AlignedMemory(bytes: bytes(all.count, MemoryLayout<Float>.size))
+    defer { withExtendedLifetime(other) {} }
     let source = other.floats()
     try copy(weight.tensor, to: UnsafeMutableBufferPointer(start: source, count: all.count))
     // In squares of 16, so that both sides stay within a few cache lines.
@@ -136,6 +139,7 @@ extension WeightBuilder {
     // 16 panels at a time stay in the second-level cache between quantizing and packing.
     let step = 16 &* nr
     let quantized = try AlignedMemory(bytes: bytes(step, inputs))
+    defer { withExtendedLifetime(quantized) {} }
     let q = quantized.base.bindMemory(to: Int8.self, capacity: quantized.size)
     for first in stride(from: 0, to: outputs, by: step) {
       let count = min(step, outputs - first)

@@ -1,15 +1,26 @@
 /// A place in a JSON document: a value and the path that leads to it, for messages.
-struct JSONField {
+package struct JSONField {
   var value: JSONValue
   /// Such as "tokenizer.json: model.vocab".
-  var path: String
+  package var path: String
 
-  func mismatch(_ expected: String) -> TokenizerError {
+  /// Reads a whole document, called `name` in messages.
+  package init(parsing document: [UInt8], name: String) throws(TokenizerError) {
+    var parser = JSONParser(document, name: name)
+    self.init(value: try parser.parse(), path: "\(name):")
+  }
+
+  init(value: JSONValue, path: String) {
+    self.value = value
+    self.path = path
+  }
+
+  package func mismatch(_ expected: String) -> TokenizerError {
     TokenizerError(.invalidFile, "\(path) is \(value.kind), \(expected) was expected")
   }
 
   /// The member with a name, nil where it is missing; of members with one name the last counts.
-  func member(_ name: String) throws(TokenizerError) -> JSONField? {
+  package func member(_ name: String) throws(TokenizerError) -> JSONField? {
     guard case .object(let members) = value else { throw mismatch("an object") }
     guard let found = members.last(where: { $0.key.decoded.elementsEqual(name.utf8) }) else {
       return nil
@@ -19,13 +30,13 @@ struct JSONField {
   }
 
   /// The same, with null as good as missing.
-  func present(_ name: String) throws(TokenizerError) -> JSONField? {
+  package func present(_ name: String) throws(TokenizerError) -> JSONField? {
     guard let field = try member(name) else { return nil }
     if case .null = field.value { return nil }
     return field
   }
 
-  func required(_ name: String) throws(TokenizerError) -> JSONField {
+  package func required(_ name: String) throws(TokenizerError) -> JSONField {
     guard let field = try present(name) else {
       throw TokenizerError(
         .invalidFile, path.hasSuffix(":") ? "\(path) no \(name)" : "\(path) has no \(name)")
@@ -38,23 +49,23 @@ struct JSONField {
     return Array(text.decoded)
   }
 
-  func string() throws(TokenizerError) -> String {
+  package func string() throws(TokenizerError) -> String {
     guard case .string(let text) = value else { throw mismatch("a string") }
     return text.string
   }
 
-  func bool() throws(TokenizerError) -> Bool {
+  package func bool() throws(TokenizerError) -> Bool {
     guard case .bool(let bool) = value else { throw mismatch("true or false") }
     return bool
   }
 
-  func elements() throws(TokenizerError) -> [JSONField] {
+  package func elements() throws(TokenizerError) -> [JSONField] {
     guard case .array(let elements) = value else { throw mismatch("an array") }
     return elements.enumerated().map { JSONField(value: $1, path: "\(path)[\($0)]") }
   }
 
   /// A token id or type id: 0 to 2^31 - 1.
-  func id() throws(TokenizerError) -> Int32 {
+  package func id() throws(TokenizerError) -> Int32 {
     guard case .number(let number) = value else { throw mismatch("a number") }
     return try JSONField.id(number, path)
   }

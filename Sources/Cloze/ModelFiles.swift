@@ -1,0 +1,97 @@
+internal import CClozeSupport
+internal import ClozeTokenizer
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+/// Where a model's files lie.
+struct ModelFiles {
+  /// The ONNX file.
+  let model: String
+  /// Folders where the files beside it are looked for: the ONNX file's own, then the one above where
+  /// that is called `onnx`, as on the Hugging Face hub.
+  let folders: [String]
+
+  init(path: String?) throws(ClozeError) {
+    let path = if let path { path } else { try Self.builtIn() }
+    guard !path.isEmpty, !path.utf8.contains(0) else {
+      throw ClozeError(.invalidArgument, "the model's path is empty or holds a zero byte")
+    }
+    switch try Self.kind(path) {
+    case .missing: throw ClozeError(.notFound, "\(path): no such file or folder")
+    case .file:
+      model = path
+      let own = Self.parent(path)
+      folders = own.hasSuffix("/onnx") ? [own, Self.parent(own)] : own == "onnx" ? [own, "."] : [own]
+    case .folder:
+      let candidates = ["model.onnx", "onnx/model.onnx"]
+      var found: String?
+      for name in candidates where found == nil {
+        if try Self.kind(joined(path, name)) == .file { found = name }
+      }
+      guard let found else {
+        throw ClozeError(
+          .notFound, "\(path): no model in this folder; looked for \(candidates.joined(separator: " and "))")
+      }
+      model = joined(path, found)
+      folders = found.hasPrefix("onnx/") ? [joined(path, "onnx"), path] : [path]
+    }
+  }
+
+  /// The tokenizer beside the model, nil where there is none.
+  func tokenizer() throws(ClozeError) -> Tokenizer? {
+    for folder in folders {
+      for name in ["tokenizer.json", "vocab.txt"] where try Self.kind(joined(folder, name)) == .file {
+        do throws(TokenizerError) { return try Tokenizer(path: folder) } catch { throw ClozeError(error) }
+      }
+    }
+    return nil
+  }
+
+  /// A JSON file beside the model, nil where there is none.
+  func json(_ name: String) throws(ClozeError) -> JSONField? {
+    for folder in folders {
+      let path = joined(folder, name)
+      guard try Self.kind(path) == .file else { continue }
+      do throws(TokenizerError) {
+        return try JSONField(parsing: contents(of: path), name: path)
+      } catch { throw ClozeError(error) }
+    }
+    return nil
+  }
+
+  static func kind(_ path: String) throws(ClozeError) -> FileKind {
+    do throws(TokenizerError) { return try FileKind(path) } catch { throw ClozeError(error) }
+  }
+
+  static func parent(_ path: String) -> String {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+
+  /// The folder of the model that comes with the library: beside the library (a wheel), in `share` of
+  /// the same prefix (an installation), above it (a build), or in the sources it was built from (a
+  /// Swift package that depends on this one).
+  private static func builtIn() throws(ClozeError) -> String {
+    let name = "models/cloze-mini"
+    var candidates: [String] = []
+    if let folder = environment("CLOZE_MODELS"), !folder.isEmpty { candidates.append(joined(folder, "cloze-mini")) }
+    let images = [cloze_image_path().map { String(cString: $0) } ?? "", "/proc/self/exe"]
+    for image in images {
+      guard let resolved = realpath(image, nil) else { continue }
+      defer { free(resolved) }
+      var folder = parent(String(cString: resolved))
+      candidates.append(joined(parent(folder), "share/cloze/\(name)"))
+      for _ in 0..<5 {
+        candidates.append(joined(folder, name))
+        folder = parent(folder)
+      }
+    }
+    candidates.append(joined(parent(parent(parent(#filePath))), name))
+    for candidate in candidates where try kind(joined(candidate, "model.onnx")) == .file { return candidate }
+    throw ClozeError(
+      .notFound, "the built-in model was not found; looked in \(candidates.joined(separator: ", "))")
+  }
+}

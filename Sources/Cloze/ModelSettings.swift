@@ -1,0 +1,88 @@
+internal import ClozeTokenizer
+
+/// What the files beside a model say about its use, as sentence-transformers writes them.
+struct ModelSettings {
+  /// sentence_bert_config.json: `max_seq_length`
+  var maxTokens: Int?
+  /// The pooling module's config.json
+  var pooling: Pooling?
+  /// Whether modules.json lists a Normalize module; nil without modules.json.
+  var normalize: Bool?
+  /// Why the files' way of making embeddings cannot be followed.
+  var obstacle: String?
+  /// Sizes in config.json, by its keys.
+  var sizes: [(key: String, value: Int)] = []
+}
+
+extension ModelFiles {
+  func settings() throws(ClozeError) -> ModelSettings {
+    do throws(TokenizerError) {
+      var settings = ModelSettings()
+      if let root = try found("sentence_bert_config.json"), let field = try root.present("max_seq_length") {
+        let length = Int(try field.id())
+        if length > 0 { settings.maxTokens = length }
+      }
+      var poolingFolder = "1_Pooling"
+      if let root = try found("modules.json") {
+        settings.normalize = false
+        for module in try root.elements() {
+          let type = try module.required("type").string()
+          let path = try module.present("path")?.string() ?? ""
+          switch type.split(separator: ".").last {
+          case "Transformer": break
+          case "Pooling": if !path.isEmpty, !path.contains("..") { poolingFolder = path }
+          case "Normalize": settings.normalize = true
+          default: settings.obstacle = "modules.json lists \(type), which is not known"
+          }
+        }
+      }
+      if let root = try found("\(poolingFolder)/config.json") { try settings.readPooling(root) }
+      if let root = try found("config.json") {
+        for key in ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"] {
+          if let field = try root.present(key) { settings.sizes.append((key, Int(try field.id()))) }
+        }
+      }
+      return settings
+    } catch { throw ClozeError(error) }
+  }
+
+  private func found(_ name: String) throws(TokenizerError) -> JSONField? {
+    do throws(ClozeError) { return try json(name) } catch {
+      throw TokenizerError(error.status == .io ? .io : .invalidFile, error.message)
+    }
+  }
+}
+
+extension ModelSettings {
+  fileprivate mutating func readPooling(_ root: JSONField) throws(TokenizerError) {
+    let modes: [(key: String, pooling: Pooling?)] = [
+      ("pooling_mode_cls_token", .cls), ("pooling_mode_mean_tokens", .mean), ("pooling_mode_max_tokens", .max),
+      ("pooling_mode_mean_sqrt_len_tokens", .meanSqrtLen), ("pooling_mode_weightedmean_tokens", nil),
+      ("pooling_mode_lasttoken", nil),
+    ]
+    var chosen: [(key: String, pooling: Pooling?)] = []
+    for mode in modes where try root.present(mode.key)?.bool() == true { chosen.append(mode) }
+    if chosen.count > 1 {
+      obstacle = "\(root.path) joins several poolings, which is not known"
+    } else if let mode = chosen.first {
+      pooling = mode.pooling
+      if mode.pooling == nil { obstacle = "\(root.path) asks for \(mode.key), which is not known" }
+    }
+  }
+
+  /// Throws where config.json contradicts what the graph was found to be.
+  func check(_ info: ModelInfo) throws(ClozeError) {
+    for (key, value) in sizes {
+      let found =
+        switch key {
+        case "hidden_size": info.hiddenSize
+        case "num_hidden_layers": info.numHiddenLayers
+        case "num_attention_heads": info.numAttentionHeads
+        default: info.intermediateSize
+        }
+      guard value == found else {
+        throw ClozeError(.invalidModel, "config.json says \(key) is \(value); in the model it is \(found)")
+      }
+    }
+  }
+}
