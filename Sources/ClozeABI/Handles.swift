@@ -1,0 +1,61 @@
+internal import CCloze
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+internal import Cloze
+
+// An opaque handle is a retained reference to a Swift object.
+
+func handle<T: AnyObject>(_ object: T) -> OpaquePointer {
+  OpaquePointer(Unmanaged.passRetained(object).toOpaque())
+}
+
+func object<T: AnyObject>(_ handle: OpaquePointer?, _ type: T.Type) -> T? {
+  handle.map { Unmanaged<T>.fromOpaque(UnsafeRawPointer($0)).takeUnretainedValue() }
+}
+
+func release<T: AnyObject>(_ handle: OpaquePointer?, _ type: T.Type) {
+  if let handle { Unmanaged<T>.fromOpaque(UnsafeRawPointer(handle)).release() }
+}
+
+/// Texts as the C ABI passes them.
+struct CTexts: TextSource {
+  let texts: UnsafePointer<UnsafePointer<CChar>?>
+  let lengths: UnsafePointer<Int>?
+  let pairs: UnsafePointer<UnsafePointer<CChar>?>?
+  let pairLengths: UnsafePointer<Int>?
+  let count: Int
+
+  init(_ pointer: UnsafePointer<cloze_texts>?) throws(ClozeError) {
+    let source = try cloze_texts.read(required(pointer, "texts"))
+    guard source.count >= 0 else { throw ClozeError(.invalidArgument, "texts.count is too large") }
+    count = source.count
+    lengths = source.lengths
+    pairs = source.pairs
+    pairLengths = source.pair_lengths
+    if count > 0 {
+      texts = try required(source.texts, "texts.texts")
+    } else {
+      texts = UnsafePointer(bitPattern: MemoryLayout<Int>.alignment).map { $0 } ?? UnsafePointer(UnsafeMutablePointer.allocate(capacity: 1))
+    }
+  }
+
+  func withText<Result>(
+    _ index: Int, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws(ClozeError) -> Result
+  ) throws(ClozeError) -> Result {
+    guard let text = texts[index] else { throw ClozeError(.invalidArgument, "texts[\(index)] is NULL") }
+    let first = try Self.bytes(text, lengths?[index], "lengths", index)
+    guard let pair = pairs?[index] else { return try body(first, nil) }
+    return try body(first, Self.bytes(pair, pairLengths?[index], "pair_lengths", index))
+  }
+
+  private static func bytes(
+    _ text: UnsafePointer<CChar>, _ length: Int?, _ name: String, _ index: Int
+  ) throws(ClozeError) -> UnsafeRawBufferPointer {
+    guard let length else { return UnsafeRawBufferPointer(start: text, count: strlen(text)) }
+    guard length >= 0 else { throw ClozeError(.invalidArgument, "\(name)[\(index)] is too large") }
+    return UnsafeRawBufferPointer(start: text, count: length)
+  }
+}

@@ -1,0 +1,125 @@
+internal import CCloze
+internal import Cloze
+internal import ClozeTokenizer
+
+// 3. Models
+
+@c @implementation
+public func cloze_model_load(
+  _ path: UnsafePointer<CChar>?, _ options: UnsafePointer<cloze_load_options>?,
+  _ model: UnsafeMutablePointer<OpaquePointer?>?
+) -> cloze_status {
+  call { () throws(ClozeError) in
+    let target = try required(model, "model")
+    target.pointee = nil
+    target.pointee = handle(
+      try Model(path: path.map { String(cString: $0) }, options: LoadOptions(options)))
+  }
+}
+
+@c @implementation
+public func cloze_model_load_memory(
+  _ bytes: UnsafeRawPointer?, _ size: Int, _ options: UnsafePointer<cloze_load_options>?,
+  _ model: UnsafeMutablePointer<OpaquePointer?>?
+) -> cloze_status {
+  call { () throws(ClozeError) in
+    let target = try required(model, "model")
+    target.pointee = nil
+    let start = try required(bytes, "bytes")
+    guard size >= 0 else { throw ClozeError(.invalidArgument, "size is too large") }
+    target.pointee = handle(
+      try Model(bytes: UnsafeRawBufferPointer(start: start, count: size), options: LoadOptions(options)))
+  }
+}
+
+extension LoadOptions {
+  fileprivate init(_ pointer: UnsafePointer<cloze_load_options>?) throws(ClozeError) {
+    self.init()
+    let options = try cloze_load_options.read(pointer)
+    if options.precision != CLOZE_PRECISION_DEFAULT {
+      guard let precision = Precision(rawValue: options.precision) else {
+        throw ClozeError(
+          .invalidArgument, "precision = \(options.precision) is none of the CLOZE_PRECISION_ values")
+      }
+      self.precision = precision
+    }
+    guard options.reserved == 0 else { throw ClozeError(.invalidArgument, "cloze_load_options.reserved is not 0") }
+    if let name = options.isa {
+      let text = String(cString: name)
+      guard let isa = ISA(rawValue: text) else {
+        let known = ISA.allCases.map(\.rawValue).joined(separator: ", ")
+        throw ClozeError(.unsupportedISA, "isa is \"\(text)\"; known are \(known)")
+      }
+      self.isa = isa
+    }
+    tokenizer = object(options.tokenizer, Tokenizer.self)
+  }
+}
+
+@c @implementation
+public func cloze_model_free(_ model: OpaquePointer?) { release(model, Model.self) }
+
+@c @implementation
+public func cloze_model_info(_ model: OpaquePointer?, _ info: UnsafeMutablePointer<cloze_info>?) -> cloze_status {
+  call { () throws(ClozeError) in
+    let model = try required(object(model, Model.self), "model")
+    let target = try required(info, "info")
+    let size = try cloze_info.size(at: target)
+    let source = model.info
+    var info = cloze_info()
+    info.hidden_size = Int32(clamping: source.hiddenSize)
+    info.num_hidden_layers = Int32(clamping: source.numHiddenLayers)
+    info.num_attention_heads = Int32(clamping: source.numAttentionHeads)
+    info.intermediate_size = Int32(clamping: source.intermediateSize)
+    info.vocab_size = Int32(clamping: source.vocabSize)
+    info.max_position_embeddings = Int32(clamping: source.maxPositionEmbeddings)
+    info.type_vocab_size = Int32(clamping: source.typeVocabSize)
+    info.max_tokens = Int32(clamping: source.maxTokens)
+    info.precision = source.precision.rawValue
+    info.heads = source.heads.rawValue
+    info.pooling = source.pooling.rawValue
+    info.normalize = source.normalize ? 1 : 2
+    info.has_tokenizer = model.tokenizer == nil ? 0 : 1
+    info.weight_bytes = UInt64(clamping: source.weightBytes)
+    info.isa = name(source.isa)
+    info.write(to: target, size: size)
+  }
+}
+
+private func name(_ isa: ISA) -> UnsafePointer<CChar> {
+  let text: StaticString =
+    switch isa {
+    case .scalar: "scalar"
+    case .avx2: "avx2"
+    case .avx512vnni: "avx512vnni"
+    }
+  return UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
+}
+
+@c @implementation
+public func cloze_model_tokenizer(
+  _ model: OpaquePointer?, _ tokenizer: UnsafeMutablePointer<OpaquePointer?>?
+) -> cloze_status {
+  call { () throws(ClozeError) in
+    let target = try required(tokenizer, "tokenizer")
+    target.pointee = nil
+    target.pointee = handle(try required(object(model, Model.self), "model").requiredTokenizer())
+  }
+}
+
+@c @implementation
+public func cloze_inspect(
+  _ path: UnsafePointer<CChar>?, _ json: UnsafeMutablePointer<CChar>?, _ capacity: Int,
+  _ size: UnsafeMutablePointer<Int>?
+) -> cloze_status {
+  call { () throws(ClozeError) in
+    let text = try Inspection(path: path.map { String(cString: $0) }).json
+    let bytes = text.utf8.count
+    size?.pointee = bytes
+    if json == nil, capacity == 0 { return }
+    let target = try required(json, "json")
+    guard capacity > bytes else { throw tooSmall("json", capacity, bytes + 1) }
+    for (i, byte) in text.utf8.enumerated() { target[i] = CChar(bitPattern: byte) }
+    target[bytes] = 0
+  }
+}

@@ -1,0 +1,145 @@
+internal import CCloze
+internal import Cloze
+
+extension SessionHandle {
+  /// Runs the batch that was read: ids and types where they lie, or those converted.
+  ///
+  /// - Parameter padded: the number of cells [B, S] of a padded batch, whose outputs by token get
+  ///   rows of zeros for padding.
+  func run(
+    _ ids: UnsafeBufferPointer<Int32>?, _ types: UnsafeBufferPointer<Int32>?, hasTypes: Bool,
+    _ outputs: UnsafeMutablePointer<cloze_output>?, _ count: Int, padded: Int?
+  ) throws(ClozeError) {
+    let first = try required(outputs, "outputs")
+    guard count > 0, count <= 64 else {
+      throw ClozeError(.invalidArgument, "output_count = \(UInt(bitPattern: count)), 1 to 64 can be had")
+    }
+    let size = try cloze_output.size(at: first)
+    let tokens = offsets[offsets.count - 1]
+    let sequences = offsets.count - 1
+    self.outputs.removeAll(keepingCapacity: true)
+    positions.removeAll(keepingCapacity: true)
+    var onlySizes = true
+    // Positions of a padded batch are translated; all of them first, as the array must not move.
+    if padded != nil {
+      for index in 0..<count { try takePositions(cloze_output.read(at(first, index, size))) }
+    }
+    var translated = 0
+    for index in 0..<count {
+      let pointer = at(first, index, size)
+      guard try cloze_output.size(at: pointer) == size else {
+        throw ClozeError(.invalidArgument, "outputs[\(index)].struct_size differs from that of outputs[0]")
+      }
+      var source = try cloze_output.read(pointer)
+      var output = try Output(source)
+      if padded != nil, let given = output.positions {
+        let start = positions.withUnsafeBufferPointer { $0.baseAddress }
+        output.positions = UnsafeBufferPointer(start: start.map { $0 + translated }, count: given.count)
+        translated += given.count
+      }
+      let packed = try output.count(session.model, sequences: sequences, tokens: tokens)
+      let byToken = (output.kind == .hidden || output.kind == .mlm) && output.positions == nil
+      let needed = byToken ? packed / tokens * (padded ?? tokens) : packed
+      source.size = needed
+      source.write(to: pointer, size: size)
+      if source.values == nil, source.capacity == 0 { continue }
+      guard source.capacity >= needed else { throw tooSmall("outputs[\(index)].values", source.capacity, needed) }
+      output.values = try required(source.values, "outputs[\(index)].values")
+      onlySizes = false
+      self.outputs.append(output)
+    }
+    if onlySizes { return }
+    try run(ids, types, hasTypes: hasTypes)
+    if let padded {
+      for output in self.outputs where output.positions == nil && (output.kind == .hidden || output.kind == .mlm) {
+        let row = try output.count(session.model, sequences: sequences, tokens: 1)
+        spread(output.values, row: row, cells: padded)
+      }
+    }
+  }
+
+  private func run(
+    _ ids: UnsafeBufferPointer<Int32>?, _ types: UnsafeBufferPointer<Int32>?, hasTypes: Bool
+  ) throws(ClozeError) {
+    // Closures of the standard library know no typed errors.
+    let failure = self.ids.withUnsafeBufferPointer { converted in
+      typeIDs.withUnsafeBufferPointer { convertedTypes in
+        offsets.withUnsafeBufferPointer { offsets in
+          outputs.withUnsafeBufferPointer { outputs -> ClozeError? in
+            let batch = RaggedBatch(
+              ids: ids ?? converted, typeIDs: hasTypes ? types ?? convertedTypes : nil, offsets: offsets)
+            do throws(ClozeError) {
+              try session.run(batch, outputs)
+              return nil
+            } catch { return error }
+          }
+        }
+      }
+    }
+    if let failure { throw failure }
+  }
+
+  private func at(
+    _ first: UnsafeMutablePointer<cloze_output>, _ index: Int, _ size: Int
+  ) -> UnsafeMutablePointer<cloze_output> {
+    (UnsafeMutableRawPointer(first) + index * size).assumingMemoryBound(to: cloze_output.self)
+  }
+
+  /// Turns positions in [B, S] into those of the real tokens, in `positions`.
+  private func takePositions(_ output: cloze_output) throws(ClozeError) {
+    guard let given = output.positions else { return }
+    for i in 0..<output.position_count {
+      var low = 0
+      var high = places.count
+      while low < high {
+        let middle = (low + high) / 2
+        if Int64(places[middle]) < given[i] { low = middle + 1 } else { high = middle }
+      }
+      guard low < places.count, Int64(places[low]) == given[i] else {
+        throw ClozeError(.invalidArgument, "positions[\(i)] = \(given[i]) is padding, or outside of the batch")
+      }
+      positions.append(Int64(low))
+    }
+  }
+
+  /// Moves rows of real tokens to where they stand in [B, S]; from the last, so that none is
+  /// overwritten before it has moved.
+  private func spread(_ values: UnsafeMutablePointer<Float>?, row: Int, cells: Int) {
+    guard let values else { return }
+    var next = places.count - 1
+    for cell in stride(from: cells - 1, through: 0, by: -1) {
+      let target = values + cell * row
+      if next >= 0, places[next] == cell {
+        if next != cell { target.update(from: values + next * row, count: row) }
+        next -= 1
+      } else {
+        target.update(repeating: 0, count: row)
+      }
+    }
+  }
+}
+
+extension Output {
+  init(_ source: cloze_output) throws(ClozeError) {
+    guard let kind = Kind(rawValue: source.kind) else {
+      throw ClozeError(.invalidArgument, "kind = \(source.kind) is none of the CLOZE_OUTPUT_ values")
+    }
+    self.init(kind)
+    if let layers = source.layers {
+      guard source.layer_count > 0, source.layer_count < 1 << 20 else {
+        throw ClozeError(.invalidArgument, "layer_count = \(UInt(bitPattern: source.layer_count)), at least 1 is needed")
+      }
+      self.layers = UnsafeBufferPointer(start: layers, count: source.layer_count)
+    }
+    if let positions = source.positions {
+      guard source.position_count > 0, source.position_count < 1 << 40 else {
+        throw ClozeError(
+          .invalidArgument, "position_count = \(UInt(bitPattern: source.position_count)), at least 1 is needed")
+      }
+      self.positions = UnsafeBufferPointer(start: positions, count: source.position_count)
+    }
+    pooling = try poolingChoice(source.pooling)
+    normalize = try choice(source.normalize, "normalize")
+    dimensions = try positive(source.dimensions, "dimensions")
+  }
+}

@@ -1,0 +1,53 @@
+internal import CCloze
+internal import CClozeSupport
+internal import Cloze
+
+// 1. Version, status, errors
+
+private let version: StaticString = "0.1.0"
+private let names: [StaticString] = [
+  "ok", "invalid_argument", "not_found", "io", "invalid_model", "unsupported_model", "invalid_text", "too_long",
+  "no_tokenizer", "no_head", "buffer_too_small", "unsupported_isa", "cancelled", "busy", "out_of_memory", "internal",
+]
+
+/// A static string is followed by a NUL.
+private func pointer(_ text: StaticString) -> UnsafePointer<CChar> {
+  UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
+}
+
+@c @implementation
+public func cloze_version() -> UnsafePointer<CChar> { pointer(version) }
+
+@c @implementation
+public func cloze_status_name(_ status: cloze_status) -> UnsafePointer<CChar> {
+  status >= 0 && Int(status) < names.count ? pointer(names[Int(status)]) : pointer("unknown")
+}
+
+@c @implementation
+public func cloze_last_error() -> UnsafePointer<CChar> { cloze_error_text() }
+
+/// Runs the body of a call: its error becomes this thread's message and the status returned.
+func call(_ body: () throws(ClozeError) -> Void) -> cloze_status {
+  do throws(ClozeError) {
+    try body()
+    return CLOZE_OK
+  } catch {
+    var message = error.message
+    message.withUTF8 { text in
+      text.withMemoryRebound(to: CChar.self) { text in
+        if let base = text.baseAddress { cloze_error_set(base, text.count) } else { cloze_error_set("", 0) }
+      }
+    }
+    return error.status.rawValue
+  }
+}
+
+/// The argument, or an error that names it.
+func required<T>(_ argument: T?, _ name: String) throws(ClozeError) -> T {
+  guard let argument else { throw ClozeError(.invalidArgument, "\(name) is NULL") }
+  return argument
+}
+
+func tooSmall(_ name: String, _ capacity: Int, _ needed: Int) -> ClozeError {
+  ClozeError(.bufferTooSmall, "\(name) has room for \(capacity) elements, \(needed) are needed")
+}
