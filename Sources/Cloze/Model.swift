@@ -86,7 +86,7 @@ public final class Model: Sendable {
   }
 
   /// The tokenizer, or an error that says there is none.
-  func requiredTokenizer() throws(ClozeError) -> Tokenizer {
+  package func requiredTokenizer() throws(ClozeError) -> Tokenizer {
     guard let tokenizer else {
       throw ClozeError(
         .noTokenizer,

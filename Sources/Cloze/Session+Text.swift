@@ -108,6 +108,50 @@ extension Session {
     return results
   }
 
+  /// The same for texts anywhere in memory: [T, layers, D] floats, and where each text's begin.
+  ///
+  /// - Parameter capacity: floats that `values` has room for; nil: only `offsets` and `truncated` are
+  ///   wanted.
+  package func encode<Source: TextSource>(
+    _ texts: Source, text: TextOptions, layers: UnsafeBufferPointer<Int32>?,
+    into values: UnsafeMutablePointer<Float>?, capacity: Int?, offsets places: UnsafeMutablePointer<Int64>,
+    truncated: UnsafeMutablePointer<UInt8>?
+  ) throws(ClozeError) {
+    try exclusively { () throws(ClozeError) in
+      let tokenizer = try model.requiredTokenizer()
+      let limit = try limit(text)
+      var output = Output(.hidden)
+      output.layers = layers
+      let width = try output.count(model, sequences: 1, tokens: 1)
+      var total = 0
+      // Counted first, so that a buffer too small costs no run and its message gives the whole size.
+      for pass in capacity == nil ? 0..<1 : 0..<2 {
+        var done = 0
+        total = 0
+        places[0] = 0
+        while done < texts.count {
+          let next = try gather(
+            texts, from: done, tokenizer, limit: limit, truncation: text.truncation, truncated: truncated)
+          for i in done..<next { places[i + 1] = Int64(total + offsets[i + 1 - done]) }
+          if pass == 1, let values {
+            output.values = values + total * width
+            try run(output)
+          }
+          total += tokens.ids.count
+          done = next
+        }
+        if pass == 0, let capacity {
+          let needed = try bytes(total, width)
+          guard capacity >= needed else {
+            throw ClozeError(
+              .bufferTooSmall, "hidden has room for \(capacity) elements, \(needed) are needed")
+          }
+          guard values != nil || total == 0 else { throw ClozeError(.invalidArgument, "hidden is NULL") }
+        }
+      }
+    }
+  }
+
   /// The probability that the second text of each pair follows the first.
   public func nextSentence(
     _ pairs: [Text], text: TextOptions = TextOptions()

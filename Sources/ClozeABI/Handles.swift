@@ -22,7 +22,7 @@ func release<T: AnyObject>(_ handle: OpaquePointer?, _ type: T.Type) {
 
 /// Texts as the C ABI passes them.
 struct CTexts: TextSource {
-  let texts: UnsafePointer<UnsafePointer<CChar>?>
+  let texts: UnsafePointer<UnsafePointer<CChar>?>?
   let lengths: UnsafePointer<Int>?
   let pairs: UnsafePointer<UnsafePointer<CChar>?>?
   let pairLengths: UnsafePointer<Int>?
@@ -35,17 +35,13 @@ struct CTexts: TextSource {
     lengths = source.lengths
     pairs = source.pairs
     pairLengths = source.pair_lengths
-    if count > 0 {
-      texts = try required(source.texts, "texts.texts")
-    } else {
-      texts = UnsafePointer(bitPattern: MemoryLayout<Int>.alignment).map { $0 } ?? UnsafePointer(UnsafeMutablePointer.allocate(capacity: 1))
-    }
+    texts = count > 0 ? try required(source.texts, "texts.texts") : nil
   }
 
   func withText<Result>(
     _ index: Int, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws(ClozeError) -> Result
   ) throws(ClozeError) -> Result {
-    guard let text = texts[index] else { throw ClozeError(.invalidArgument, "texts[\(index)] is NULL") }
+    guard let text = texts?[index] else { throw ClozeError(.invalidArgument, "texts[\(index)] is NULL") }
     let first = try Self.bytes(text, lengths?[index], "lengths", index)
     guard let pair = pairs?[index] else { return try body(first, nil) }
     return try body(first, Self.bytes(pair, pairLengths?[index], "pair_lengths", index))

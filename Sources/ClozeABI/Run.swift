@@ -1,4 +1,4 @@
-internal import CCloze
+public import CCloze
 internal import Cloze
 
 // 5. Running on token ids

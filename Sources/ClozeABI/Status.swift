@@ -1,4 +1,4 @@
-internal import CCloze
+public import CCloze
 internal import CClozeSupport
 internal import Cloze
 

@@ -1,4 +1,4 @@
-internal import CCloze
+public import CCloze
 internal import Cloze
 
 /// A struct that begins with `struct_size`, as callers of older, equal and newer headers pass it.

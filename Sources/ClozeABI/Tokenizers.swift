@@ -1,4 +1,4 @@
-internal import CCloze
+public import CCloze
 internal import Cloze
 internal import ClozeTokenizer
 
