@@ -27,7 +27,7 @@ def _candidates() -> Iterator[tuple[str, str]]:
     bundled = _PACKAGE / "lib" / "libcloze.so"
     yield str(bundled), f"{bundled} (inside the package)"
     # .../bindings/python/src/cloze in a checkout: what `make` or `swift build` left there, the newer of the two.
-    for root in _PACKAGE.parents[3:4]:
+    for root in list(_PACKAGE.parents)[3:4]:
         if (root / "include" / "cloze.h").is_file():
             built = [root / ".build" / "dist" / "lib" / "libcloze.so", root / ".build" / "release" / "libcloze.so"]
             for file in sorted(built, key=lambda file: -file.stat().st_mtime if file.exists() else 0):

@@ -73,10 +73,12 @@ class TextList:
 def _layout(parts: Sequence[Optional[bytes]], block: bytes) -> tuple[np.ndarray, np.ndarray]:
     """Length and address of every part in the block that was joined from them; None has address 0."""
     lengths = np.fromiter((len(part) if part else 0 for part in parts), np.uintp, len(parts))
+    begin = ctypes.cast(ctypes.c_char_p(block), ctypes.c_void_p).value or 0
     addresses = np.cumsum(lengths, dtype=np.uintp)
+    addresses += np.uintp(begin)
     addresses -= lengths
-    addresses += np.uintp(ctypes.cast(ctypes.c_char_p(block), ctypes.c_void_p).value or 0)
-    addresses[[index for index, part in enumerate(parts) if part is None]] = 0
+    if None in parts:
+        addresses[np.fromiter((part is None for part in parts), np.bool_, len(parts))] = 0
     return lengths, addresses
 
 
