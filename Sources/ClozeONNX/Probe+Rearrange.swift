@@ -25,6 +25,7 @@ extension Probe {
     case "Slice": return [x.flatMap { slice(node, $0, inputs) }]
     case "Split": return x.flatMap { split(node, $0, inputs) } ?? [nil]
     case "Gather": return [gather(node, inputs)]
+    case "GatherElements": return [gatherElements(node, inputs)]
     case "GatherND": return [gatherND(node, inputs)]
     case "Expand":
       guard let x, inputs.count > 1, let target = inputs[1]?.integers,
@@ -288,6 +289,30 @@ extension Probe {
       }
     }
     return Value(x.type, shape, result)
+  }
+
+  private func gatherElements(_ node: Graph.Node, _ inputs: [Value?]) -> Value? {
+    guard inputs.count == 2, let x = inputs[0], let indices = inputs[1],
+      x.shape.count == indices.shape.count,
+      let axis = Probe.axis(node.int("axis") ?? 0, x.shape.count)
+    else { return nil }
+    for i in x.shape.indices where i != axis && indices.shape[i] > x.shape[i] { return nil }
+    guard let elements = x.elements, let at = indices.integers else {
+      return Value(x.type, indices.shape)
+    }
+    let from = Probe.strides(x.shape)
+    let to = Probe.strides(indices.shape)
+    var result: [Double] = []
+    result.reserveCapacity(at.count)
+    for position in at.indices {
+      guard let index = Probe.axis(at[position], x.shape[axis]) else { return nil }
+      var start = index * from[axis]
+      for i in x.shape.indices where i != axis {
+        start += position / to[i] % indices.shape[i] * from[i]
+      }
+      result.append(elements[start])
+    }
+    return Value(x.type, indices.shape, result)
   }
 
   private func gatherND(_ node: Graph.Node, _ inputs: [Value?]) -> Value? {

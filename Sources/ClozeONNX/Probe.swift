@@ -102,13 +102,14 @@ struct Probe: Sendable {
 
   /// Computes `target` from `given`, from constants and from what this run knows.
   func evaluate(_ target: Graph.ValueID, given: [Graph.ValueID: Value]) -> Outcome {
+    let stale = given.keys.contains { values[$0]?.elements != nil } ? dependents(of: given) : []
     var needed: Set<Graph.NodeID> = []
     var boundary: [Graph.ValueID] = []
     var visited: Set<Graph.ValueID> = []
     var pending = [target]
     while let value = pending.popLast() {
       guard visited.insert(value).inserted, given[value] == nil else { continue }
-      if values[value]?.elements != nil {
+      if values[value]?.elements != nil, !stale.contains(value) {
         boundary.append(value)
         continue
       }
@@ -136,6 +137,21 @@ struct Probe: Sendable {
       return .unknown(graph.producer(of: target))
     }
     return .known(result, from: boundary.sorted())
+  }
+
+  /// Everything made of the given values: what this run knows of it does not hold where one of them
+  /// was known to this run with another content.
+  private func dependents(of given: [Graph.ValueID: Value]) -> Set<Graph.ValueID> {
+    var result = Set(given.keys)
+    var pending = Array(given.keys)
+    while let value = pending.popLast() {
+      for use in graph.uses[value] {
+        for case let output? in graph.nodes[use.node].outputs where result.insert(output).inserted {
+          pending.append(output)
+        }
+      }
+    }
+    return result
   }
 
   // MARK: - Numbers

@@ -28,6 +28,12 @@ extension Recognizer {
   mutating func attention(_ x: ValueID, layer: Int) throws(ONNXError) -> Attention {
     place = "layer \(layer), attention"
     let expected = "three linear layers: query, key and value"
+    if let norm = uses[x].first(where: { startsNorm($0) }) {
+      throw misfit(
+        norm.node,
+        "this is a Pre-LayerNorm transformer: the layer's input is normalised once more",
+        expected: "a BERT, which normalises after each addition")
+    }
     let starts = uses[x].filter { isLinear($0) }
     guard starts.count == 3 else {
       if let other = uses[x].first(where: { !isLinear($0) && !isResidual($0) }) {
@@ -38,15 +44,6 @@ extension Recognizer {
         starts.last?.node ?? uses[x].first?.node,
         "\(starts.count) linear layers take this value", expected: expected)
     }
-    if let other = uses[x].first(where: { !isLinear($0) && !isResidual($0) }) {
-      if startsNorm(other) {
-        throw misfit(
-          other.node,
-          "this is a Pre-LayerNorm transformer: the layer's input is normalised once more",
-          expected: "a BERT, which normalises after each addition")
-      }
-    }
-
     var projections: [Projection] = []
     for start in starts {
       let (linear, value) = try linear(start, inputSize: hiddenSize, outputSize: hiddenSize)

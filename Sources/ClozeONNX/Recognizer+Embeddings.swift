@@ -95,6 +95,12 @@ extension Recognizer {
         let table = graph.constant(data), !table.transposed, table.tensor.shape.count == 2,
         table.tensor.elementType.isFloat, source(of: indices) == inputRoles.inputIDs.value
       else { continue }
+      for probe in probes {
+        let wanted = [probe.batch, probe.sequence, table.tensor.shape[1]]
+        if let shape = probe.values[made]?.shape, shape != wanted {
+          throw misfit(index, "the token ids are taken in the shape \(shape.dropLast())", expected: "[B, S]")
+        }
+      }
       return (table.tensor, index, made)
     }
     throw misfit(
@@ -108,12 +114,26 @@ extension Recognizer {
     for _ in 0..<16 {
       guard let index = producer(value) else { return value }
       let node = graph.nodes[index]
-      guard node.operation == "Cast" || node.operation == "Identity", let input = node.input(0) else {
+      guard ["Cast", "Identity", "Reshape"].contains(node.operation), let input = node.input(0) else {
         return nil
       }
       value = roots[input]
     }
     return nil
+  }
+
+  /// Whether the elements of a value, not only its shape, come from the token ids.
+  private func dependsOnTokens(_ value: ValueID) -> Bool {
+    var pending = [value]
+    var visited: Set<ValueID> = []
+    while let current = pending.popLast() {
+      if current == inputRoles.inputIDs.value { return true }
+      guard visited.insert(current).inserted, let index = graph.producer(of: current) else { continue }
+      let node = graph.nodes[index]
+      if node.operation == "Shape" || node.operation == "Size" { continue }
+      for case let input? in node.inputs { pending.append(input) }
+    }
+    return false
   }
 
   /// The terms of a sum, seen through nested additions.
@@ -172,11 +192,17 @@ extension Recognizer {
       }
       let input = source(of: indices)
       if let input, input == inputRoles.tokenTypeIDs?.value { return .tokenType(table) }
+      if input == inputRoles.inputIDs.value {
+        throw misfit(gather, "the token ids look into a second table", expected: expected)
+      }
+      if dependsOnTokens(indices) {
+        throw misfit(
+          gather, "positions are computed from the tokens (as in RoBERTa)", expected: expected)
+      }
+      var unknown: NodeID?
+      if case .unknown(let node) = probes[0].evaluate(indices, given: [:]) { unknown = node }
       throw misfit(
-        gather,
-        input == inputRoles.inputIDs.value
-          ? "the token ids look into a second table"
-          : "positions are computed from the tokens (as in RoBERTa)", expected: expected)
+        unknown ?? gather, "the rows that are looked up here can't be computed", expected: expected)
     }
 
     var numbered = constant.tensor.shape

@@ -1,3 +1,7 @@
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 extension Recognizer {
   struct Heads {
     var pooler: Linear?
@@ -75,7 +79,7 @@ extension Recognizer {
     let columns = matrix.inputSize
     guard rows * columns == tensor.count else { return false }
     if matrix.layout == .outIn {
-      return a == b || tensor.bytes.elementsEqual(table.bytes)
+      return a == b || memcmp(a, b, tensor.bytes.count) == 0
     }
     switch tensor.elementType.size {
     case 2: return isTransposed(a, b, rows, columns, as: UInt16.self)

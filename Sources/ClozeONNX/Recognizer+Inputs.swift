@@ -89,7 +89,7 @@ struct InputRoles {
         {
           return table.tensor.shape[0]
         }
-        if ["Identity", "Cast"].contains(node.op), let output = node.output(0) {
+        if ["Identity", "Cast", "Reshape"].contains(node.op), use.index == 0, let output = node.output(0) {
           pending.append(output)
         }
       }
@@ -97,15 +97,21 @@ struct InputRoles {
     return nil
   }
 
-  /// The two runs in which everything is checked, on as many sequences and tokens as the graph is
-  /// fixed to, else on few.
-  func probes(_ graph: Graph) throws(ONNXError) -> [Probe] {
+  /// What the graph's inputs fix; nil is free.
+  var fixedSize: (batch: Int?, sequence: Int?) {
     var fixed: (batch: Int?, sequence: Int?) = (nil, nil)
     for input in [inputIDs, attentionMask, tokenTypeIDs, positionIDs] {
-      guard let shape = input?.shape else { continue }
+      guard let shape = input?.shape, shape.count == 2 else { continue }
       if fixed.batch == nil { fixed.batch = shape[0] }
       if fixed.sequence == nil { fixed.sequence = shape[1] }
     }
+    return fixed
+  }
+
+  /// The two runs in which everything is checked, on as many sequences and tokens as the graph is
+  /// fixed to, else on few.
+  func probes(_ graph: Graph) throws(ONNXError) -> [Probe] {
+    let fixed = fixedSize
     let sizes = [(2, 5), (3, 4)].map { (fixed.batch ?? $0.0, fixed.sequence ?? $0.1) }
     for (batch, sequence) in sizes {
       guard batch > 0, batch <= 4096, sequence > 0, sequence <= 4096,
@@ -119,12 +125,6 @@ struct InputRoles {
     let first = probe(graph, batch: sizes[0].0, sequence: sizes[0].1)
     if sizes[0] == sizes[1] { return [first] }
     return [first, probe(graph, batch: sizes[1].0, sequence: sizes[1].1)]
-  }
-
-  var isSequenceFixed: Bool {
-    [inputIDs, attentionMask, tokenTypeIDs, positionIDs].contains {
-      $0?.shape.map { $0[1] != nil || $0[0] != nil } ?? false
-    }
   }
 
   func probe(_ graph: Graph, batch: Int, sequence: Int) -> Probe {

@@ -7,9 +7,10 @@ extension Recognizer {
   mutating func recognize() throws(ONNXError) -> BERTGraph {
     var outputs = BERTGraph.OutputNames()
     let (embeddings, first) = try embeddings()
-    if !inputRoles.isSequenceFixed {
-      let sequence = Swift.min(embeddings.position.shape[0], Recognizer.longSequence)
-      if sequence > 5 { longProbe = inputRoles.probe(graph, batch: 1, sequence: sequence) }
+    let fixed = inputRoles.fixedSize
+    let sequence = Swift.min(embeddings.position.shape[0], Recognizer.longSequence)
+    if fixed.sequence == nil, sequence > 5, fixed.batch ?? 1 <= 8 {
+      longProbe = inputRoles.probe(graph, batch: fixed.batch ?? 1, sequence: sequence)
     }
 
     var layers: [BERTGraph.Layer] = []

@@ -133,8 +133,8 @@ struct Recognizer {
         for case let output? in node.outputs where visited.insert(roots[output]).inserted {
           pending.append(roots[output])
         }
-        // No block of a BERT is as long; a graph that is none must not cost more than one look.
-        if visited.count > 256 { return result.sorted { $0.use.node < $1.use.node } }
+        // No block of a BERT is as long: what is longer leads nowhere.
+        if visited.count > 256 { return [] }
       }
     }
     return result.sorted { $0.use.node < $1.use.node }

@@ -1,0 +1,81 @@
+import Testing
+
+@testable import ClozeONNX
+
+/// Graphs that are no BERT are refused with the node, the place, and the reason.
+struct RefusalTests {
+  func refusal(_ name: String) -> ONNXError? {
+    do throws(ONNXError) {
+      _ = try recognizeBERT(in: try ONNXFile(path: Fixture.path("refused/" + name)))
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  @Test(arguments: [
+    ("convolution", "Conv", "embeddings", "no input looks into a table"),
+    ("pre-norm", "Add", "embeddings", "Pre-LayerNorm"),
+    ("pre-norm-after-norm", "ReduceMean", "layer 0, attention", "Pre-LayerNorm"),
+    ("gpt2", "Add", "embeddings", "Pre-LayerNorm"),
+    ("causal", "Add", "layer 0, attention, softmax", "causal"),
+    ("local-attention", "Add", "layer 0, attention, softmax", "local attention"),
+    ("inverted-mask", "Add", "layer 0, attention, softmax", "inverted"),
+    ("roberta", "Gather", "embeddings", "RoBERTa"),
+    ("unknown-activation", "Sin", "layer 0, feed-forward", "Sin"),
+    ("softmax-axis", "Softmax", "layer 0, attention, softmax", "last axis"),
+  ])
+  func namesNodePlaceAndReason(
+    _ name: String, _ operation: String, _ place: String, _ reason: String
+  ) throws {
+    let error = try #require(refusal(name))
+    #expect(error.kind == .unsupported)
+    #expect(error.node?.hasPrefix(operation + " ") == true, "\(error)")
+    #expect(error.place == place, "\(error)")
+    #expect(error.message.contains(reason), "\(error)")
+    #expect(error.expected != nil)
+  }
+
+  @Test(arguments: [
+    ("shape-bias", ["query.bias", "[11]", "[12, 12]"]),
+    ("shape-position", ["position_embeddings", "[24, 11]", "word_embeddings", "[53, 12]"]),
+    ("shape-feed-forward", ["[17, 12]", "16"]),
+  ])
+  func namesContradictingTensors(_ name: String, _ parts: [String]) throws {
+    let error = try #require(refusal(name))
+    #expect(error.kind == .shape)
+    for part in parts { #expect(error.message.contains(part), "\(error)") }
+  }
+
+  @Test func versionsOutOfRange() throws {
+    for (ir, opset, part) in [(2, 14, "IR version 2"), (14, 14, "IR version 14"), (8, 8, "operator set 8"), (8, 27, "operator set 27")] {
+      let error = try #require(loadError(TinyModel(ir: ir, opset: opset).bytes))
+      #expect(error.kind == .unsupported)
+      #expect(error.message.contains(part))
+    }
+  }
+
+  @Test func missingFileAndFolder() throws {
+    func kind(_ path: String) -> ONNXError? {
+      do throws(ONNXError) {
+        _ = try ONNXFile(path: path)
+        return nil
+      } catch { return error }
+    }
+    let missing = try #require(kind(Fixture.folder + "/none.onnx"))
+    #expect(missing.kind == .notFound)
+    #expect(missing.message.contains("none.onnx"))
+    #expect(kind(Fixture.folder)?.kind == .io)
+    #expect(kind("")?.kind == .notFound)
+    #expect(kind("/dev/null")?.kind == .io)
+  }
+}
+
+func loadError(_ bytes: [UInt8], folder: String? = nil) -> ONNXError? {
+  bytes.withUnsafeBytes { raw -> ONNXError? in
+    do throws(ONNXError) {
+      _ = try recognizeBERT(in: try ONNXFile(borrowing: raw, folder: folder))
+      return nil
+    } catch { return error }
+  }
+}
