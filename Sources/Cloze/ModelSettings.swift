@@ -30,7 +30,7 @@ extension ModelFiles {
           let path = try module.present("path")?.string() ?? ""
           switch type.split(separator: ".").last {
           case "Transformer": break
-          case "Pooling": if !path.isEmpty, !path.contains("..") { poolingFolder = path }
+          case "Pooling": if !path.isEmpty, !path.split(separator: "/").contains("..") { poolingFolder = path }
           case "Normalize": settings.normalize = true
           default: settings.obstacle = "modules.json lists \(type), which is not known"
           }

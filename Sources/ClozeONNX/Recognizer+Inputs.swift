@@ -25,8 +25,10 @@ struct InputRoles {
         others.append(input)
       }
     }
+    // Byte by byte: String.contains(String) would link a regular expression engine of 1.3 MB.
     func names(_ lookup: Lookup, _ part: String) -> Bool {
-      lookup.input.name.lowercased().contains(part)
+      let name = Array(lookup.input.name.lowercased().utf8)
+      return name.indices.contains { name[$0...].starts(with: part.utf8) }
     }
     // The word table is the one with most rows. A vocabulary smaller than the position table is told
     // apart by the input's name, which is part of the model's interface.
