@@ -1,9 +1,9 @@
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Musl)
-  import Musl
+import Musl
 #elseif canImport(Darwin)
-  import Darwin
+import Darwin
 #endif
 
 /// A byte trie over a set of strings that finds the longest one a text begins with.
@@ -39,7 +39,8 @@ final class PieceTrie: @unchecked Sendable {
     /// The longest string that `bytes[from..<to]` begins with: its end in `bytes` and its value,
     /// or value -1.
     @inline(__always)
-    func longest(_ bytes: UnsafePointer<UInt8>, _ from: Int, _ to: Int) -> (end: Int, value: Int32) {
+    func longest(_ bytes: UnsafePointer<UInt8>, _ from: Int, _ to: Int) -> (end: Int, value: Int32)
+    {
       var best = (end: from, value: Int32(-1))
       guard from < to else { return best }
       var index = Int(roots[Int(bytes[from])])

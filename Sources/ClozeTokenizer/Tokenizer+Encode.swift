@@ -69,7 +69,8 @@ extension Tokenizer {
     if let maxTokens, maxTokens < special {
       return .failure(
         TokenizerError(
-          .tooLong, "at most \(maxTokens) tokens are allowed, the special ones alone are \(special)"))
+          .tooLong,
+          "at most \(maxTokens) tokens are allowed, the special ones alone are \(special)"))
     }
     let room = maxTokens.map { $0 &- special }
     let scratch = buffer.scratch
@@ -77,16 +78,17 @@ extension Tokenizer {
     scratch.second.count = 0
 
     // Where a single text is cut, what comes after the cut need not be tokenised.
-    let limit = pair == nil && (truncation == .longestFirst || truncation == .onlyFirst) ? room : nil
+    let limit =
+      pair == nil && (truncation == .longestFirst || truncation == .onlyFirst) ? room : nil
     if let error = tokenize(
       text, limit: limit, isChecked: isChecked, name: pair == nil ? "text" : "the first text",
-      scratch, \.first)
+      scratch, isSecond: false)
     {
       return .failure(error)
     }
     if let pair,
       let error = tokenize(
-        pair, limit: nil, isChecked: isChecked, name: "the second text", scratch, \.second)
+        pair, limit: nil, isChecked: isChecked, name: "the second text", scratch, isSecond: true)
     {
       return .failure(error)
     }
@@ -94,7 +96,8 @@ extension Tokenizer {
     var kept = (first: scratch.first.count, second: scratch.second.count)
     let needed = kept
     if let room, needed.first &+ needed.second > room {
-      switch truncation.cut(first: kept.first, second: pair == nil ? nil : kept.second, room: room) {
+      switch truncation.cut(first: kept.first, second: pair == nil ? nil : kept.second, room: room)
+      {
       case .success(let cut): kept = cut
       case .failure(let reason):
         return .failure(
@@ -127,7 +130,7 @@ extension Tokenizer {
   /// `limit`.
   private func tokenize(
     _ text: UnsafeRawBufferPointer, limit: Int?, isChecked: Bool, name: String, _ scratch: Scratch,
-    _ target: ReferenceWritableKeyPath<Scratch, RawBuffer<TokenRecord>>
+    isSecond: Bool
   ) -> TokenizerError? {
     // Positions are 32 bits wide.
     guard text.count < Int(Int32.max) else {
@@ -141,10 +144,11 @@ extension Tokenizer {
     return withExtendedLifetime(self) { () -> TokenizerError? in
       var sink = WordSink(
         table: vocabulary.table, unknownID: unknownID ?? -1, longestWord: longestWord,
-        limit: limit ?? Int.max, scratch: scratch, tokens: scratch[keyPath: target])
+        limit: limit ?? Int.max, scratch: scratch, tokens: isSecond ? scratch.second : scratch.first
+      )
       defer {
         sink.giveBack(to: scratch)
-        scratch[keyPath: target] = sink.tokens
+        if isSecond { scratch.second = sink.tokens } else { scratch.first = sink.tokens }
       }
       if added.raw.isEmpty {
         segment(base, 0, bytes.count, scratch, &sink)
@@ -203,7 +207,8 @@ extension Tokenizer {
       },
       token: { index, from, to in
         sink.append(
-          token: added.tokens[index].id, begin: Int(spans[from].begin), end: Int(spans[to &- 1].end))
+          token: added.tokens[index].id, begin: Int(spans[from].begin), end: Int(spans[to &- 1].end)
+        )
       })
   }
 }

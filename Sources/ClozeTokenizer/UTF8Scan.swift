@@ -1,6 +1,6 @@
 /// Reading UTF-8 by hand: validation, decoding, encoding.
 enum UTF8Scan {
-  /// Position of the first byte that does not belong to a well-formed sequence, nil if there is none.
+  /// Position of the first byte that does not belong to a well-formed sequence, nil if all do.
   ///
   /// Source: Unicode 15, table 3-7 (well-formed UTF-8 byte sequences).
   static func firstInvalid(_ bytes: UnsafeBufferPointer<UInt8>) -> Int? {

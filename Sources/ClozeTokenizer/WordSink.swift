@@ -88,8 +88,8 @@ struct WordSink: ScalarSink {
     if alone { endWord() }
   }
 
-  /// Counts one more character of `bytes` bytes, from the original bytes `from..<to`, into the word,
-  /// and makes room for it.
+  /// Counts one more character of `bytes` bytes, from the original bytes `from..<to`, into the
+  /// word, and makes room for it.
   @inline(__always)
   private mutating func extend(bytes: Int, _ from: Int, _ to: Int) {
     if characters == 0 {
@@ -128,7 +128,8 @@ struct WordSink: ScalarSink {
     // Direct bytes lie at scalar boundaries wherever a piece may begin or end.
     for i in 0..<word.count {
       spans.base[i] = ByteRange(
-        begin: Int32(truncatingIfNeeded: begin &+ i), end: Int32(truncatingIfNeeded: begin &+ i &+ 1))
+        begin: Int32(truncatingIfNeeded: begin &+ i),
+        end: Int32(truncatingIfNeeded: begin &+ i &+ 1))
     }
   }
 

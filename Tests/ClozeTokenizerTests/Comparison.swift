@@ -5,8 +5,8 @@ import ClozeTokenizer
 ///     T  file  lowercase  strip_accents      the tokenizer for what follows; 0, 1, or - for none
 ///     E  text  pair  max_tokens  truncation  to encode; texts in hexadecimal, - for none
 ///
-/// The answer to E is a line "ids;type ids;begins;ends;truncated" with commas inside, or "!" and the
-/// error's kind and message; to T it is "+" or the error.
+/// The answer to E is a line "ids;type ids;begins;ends;truncated" with commas inside, or "!" and
+/// the error's kind and message; to T it is "+" or the error.
 struct Comparison {
   private var tokenizer: Tokenizer?
   private let buffer = EncodingBuffer()

@@ -52,11 +52,13 @@ import Testing
     #expect(buffer.ids == before && buffer.offsets.count == before.count)
   }
 
-  @Test(arguments: [
-    ([0x80], 0), ([0x61, 0xC3], 1), ([0x61, 0xC0, 0x80], 1), ([0xE0, 0x80, 0x80], 0),
-    ([0xED, 0xA0, 0x80], 0), ([0xF4, 0x90, 0x80, 0x80], 0), ([0xC3, 0xA9, 0xE4, 0xB8], 2),
-    ([0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0xFF], 9), ([0xF0, 0x9F, 0x98, 0x41], 0),
-  ] as [([UInt8], Int)])
+  @Test(
+    arguments: [
+      ([0x80], 0), ([0x61, 0xC3], 1), ([0x61, 0xC0, 0x80], 1), ([0xE0, 0x80, 0x80], 0),
+      ([0xED, 0xA0, 0x80], 0), ([0xF4, 0x90, 0x80, 0x80], 0), ([0xC3, 0xA9, 0xE4, 0xB8], 2),
+      ([0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0xFF], 9),
+      ([0xF0, 0x9F, 0x98, 0x41], 0),
+    ] as [([UInt8], Int)])
   func invalidUTF8IsNamed(_ bytes: [UInt8], _ position: Int) throws {
     let tokenizer = try tokenizer()
     let single = refusal {
@@ -95,7 +97,8 @@ import Testing
         + "and cutting the first text alone (1 tokens) does not help")
     #expect(try tokenizer.encode("the fox", maxTokens: 2, truncation: .longestFirst).ids.count == 2)
     #expect(try tokenizer.encode("the fox", maxTokens: 4).truncated == false)
-    #expect(try tokenizer.encode("a", maxTokens: Int.max, truncation: .onlyFirst).truncated == false)
+    #expect(
+      try tokenizer.encode("a", maxTokens: Int.max, truncation: .onlyFirst).truncated == false)
   }
 
   @Test func truncationNeedsNotReadOn() throws {

@@ -105,29 +105,84 @@ import Testing
   @Test func escapesInJSON() throws {
     let tokenizer = try Tokenizer(
       json: json(
-        model: #"{"vocab":{"[UNK]":0,"[CLS]":1,"[SEP]":2,"\u00e9":3,"\ud83d\ude00":4,"\"":5,"\\":6}}"#))
+        model:
+          #"{"vocab":{"[UNK]":0,"[CLS]":1,"[SEP]":2,"\u00e9":3,"\ud83d\ude00":4,"\"":5,"\\":6}}"#))
     #expect(try tokenizer.encode("é 😀 \" \\").ids == [1, 3, 4, 5, 6, 2])
   }
 
+  /// A tokenizer.json with a model and a splitter, and more.
+  private static func complete(_ more: String) -> String {
+    #"{"model":{"vocab":{"a":1}},"pre_tokenizer":{"type":"BertPreTokenizer"},\#(more)}"#
+  }
+
   static let refused: [(String, TokenizerError.Kind, String)] = [
-    (#"{"model":{"type":"BPE"}}"#, .unsupported, "tokenizer.json: model is a BPE model, only WordPiece is supported"),
-    (#"{"model":{"type":"Unigram"}}"#, .unsupported, "tokenizer.json: model is a Unigram model, only WordPiece is supported"),
+    (
+      #"{"model":{"type":"BPE"}}"#, .unsupported,
+      "tokenizer.json: model is a BPE model, only WordPiece is supported"
+    ),
+    (
+      #"{"model":{"type":"Unigram"}}"#, .unsupported,
+      "tokenizer.json: model is a Unigram model, only WordPiece is supported"
+    ),
     ("{}", .invalidFile, "tokenizer.json: no model"),
-    (#"{"version":"2.0"}"#, .unsupported, "tokenizer.json: version is \"2.0\", \"1.0\" was expected"),
+    (
+      #"{"version":"2.0"}"#, .unsupported,
+      "tokenizer.json: version is \"2.0\", \"1.0\" was expected"
+    ),
     (#"{"model":{}}"#, .invalidFile, "tokenizer.json: model has no vocab"),
     (#"{"model":{"vocab":{}}}"#, .invalidFile, "tokenizer.json: model.vocab is empty"),
-    (#"{"model":{"vocab":[1]}}"#, .invalidFile, "tokenizer.json: model.vocab is an array, an object from tokens to ids was expected"),
-    (#"{"model":{"vocab":{"a":-1}}}"#, .invalidFile, #"tokenizer.json: model.vocab["a"] is -1, 0 to 2147483647 was expected"#),
-    (#"{"model":{"vocab":{"a":4294967296}}}"#, .invalidFile, #"tokenizer.json: model.vocab["a"] is 4294967296, 0 to 2147483647 was expected"#),
-    (#"{"model":{"vocab":{"a":1.5}}}"#, .invalidFile, #"tokenizer.json: model.vocab["a"] is 1.5, 0 to 2147483647 was expected"#),
-    (#"{"model":{"vocab":{"a":"b"}}}"#, .invalidFile, #"tokenizer.json: model.vocab["a"] is a string, a number was expected"#),
+    (
+      #"{"model":{"vocab":[1]}}"#, .invalidFile,
+      "tokenizer.json: model.vocab is an array, an object from tokens to ids was expected"
+    ),
+    (
+      #"{"model":{"vocab":{"a":-1}}}"#, .invalidFile,
+      #"tokenizer.json: model.vocab["a"] is -1, 0 to 2147483647 was expected"#
+    ),
+    (
+      #"{"model":{"vocab":{"a":4294967296}}}"#, .invalidFile,
+      #"tokenizer.json: model.vocab["a"] is 4294967296, 0 to 2147483647 was expected"#
+    ),
+    (
+      #"{"model":{"vocab":{"a":1.5}}}"#, .invalidFile,
+      #"tokenizer.json: model.vocab["a"] is 1.5, 0 to 2147483647 was expected"#
+    ),
+    (
+      #"{"model":{"vocab":{"a":"b"}}}"#, .invalidFile,
+      #"tokenizer.json: model.vocab["a"] is a string, a number was expected"#
+    ),
     (#"{"model":{"vocab":{"a":1}}}"#, .invalidFile, "tokenizer.json: no pre_tokenizer"),
-    (#"{"model":{"vocab":{"a":1}},"pre_tokenizer":{"type":"Whitespace"}}"#, .unsupported, "tokenizer.json: pre_tokenizer is a Whitespace, only BertPreTokenizer is supported"),
-    (#"{"model":{"vocab":{"a":1}},"pre_tokenizer":{"type":"BertPreTokenizer"}}"#, .noToken, "tokenizer.json has no [CLS]"),
-    (#"{"model":{"vocab":{"a":1}},"pre_tokenizer":{"type":"BertPreTokenizer"},"normalizer":{"type":"NFKC"}}"#, .unsupported, "tokenizer.json: normalizer is a NFKC, only BertNormalizer is supported"),
-    (#"{"model":{"vocab":{"a":1}},"pre_tokenizer":{"type":"BertPreTokenizer"},"normalizer":{"type":"Sequence","normalizers":[{"type":"NFD"},{"type":"Lowercase"}]}}"#, .unsupported, "tokenizer.json: normalizer is a Sequence of 2, only BertNormalizer is supported"),
-    (#"{"model":{"vocab":{"a":1}},"pre_tokenizer":{"type":"BertPreTokenizer"},"post_processor":{"type":"ByteLevel"}}"#, .unsupported, "tokenizer.json: post_processor is a ByteLevel, only TemplateProcessing and BertProcessing are supported"),
-    (#"{"model":{"vocab":{"a":1}},"pre_tokenizer":{"type":"BertPreTokenizer"},"post_processor":{"type":"TemplateProcessing","single":[],"pair":[],"special_tokens":{}}}"#, .unsupported, "tokenizer.json: post_processor.single has text A 0 and text B 0 times, 1 and 0 was expected"),
+    (
+      #"{"model":{"vocab":{"a":1}},"pre_tokenizer":{"type":"Whitespace"}}"#, .unsupported,
+      "tokenizer.json: pre_tokenizer is a Whitespace, only BertPreTokenizer is supported"
+    ),
+    (
+      #"{"model":{"vocab":{"a":1}},"pre_tokenizer":{"type":"BertPreTokenizer"}}"#, .noToken,
+      "tokenizer.json has no [CLS]"
+    ),
+    (
+      complete(#""normalizer":{"type":"NFKC"}"#),
+      .unsupported, "tokenizer.json: normalizer is a NFKC, only BertNormalizer is supported"
+    ),
+    (
+      complete(
+        #""normalizer":{"type":"Sequence","normalizers":[{"type":"NFD"},{"type":"Lowercase"}]}"#),
+      .unsupported,
+      "tokenizer.json: normalizer is a Sequence of 2, only BertNormalizer is supported"
+    ),
+    (
+      complete(#""post_processor":{"type":"ByteLevel"}"#),
+      .unsupported,
+      "tokenizer.json: post_processor is a ByteLevel, "
+        + "only TemplateProcessing and BertProcessing are supported"
+    ),
+    (
+      complete(
+        #""post_processor":{"type":"TemplateProcessing","single":[],"pair":[],"special_tokens":{}}"#
+      ),
+      .unsupported,
+      "tokenizer.json: post_processor.single has text A 0 and text B 0 times, 1 and 0 was expected"
+    ),
     ("", .invalidFile, "tokenizer.json: the document ends early at byte 0"),
     ("[1,]", .invalidFile, "tokenizer.json: a value was expected at byte 3"),
     (#"{"a" 1}"#, .invalidFile, "tokenizer.json: ':' was expected at byte 5"),
@@ -138,7 +193,10 @@ import Testing
     ("[01]", .invalidFile, "tokenizer.json: a malformed number at byte 1"),
     ("[] []", .invalidFile, "tokenizer.json: something after the end of the document at byte 3"),
     ("7", .invalidFile, "tokenizer.json: is a number, an object was expected"),
-    (String(repeating: "[", count: 100_000), .invalidFile, "tokenizer.json: nesting deeper than 64 at byte 64"),
+    (
+      String(repeating: "[", count: 100_000), .invalidFile,
+      "tokenizer.json: nesting deeper than 64 at byte 64"
+    ),
   ]
 
   @Test(arguments: refused.indices)
@@ -170,7 +228,8 @@ import Testing
     try write("tokenizer_config.json", Array(#"{"do_lower_case": false}"#.utf8))
     #expect(try !load(folder.path).lowercase)
     #expect(try !load(folder.path + "/vocab.txt").lowercase)
-    try write("tokenizer.json", json(more: #","normalizer":{"type":"BertNormalizer","lowercase":true}"#))
+    try write(
+      "tokenizer.json", json(more: #","normalizer":{"type":"BertNormalizer","lowercase":true}"#))
     #expect(try load(folder.path + "/").lowercase, "tokenizer.json counts before the configuration")
     #expect(try load(folder.path).vocabularySize == 4)
     try write("tokenizer_config.json", Array("{".utf8))

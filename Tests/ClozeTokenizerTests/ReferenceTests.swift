@@ -1,6 +1,7 @@
-@testable import ClozeTokenizer
 import Foundation
 import Testing
+
+@testable import ClozeTokenizer
 
 /// A line of cases.jsonl.
 private struct Case: Decodable {

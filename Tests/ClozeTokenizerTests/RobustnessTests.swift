@@ -22,10 +22,12 @@ import Testing
       switch Int.random(in: 0..<4, using: &random) {
       case 0: bytes = Array(bytes.prefix(Int.random(in: 0...bytes.count, using: &random)))
       case 1 where !bytes.isEmpty:
-        bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+        bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(
+          in: 0...255, using: &random)
       case 2:
         let at = Int.random(in: 0...bytes.count, using: &random)
-        bytes.insert(contentsOf: Array("\"{}[]:,9\\un\n".utf8).shuffled(using: &random).prefix(3), at: at)
+        bytes.insert(
+          contentsOf: Array("\"{}[]:,9\\un\n".utf8).shuffled(using: &random).prefix(3), at: at)
       default:
         let from = Int.random(in: 0...bytes.count, using: &random)
         bytes.removeSubrange(from..<min(bytes.count, from + Int.random(in: 0...9, using: &random)))
@@ -118,7 +120,8 @@ import Testing
   }
 
   @Test func wordsWithoutALimit() throws {
-    let model = #"{"max_input_chars_per_word":2147483647,"#
+    let model =
+      #"{"max_input_chars_per_word":2147483647,"#
       + ###""vocab":{"[UNK]":0,"[CLS]":1,"[SEP]":2,"a":3,"##a":4}}"###
     let tokenizer = try Tokenizer(
       json: Array(#"{"pre_tokenizer":{"type":"BertPreTokenizer"},"model":\#(model)}"#.utf8))

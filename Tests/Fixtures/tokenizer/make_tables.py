@@ -124,7 +124,7 @@ def runs(values, default):
 def literal(name, comment, text):
     lines, line = [], ""
     for word in text.split(" "):
-        if len(line) + len(word) + 1 > 96:
+        if len(line) + len(word) + 1 > 92:
             lines.append(line)
             line = ""
         line += word + " "
