@@ -11,9 +11,7 @@ using cloze_onnx::Range;
 
 namespace {
 
-cloze_onnx_text text_of(std::string_view text) {
-  return {text.data(), text.size()};
-}
+cloze_onnx_text text_of(std::string_view text) { return {text.data(), text.size()}; }
 
 // A message is cut to the buffer, never written past it.
 void write_message(char *message, size_t capacity, const char *text) noexcept {
@@ -75,9 +73,7 @@ cloze_onnx_status cloze_onnx_open(
   }
 }
 
-void cloze_onnx_close(cloze_onnx_model *model) {
-  delete model;
-}
+void cloze_onnx_close(cloze_onnx_model *model) { delete model; }
 
 cloze_onnx_info cloze_onnx_get_info(const cloze_onnx_model *model) {
   const Model &m = model->value;
@@ -105,8 +101,8 @@ cloze_onnx_opset cloze_onnx_get_opset(const cloze_onnx_model *model, size_t inde
 cloze_onnx_node cloze_onnx_get_node(const cloze_onnx_model *model, size_t index) {
   if (index >= model->value.nodes.size()) return {};
   const auto &node = model->value.nodes[index];
-  return {text_of(node.name),  text_of(node.op_type), text_of(node.domain),
-          node.inputs.count, node.outputs.count,    node.attributes.count};
+  return {text_of(node.name), text_of(node.op_type), text_of(node.domain), node.inputs.count,
+      node.outputs.count, node.attributes.count};
 }
 
 cloze_onnx_text cloze_onnx_get_node_input(

@@ -1,4 +1,5 @@
-// An ONNX model taken apart: tables of nodes, tensors and values that point into the caller's bytes.
+// An ONNX model taken apart: tables of nodes, tensors and values that point into the caller's
+// bytes.
 #pragma once
 
 #include <deque>

@@ -39,8 +39,12 @@ Attribute read_attribute(Model &model, Bytes bytes) {
   Message message(bytes, model.origin, "an attribute");
   while (message.next()) {
     switch (message.field()) {
-      case AttributeProto::kNameFieldNumber: attribute.name = message.text(); break;
-      case AttributeProto::kTypeFieldNumber: attribute.kind = message.int32(); break;
+      case AttributeProto::kNameFieldNumber:
+        attribute.name = message.text();
+        break;
+      case AttributeProto::kTypeFieldNumber:
+        attribute.kind = message.int32();
+        break;
       case AttributeProto::kFFieldNumber:
         attribute.float_value = message.float32();
         has_float = true;
@@ -80,7 +84,8 @@ Attribute read_attribute(Model &model, Bytes bytes) {
         message.skip();
         has_graph = true;
         break;
-      default: message.skip();
+      default:
+        message.skip();
     }
   }
   attribute.ints.count = model.numbers.size() - attribute.ints.begin;
@@ -109,10 +114,18 @@ void read_node(Model &model, Bytes bytes) {
   bool has_outputs = false, has_attributes = false;
   while (message.next()) {
     switch (message.field()) {
-      case NodeProto::kInputFieldNumber: add_name(model, message.text()); break;
-      case NodeProto::kNameFieldNumber: node.name = message.text(); break;
-      case NodeProto::kOpTypeFieldNumber: node.op_type = message.text(); break;
-      case NodeProto::kDomainFieldNumber: node.domain = message.text(); break;
+      case NodeProto::kInputFieldNumber:
+        add_name(model, message.text());
+        break;
+      case NodeProto::kNameFieldNumber:
+        node.name = message.text();
+        break;
+      case NodeProto::kOpTypeFieldNumber:
+        node.op_type = message.text();
+        break;
+      case NodeProto::kDomainFieldNumber:
+        node.domain = message.text();
+        break;
       case NodeProto::kOutputFieldNumber:
         message.skip();
         has_outputs = true;
@@ -121,7 +134,8 @@ void read_node(Model &model, Bytes bytes) {
         message.skip();
         has_attributes = true;
         break;
-      default: message.skip();
+      default:
+        message.skip();
     }
   }
   node.inputs.count = model.names.size() - node.inputs.begin;
@@ -199,7 +213,9 @@ void read_graph(Model &model, Bytes bytes) {
   Message message(bytes, model.origin, "the graph");
   while (message.next()) {
     switch (message.field()) {
-      case GraphProto::kNodeFieldNumber: read_node(model, message.bytes()); break;
+      case GraphProto::kNodeFieldNumber:
+        read_node(model, message.bytes());
+        break;
       case GraphProto::kInputFieldNumber:
       case GraphProto::kOutputFieldNumber: {
         auto &values =
@@ -213,7 +229,8 @@ void read_graph(Model &model, Bytes bytes) {
         message.skip();
         model.sparse_count++;
         break;
-      default: message.skip();
+      default:
+        message.skip();
     }
   }
 }
@@ -237,9 +254,15 @@ void read_model(Model &model, Bytes bytes) {
   Message message(bytes, model.origin, "the model");
   while (message.next()) {
     switch (message.field()) {
-      case ModelProto::kIrVersionFieldNumber: model.ir_version = message.int64(); break;
-      case ModelProto::kProducerNameFieldNumber: model.producer_name = message.text(); break;
-      case ModelProto::kProducerVersionFieldNumber: model.producer_version = message.text(); break;
+      case ModelProto::kIrVersionFieldNumber:
+        model.ir_version = message.int64();
+        break;
+      case ModelProto::kProducerNameFieldNumber:
+        model.producer_name = message.text();
+        break;
+      case ModelProto::kProducerVersionFieldNumber:
+        model.producer_version = message.text();
+        break;
       case ModelProto::kOpsetImportFieldNumber:
         if (model.opsets.size() >= kMaxValues) fail_unsupported("too many operator sets");
         model.opsets.push_back(read_opset(message));
@@ -253,7 +276,8 @@ void read_model(Model &model, Bytes bytes) {
         message.skip();
         model.function_count++;
         break;
-      default: message.skip();
+      default:
+        message.skip();
     }
   }
   if (!has_graph) fail_damaged("the file holds no graph");

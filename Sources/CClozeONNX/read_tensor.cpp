@@ -12,18 +12,23 @@ size_t element_size(int32_t element_type) {
   switch (element_type) {
     case TensorProto::UINT8:
     case TensorProto::INT8:
-    case TensorProto::BOOL: return 1;
+    case TensorProto::BOOL:
+      return 1;
     case TensorProto::UINT16:
     case TensorProto::INT16:
     case TensorProto::FLOAT16:
-    case TensorProto::BFLOAT16: return 2;
+    case TensorProto::BFLOAT16:
+      return 2;
     case TensorProto::FLOAT:
     case TensorProto::INT32:
-    case TensorProto::UINT32: return 4;
+    case TensorProto::UINT32:
+      return 4;
     case TensorProto::INT64:
     case TensorProto::UINT64:
-    case TensorProto::DOUBLE: return 8;
-    default: return 0;
+    case TensorProto::DOUBLE:
+      return 8;
+    default:
+      return 0;
   }
 }
 
@@ -56,9 +61,14 @@ void read_external(const Model &model, Bytes bytes, Tensor &tensor, External &ex
   std::string_view key, value;
   while (entry.next()) {
     switch (entry.field()) {
-      case onnx::StringStringEntryProto::kKeyFieldNumber: key = entry.text(); break;
-      case onnx::StringStringEntryProto::kValueFieldNumber: value = entry.text(); break;
-      default: entry.skip();
+      case onnx::StringStringEntryProto::kKeyFieldNumber:
+        key = entry.text();
+        break;
+      case onnx::StringStringEntryProto::kValueFieldNumber:
+        value = entry.text();
+        break;
+      default:
+        entry.skip();
     }
   }
   if (key == "location") {
@@ -118,21 +128,18 @@ void read_typed(Model &model, Bytes bytes, Tensor &tensor, size_t size, uint64_t
   Message message(bytes, model.origin, "a tensor");
   while (message.next()) {
     int field = message.field();
-    bool wide = tensor.element_type == TensorProto::UINT32 ||
-                tensor.element_type == TensorProto::UINT64;
-    if (field == TensorProto::kFloatDataFieldNumber &&
-        tensor.element_type == TensorProto::FLOAT) {
+    bool wide =
+        tensor.element_type == TensorProto::UINT32 || tensor.element_type == TensorProto::UINT64;
+    if (field == TensorProto::kFloatDataFieldNumber && tensor.element_type == TensorProto::FLOAT) {
       message.fixed(4, append);
-    } else if (
-        field == TensorProto::kDoubleDataFieldNumber &&
-        tensor.element_type == TensorProto::DOUBLE) {
+    } else if (field == TensorProto::kDoubleDataFieldNumber &&
+               tensor.element_type == TensorProto::DOUBLE) {
       message.fixed(8, append);
-    } else if (
-        (field == TensorProto::kInt64DataFieldNumber &&
-         tensor.element_type == TensorProto::INT64) ||
-        (field == TensorProto::kUint64DataFieldNumber && wide) ||
-        (field == TensorProto::kInt32DataFieldNumber && !wide && size <= 4 &&
-         tensor.element_type != TensorProto::FLOAT)) {
+    } else if ((field == TensorProto::kInt64DataFieldNumber &&
+                   tensor.element_type == TensorProto::INT64) ||
+               (field == TensorProto::kUint64DataFieldNumber && wide) ||
+               (field == TensorProto::kInt32DataFieldNumber && !wide && size <= 4 &&
+                   tensor.element_type != TensorProto::FLOAT)) {
       message.varints(append_number);
     } else {
       message.skip();
@@ -140,9 +147,8 @@ void read_typed(Model &model, Bytes bytes, Tensor &tensor, size_t size, uint64_t
   }
   if (tensor.data) return;
   if (elements.size() != expected) {
-    fail_damaged(
-        named(tensor) + " has " + std::to_string(elements.size()) +
-        " bytes of data, its shape says " + std::to_string(expected));
+    fail_damaged(named(tensor) + " has " + std::to_string(elements.size()) +
+                 " bytes of data, its shape says " + std::to_string(expected));
   }
   elements.shrink_to_fit();
   tensor.data = elements.data();
@@ -167,8 +173,12 @@ Tensor read_tensor(Model &model, Bytes bytes) {
           dims.push_back(static_cast<int64_t>(value));
         });
         break;
-      case TensorProto::kDataTypeFieldNumber: tensor.element_type = message.int32(); break;
-      case TensorProto::kNameFieldNumber: tensor.name = message.text(); break;
+      case TensorProto::kDataTypeFieldNumber:
+        tensor.element_type = message.int32();
+        break;
+      case TensorProto::kNameFieldNumber:
+        tensor.name = message.text();
+        break;
       case TensorProto::kRawDataFieldNumber:
         raw = message.bytes();
         has_raw = true;
@@ -180,8 +190,11 @@ Tensor read_tensor(Model &model, Bytes bytes) {
       case TensorProto::kDataLocationFieldNumber:
         tensor.external = message.int32() == TensorProto::EXTERNAL;
         break;
-      case TensorProto::kSegmentFieldNumber: message.fail("a tensor lies in segments"); break;
-      default: message.skip();
+      case TensorProto::kSegmentFieldNumber:
+        message.fail("a tensor lies in segments");
+        break;
+      default:
+        message.skip();
     }
   }
 
@@ -204,15 +217,13 @@ Tensor read_tensor(Model &model, Bytes bytes) {
       fail_damaged(named(tensor) + " is external, but no location is given");
     }
     if (external.has_length && external.length != expected) {
-      fail_damaged(
-          named(tensor) + " has " + std::to_string(external.length) +
-          " bytes of external data, its shape says " + std::to_string(expected));
+      fail_damaged(named(tensor) + " has " + std::to_string(external.length) +
+                   " bytes of external data, its shape says " + std::to_string(expected));
     }
   } else if (has_raw && (raw.count > 0 || expected == 0)) {
     if (raw.count != expected) {
-      fail_damaged(
-          named(tensor) + " has " + std::to_string(raw.count) + " bytes of data, its shape says " +
-          std::to_string(expected));
+      fail_damaged(named(tensor) + " has " + std::to_string(raw.count) +
+                   " bytes of data, its shape says " + std::to_string(expected));
     }
     tensor.data = raw.begin;
   } else if (expected > 0) {

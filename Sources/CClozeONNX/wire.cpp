@@ -4,9 +4,7 @@
 
 namespace cloze_onnx {
 
-void fail_damaged(const std::string &message) {
-  throw Failure{CLOZE_ONNX_DAMAGED, message};
-}
+void fail_damaged(const std::string &message) { throw Failure{CLOZE_ONNX_DAMAGED, message}; }
 
 void fail_unsupported(const std::string &message) {
   throw Failure{CLOZE_ONNX_UNSUPPORTED, message};
@@ -54,7 +52,7 @@ Bytes Message::bytes() {
   if (count > count_ - start) {
     fail(("a field of " + std::to_string(count) + " bytes has only " +
           std::to_string(count_ - start) + " left")
-             .c_str());
+            .c_str());
   }
   input_.Skip(static_cast<int>(count));
   return {begin_ + start, static_cast<size_t>(count)};
@@ -62,20 +60,24 @@ Bytes Message::bytes() {
 
 void Message::skip() {
   switch (static_cast<int>(wire_type())) {
-    case kVarint: varint(); return;
-    case kLength: bytes(); return;
+    case kVarint:
+      varint();
+      return;
+    case kLength:
+      bytes();
+      return;
     case kFixed32:
     case kFixed64:
       if (!input_.Skip(wire_type() == kFixed32 ? 4 : 8)) fail("a number is cut short");
       return;
-    default: fail("a field has an unknown wire type");  // groups: ONNX never had any
+    default:
+      fail("a field has an unknown wire type");  // groups: ONNX never had any
   }
 }
 
 void Message::fail(const char *what) {
-  fail_damaged(
-      std::string(what) + ", in " + kind_ + " at byte " +
-      std::to_string(static_cast<size_t>(begin_ - origin_) + position()));
+  fail_damaged(std::string(what) + ", in " + kind_ + " at byte " +
+               std::to_string(static_cast<size_t>(begin_ - origin_) + position()));
 }
 
 }  // namespace cloze_onnx

@@ -27,16 +27,14 @@ struct Bytes {
   const uint8_t *begin = nullptr;
   size_t count = 0;
 
-  std::string_view text() const {
-    return {reinterpret_cast<const char *>(begin), count};
-  }
+  std::string_view text() const { return {reinterpret_cast<const char *>(begin), count}; }
 };
 
 // Wire types of protobuf's encoding.
 enum WireType { kVarint = 0, kFixed64 = 1, kLength = 2, kFixed32 = 5 };
 
-// Reads the fields of one message in the order in which they lie. A nested message is a `Bytes` that
-// another `Message` reads, so that nothing here recurses by itself.
+// Reads the fields of one message in the order in which they lie. A nested message is a `Bytes`
+// that another `Message` reads, so that nothing here recurses by itself.
 class Message {
  public:
   // `origin` is where the whole file begins: positions in errors count from there.
@@ -47,8 +45,8 @@ class Message {
         kind_(kind),
         // At most INT_MAX bytes: `cloze_onnx_open` refuses more, as protobuf itself does.
         input_(bytes.begin, static_cast<int>(bytes.count)) {
-    // The full range of int, where protobuf's own default has been 64 MB: the walk allocates nothing
-    // that grows with a field's length, so that the limit protects nothing.
+    // The full range of int, where protobuf's own default has been 64 MB: the walk allocates
+    // nothing that grows with a field's length, so that the limit protects nothing.
     input_.SetTotalBytesLimit(INT_MAX);
   }
 

@@ -42,7 +42,8 @@ struct ExternalData {
       let range = Int(region.offset)..<Int(end)
       if let known = extents[region.location] {
         extents[region.location] =
-          Swift.min(known.lowerBound, range.lowerBound)..<Swift.max(known.upperBound, range.upperBound)
+          Swift.min(
+            known.lowerBound, range.lowerBound)..<Swift.max(known.upperBound, range.upperBound)
       } else {
         extents[region.location] = range
       }
@@ -56,7 +57,8 @@ struct ExternalData {
       guard let extent = extents[region.location] else { continue }
       total += extent.count
       guard total <= maximumBytes else {
-        throw ONNXError(.externalData, "the model's external data has more than \(maximumBytes) bytes")
+        throw ONNXError(
+          .externalData, "the model's external data has more than \(maximumBytes) bytes")
       }
       let path = try locate(region, in: root)
       do throws(ONNXError) {
@@ -92,7 +94,9 @@ struct ExternalData {
         "external data of tensor \"\(region.tensorName)\": \"\(location)\" \(reason)")
     }
     if location.isEmpty { throw refuse("names no file") }
-    if location.hasPrefix("/") { throw refuse("is an absolute path; it must stay in the model's folder") }
+    if location.hasPrefix("/") {
+      throw refuse("is an absolute path; it must stay in the model's folder")
+    }
     if location.utf8.contains(0) { throw refuse("holds a zero byte") }
     // Backslashes separate folders on the system where many of these files were written.
     for part in location.split(whereSeparator: { $0 == "/" || $0 == "\\" }) where part == ".." {

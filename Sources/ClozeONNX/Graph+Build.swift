@@ -78,7 +78,8 @@ extension Graph {
         let value = id(text)
         guard defined.contains(value) else {
           throw ONNXError(
-            .damaged, "\(built.operation) \"\(built.name)\" uses \"\(names[value])\", which nothing before "
+            .damaged,
+            "\(built.operation) \"\(built.name)\" uses \"\(names[value])\", which nothing before "
               + "it makes")
         }
         built.inputs.append(value)
@@ -111,7 +112,9 @@ extension Graph {
         throw ONNXError(.damaged, "the graph's output \"\(names[value])\" is made by no node")
       }
       outputs.append(
-        Graph.describe(value, names[value], output) { cloze_onnx_get_output_dimension(model, i, $0) })
+        Graph.describe(value, names[value], output) {
+          cloze_onnx_get_output_dimension(model, i, $0)
+        })
     }
     if info.sparse_count > 0 {
       throw ONNXError(.unsupported, "the file has sparse initializers")

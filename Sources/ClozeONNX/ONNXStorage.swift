@@ -1,4 +1,5 @@
 import CClozeONNX
+
 #if canImport(Glibc)
   import Glibc
 #endif
@@ -59,7 +60,8 @@ final class FileBytes: @unchecked Sendable {
         FileBytes.free(memory, wanted.count)
         if n < 0 { throw FileBytes.failure(path, error) }
         throw ONNXError(
-          .io, "\(path) became shorter while it was read: \(done) of \(wanted.count) bytes are left")
+          .io, "\(path) became shorter while it was read: \(done) of \(wanted.count) bytes are left"
+        )
       }
       done += n
     }

@@ -27,7 +27,8 @@ extension Probe {
       let high = node.float("max") ?? (inputs.count > 2 ? inputs[2]?.scalar : nil)
       return Value(
         x.type, x.shape,
-        x.elements.map { $0.map { Swift.min(Swift.max($0, low ?? -.infinity), high ?? .infinity) } })
+        x.elements.map { $0.map { Swift.min(Swift.max($0, low ?? -.infinity), high ?? .infinity) } }
+      )
     case "Where":
       guard inputs.count == 3, let c = inputs[0], let x = inputs[1], let y = inputs[2],
         let xy = Probe.broadcast(x.shape, y.shape), let shape = Probe.broadcast(c.shape, xy)
@@ -38,7 +39,8 @@ extension Probe {
       return Value(x.type, shape, a.indices.map { a[$0] != 0 ? b[$0] : d[$0] })
     case "Sum", "Min", "Max":
       let function: (Double, Double) -> Double =
-        node.op == "Sum" ? { $0 + $1 } : node.op == "Min" ? { Swift.min($0, $1) } : { Swift.max($0, $1) }
+        node.op == "Sum"
+        ? { $0 + $1 } : node.op == "Min" ? { Swift.min($0, $1) } : { Swift.max($0, $1) }
       guard var result = inputs.first.flatMap({ $0 }) else { return nil }
       for other in inputs.dropFirst() {
         guard let other, let next = Probe.combine(result, other, result.type, function) else {
@@ -77,7 +79,9 @@ extension Probe {
     case "IsInf": return { $0.isInfinite ? 1 : 0 }
     case "Softplus": return { log1p(exp($0)) }
     case "Gelu":
-      if case .string("tanh")? = node.attribute("approximate") { return Activation.geluTanh.callAsFunction }
+      if case .string("tanh")? = node.attribute("approximate") {
+        return Activation.geluTanh.callAsFunction
+      }
       return Activation.gelu.callAsFunction
     case "FastGelu": return Activation.geluTanh.callAsFunction
     case "QuickGelu":
@@ -211,7 +215,8 @@ extension Activation {
   func callAsFunction(_ x: Double) -> Double {
     switch self {
     case .gelu: return x / 2 * (1 + erf(x / 2.0.squareRoot()))
-    case .geluTanh: return x / 2 * (1 + Glibc.tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
+    case .geluTanh:
+      return x / 2 * (1 + Glibc.tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
     case .quickGelu: return x / (1 + exp(-1.702 * x))
     case .relu: return Swift.max(x, 0)
     case .silu: return x / (1 + exp(-x))

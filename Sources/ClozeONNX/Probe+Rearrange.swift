@@ -143,7 +143,8 @@ extension Probe {
         guard let axis = Probe.axis(axis, x.shape.count), x.shape[axis] == 1 else { return nil }
         drop.insert(axis)
       }
-      return Value(x.type, x.shape.indices.filter { !drop.contains($0) }.map { x.shape[$0] }, x.elements)
+      return Value(
+        x.type, x.shape.indices.filter { !drop.contains($0) }.map { x.shape[$0] }, x.elements)
     }
     guard let given, given.count <= 8 else { return nil }
     let rank = x.shape.count + given.count
@@ -207,7 +208,8 @@ extension Probe {
     func list(_ name: String, _ index: Int) -> [Int]? {
       node.ints(name) ?? (index < inputs.count ? inputs[index]?.integers : nil)
     }
-    guard let starts = list("starts", 1), let ends = list("ends", 2), starts.count == ends.count else {
+    guard let starts = list("starts", 1), let ends = list("ends", 2), starts.count == ends.count
+    else {
       return nil
     }
     // An axes or steps input that is there but unknown must not count as left out.

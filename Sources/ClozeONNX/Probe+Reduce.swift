@@ -24,7 +24,8 @@ extension Probe {
         v.shape.count == 4
       else { return nil }
       return Value(q.type, [q.shape[0], q.shape[1], q.shape[2], v.shape[3]])
-    case "ReduceMean": return x.flatMap { reduce(node, $0, inputs) { $0.reduce(0, +) / Double($0.count) } }
+    case "ReduceMean":
+      return x.flatMap { reduce(node, $0, inputs) { $0.reduce(0, +) / Double($0.count) } }
     case "ReduceSum": return x.flatMap { reduce(node, $0, inputs) { $0.reduce(0, +) } }
     case "ReduceProd": return x.flatMap { reduce(node, $0, inputs) { $0.reduce(1, *) } }
     case "ReduceMax": return x.flatMap { reduce(node, $0, inputs) { $0.max() ?? -.infinity } }

@@ -7,8 +7,8 @@
 /// Exporters write the same thing in ever new ways: the padding mask of one release of a library is
 /// four nodes and that of the next is forty. So the shapes, the positions, the mask, the constants
 /// and every rearrangement are *computed*, on a batch of a few tokens, and the results are compared
-/// with what a BERT has there. Weights and whatever depends on token ids stay unknown: of those only
-/// the shape is followed.
+/// with what a BERT has there. Weights and whatever depends on token ids stay unknown: of those
+/// only the shape is followed.
 ///
 /// One pass over the nodes in order, without recursion; unknown operators give unknown values.
 struct Probe: Sendable {
@@ -55,8 +55,8 @@ struct Probe: Sendable {
   let mask: [Double]
   var values: [Value?]
 
-  /// Runs the graph. `ids` are inputs whose content stays unknown; `positions` counts from 0 in each
-  /// sequence; every other input with two dimensions gets `mask`.
+  /// Runs the graph. `ids` are inputs whose content stays unknown; `positions` counts from 0 in
+  /// each sequence; every other input with two dimensions gets `mask`.
   init(
     _ graph: Graph, batch: Int, sequence: Int, mask: [Double], ids: Set<Graph.ValueID>,
     positions: Graph.ValueID?
@@ -71,7 +71,8 @@ struct Probe: Sendable {
       values[value] = Probe.constant(tensor)
     }
     for input in graph.inputs {
-      let type = Tensor.ElementType(rawValue: Int32(truncatingIfNeeded: input.elementType)) ?? .int64
+      let type =
+        Tensor.ElementType(rawValue: Int32(truncatingIfNeeded: input.elementType)) ?? .int64
       if ids.contains(input.value) {
         values[input.value] = Value(type, [batch, sequence])
       } else if input.value == positions {
@@ -186,7 +187,9 @@ struct Probe: Sendable {
     }
     let n = tensor.count
     func read<T: BitwiseCopyable>(_ type: T.Type, _ convert: (T) -> Double) -> [Double] {
-      (0..<n).map { convert(base.loadUnaligned(fromByteOffset: $0 * MemoryLayout<T>.size, as: T.self)) }
+      (0..<n).map {
+        convert(base.loadUnaligned(fromByteOffset: $0 * MemoryLayout<T>.size, as: T.self))
+      }
     }
     let elements: [Double]
     switch tensor.elementType {

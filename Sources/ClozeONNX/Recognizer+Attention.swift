@@ -1,6 +1,6 @@
 extension Recognizer {
-  /// What moves the projections into heads and back. Splitting, transposing and scaling may stand in
-  /// any order: the result is computed.
+  /// What moves the projections into heads and back. Splitting, transposing and scaling may stand
+  /// in any order: the result is computed.
   static let headOperators: Set<String> = [
     "Reshape", "Transpose", "Mul", "Div", "Squeeze", "Unsqueeze", "Expand",
   ]
@@ -64,12 +64,16 @@ extension Recognizer {
     {
       return try fusedAttention(fused, projections, layer: layer)
     }
+    func meeting(at node: NodeID) -> Int {
+      projections.filter { $0.target.node == node }.count
+    }
     guard targets.count == 2,
-      let scores = targets.first(where: { t in projections.filter { $0.target.node == t }.count == 2 }),
+      let scores = targets.first(where: { meeting(at: $0) == 2 }),
       let query = projections.first(where: { $0.target.node == scores && $0.target.index == 0 }),
       let key = projections.first(where: { $0.target.node == scores && $0.target.index == 1 }),
       let value = projections.first(where: { $0.target.node != scores && $0.target.index == 1 }),
-      graph.nodes[scores].operation == "MatMul", graph.nodes[value.target.node].operation == "MatMul"
+      graph.nodes[scores].operation == "MatMul",
+      graph.nodes[value.target.node].operation == "MatMul"
     else {
       throw misfit(
         projections[0].target.node, "query, key and value do not meet as in attention",
@@ -87,14 +91,17 @@ extension Recognizer {
         "query has \(heads) heads, key \(keyHeads), value \(valueHeads)", node: scores)
     }
     guard abs(valueScale - 1) < 1e-6 else {
-      throw misfit(value.target.node, "the values are scaled by \(valueScale)", expected: "no scaling")
+      throw misfit(
+        value.target.node, "the values are scaled by \(valueScale)", expected: "no scaling")
     }
 
     place = "layer \(layer), attention, softmax"
     let (softmax, scoreScale) = try scoresToSoftmax(scores)
     try probabilities(softmax, reach: value.target)
-    note("attention", "MatMul, " + path(from: graph.nodes[scores].output(0) ?? 0, to: root(softmax, 0) ?? 0)
-      .reversed().joined(separator: ", ") + ", Softmax, MatMul")
+    if let made = output(scores), let entering = root(softmax, 0) {
+      let between = path(from: made, to: entering).reversed()
+      note("attention", (["MatMul"] + between + ["Softmax", "MatMul"]).joined(separator: ", "))
+    }
 
     let context = value.target.node
     let (output, result) = try mergeHeads(context, heads: heads, layer: layer)
@@ -109,13 +116,14 @@ extension Recognizer {
   private func isProduct(_ use: Use) -> Bool {
     let node = graph.nodes[use.node]
     if node.operation == "Attention" { return true }
-    return node.operation == "MatMul" && !node.inputs.contains { id in
-      id.map { graph.constant($0) != nil } ?? true
-    }
+    return node.operation == "MatMul"
+      && !node.inputs.contains { id in
+        id.map { graph.constant($0) != nil } ?? true
+      }
   }
 
-  /// How a projection [B, S, D] becomes the heads that `target` takes: [B, H, S, d], or [B, H, d, S]
-  /// where `transposed`. Computed on a projection of known numbers, in every probe.
+  /// How a projection [B, S, D] becomes the heads that `target` takes: [B, H, S, d], or [B, H, d,
+  /// S] where `transposed`. Computed on a projection of known numbers, in every probe.
   private func headSplit(
     _ projection: ValueID, _ target: Use, transposed: Bool
   ) throws(ONNXError) -> (heads: Int, scale: Double) {
@@ -140,7 +148,8 @@ extension Recognizer {
       case .known(let value, _): computed = value
       case .unknown(let node):
         throw misfit(
-          node ?? target.node, "the heads can't be computed from the projection", expected: expected)
+          node ?? target.node, "the heads can't be computed from the projection", expected: expected
+        )
       }
       guard let y = computed.elements, y.count == total, computed.shape.count >= 3 else {
         throw misfit(target.node, "the heads have the shape \(computed.shape)", expected: expected)
@@ -289,7 +298,9 @@ extension Recognizer {
     guard let query = projections.first(where: { $0.target.index == 0 }),
       let key = projections.first(where: { $0.target.index == 1 }),
       let value = projections.first(where: { $0.target.index == 2 })
-    else { throw misfit(fused, "query, key and value do not meet as in attention", expected: expected) }
+    else {
+      throw misfit(fused, "query, key and value do not meet as in attention", expected: expected)
+    }
     guard (node.int("is_causal") ?? 0) == 0 else { throw causal(fused) }
     guard node.float("softcap") ?? 0 == 0, node.input(4) == nil, node.input(5) == nil else {
       throw misfit(fused, "Attention caps its scores or has a past", expected: expected)

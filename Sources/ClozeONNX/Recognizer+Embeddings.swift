@@ -1,6 +1,9 @@
 extension Recognizer {
-  /// The three tables, their sum and its layer normalisation; returns the value that enters layer 0.
-  mutating func embeddings() throws(ONNXError) -> (embeddings: BERTGraph.Embeddings, output: ValueID) {
+  /// The three tables, their sum and its layer normalisation; returns the value that enters layer
+  /// 0.
+  mutating func embeddings() throws(ONNXError) -> (
+    embeddings: BERTGraph.Embeddings, output: ValueID
+  ) {
     place = "embeddings"
     let lookup = try wordLookup()
     let word = lookup.table
@@ -16,7 +19,8 @@ extension Recognizer {
     var steps = 0
     while !uses[sum].contains(where: { startsNorm($0) }) {
       let adds = uses[sum].filter { graph.nodes[$0.node].operation == "Add" }
-      guard adds.count == 1, uses[sum].count == 1, let next = output(adds[0].node), steps < 16 else {
+      guard adds.count == 1, uses[sum].count == 1, let next = output(adds[0].node), steps < 16
+      else {
         throw misfit(usersOf: sum, expected)
       }
       sum = next
@@ -58,12 +62,14 @@ extension Recognizer {
     }
     if inputRoles.tokenTypeIDs != nil, tokenType == nil {
       throw misfit(
-        producer(sum), "segment embeddings are not added to the word embeddings", expected: expected)
+        producer(sum), "segment embeddings are not added to the word embeddings", expected: expected
+      )
     }
     note(
       "embeddings",
       tokenType == nil
-        ? "word + position" : inputRoles.tokenTypeIDs == nil
+        ? "word + position"
+        : inputRoles.tokenTypeIDs == nil
           ? "word + position + one folded segment row" : "word + position + segment")
 
     place = "embeddings, layer norm"
@@ -75,7 +81,9 @@ extension Recognizer {
 
   /// An addition of two computed values.
   func isResidual(_ use: Use) -> Bool {
-    guard graph.nodes[use.node].operation == "Add", let other = otherOperand(use) else { return false }
+    guard graph.nodes[use.node].operation == "Add", let other = otherOperand(use) else {
+      return false
+    }
     return graph.constant(other) == nil && probes[0].values[other]?.elements == nil
   }
 
@@ -98,7 +106,8 @@ extension Recognizer {
       for probe in probes {
         let wanted = [probe.batch, probe.sequence, table.tensor.shape[1]]
         if let shape = probe.values[made]?.shape, shape != wanted {
-          throw misfit(index, "the token ids are taken in the shape \(shape.dropLast())", expected: "[B, S]")
+          throw misfit(
+            index, "the token ids are taken in the shape \(shape.dropLast())", expected: "[B, S]")
         }
       }
       return (table.tensor, index, made)
@@ -114,7 +123,8 @@ extension Recognizer {
     for _ in 0..<16 {
       guard let index = producer(value) else { return value }
       let node = graph.nodes[index]
-      guard ["Cast", "Identity", "Reshape"].contains(node.operation), let input = node.input(0) else {
+      guard ["Cast", "Identity", "Reshape"].contains(node.operation), let input = node.input(0)
+      else {
         return nil
       }
       value = roots[input]
@@ -128,7 +138,9 @@ extension Recognizer {
     var visited: Set<ValueID> = []
     while let current = pending.popLast() {
       if current == inputRoles.inputIDs.value { return true }
-      guard visited.insert(current).inserted, let index = graph.producer(of: current) else { continue }
+      guard visited.insert(current).inserted, let index = graph.producer(of: current) else {
+        continue
+      }
       let node = graph.nodes[index]
       if node.operation == "Shape" || node.operation == "Size" { continue }
       for case let input? in node.inputs { pending.append(input) }
@@ -175,7 +187,8 @@ extension Recognizer {
       {
         gather = index
       }
-      guard ["Gather", "Slice", "Unsqueeze", "Squeeze", "Reshape", "Expand"].contains(node.operation)
+      guard
+        ["Gather", "Slice", "Unsqueeze", "Squeeze", "Reshape", "Expand"].contains(node.operation)
       else { break }
       value = roots[data]
     }
@@ -247,7 +260,8 @@ extension Recognizer {
         found = .tokenType(part)
       } else {
         throw misfit(
-          producer(term), "positions do not count 0, 1, 2, ... in each sequence", expected: expected)
+          producer(term), "positions do not count 0, 1, 2, ... in each sequence", expected: expected
+        )
       }
       switch (verdict, found) {
       case (.position?, .tokenType), (.tokenType?, .position):

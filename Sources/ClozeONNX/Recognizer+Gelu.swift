@@ -62,8 +62,10 @@ extension Recognizer {
         throw misfit(producer(result), "this activation is not known", expected: expected)
       }
       let operators = Set(path(from: value, to: result))
-      let decisive = ["Erf", "Tanh", "Gelu", "com.microsoft.Gelu", "com.microsoft.FastGelu", "Sigmoid"]
-        .first { operators.contains($0) }
+      let decisive = [
+        "Erf", "Tanh", "Gelu", "com.microsoft.Gelu", "com.microsoft.FastGelu", "Sigmoid",
+      ]
+      .first { operators.contains($0) }
       note("activation", best.activation.rawValue + (decisive.map { ", with \($0)" } ?? ""))
       return best.activation
     }

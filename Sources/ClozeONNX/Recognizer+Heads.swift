@@ -11,8 +11,8 @@ extension Recognizer {
     var tokenClassifier: Linear?
   }
 
-  /// What is made of the last hidden state `x`. A head that is not known leaves its outputs among the
-  /// unrecognised ones; a head that contradicts itself is an error.
+  /// What is made of the last hidden state `x`. A head that is not known leaves its outputs among
+  /// the unrecognised ones; a head that contradicts itself is an error.
   mutating func heads(
     _ x: ValueID, word: Tensor, outputs: inout BERTGraph.OutputNames
   ) throws(ONNXError) -> Heads {

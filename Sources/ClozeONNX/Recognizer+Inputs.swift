@@ -30,8 +30,8 @@ struct InputRoles {
       let name = Array(lookup.input.name.lowercased().utf8)
       return name.indices.contains { name[$0...].starts(with: part.utf8) }
     }
-    // The word table is the one with most rows. A vocabulary smaller than the position table is told
-    // apart by the input's name, which is part of the model's interface.
+    // The word table is the one with most rows. A vocabulary smaller than the position table is
+    // told apart by the input's name, which is part of the model's interface.
     lookups.sort { a, b in
       let aOther = names(a, "type") || names(a, "segment") || names(a, "pos")
       let bOther = names(b, "type") || names(b, "segment") || names(b, "pos")
@@ -91,7 +91,9 @@ struct InputRoles {
         {
           return table.tensor.shape[0]
         }
-        if ["Identity", "Cast", "Reshape"].contains(node.op), use.index == 0, let output = node.output(0) {
+        if ["Identity", "Cast", "Reshape"].contains(node.op), use.index == 0,
+          let output = node.output(0)
+        {
           pending.append(output)
         }
       }
@@ -147,8 +149,8 @@ struct InputRoles {
 }
 
 extension Graph {
-  /// The tensor that a value holds, seen through Identity, casts between float types, and transposes
-  /// of a matrix; nil where it is computed.
+  /// The tensor that a value holds, seen through Identity, casts between float types, and
+  /// transposes of a matrix; nil where it is computed.
   func constant(_ value: ValueID) -> (tensor: Tensor, transposed: Bool)? {
     var value = value
     var transposed = false

@@ -46,8 +46,8 @@ extension Recognizer {
 
   /// ReduceMean, Sub, Pow or Mul, ReduceMean, Add, Sqrt, Div or Mul, then Mul gamma, Add beta.
   ///
-  /// What divides the centred value is not read but computed: for a sample x of mean 0 and variance v
-  /// the quotient must be x / sqrt(v + epsilon), and solving for epsilon gives it.
+  /// What divides the centred value is not read but computed: for a sample x of mean 0 and variance
+  /// v the quotient must be x / sqrt(v + epsilon), and solving for epsilon gives it.
   private mutating func decomposedNorm(
     _ value: ValueID
   ) throws(ONNXError) -> (norm: LayerNorm, output: ValueID) {
@@ -67,7 +67,9 @@ extension Recognizer {
           let other = otherOperand(quotient), other != d, graph.constant(other) == nil,
           let n = output(quotient.node), let epsilon = epsilon(of: n, from: value)
         else { continue }
-        note("layer norm", op == "Div" ? "ReduceMean, Sub, Pow, Sqrt, Div" : "ReduceMean, Sub, Pow, Sqrt, Mul")
+        note(
+          "layer norm",
+          op == "Div" ? "ReduceMean, Sub, Pow, Sqrt, Div" : "ReduceMean, Sub, Pow, Sqrt, Mul")
         return try affine(n, epsilon: epsilon)
       }
     }
@@ -98,7 +100,9 @@ extension Recognizer {
     let ratio: Double = sample[0] / y[0]
     let epsilon: Double = ratio * ratio - variance
     guard epsilon > -1e-18, epsilon < 1 else { return nil }
-    for i in sample.indices where !(abs(y[i] * abs(ratio) - sample[i]) <= 1e-9 * 1e-6) { return nil }
+    for i in sample.indices where !(abs(y[i] * abs(ratio) - sample[i]) <= 1e-9 * 1e-6) {
+      return nil
+    }
     return decimal(Swift.max(epsilon, 0))
   }
 

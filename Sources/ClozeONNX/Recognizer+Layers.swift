@@ -7,7 +7,9 @@ extension Recognizer {
   /// Encoder layer `index` over `x`, and what it makes.
   mutating func layer(
     _ x: ValueID, index: Int
-  ) throws(ONNXError) -> (layer: BERTGraph.Layer, heads: Int, activation: Activation, output: ValueID) {
+  ) throws(ONNXError) -> (
+    layer: BERTGraph.Layer, heads: Int, activation: Activation, output: ValueID
+  ) {
     let attention = try attention(x, layer: index)
     place = "layer \(index), attention, residual"
     let attended = try residual(attention.result, x)
@@ -48,7 +50,9 @@ extension Recognizer {
       graph.nodes[add.node].operation == "Add", otherOperand(add) == input,
       let sum = output(add.node)
     else { throw misfit(usersOf: result, expected) }
-    guard uses[sum].contains(where: { startsNorm($0) }) else { throw misfit(usersOf: sum, expected) }
+    guard uses[sum].contains(where: { startsNorm($0) }) else {
+      throw misfit(usersOf: sum, expected)
+    }
     if let again = uses[sum].first(where: { isResidual($0) }) { throw preNorm(again) }
     return sum
   }

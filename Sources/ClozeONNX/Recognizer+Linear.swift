@@ -68,7 +68,8 @@ extension Recognizer {
       outputSize: transposed ? rows : columns)
     guard matrix.inputSize == inputSize else {
       throw contradiction(
-        "weight \(tensor.label) takes \(matrix.inputSize) numbers, \(inputSize) come in", node: node)
+        "weight \(tensor.label) takes \(matrix.inputSize) numbers, \(inputSize) come in", node: node
+      )
     }
     if let outputSize, matrix.outputSize != outputSize {
       throw contradiction(

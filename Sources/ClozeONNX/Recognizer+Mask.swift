@@ -3,8 +3,8 @@ extension Recognizer {
   private static let hidden = -1000.0
 
   /// What comes between the scores and the softmax must be scale * scores where a token is to be
-  /// attended to, and so low that nothing is left where it is padding; and which is which must follow
-  /// from attention_mask alone. Returns the scale.
+  /// attended to, and so low that nothing is left where it is padding; and which is which must
+  /// follow from attention_mask alone. Returns the scale.
   ///
   /// Computed with scores of 0 and with scores of known numbers: all ways to write a mask come out
   /// the same. A mask that depends on where a token stands (causal, windows) shows in the results.
@@ -54,7 +54,8 @@ extension Recognizer {
       switch probe.evaluate(input, given: given) {
       case .known(let value, _):
         guard let elements = value.elements, elements.count == total else {
-          throw misfit(producer(input), "the mask changes the shape of the scores", expected: expected)
+          throw misfit(
+            producer(input), "the mask changes the shape of the scores", expected: expected)
         }
         return elements
       case .unknown(let node):

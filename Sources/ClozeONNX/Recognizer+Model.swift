@@ -32,8 +32,8 @@ extension Recognizer {
         known.outputSize != found.layer.intermediate.weight.outputSize
       {
         throw contradiction(
-          "weights \(found.layer.intermediate.weight.tensor.label) and \(known.tensor.label) differ in "
-            + "the intermediate size", node: nil)
+          "weights \(found.layer.intermediate.weight.tensor.label) and \(known.tensor.label) "
+            + "differ in the intermediate size", node: nil)
       }
       if let name = outputNames[x]?.first { outputs.hiddenStates[layers.count] = name }
       heads = found.heads

@@ -2,8 +2,8 @@
 ///
 /// By topology only: the walk starts at the table that the token ids look into and goes forward,
 /// block by block; no name of a node or an initializer is read but for messages. What a block
-/// computes is checked with small probes of its inputs (see `Probe`), so that the same arithmetic is
-/// understood however an exporter spelt it.
+/// computes is checked with small probes of its inputs (see `Probe`), so that the same arithmetic
+/// is understood however an exporter spelt it.
 ///
 /// - Throws: `.unsupported` with the first node that did not fit, its place, and what was expected
 ///   there; `.shape` where weights contradict each other.

@@ -29,7 +29,8 @@ extension Tensor {
     case .float16:
       // Through the bits, without Float16 arithmetic: whole vectors at a time on any CPU.
       for i in 0..<n {
-        target[i] = Tensor.float32(half: source.loadUnaligned(fromByteOffset: i * 2, as: UInt16.self))
+        target[i] = Tensor.float32(
+          half: source.loadUnaligned(fromByteOffset: i * 2, as: UInt16.self))
       }
     case .bfloat16:
       for i in 0..<n {

@@ -88,7 +88,9 @@ struct DamageTests {
     #expect(load(TinyModel.tensor("w", [-1], raw: []))?.kind == .damaged)
     #expect(load(TinyModel.tensor("w", [1 << 40, 1 << 40], raw: []))?.kind == .damaged)
     #expect(load(TinyModel.tensor("w", [1 << 30], raw: []))?.kind == .damaged)
-    #expect(load(TinyModel.tensor("w", Array(repeating: 1, count: 17), raw: [0, 0, 0, 0]))?.kind == .damaged)
+    #expect(
+      load(TinyModel.tensor("w", Array(repeating: 1, count: 17), raw: [0, 0, 0, 0]))?.kind
+        == .damaged)
   }
 
   @Test func brokenGraphs() {

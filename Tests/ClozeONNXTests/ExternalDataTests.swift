@@ -17,9 +17,11 @@ struct ExternalDataTests {
       try Data((0..<64).map { UInt8($0) }).write(to: model.appending(path: "weights.bin"))
       try Data(repeating: 7, count: 64).write(to: base.appending(path: "secret.bin"))
       try FileManager.default.createSymbolicLink(
-        at: model.appending(path: "outside.bin"), withDestinationURL: base.appending(path: "secret.bin"))
+        at: model.appending(path: "outside.bin"),
+        withDestinationURL: base.appending(path: "secret.bin"))
       try FileManager.default.createSymbolicLink(
-        at: model.appending(path: "inside.bin"), withDestinationURL: model.appending(path: "weights.bin"))
+        at: model.appending(path: "inside.bin"),
+        withDestinationURL: model.appending(path: "weights.bin"))
       try FileManager.default.createSymbolicLink(
         at: model.appending(path: "up"), withDestinationURL: base)
     }
@@ -55,7 +57,8 @@ struct ExternalDataTests {
 
   @Test(arguments: [
     ("../secret.bin", "\"..\""), ("sub/../../secret.bin", "\"..\""), ("..\\secret.bin", "\"..\""),
-    ("/etc/passwd", "absolute"), ("outside.bin", "symbolic link"), ("up/secret.bin", "symbolic link"),
+    ("/etc/passwd", "absolute"), ("outside.bin", "symbolic link"),
+    ("up/secret.bin", "symbolic link"),
   ])
   func refusesWhatIsOutside(_ location: String, _ reason: String) throws {
     let folder = try Folder()
@@ -69,7 +72,9 @@ struct ExternalDataTests {
 
   @Test func refusesPastTheEnd() throws {
     let folder = try Folder()
-    for (offset, length) in [("40", "32"), ("64", "32"), ("18446744073709551615", nil), ("99999999999999", nil)]
+    for (offset, length) in [
+      ("40", "32"), ("64", "32"), ("18446744073709551615", nil), ("99999999999999", nil),
+    ]
       as [(String, String?)]
     {
       let (file, error) = folder.load("weights.bin", offset: offset, length: length)

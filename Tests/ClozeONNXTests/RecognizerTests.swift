@@ -50,7 +50,9 @@ struct RecognizerTests {
       if let pooled = try encoder.pooled(last) {
         if expected["pooler"] != nil { try compare(pooled, "pooler", from: b) }
         if let nsp = graph.nsp { try compare(encoder.linear(nsp, pooled), "nsp", from: b) }
-        if let head = graph.classifier { try compare(encoder.linear(head, pooled), "logits", from: b) }
+        if let head = graph.classifier {
+          try compare(encoder.linear(head, pooled), "logits", from: b)
+        }
       }
       if let logits = try encoder.maskedLogits(last) {
         try compare(logits, "mlm", from: b * sequence)
@@ -115,7 +117,8 @@ struct RecognizerTests {
 
   @Test func inputsAndOutputs() throws {
     let reordered = try Fixture.recognize("int32-reordered")
-    #expect(reordered.summary.inputs.map(\.name) == ["attention_mask", "token_type_ids", "input_ids"])
+    #expect(
+      reordered.summary.inputs.map(\.name) == ["attention_mask", "token_type_ids", "input_ids"])
     #expect(reordered.summary.inputs[0].elementType == "int32")
     #expect(reordered.inputs.inputIDs == "input_ids")
     #expect(reordered.inputs.attentionMask == "attention_mask")

@@ -26,8 +26,8 @@ typedef struct cloze_onnx_model cloze_onnx_model;
 
 typedef enum cloze_onnx_status {
   CLOZE_ONNX_OK = 0,
-  CLOZE_ONNX_DAMAGED = 1,       /* not an ONNX model, cut short, or contradicting itself */
-  CLOZE_ONNX_UNSUPPORTED = 2,   /* valid, but past a limit or of a kind that is not read */
+  CLOZE_ONNX_DAMAGED = 1,     /* not an ONNX model, cut short, or contradicting itself */
+  CLOZE_ONNX_UNSUPPORTED = 2, /* valid, but past a limit or of a kind that is not read */
   CLOZE_ONNX_OUT_OF_MEMORY = 3
 } cloze_onnx_status;
 
@@ -42,13 +42,13 @@ typedef struct cloze_onnx_info {
   cloze_onnx_text producer_name;
   cloze_onnx_text producer_version;
   size_t node_count;
-  size_t tensor_count;      /* initializers first, then tensors of attributes */
+  size_t tensor_count; /* initializers first, then tensors of attributes */
   size_t initializer_count;
   size_t input_count;
   size_t output_count;
   size_t opset_count;
-  size_t function_count;    /* model-local functions: counted, not read */
-  size_t sparse_count;      /* sparse initializers: counted, not read */
+  size_t function_count; /* model-local functions: counted, not read */
+  size_t sparse_count;   /* sparse initializers: counted, not read */
 } cloze_onnx_info;
 
 typedef struct cloze_onnx_opset {
@@ -73,7 +73,7 @@ typedef struct cloze_onnx_attribute {
   float float_value;
   int64_t int_value;
   cloze_onnx_text text;
-  int64_t tensor;   /* index of the tensor, or -1 */
+  int64_t tensor; /* index of the tensor, or -1 */
   const int64_t *CLOZE_ONNX_NULLABLE ints;
   size_t int_count;
   const float *CLOZE_ONNX_NULLABLE floats;
@@ -111,9 +111,8 @@ typedef struct cloze_onnx_dimension {
 
 /* Walks `size` bytes. On success *model is the model, to be closed once; otherwise it is NULL and
  * `message` (capacity > 0 bytes) holds one terminated sentence. */
-cloze_onnx_status cloze_onnx_open(
-    const uint8_t *CLOZE_ONNX_NULLABLE bytes, size_t size,
-    cloze_onnx_model *CLOZE_ONNX_NULLABLE *CLOZE_ONNX_NONNULL model,
+cloze_onnx_status cloze_onnx_open(const uint8_t *CLOZE_ONNX_NULLABLE bytes, size_t size,
+    cloze_onnx_model * CLOZE_ONNX_NULLABLE * CLOZE_ONNX_NONNULL model,
     char *CLOZE_ONNX_NONNULL message, size_t capacity);
 
 /* Closing NULL does nothing. */
@@ -122,8 +121,7 @@ void cloze_onnx_close(cloze_onnx_model *CLOZE_ONNX_NULLABLE model);
 cloze_onnx_info cloze_onnx_get_info(const cloze_onnx_model *CLOZE_ONNX_NONNULL model);
 cloze_onnx_opset cloze_onnx_get_opset(
     const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t index);
-cloze_onnx_node cloze_onnx_get_node(
-    const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t index);
+cloze_onnx_node cloze_onnx_get_node(const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t index);
 cloze_onnx_text cloze_onnx_get_node_input(
     const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t node, size_t index);
 cloze_onnx_text cloze_onnx_get_node_output(
