@@ -196,7 +196,7 @@ import numpy as np
 import cloze
 warnings.simplefilter("ignore", DeprecationWarning)
 model = cloze.load(threads=3)
-texts = ["water " * 150] * 30 + ["a text"]
+texts = ["water " * 150] * 8 + ["a text"]
 wanted = model.embed(texts)
 
 stop = threading.Event()
@@ -205,7 +205,7 @@ def busy():
         model.embed(texts[-1:])
 others = [threading.Thread(target=busy) for _ in range(2)]
 for other in others: other.start()
-for round in range(10):
+for round in range(5):
     child = os.fork()
     if child == 0:
         good = np.array_equal(model.embed(texts), wanted) and np.array_equal(cloze.load().embed(texts), wanted)
@@ -266,7 +266,7 @@ def test_beside_all_of_them_in_every_order() -> None:
     there = [name for name in OTHERS if importlib.util.find_spec(name) is not None]
     if len(there) < 2:
         pytest.skip("fewer than two of onnx, onnxruntime and torch are installed")
-    for order in ([*there, "cloze"], ["cloze", *there], [there[0], "cloze", *there[1:]]):
+    for order in ([*there, "cloze"], ["cloze", *there]):
         code = "".join(f"import {name}\n" for name in order)
         finish(code + "assert cloze.load().fill_mask('台[MASK]大学', top_k=1)[0]")
 
@@ -279,11 +279,12 @@ def memory() -> int:
 
 def test_memory_does_not_grow(model: cloze.Model) -> None:
     encoding = model.tokenize(TEXTS[0])
+    texts = TEXTS[:5]
 
     def round() -> None:
-        model.embed(TEXTS)
-        model.encode(TEXTS, layer=[0, -1])
-        model.mlm_logits(TEXTS[:2])
+        model.embed(texts)
+        model.encode(texts, layer=[0, -1])
+        model.mlm_logits(texts[:2])
         model.fill_mask("a [MASK]", targets=["war", "city"])
         model.next_sentence([("a", "b")])
         model.tokenize(TEXTS[3])
@@ -293,12 +294,12 @@ def test_memory_does_not_grow(model: cloze.Model) -> None:
             with pytest.raises(cloze.Error):
                 wrong()
 
-    for _ in range(30):
+    for _ in range(20):
         round()
     before = memory()
-    for _ in range(200):
+    for _ in range(100):
         round()
-    # The encode alone hands out 400 kB a round: a leak of one result in a hundred would show.
+    # Encoded vectors alone are 100 kB a round, logits 700: a leak of either would show.
     assert memory() - before < 4_000_000
 
 
@@ -309,15 +310,15 @@ import numpy as np
 import cloze
 peak = lambda: next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmHWM"))
 model = cloze.load(threads=2)
-few = ["water " * 30] * 500
+few = ["water " * 30] * 150
 model.embed(few)
 before = peak()
-out = np.zeros((5000, 256), np.float32)
+out = np.zeros((1500, 256), np.float32)
 model.embed(few * 10, out=out)
 print(peak() - before)
 """)
-    # Kilobytes: the texts take 900 (twice, joined), the result 5,000; nothing else may follow their number.
-    assert int(printed) < 5_000 + 4_000
+    # Kilobytes: the texts take 270 (twice, joined), the result 1,500; one hidden state of all tokens would be 48,000.
+    assert int(printed) < 1_500 + 4_000
 
 
 def test_models_are_freed() -> None:

@@ -156,7 +156,7 @@ def test_missing_files(tmp_path: Path) -> None:
         cloze.load(tmp_path / "absent.onnx")
     with refused("not_found", "model.onnx"):
         cloze.load(tmp_path)
-    with refused("not_found"):
+    with refused("invalid_argument", "empty"):
         cloze.load("")
     with refused("not_found"):
         cloze.inspect(tmp_path / "absent.onnx")

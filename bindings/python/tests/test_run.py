@@ -52,7 +52,9 @@ def test_positions(model: cloze.Model, batch: Any) -> None:
             found = model.run(*batch, output=output, positions=np.array(chosen, kind))
             assert np.array_equal(found, whole[chosen]), output
     assert model.run(*batch, layer=[0, 1], positions=chosen).shape == (4, 2, 256)
-    assert model.run(*batch, output="mlm", positions=[]).shape == (0, 16000)
+    with pytest.raises(cloze.Error, match="position") as caught:
+        model.run(*batch, output="mlm", positions=[])
+    assert caught.value.status == "invalid_argument"
     for wrong in (-1, len(batch[0])):
         with pytest.raises(cloze.Error, match=str(wrong)) as caught:
             model.run(*batch, positions=[0, wrong])

@@ -135,7 +135,8 @@ def test_encode(model: cloze.Model) -> None:
     assert np.array_equal(model.encode(["a"], layer=[3, 0])[0], model.encode(["a"], layer=[0, 3])[0][:, ::-1])
     # The embedding sum has gone through LayerNorm without the text around it: [CLS] is the same everywhere.
     assert np.array_equal(every[0][0, 0], every[2][0, 0])
-    for wrong in (5, -2, 2**31 - 1):
+    assert np.array_equal(model.encode(["a"], layer=range(-5, 0))[0], model.encode(["a"], layer=range(5))[0])
+    for wrong in (5, -6, 2**31 - 1, -(2**31) + 1):
         with pytest.raises(cloze.Error) as caught:
             model.encode(["a"], layer=wrong)
         assert caught.value.status == "invalid_argument"
