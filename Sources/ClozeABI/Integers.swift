@@ -36,8 +36,10 @@ struct Integers {
   ) throws(ClozeError) {
     for i in 0..<count {
       let value = start.loadUnaligned(fromByteOffset: i * MemoryLayout<T>.size, as: T.self)
-      // An unsigned value beyond Int64 is out of every range as its largest value is.
-      try body(i, Int64(clamping: value))
+      guard let wide = Int64(exactly: value) else {
+        throw ClozeError(.invalidArgument, "\(name)[\(i)] = \(value), which is out of every range")
+      }
+      try body(i, wide)
     }
   }
 
