@@ -21,7 +21,7 @@ MODEL_SOURCES := $(wildcard models/cloze-mini/*)
 PYTHON_SOURCES := $(shell find bindings/python -not -path '*/__pycache__*' -not -path '*.egg-info*' 2>/dev/null)
 
 BUILD_PACKAGES := libonnx-dev libprotobuf-dev g++ binutils
-TEST_PACKAGES := gcc g++ cmake pkg-config python3 python3-venv
+TEST_PACKAGES := gcc g++ cmake pkg-config python3 python3-venv libsimde-dev
 
 SWIFT ?= swift
 IMPORT_CHECK := --explicit-target-dependency-import-check error

@@ -39,7 +39,11 @@ let package = Package(
       ],
       swiftSettings: strict),
 
-    .testTarget(name: "ClozeKernelsTests", dependencies: ["CClozeKernels"]),
+    .target(
+      name: "ClozeKernelsTestSupport", dependencies: ["CClozeKernels"],
+      path: "Tests/ClozeKernelsTestSupport"),
+    .testTarget(
+      name: "ClozeKernelsTests", dependencies: ["CClozeKernels", "ClozeKernelsTestSupport"]),
     .testTarget(name: "ClozeTokenizerTests", dependencies: ["ClozeTokenizer"]),
     .testTarget(name: "ClozeONNXTests", dependencies: ["ClozeONNX"]),
     .testTarget(name: "ClozeTests", dependencies: ["Cloze"]),

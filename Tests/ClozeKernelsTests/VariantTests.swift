@@ -1,0 +1,88 @@
+import CClozeKernels
+import ClozeKernelsTestSupport
+import Glibc
+import Testing
+
+@Suite struct VariantTests {
+  @Test func tablesAreListedBestFirst() {
+    let names = Variant.compiled.map(\.name)
+    #if arch(x86_64)
+      #expect(names == ["avx512vnni", "avx2", "scalar"])
+    #endif
+    #expect(names.last == "scalar")
+    #expect(Variant.scalar.kernels.supported() != 0)
+  }
+
+  /// What runs is compared with what the operating system says of the CPU, so that no variant is
+  /// left out of the tests unnoticed.
+  #if os(Linux) && arch(x86_64)
+    @Test(arguments: [
+      ("avx2", ["avx2", "fma", "f16c"]),
+      (
+        "avx512vnni",
+        ["avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni"]
+      ),
+    ])
+    func variantRunsWhereTheCPUHasItsInstructions(isa: String, needed: [String]) throws {
+      let flags = try #require(processorFlags(), "/proc/cpuinfo can't be read")
+      #expect(Variant.supported.contains { $0.name == isa } == flags.isSuperset(of: needed))
+    }
+  #endif
+
+  @Test(
+    .enabled(
+      if: Variant.emulated != nil || Variant.supported.contains { $0.name == "avx512vnni" },
+      "the CPU has no AVX-512 VNNI, and libsimde-dev, which emulates it, is not installed"))
+  func avx512RunsOrIsEmulated() throws {
+    let variant = try #require(Variant.all.first { $0.name.hasPrefix("avx512vnni") })
+    #expect(variant[.int8].mr == 12 && variant[.int8].nr == 32 && variant[.int8].kr == 4)
+  }
+
+  /// A table that borrowed an operator of another would be a forced variant that did not run.
+  @Test func noTwoVariantsShareAnOperator() {
+    var owner: [UInt: String] = [:]
+    for variant in Variant.compiled {
+      for precision in Precision.allCases {
+        var table = variant[precision]
+        withUnsafeBytes(of: &table) { claim($0, of: variant.name, skipping: 5 * 4) }
+      }
+      var rows = variant.rows
+      withUnsafeBytes(of: &rows) { claim($0, of: variant.name, skipping: 0) }
+    }
+    func claim(_ table: UnsafeRawBufferPointer, of name: String, skipping: Int) {
+      for offset in stride(from: roundedUp(skipping, to: 8), to: table.count, by: 8) {
+        let function = table.load(fromByteOffset: offset, as: UInt.self)
+        #expect(function != 0)
+        #expect(owner[function] == nil, "\(name) has an operator of \(owner[function] ?? "")")
+        owner[function] = name
+      }
+    }
+    #expect(owner.count == Variant.compiled.count * (2 * 6 + 9))
+  }
+
+  @Test(arguments: Variant.all, Precision.allCases)
+  func tilesHaveTheSizesThatPackingReliesOn(variant: Variant, precision: Precision) {
+    let kernels = variant[precision]
+    #expect(kernels.mr >= 1 && kernels.nr % 16 == 0 && kernels.kr >= 1)
+    switch precision {
+    case .int8:
+      #expect(kernels.kr * kernels.row_element_size == 4)
+      #expect(kernels.column_element_size == 1)
+    case .float32:
+      #expect(kernels.kr == 1 && kernels.row_element_size == 4 && kernels.column_element_size == 4)
+    }
+  }
+
+  private func processorFlags() -> Set<String>? {
+    guard let file = fopen("/proc/cpuinfo", "r") else { return nil }
+    defer { fclose(file) }
+    var line: UnsafeMutablePointer<CChar>?
+    var capacity = 0
+    defer { free(line) }
+    while getline(&line, &capacity, file) > 0 {
+      guard let text = line.map({ String(cString: $0) }), text.hasPrefix("flags") else { continue }
+      return Set(text.split(whereSeparator: \.isWhitespace).map(String.init))
+    }
+    return nil
+  }
+}
