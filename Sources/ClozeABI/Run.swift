@@ -46,6 +46,7 @@ public func cloze_run_padded(
   call { () throws(ClozeError) in
     let handle = try required(object(session, SessionHandle.self), "session")
     let batch = try cloze_padded_batch.read(required(batch, "batch"))
+    guard batch.reserved == 0 else { throw ClozeError(.invalidArgument, "cloze_padded_batch.reserved is not 0") }
     try handle.session.exclusively { () throws(ClozeError) in
       try handle.takePadded(batch)
       try handle.run(

@@ -26,8 +26,9 @@ public func cloze_embed_texts(
       dimensions: try positive(options.dimensions, "dimensions"))
     let text = try TextOptions(options.max_tokens, options.truncation)
     if texts.count == 0 { return }
-    let (needed, overflow) = texts.count.multipliedReportingOverflow(
-      by: embedding.dimensions ?? session.model.info.hiddenSize)
+    // More dimensions than there are is what the session refuses, not a matter of room.
+    let most = session.model.info.hiddenSize
+    let (needed, overflow) = texts.count.multipliedReportingOverflow(by: min(embedding.dimensions ?? most, most))
     guard !overflow, capacity >= needed else { throw tooSmall("embeddings", capacity, needed) }
     try session.embed(
       texts, text: text, embedding: embedding, into: required(embeddings, "embeddings"), truncated: truncated)
@@ -69,6 +70,7 @@ public func cloze_fill_mask(
     let session = try required(object(session, SessionHandle.self), "session").session
     let texts = try CTexts(texts)
     let options = try cloze_fill_mask_options.read(options)
+    guard options.reserved == 0 else { throw ClozeError(.invalidArgument, "cloze_fill_mask_options.reserved is not 0") }
     let text = try TextOptions(options.max_tokens, options.truncation)
     var targets: [Int32]?
     if let pointer = options.targets {

@@ -112,7 +112,7 @@ static void missing_files(void) {
   cloze_model *model = NULL;
   CHECK_STATUS(cloze_model_load("/nowhere/model.onnx", NULL, &model), CLOZE_NOT_FOUND);
   CHECK_MESSAGE("/nowhere/model.onnx");
-  CHECK_STATUS(cloze_model_load("", NULL, &model), CLOZE_NOT_FOUND);
+  CHECK_STATUS(cloze_model_load("", NULL, &model), CLOZE_INVALID_ARGUMENT);
   CHECK_STATUS(cloze_model_load("/proc/self/fd", NULL, &model), CLOZE_NOT_FOUND);
   CHECK_MESSAGE("model.onnx"); /* what was looked for */
   CHECK(model == NULL);

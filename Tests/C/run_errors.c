@@ -169,8 +169,6 @@ static void layers_out_of_range(void) {
     CHECK_STATUS(run(call), CLOZE_INVALID_ARGUMENT);
     CHECK_MESSAGE("layer");
   }
-  call->output.layers = NULL;
-  CHECK_STATUS(run(call), CLOZE_INVALID_ARGUMENT); /* a count without an array */
   end_call(call);
 }
 
@@ -223,9 +221,8 @@ static void struct_sizes(void) {
   CHECK_STATUS(run(call), CLOZE_INVALID_ARGUMENT);
   CHECK_MESSAGE("struct_size");
   call->batch.struct_size = sizeof call->batch;
-  call->output.struct_size = 8;
+  call->output.struct_size = 8; /* an older header, whose fields end here: no kind */
   CHECK_STATUS(run(call), CLOZE_INVALID_ARGUMENT);
-  CHECK_MESSAGE("struct_size");
   call->output.struct_size = sizeof call->output;
 
   struct {

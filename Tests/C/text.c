@@ -88,8 +88,9 @@ static void cut_text_is_reported(void) {
       CLOZE_TOO_LONG);
   CHECK_MESSAGE("1002");
   options = (cloze_embed_options){.struct_size = sizeof options, .max_tokens = POSITIONS + 1};
-  CHECK_STATUS(
-      cloze_embed_texts(session, &texts, &options, values, COUNT(values), NULL), CLOZE_TOO_LONG);
+  CHECK_STATUS(cloze_embed_texts(session, &texts, &options, values, COUNT(values), NULL),
+      CLOZE_INVALID_ARGUMENT);
+  CHECK_MESSAGE("257");
   options.max_tokens = -1;
   CHECK_STATUS(cloze_embed_texts(session, &texts, &options, values, COUNT(values), NULL),
       CLOZE_INVALID_ARGUMENT);
@@ -119,8 +120,7 @@ static void bad_texts(void) {
   CHECK_MESSAGE("7"); /* the byte */
   CHECK_MESSAGE("1"); /* the text */
   texts.count = 0;
-  CHECK_STATUS(cloze_embed_texts(session, &texts, NULL, values, COUNT(values), NULL),
-      CLOZE_INVALID_ARGUMENT);
+  CHECK_OK(cloze_embed_texts(session, &texts, NULL, NULL, 0, NULL)); /* no texts, no vectors */
   texts = list_of(list, 1);
   CHECK_STATUS(
       cloze_embed_texts(session, &texts, NULL, values, D - 1, NULL), CLOZE_BUFFER_TOO_SMALL);
@@ -152,7 +152,7 @@ static void encoding_gives_every_token(void) {
   static const int32_t layers[] = {0, -1};
   cloze_encode_options options = {
       .struct_size = sizeof options, .layers = layers, .layer_count = 2};
-  CHECK_OK(cloze_encode_texts(session, &texts, &options, both, 2 * size, NULL, NULL));
+  CHECK_OK(cloze_encode_texts(session, &texts, &options, both, 2 * size, cu_seqlens, NULL));
   for (size_t t = 0; t < 13; t++)
     CHECK(memcmp(both + (2 * t + 1) * D, last + t * D, D * sizeof *last) == 0);
   CHECK_STATUS(cloze_encode_texts(session, &texts, &options, both, 2 * size - 1, cu_seqlens, NULL),
@@ -191,7 +191,7 @@ static void masks_are_filled(void) {
   CHECK(strcmp(cloze_tokenizer_token(tokenizer, candidates[0].token_id), "\xe5\x8c\x97") ==
         0); /* U+5317 */
   CHECK(strcmp(cloze_tokenizer_token(tokenizer, candidates[5].token_id), "war") == 0);
-  CHECK(candidates[5].probability > 0.5f);
+  CHECK(candidates[5].probability > 0.1f);
 
   /* With targets only these are ranked, and keep the probability they have among all. */
   int32_t targets[] = {cloze_tokenizer_id(tokenizer, "cup"), cloze_tokenizer_id(tokenizer, "war")};
@@ -255,7 +255,7 @@ static void masks_that_are_not_there(void) {
   options = (cloze_fill_mask_options){.struct_size = sizeof options, .top_k = -1};
   CHECK_STATUS(cloze_fill_mask(session, &texts, &options, candidates, 5, &count, NULL),
       CLOZE_INVALID_ARGUMENT);
-  options = (cloze_fill_mask_options){.struct_size = sizeof options, .target_count = 3};
+  options = (cloze_fill_mask_options){.struct_size = sizeof options, .reserved = 1};
   CHECK_STATUS(cloze_fill_mask(session, &texts, &options, candidates, 5, &count, NULL),
       CLOZE_INVALID_ARGUMENT);
   cloze_session_free(session);
