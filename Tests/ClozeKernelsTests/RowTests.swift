@@ -178,7 +178,7 @@ private func roundings(_ n: Int) -> Double { Double(n / 16 + 6) }
         let (found, expected) = (
           Double(y.pointer[i]) / Double(y.pointer[0]), exponential(Double(x[i]))
         )
-        let tolerance = x[i] < -86.9 ? 2e-38 : expected * (4e-7 + 2 * unit)
+        let tolerance = x[i] < -86.9 ? 2e-38 : expected * (2e-7 + 2 * unit)
         #expect(abs(found - expected) <= tolerance, "exp(\(x[i]))")
       }
     }
