@@ -60,3 +60,9 @@ def test_errors_carry_their_status_and_can_be_pickled() -> None:
         assert (type(copy), copy.status, str(copy)) == (type(made), made.status, str(made))
     assert issubclass(cloze.ArgumentError, ValueError) and issubclass(cloze.ArgumentError, cloze.Error)
     assert not issubclass(cloze.Error, ValueError)
+
+
+def test_the_program_in_the_readme_runs() -> None:
+    readme = (SOURCES.parent / "README.md").read_text(encoding="utf-8")
+    printed = finish(readme.split("```python\n")[1].split("```")[0])
+    assert "<cloze.Model built in: 4 layers" in printed and "war " in printed

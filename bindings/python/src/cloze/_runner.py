@@ -10,6 +10,7 @@ import numpy as np
 
 from . import _abi
 from ._arrays import address, alike, integers
+from ._calls import direct_operations
 from ._errors import error, invalid
 from ._info import ModelInfo, model_info
 from ._library import Handle, lib, receive
@@ -40,6 +41,7 @@ class Runner:
         self._name = name
         self._sessions = Sessions(handle, threads)
         self.info = info = model_info(handle, self._sessions.threads)
+        self._sessions.direct = direct_operations(info.isa)
         self.tokenizer = None
         if info.has_tokenizer:
             self.tokenizer = Tokenizer._of(

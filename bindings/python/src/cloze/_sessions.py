@@ -7,7 +7,7 @@ import os
 from typing import Callable
 
 from . import _abi
-from ._calls import DIRECT_OPERATIONS, interruptible
+from ._calls import direct_operations, interruptible
 from ._library import Handle, check, lib, receive
 
 #: Idle sessions that are kept. More exist while more threads run the model at once; what is idle beyond this is freed.
@@ -29,6 +29,8 @@ class Sessions:
         self._idle = [self._make()]
         #: The number of threads a run uses.
         self.threads = int(lib.cloze_session_threads(self._idle[0]))
+        #: Operations up to which a run is made on the caller's thread; whoever knows the kernels may raise it.
+        self.direct = direct_operations("scalar")
 
     def _make(self) -> Handle:
         return receive(
@@ -50,7 +52,7 @@ class Sessions:
             check(call(session))
 
         try:
-            if operations <= DIRECT_OPERATIONS:
+            if operations <= self.direct:
                 work()
             else:
                 interruptible(work, lambda: lib.cloze_cancel(session))
