@@ -29,7 +29,7 @@ IMPORT_CHECK := --explicit-target-dependency-import-check error
 # leaves names of hidden Swift types in the table of exported symbols. Without the implicit import, whatever would bring
 # in Swift's regular expressions, 1.3 MB of them, does not compile.
 SWIFT_BUILD = $(SWIFT) build -c release $(IMPORT_CHECK) -Xswiftc -static-stdlib -Xswiftc -use-ld=lld \
-  -Xswiftc -Xfrontend -Xswiftc -disable-implicit-string-processing-module-import
+  -Xswiftc -Xfrontend -Xswiftc -disable-implicit-string-processing-module-import -Xswiftc -DCLOZE_STANDALONE
 LINK := -Xlinker --gc-sections -Xlinker -z -Xlinker nostart-stop-gc
 
 .DELETE_ON_ERROR:

@@ -89,7 +89,9 @@ struct ModelFiles {
         folder = parent(folder)
       }
     }
-    candidates.append(joined(parent(parent(parent(#filePath))), name))
+    #if !CLOZE_STANDALONE  // a library that is installed elsewhere must not know where it was built
+      candidates.append(joined(parent(parent(parent(#filePath))), name))
+    #endif
     for candidate in candidates where try kind(joined(candidate, "model.onnx")) == .file { return candidate }
     throw ClozeError(
       .notFound, "the built-in model was not found; looked in \(candidates.joined(separator: ", "))")

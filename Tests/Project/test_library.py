@@ -42,6 +42,10 @@ def test_is_stripped_and_at_most_9_megabytes(library):
   assert library.stat().st_size <= 9_000_000
 
 
+def test_does_not_know_where_it_was_built(root, library):
+  assert str(root).encode() not in library.read_bytes()
+
+
 def test_stack_is_not_executable(library):
   stack = re.search(r"GNU_STACK.*", run("readelf", "-lW", library))
   assert stack and " RWE " not in stack[0]
