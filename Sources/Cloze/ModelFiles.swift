@@ -1,5 +1,5 @@
 internal import CClozeSupport
-internal import ClozeTokenizer
+public import ClozeTokenizer
 #if canImport(Glibc)
   internal import Glibc
 #elseif canImport(Musl)
@@ -95,5 +95,14 @@ struct ModelFiles {
     for candidate in candidates where try kind(joined(candidate, "model.onnx")) == .file { return candidate }
     throw ClozeError(
       .notFound, "the built-in model was not found; looked in \(candidates.joined(separator: ", "))")
+  }
+}
+
+extension Model {
+  /// The tokenizer beside a model, found without reading the model itself; nil where there is none.
+  ///
+  /// - Parameter path: as in `init`; nil: the built-in model.
+  public static func tokenizer(path: String? = nil) throws(ClozeError) -> Tokenizer? {
+    try ModelFiles(path: path).tokenizer()
   }
 }

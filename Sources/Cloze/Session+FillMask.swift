@@ -90,13 +90,14 @@ extension Session {
           guard !positions.isEmpty else {
             throw ClozeError(
               .invalidText,
-              cut != 0 ? "it was cut to \(limit) tokens, and no [MASK] is left" : "there is no [MASK] in it")
+              cut != 0
+                ? "the text was cut to \(limit) tokens, and no [MASK] is left" : "there is no [MASK] in the text")
           }
           try rank(positions, topK: topK, targets: targets) { position, id, probability in
             ranked.append(RankedToken(text: index, position: position, id: id, probability: probability))
           }
         } catch {
-          throw ClozeError(error.status, "text \(index): \(error.message)")
+          throw texts.count > 1 ? ClozeError(error.status, "text \(index): \(error.message)") : error
         }
       }
       return ranked
