@@ -35,7 +35,7 @@ let package = Package(
     .executableTarget(
       name: "ClozeCommand",
       dependencies: [
-        "Cloze", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Cloze", "ClozeTokenizer", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
 
@@ -47,6 +47,7 @@ let package = Package(
     .testTarget(name: "ClozeTokenizerTests", dependencies: ["ClozeTokenizer"]),
     .testTarget(name: "ClozeONNXTests", dependencies: ["ClozeONNX"]),
     .testTarget(name: "ClozeTests", dependencies: ["Cloze"]),
+    .testTarget(name: "ClozeCommandTests", dependencies: ["ClozeCommand"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11,

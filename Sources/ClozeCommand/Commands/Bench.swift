@@ -1,0 +1,190 @@
+import ArgumentParser
+import Cloze
+
+struct Bench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measure how fast a model runs on this machine.",
+    usage: "cloze bench [<options>]",
+    discussion: """
+      Runs token ids of several shapes through the model, again and again, and prints the \
+      medians. Tokenizing is not counted. Every run's result is compared with the first one's; \
+      where they differ there is an error and no number.
+
+        cloze bench
+        cloze bench --model model.onnx --precision float32 --threads 1
+      """)
+
+  @Option(help: ArgumentHelp("How long each shape is measured.", valueName: "n"))
+  var seconds = 1.0
+
+  @Flag(help: "Print one JSON object a shape.")
+  var json = false
+
+  @OptionGroup(title: "Model") var modelOptions: ModelOptions
+
+  func validate() throws {
+    guard seconds > 0, seconds <= 3600 else {
+      throw ValidationError("--seconds \(seconds): must be more than 0 and at most 3600")
+    }
+  }
+
+  func run() throws {
+    let begin = Clock.seconds()
+    let session = try modelOptions.makeSession()
+    let loading = Clock.seconds() - begin
+    let info = session.model.info
+    let printer = ByteWriter.standardOutput()
+    let processor = processorName()
+    if !json {
+      var facts = Table(alignments: [.left, .left])
+      facts.add([
+        "model", "\(modelOptions.model ?? "built-in"), loaded in \(fixed(loading, digits: 2)) s",
+      ])
+      facts.add([
+        "",
+        "\(info.numHiddenLayers) layers, hidden \(info.hiddenSize), \(PrecisionName(info.precision)), "
+          + "\(fixed(Double(info.weightBytes) / 1e6, digits: 1)) MB of weights",
+      ])
+      facts.add(["processor", processor])
+      facts.add([
+        "", "\(info.isa), \(session.threads == 1 ? "1 thread" : "\(session.threads) threads")",
+      ])
+      try printer.write(facts.rendered() + "\n")
+      try printer.flush()
+    }
+
+    var table = Table([
+      ("shape", .left), ("texts", .right), ("tokens", .right), ("ms", .right),
+      ("tokens/s", .right), ("texts/s", .right),
+    ])
+    for workload in Workload.all(longest: info.maxPositionEmbeddings) {
+      let seconds = try measure(workload, session)
+      let texts = Double(workload.lengths.count)
+      let tokens = Double(workload.tokens)
+      if json {
+        let object = JSONValue.object([
+          ("shape", .string(workload.name)), ("texts", .int(workload.lengths.count)),
+          ("tokens", .int(workload.tokens)), ("seconds", .double(seconds)),
+          ("tokens_per_second", .double(tokens / seconds)),
+          ("texts_per_second", .double(texts / seconds)),
+          ("precision", .string(PrecisionName(info.precision).rawValue)),
+          ("isa", .string(info.isa.rawValue)), ("threads", .int(session.threads)),
+          ("processor", .string(processor)),
+        ])
+        try printer.write(object.line)
+        try printer.flush()
+      } else {
+        table.add([
+          workload.name, grouped(workload.lengths.count), grouped(workload.tokens),
+          fixed(seconds * 1000, digits: 2), grouped(Int((tokens / seconds).rounded())),
+          grouped(Int((texts / seconds).rounded())),
+        ])
+      }
+    }
+    if !json { try printer.write(table.rendered()) }
+    try printer.flush()
+  }
+
+  /// The median time of a run, in seconds, after one run that is not counted.
+  private func measure(_ workload: Workload, _ session: Session) throws -> Double {
+    let ids = workload.ids(vocabulary: session.model.info.vocabSize)
+    var expected: [Float] = []
+    var times: [Double] = []
+    let begin = Clock.seconds()
+    while times.count < 5 || Clock.seconds() - begin < seconds {
+      let start = Clock.seconds()
+      let vectors = try embed(ids, workload.offsets, session)
+      let time = Clock.seconds() - start
+      if expected.isEmpty {
+        guard vectors.allSatisfy(\.isFinite) else {
+          throw WorkFailure("\(workload.name): a result is not finite")
+        }
+        expected = vectors
+        continue
+      }
+      guard zip(vectors, expected).allSatisfy({ $0.bitPattern == $1.bitPattern }) else {
+        throw WorkFailure("\(workload.name): two runs gave different results")
+      }
+      times.append(time)
+    }
+    times.sort()
+    let middle = times.count / 2
+    return times.count % 2 == 1 ? times[middle] : (times[middle - 1] + times[middle]) / 2
+  }
+
+  private func embed(_ ids: [Int32], _ offsets: [Int], _ session: Session) throws -> [Float] {
+    let count = (offsets.count - 1) * session.model.info.hiddenSize
+    var failure: ClozeError?
+    let vectors = [Float](unsafeUninitializedCapacity: count) { values, initialized in
+      var output = Output(.embedding, values: values.baseAddress)
+      output.pooling = .mean
+      ids.withUnsafeBufferPointer { ids in
+        offsets.withUnsafeBufferPointer { offsets in
+          withUnsafePointer(to: output) { output in
+            let batch = RaggedBatch(ids: ids, typeIDs: nil, offsets: offsets)
+            do throws(ClozeError) {
+              try session.exclusively { () throws(ClozeError) in
+                try session.run(batch, UnsafeBufferPointer(start: output, count: 1))
+              }
+              initialized = count
+            } catch {
+              failure = error
+            }
+          }
+        }
+      }
+    }
+    if let failure { throw failure }
+    return vectors
+  }
+}
+
+/// A batch of one shape to measure with.
+struct Workload {
+  let name: String
+  /// Tokens of each text.
+  let lengths: [Int]
+
+  var tokens: Int { lengths.reduce(0, +) }
+
+  /// Where each text begins, and the number of tokens.
+  var offsets: [Int] { lengths.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1) } }
+
+  /// A short and a long text alone, long texts together, and texts of all lengths together; none
+  /// longer than `longest`.
+  static func all(longest: Int) -> [Workload] {
+    let (short, long) = (min(16, longest), min(128, longest))
+    return [
+      Workload(name: "single\(short)", lengths: [short]),
+      Workload(name: "single\(long)", lengths: [long]),
+      Workload(name: "batch8x\(long)", lengths: [Int](repeating: long, count: 8)),
+      Workload(name: "ragged", lengths: ragged(long)),
+    ]
+  }
+
+  /// 64 lengths from 4 tokens on, each octave as frequent as the next: much text is short.
+  private static func ragged(_ longest: Int) -> [Int] {
+    // Stepping by the golden ratio spreads the values evenly, and mixes short with long ones.
+    (0..<64).map { index in
+      var share = Double(index) * 0.618_033_988_749_895
+      share -= share.rounded(.down)
+      var length = 4.0
+      // 4 * 32^share, as a product of halvings of the exponent.
+      var factor = 32.0
+      for _ in 0..<24 {
+        factor = factor.squareRoot()
+        share *= 2
+        if share >= 1 {
+          length *= factor
+          share -= 1
+        }
+      }
+      return max(1, min(Int(length), longest))
+    }
+  }
+
+  /// Ids from all over the vocabulary, the same in every run.
+  func ids(vocabulary: Int) -> [Int32] {
+    (0..<tokens).map { Int32(truncatingIfNeeded: ($0 &* 7919 &+ 104_729) % max(vocabulary, 1)) }
+  }
+}

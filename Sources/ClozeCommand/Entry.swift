@@ -1,0 +1,105 @@
+import ArgumentParser
+import Cloze
+import ClozeTokenizer
+import Glibc
+
+/// `cloze` and its commands.
+struct RootCommand: ParsableCommand {
+  static let version = "0.1.0"
+
+  static let configuration = CommandConfiguration(
+    commandName: "cloze",
+    abstract: "BERT on your own machine: embeddings, masked words, next sentences.",
+    discussion: """
+      Without --model a small English and Chinese model is used that is built in.
+
+        cloze fill-mask "The first world [MASK] began in 1914."
+        cloze embed --input texts.txt --output vectors.npy
+        cloze inspect model.onnx
+
+      Results go to standard output, everything else to standard error. Exit status: 0 done, 1 \
+      the work failed, 64 wrong usage.
+      """,
+    version: "cloze \(version)",
+    subcommands: [
+      Embed.self, Encode.self, FillMask.self, NextSentenceCommand.self, Tokenize.self, Inspect.self,
+      Bench.self,
+    ])
+
+  func run() throws {
+    StandardError.write(Self.helpMessage() + "\n")
+    throw ExitCode.validationFailure
+  }
+}
+
+/// Where the program begins and ends.
+@main
+enum Entry {
+  static func main() {
+    exit(run())
+  }
+
+  /// Does what the command line says, reports what went wrong in one line, and returns the exit
+  /// status.
+  static func run(_ arguments: [String]? = nil) -> Int32 {
+    do {
+      if arguments == nil { try checkArguments() }
+      var command = try RootCommand.parseAsRoot(arguments)
+      try command.run()
+      return EXIT_SUCCESS
+    } catch is ReaderGone {
+      // As programs end that nobody reads from any more. Where that signal is ignored, a quiet
+      // failure is left.
+      signal(SIGPIPE, SIG_DFL)
+      raise(SIGPIPE)
+      return EXIT_FAILURE
+    } catch let failure as WorkFailure {
+      StandardError.note(failure.message)
+      return EXIT_FAILURE
+    } catch let error as ClozeError {
+      StandardError.note(error.message)
+      // Every argument that the library gets is an option of the command line.
+      return error.status == .invalidArgument
+        ? ExitCode.validationFailure.rawValue : EXIT_FAILURE
+    } catch let error as TokenizerError {
+      StandardError.note(error.message)
+      return EXIT_FAILURE
+    } catch let code as ExitCode {
+      return code.rawValue
+    } catch {
+      return finish(error)
+    }
+  }
+
+  /// Wrong usage, or help and version that were asked for.
+  private static func finish(_ error: any Error) -> Int32 {
+    let code = RootCommand.exitCode(for: error)
+    guard code == .success else {
+      let message = RootCommand.message(for: error)
+      let advice =
+        message.hasPrefix("Unknown option") ? " (texts that begin with - go behind --)" : ""
+      StandardError.note(message + advice)
+      return code.rawValue
+    }
+    do {
+      let output = ByteWriter.standardOutput()
+      try output.write(RootCommand.fullMessage(for: error) + "\n")
+      try output.flush()
+      return EXIT_SUCCESS
+    } catch {
+      if let failure = error as? WorkFailure { StandardError.note(failure.message) }
+      return EXIT_FAILURE
+    }
+  }
+
+  /// Swift repairs arguments that are not UTF-8; a text that was changed would go unnoticed.
+  private static func checkArguments() throws {
+    for index in 1..<max(1, Int(CommandLine.argc)) {
+      guard let argument = CommandLine.unsafeArgv[index] else { break }
+      let bytes = UnsafeRawBufferPointer(start: argument, count: strlen(argument))
+      if let offset = bytes.withMemoryRebound(to: UInt8.self, firstInvalidUTF8(in:)) {
+        throw ValidationError("argument \(index) is not UTF-8 at byte offset \(offset)")
+      }
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import Glibc
+
+/// A file, or standard input, read from front to back.
+final class FileBytes {
+  /// How messages call it: the path as given, or "standard input".
+  let name: String
+  /// Bytes in all where that is known beforehand (a regular file).
+  let size: Int?
+  /// Bytes read so far.
+  private(set) var bytesRead = 0
+  private(set) var isAtEnd = false
+
+  private let descriptor: Int32
+  private let closesDescriptor: Bool
+
+  /// Opens the file at `path`; "-" is standard input.
+  convenience init(path: String) throws(WorkFailure) {
+    if path == "-" {
+      self.init(descriptor: STDIN_FILENO, name: "standard input", closesDescriptor: false)
+      return
+    }
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw WorkFailure("cannot open \(path)", errno: errno) }
+    self.init(descriptor: descriptor, name: path, closesDescriptor: true)
+  }
+
+  init(descriptor: Int32, name: String, closesDescriptor: Bool) {
+    self.descriptor = descriptor
+    self.name = name
+    self.closesDescriptor = closesDescriptor
+    var status = stat()
+    let isRegular =
+      fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && status.st_size > 0
+    // Standard input may have been read in part by the program that hands it over.
+    let start = isRegular ? lseek(descriptor, 0, SEEK_CUR) : 0
+    size = isRegular ? max(0, Int(status.st_size) - max(0, Int(start))) : nil
+  }
+
+  deinit {
+    if closesDescriptor { close(descriptor) }
+  }
+
+  /// Reads at least one byte into `buffer`, waiting for it, and returns how many were read; 0 at
+  /// the end.
+  func read(into buffer: UnsafeMutableRawBufferPointer) throws(WorkFailure) -> Int {
+    guard !isAtEnd, buffer.count > 0 else { return 0 }
+    while true {
+      let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+      if count > 0 {
+        bytesRead &+= count
+        return count
+      }
+      if count == 0 {
+        isAtEnd = true
+        return 0
+      }
+      if errno != EINTR { throw WorkFailure("cannot read \(name)", errno: errno) }
+    }
+  }
+
+  /// Whether `read` would return at once: bytes have arrived, or the end has.
+  var isReady: Bool {
+    if isAtEnd { return true }
+    var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&request, 1, 0) != 0
+  }
+
+  /// Whether a person is typing the text.
+  var isTerminal: Bool { isatty(descriptor) == 1 }
+}

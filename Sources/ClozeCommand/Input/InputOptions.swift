@@ -1,0 +1,187 @@
+import ArgumentParser
+import Cloze
+import Glibc
+
+/// How a file holds its texts.
+enum InputFormat: String, CaseIterable, ExpressibleByArgument {
+  /// One text a line.
+  case lines
+  /// One JSON object or array a line.
+  case jsonl
+  /// Fields between tabs.
+  case tsv
+  /// Fields between commas.
+  case csv
+
+  /// What the end of a file's name says.
+  init(path: String) {
+    let ending = path.split(separator: ".", omittingEmptySubsequences: false).last ?? ""
+    self = path.contains(".") ? InputFormat(rawValue: ending.lowercased()) ?? .lines : .lines
+  }
+}
+
+/// Where texts come from: the arguments, a file, or standard input.
+struct InputOptions: ParsableArguments {
+  @Argument(
+    help: ArgumentHelp("Texts. Without any they come from --input, or from standard input."))
+  var texts: [String] = []
+
+  @Option(
+    name: [.short, .long],
+    help: ArgumentHelp(
+      "Read texts from a file: one a line, or .jsonl, .tsv or .csv with --text. - is standard input.",
+      valueName: "file"))
+  var input: String?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      The field that holds the text: its name in the header or JSON object, or its number, \
+      counted from 1, where there is no header.
+      """, valueName: "field"))
+  var text: String?
+
+  @Option(help: ArgumentHelp("The field that holds the second text of a pair.", valueName: "field"))
+  var pair: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "How the input holds texts (default: as the file's name ends).", valueName: "format"))
+  var format: InputFormat?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "What stands between fields; \\t is a tab (default: a comma in .csv, else a tab).",
+      valueName: "s"))
+  var separator: String?
+
+  @Flag(name: .customLong("no-quotes"), help: "Quotes are text, not the bounds of a field.")
+  var noQuotes = false
+
+  @Flag(help: "The first line is a header, although fields are given by number.")
+  var header = false
+
+  func validate() throws {
+    guard texts.isEmpty else {
+      let options: [(String, Bool)] = [
+        ("--input", input != nil), ("--text", text != nil), ("--pair", pair != nil),
+        ("--format", format != nil), ("--separator", separator != nil),
+        ("--no-quotes", noQuotes), ("--header", header),
+      ]
+      if let (name, _) = options.first(where: \.1) {
+        throw ValidationError(
+          "\(name) is for files and standard input, but texts were given as arguments too")
+      }
+      return
+    }
+    for (name, value) in [("--text", text), ("--pair", pair)] {
+      if let value, Field(value) == nil {
+        throw ValidationError(
+          "\(name) \(value.isEmpty ? "is empty" : value): fields have a name, or count from 1")
+      }
+    }
+    if let separator {
+      let isSound =
+        !separator.isEmpty && !separator.utf8.contains { $0 == 0x22 || $0 == 0x0A || $0 == 0x0D }
+      guard isSound else {
+        throw ValidationError("--separator must not be empty nor hold a quote or a line end")
+      }
+    }
+  }
+
+  /// Fields are asked for where a file's name says nothing about them: they lie between tabs then.
+  private var resolvedFormat: InputFormat {
+    let named = format ?? input.map(InputFormat.init(path:)) ?? .lines
+    return named == .lines && format == nil && (text != nil || pair != nil) ? .tsv : named
+  }
+
+  /// Opens what was asked for.
+  ///
+  /// - Parameters:
+  ///   - argumentsArePairs: two arguments make one text.
+  ///   - needsPairs: every text must be a pair; plain lines are then two fields between tabs.
+  func source(argumentsArePairs: Bool = false, needsPairs: Bool = false) throws -> TextSource {
+    if !texts.isEmpty { return try argumentSource(arePairs: argumentsArePairs) }
+    var format = resolvedFormat
+    var wanted = text.flatMap(Field.init).map {
+      WantedFields(text: $0, pair: pair.flatMap(Field.init))
+    }
+    if needsPairs, format == .lines, self.format == nil {
+      format = .tsv
+      wanted = WantedFields(text: .number(1), pair: .number(2))
+    }
+    try validate(format, wanted, needsPairs: needsPairs)
+
+    let file = try FileBytes(path: input ?? "-")
+    if file.isTerminal {
+      StandardError.note("reading texts from the terminal, one a line; Ctrl-D ends")
+    }
+    let lines = LineReader(file)
+    guard format != .lines, let wanted else { return TextSource(lines: lines) }
+    if format == .jsonl {
+      return TextSource(jsonLines: JSONLinesReader(lines, wanted: wanted))
+    }
+    return TextSource(
+      delimited: DelimitedReader(
+        lines, separator: resolvedSeparator(format), quotes: !noQuotes, wanted: wanted,
+        hasHeader: header))
+  }
+
+  private func argumentSource(arePairs: Bool) throws -> TextSource {
+    guard arePairs else {
+      return TextSource(arguments: texts.map { Text($0) }, perText: 1)
+    }
+    guard texts.count % 2 == 0 else {
+      throw ValidationError("a pair is two arguments, but \(texts.count) were given")
+    }
+    let pairs = stride(from: 0, to: texts.count, by: 2).map { Text(texts[$0], texts[$0 + 1]) }
+    return TextSource(arguments: pairs, perText: 2)
+  }
+
+  private func validate(
+    _ format: InputFormat, _ wanted: WantedFields?, needsPairs: Bool
+  ) throws {
+    let name = input.map { $0 == "-" ? "standard input" : $0 } ?? "standard input"
+    if format == .jsonl || format == .lines {
+      let options = [
+        ("--separator", separator != nil), ("--no-quotes", noQuotes), ("--header", header),
+      ]
+      if let (option, _) = options.first(where: \.1) {
+        throw ValidationError(
+          format == .jsonl
+            ? "\(option) does not go with JSON lines"
+            : "\(option) is for separated fields: say which holds the text with --text FIELD")
+      }
+    }
+    if format == .lines {
+      guard text == nil, pair == nil else {
+        throw ValidationError("--text and --pair do not go with --format lines")
+      }
+      guard !needsPairs else { throw ValidationError("--format lines has no pairs") }
+      return
+    }
+    guard let wanted else {
+      throw ValidationError("\(name) has fields: say which holds the text with --text FIELD")
+    }
+    guard !needsPairs || wanted.pair != nil else {
+      throw ValidationError(
+        "\(name) has fields: say which holds the second text with --pair FIELD")
+    }
+  }
+
+  private func resolvedSeparator(_ format: InputFormat) -> String {
+    guard let separator else { return format == .csv ? "," : "\t" }
+    var resolved = ""
+    var rest = Substring(separator)
+    while let character = rest.popFirst() {
+      if character == "\\", rest.first == "t" {
+        rest.removeFirst()
+        resolved.append("\t")
+      } else {
+        resolved.append(character)
+      }
+    }
+    return resolved
+  }
+}

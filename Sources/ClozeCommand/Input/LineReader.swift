@@ -1,0 +1,139 @@
+import Glibc
+
+/// Cuts a file into lines of UTF-8, in memory that follows the longest line.
+///
+/// A line ends at LF or CR LF; the last one may end with the file. A byte-order mark at the start
+/// is skipped. A line that is not UTF-8, or longer than `maximumLength`, is an error that names the
+/// file and the line.
+struct LineReader {
+  /// One line, without what ends it.
+  struct Line {
+    let bytes: ArraySlice<UInt8>
+    /// Counted from 1.
+    let number: Int
+    /// LF, CR LF, or nothing where the file ends.
+    let ending: [UInt8]
+
+    var text: String { String(decoding: bytes, as: UTF8.self) }
+  }
+
+  /// The longest line that is read. No model looks at more than a few thousand bytes of a text; a
+  /// file without line ends would otherwise be pulled into memory whole.
+  static let defaultMaximumLength = 64 << 20
+
+  let file: FileBytes
+  private let maximumLength: Int
+  private var buffer: [UInt8]
+  /// What was read and not handed out yet lies in `buffer[start..<end]`; no LF before `searched`.
+  private var start = 0
+  private var searched = 0
+  private var end = 0
+  private var lineNumber = 0
+
+  init(
+    _ file: FileBytes, maximumLength: Int = LineReader.defaultMaximumLength, chunk: Int = 1 << 18
+  ) {
+    self.file = file
+    self.maximumLength = maximumLength
+    buffer = [UInt8](repeating: 0, count: max(chunk, 16))
+  }
+
+  /// Bytes of the file that lines were made of so far; it is read ahead of them.
+  var bytesConsumed: Int { file.bytesRead - (end - start) }
+
+  /// Whether `next` would return without waiting for the file.
+  var isReady: Bool { buffer[start..<end].contains(0x0A) || file.isReady }
+
+  mutating func next() throws(WorkFailure) -> Line? {
+    while true {
+      if let lineEnd = lineFeed() {
+        let first = start
+        start = lineEnd + 1
+        searched = start
+        let hasReturn = lineEnd > first && buffer[lineEnd - 1] == 0x0D
+        return try line(
+          from: first, to: hasReturn ? lineEnd - 1 : lineEnd,
+          ending: hasReturn ? [0x0D, 0x0A] : [0x0A])
+      }
+      guard end - start <= maximumLength else {
+        throw WorkFailure(
+          "\(file.name), line \(lineNumber + 1): longer than \(maximumLength) bytes")
+      }
+      if try !fill() {
+        guard end > start else { return nil }
+        let (first, last) = (start, end)
+        start = end
+        searched = end
+        // A file that holds nothing but a byte-order mark holds no line.
+        if lineNumber == 0, buffer[first..<last].elementsEqual(LineReader.byteOrderMark) {
+          return nil
+        }
+        return try line(from: first, to: last, ending: [])
+      }
+    }
+  }
+
+  private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+
+  /// The index of the next LF that is already in memory.
+  private mutating func lineFeed() -> Int? {
+    guard searched < end else { return nil }
+    let (from, count) = (searched, end - searched)
+    let distance = buffer.withUnsafeBytes { bytes -> Int? in
+      guard let base = bytes.baseAddress, let found = memchr(base + from, 0x0A, count) else {
+        return nil
+      }
+      return UnsafeRawPointer(found) - base
+    }
+    if distance == nil { searched = end }
+    return distance
+  }
+
+  private mutating func line(
+    from first: Int, to last: Int, ending: [UInt8]
+  ) throws(WorkFailure) -> Line {
+    lineNumber += 1
+    var first = first
+    var skipped = 0
+    if lineNumber == 1, buffer[first..<last].starts(with: LineReader.byteOrderMark) {
+      skipped = LineReader.byteOrderMark.count
+      first += skipped
+    }
+    guard last - first <= maximumLength else {
+      throw WorkFailure("\(file.name), line \(lineNumber): longer than \(maximumLength) bytes")
+    }
+    let bytes = buffer[first..<last]
+    if let offset = firstInvalidUTF8(in: bytes) {
+      throw WorkFailure(
+        "\(file.name), line \(lineNumber): not UTF-8 at byte offset \(offset + skipped) of the line"
+      )
+    }
+    return Line(bytes: bytes, number: lineNumber, ending: ending)
+  }
+
+  /// Reads more of the file behind what is there; false at its end.
+  private mutating func fill() throws(WorkFailure) -> Bool {
+    if start > 0 {
+      buffer.replaceSubrange(0..<(end - start), with: buffer[start..<end])
+      searched -= start
+      end -= start
+      start = 0
+    }
+    if end == buffer.count {
+      buffer.append(contentsOf: repeatElement(0, count: buffer.count))
+    }
+    let (from, file) = (end, file)
+    var failure: WorkFailure?
+    let count = buffer.withUnsafeMutableBytes { bytes -> Int in
+      do throws(WorkFailure) {
+        return try file.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[from...]))
+      } catch {
+        failure = error
+        return 0
+      }
+    }
+    if let failure { throw failure }
+    end += count
+    return count > 0
+  }
+}

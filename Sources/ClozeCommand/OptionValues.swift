@@ -1,0 +1,45 @@
+public import ArgumentParser
+public import Cloze
+public import ClozeTokenizer
+
+// How the library's choices are spelled on the command line: as in the other interfaces.
+
+extension ISA: ExpressibleByArgument {}
+extension Truncation: ExpressibleByArgument {}
+
+enum PrecisionName: String, CaseIterable, ExpressibleByArgument {
+  case int8
+  case float32
+
+  init(_ value: Precision) {
+    switch value {
+    case .int8: self = .int8
+    case .float32: self = .float32
+    }
+  }
+
+  var value: Precision {
+    switch self {
+    case .int8: .int8
+    case .float32: .float32
+    }
+  }
+}
+
+enum PoolingName: String, CaseIterable, ExpressibleByArgument {
+  case mean
+  case cls
+  case max
+  case meanSqrtLen = "mean_sqrt_len"
+  case pooler
+
+  var value: Pooling {
+    switch self {
+    case .mean: .mean
+    case .cls: .cls
+    case .max: .max
+    case .meanSqrtLen: .meanSqrtLen
+    case .pooler: .pooler
+    }
+  }
+}

@@ -1,0 +1,99 @@
+/// Writes the rows of a matrix to a NumPy file one after the other; how many there are need not be
+/// known before.
+///
+/// The header is reserved with a fixed length, and filled in at the end. Memory does not grow with
+/// the rows, and the file gets its name only in `finish`.
+///
+/// Source: NumPy's format description (`numpy.lib.format`), version 1.0.
+final class NPYWriter {
+  /// What an element is stored as, little-endian.
+  enum ElementType: String, CaseIterable {
+    case float32
+    case float16
+
+    var descriptor: String {
+      switch self {
+      case .float32: "<f4"
+      case .float16: "<f2"
+      }
+    }
+  }
+
+  let columns: Int
+  let elementType: ElementType
+  private(set) var rows = 0
+
+  private let file: AtomicFile
+  private var buffer: [UInt8] = []
+
+  /// Bytes of magic, version, header length and header together; a multiple of 64, as the format
+  /// asks for, with room for two numbers of 19 digits.
+  static let headerLength = 128
+
+  /// Begins the matrix in an empty file.
+  init(_ file: AtomicFile, columns: Int, elementType: ElementType) throws(WorkFailure) {
+    self.columns = columns
+    self.elementType = elementType
+    self.file = file
+    try append([UInt8](repeating: 0, count: Self.headerLength))
+  }
+
+  /// Appends rows, given end to end: `values.count` is a multiple of `columns`.
+  ///
+  /// float16 rounds to nearest, halfway cases to even; a finite value that would become infinite is
+  /// an error.
+  func append(rows values: some Collection<Float>) throws(WorkFailure) {
+    buffer.removeAll(keepingCapacity: true)
+    switch elementType {
+    case .float32:
+      buffer.reserveCapacity(values.count * 4)
+      for value in values {
+        withUnsafeBytes(of: value.bitPattern.littleEndian) { buffer.append(contentsOf: $0) }
+      }
+    case .float16:
+      buffer.reserveCapacity(values.count * 2)
+      for (index, value) in values.enumerated() {
+        let bits = halfBits(value)
+        if bits & 0x7FFF == 0x7C00, value.isFinite {
+          throw WorkFailure(
+            "row \(rows + index / max(columns, 1)): \(value) is too large for float16")
+        }
+        withUnsafeBytes(of: bits.littleEndian) { buffer.append(contentsOf: $0) }
+      }
+    }
+    try append(buffer)
+    if columns > 0 { rows += values.count / columns }
+  }
+
+  /// Writes the header and gives the file its name.
+  func finish() throws(WorkFailure) {
+    let header = Self.header(rows: rows, columns: columns, elementType: elementType)
+    var failure: WorkFailure?
+    header.withUnsafeBytes { bytes in
+      do throws(WorkFailure) { try file.overwriteStart(with: bytes) } catch { failure = error }
+    }
+    if let failure { throw failure }
+    try file.commit()
+  }
+
+  /// Everything before the first element.
+  static func header(rows: Int, columns: Int, elementType: ElementType) -> [UInt8] {
+    let dictionary =
+      "{'descr': '\(elementType.descriptor)', 'fortran_order': False, 'shape': (\(rows), \(columns)), }"
+    // Magic, version 1.0, and the length of what follows in two bytes.
+    let length = headerLength - 10
+    var bytes: [UInt8] = [0x93] + Array("NUMPY".utf8) + [1, 0]
+    bytes += [UInt8(truncatingIfNeeded: length), UInt8(truncatingIfNeeded: length >> 8)]
+    bytes += Array(dictionary.utf8)
+    bytes += [UInt8](repeating: 0x20, count: max(0, headerLength - 1 - bytes.count))
+    return bytes + [0x0A]
+  }
+
+  private func append(_ bytes: [UInt8]) throws(WorkFailure) {
+    var failure: WorkFailure?
+    bytes.withUnsafeBytes { bytes in
+      do throws(WorkFailure) { try file.write(bytes) } catch { failure = error }
+    }
+    if let failure { throw failure }
+  }
+}

@@ -1,0 +1,152 @@
+import Foundation
+import Testing
+
+/// What is left when the work can't be finished: a reason, and nothing half-written.
+@Suite struct FailureTests {
+  let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  @Test func namesFileLineAndReason() throws {
+    let files: [(name: String, content: [UInt8], options: [String], reason: String)] = [
+      ("a.txt", Array("ok\nb".utf8) + [0xFF], [], "line 2: not UTF-8 at byte offset 1 of the line"),
+      (
+        "a.csv", Array("x,y\n1,2\n".utf8), ["--text", "z"],
+        "line 1: no field \"z\" in the header: \"x\", \"y\""
+      ),
+      (
+        "a.tsv", Array("x\ty\n1\n".utf8), ["--text", "2"], "line 2: 1 field, field 2 was asked for"
+      ),
+      (
+        "a.jsonl", Array("{\"x\": \"1\"}\n{\"x\": }\n".utf8), ["--text", "x"],
+        "line 2: byte offset 6: not a JSON value"
+      ),
+    ]
+    for file in files {
+      let path = try folder.write(file.content, to: file.name)
+      let output = folder.file("v.npy")
+      let run = try CommandRun(["embed", "--input", path, "--output", output] + file.options)
+      #expect(run.status == 1)
+      #expect(run.output.isEmpty)
+      #expect(run.errors == "cloze: \(path), \(file.reason)\n")
+    }
+    #expect(folder.names == files.map(\.name).sorted())
+  }
+
+  @Test func namesFilesThatAreNotThere() throws {
+    for arguments in [
+      ["embed", "--input", "/nonexistent/a.txt"], ["embed", "--model", "/nonexistent/a.onnx", "a"],
+      ["embed", "--output", "/nonexistent/a.npy", "a"],
+      ["tokenize", "--tokenizer", "/nonexistent/vocab.txt", "a"],
+    ] {
+      let run = try CommandRun(arguments)
+      #expect(run.status == 1)
+      #expect(run.output.isEmpty)
+      #expect(run.errors.contains("/nonexistent/"))
+      #expect(run.errors.lowercased().contains("no such file"), "\(run.errors)")
+    }
+  }
+
+  @Test func saysThatADiskIsFull() throws {
+    for command in [
+      "embed a", "encode a", "tokenize a", "fill-mask 'a [MASK]'", "next-sentence a b", "inspect",
+      "--help",
+    ] {
+      let run = try CommandRun(shell: "\"$cloze\" \(command) >/dev/full")
+      #expect(run.status == 1)
+      #expect(run.errors == "cloze: cannot write to standard output: No space left on device\n")
+    }
+    let device = try CommandRun(["embed", "--output", "/dev/full", "a"])
+    #expect(device.status == 1)
+    #expect(device.errors == "cloze: cannot write to /dev/full: No space left on device\n")
+  }
+
+  @Test func keepsTheOldFileWhenWritingFails() throws {
+    let output = try folder.write("before", to: "v.npy")
+    let texts = try folder.write(String(repeating: "a\n", count: 60), to: "texts.txt")
+    // No file may grow beyond some kilobytes: less than the vectors take.
+    let run = try CommandRun(
+      shell: "ulimit -f 16; exec \"$cloze\" embed --input '\(texts)' --output '\(output)'")
+    #expect(run.status == 1)
+    #expect(!run.wasKilled)
+    #expect(run.errors == "cloze: cannot write to \(output): File too large\n")
+    #expect(folder.names == ["texts.txt", "v.npy"])
+    #expect(try folder.bytes(of: "v.npy") == Array("before".utf8))
+  }
+
+  @Test func endsQuietlyWhenNobodyReads() throws {
+    let texts = try folder.write(String(repeating: "a\n", count: 3000), to: "texts.txt")
+    for command in ["tokenize", "embed --dimensions 1 --max-tokens 2"] {
+      let run = try CommandRun(shell: "\"$cloze\" \(command) --input '\(texts)' | head -1")
+      #expect(run.lines.count == 1)
+      #expect(run.errors.isEmpty)
+      // The same where the signal is ignored, as some programs leave it.
+      let ignoring = try CommandRun(
+        shell: "trap '' PIPE; \"$cloze\" \(command) --input '\(texts)' | head -1")
+      #expect(ignoring.lines.count == 1)
+      #expect(ignoring.errors.isEmpty)
+    }
+  }
+
+  /// Ctrl-C and the like while texts still come in.
+  @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
+  func leavesNothingWhenInterrupted(_ number: Int32) throws {
+    _ = try folder.write("before", to: "v.npy")
+    let process = CommandRun.process(["embed", "--output", folder.file("v.npy")])
+    let pipe = Pipe()
+    process.standardInput = pipe
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    try pipe.fileHandleForWriting.write(contentsOf: Data(String(repeating: "a\n", count: 30).utf8))
+    // Until vectors are being written.
+    func hasBegun() -> Bool {
+      folder.names.contains { name in
+        guard name.hasPrefix(".cloze-") else { return false }
+        return ((try? folder.bytes(of: name))?.count ?? 0) > 128
+      }
+    }
+    let begin = Date()
+    while !hasBegun(), Date().timeIntervalSince(begin) < 60 { usleep(10_000) }
+    #expect(hasBegun())
+    kill(process.processIdentifier, number)
+    let signalled = Date()
+    process.waitUntilExit()
+    #expect(Date().timeIntervalSince(signalled) < 5)
+    #expect(process.terminationReason == .uncaughtSignal)
+    #expect(process.terminationStatus == number)
+    #expect(folder.names == ["v.npy"])
+    #expect(try folder.bytes(of: "v.npy") == Array("before".utf8))
+    try? pipe.fileHandleForWriting.close()
+  }
+
+  @Test func staysAliveWhereSignalsAreIgnored() throws {
+    // As under nohup: the shell ignores the signal, and the command inherits that.
+    let output = folder.file("v.npy")
+    let run = try CommandRun(
+      shell: """
+        trap '' HUP; mkfifo '\(folder.path)/in'
+        "$cloze" embed --input '\(folder.path)/in' --output '\(output)' & 
+        exec 3>'\(folder.path)/in'; sleep 1; kill -HUP $!; echo text >&3; exec 3>&-; wait $!
+        """)
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(try folder.bytes(of: "v.npy").count == 128 + 256 * 4)
+  }
+
+  /// A program that writes a line and waits for the answer gets it before it writes the next.
+  @Test func answersLineByLine() throws {
+    let process = CommandRun.process(["embed", "--dimensions", "2"])
+    let (input, output) = (Pipe(), Pipe())
+    process.standardInput = input
+    process.standardOutput = output
+    try process.run()
+    for text in ["one", "two", "three"] {
+      try input.fileHandleForWriting.write(contentsOf: Data("\(text)\n".utf8))
+      var answer = Data()
+      while answer.last != 0x0A { answer += output.fileHandleForReading.availableData }
+      #expect(String(decoding: answer, as: UTF8.self).split(separator: " ").count == 2)
+    }
+    try input.fileHandleForWriting.close()
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0)
+  }
+}
