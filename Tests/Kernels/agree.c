@@ -66,7 +66,7 @@ static uint64_t product(const cloze_kernels *variant, const cloze_matrix_kernels
     float *x = values(m * k), *w = values(n * k), *smoothing = values(k), *bias = memory(nn * 4), *c = memory(m * n * 4);
     for (size_t i = 0; i < n; i++) bias[i] = value();
     for (size_t i = n; i < nn; i++) bias[i] = 0;
-    cloze_packed_rows a = {memory(m * kk * (size_t)kernels->row_element_size), memory(m * 4), memory(m * 4)};
+    cloze_packed_rows a = {memory(kernels->packed_rows_size(m, k)), memory(m * 4), memory(m * 4)};
     char *panels = memory(nn * kk * (size_t)kernels->column_element_size);
     int32_t *sum = memory(nn * 4);
     float *scale = memory(nn * 4);

@@ -9,11 +9,48 @@
 #define NAME(operator) cloze_##operator##__avx2
 #define MR 6
 #define NR 16
-#define KR 2
-#include "../lanes/lanes.h"
+#define KR 4
+#define SPLIT_ROWS
+#include "split_rows.h"
 
-/* Activations are int16: `vpmaddwd` multiplies pairs exactly, where `vpmaddubsw` on bytes would saturate. */
-INLINE void int8_rows(const size_t rows, size_t steps, const char *a, const char *b, int32_t *c) {
+/* c = a b for activations that are split (split_rows.h). A product takes three instructions for 32 multiplications:
+ * bytes to int16 pairs, these to int32, and the sum. */
+INLINE void split_tile_rows(const size_t rows, size_t k, const char *a, const char *b, int32_t *c) {
+  const split_row *header = (const split_row *)a;
+  const char *cut = a + rows * sizeof(split_row), *weights = b;
+  __m256i sum[MR][2], ones = _mm256_set1_epi16(1);
+  for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_set1_epi32((int32_t)header[r].offset);
+  for (size_t p = 0; p < k; p += KR, cut += rows * 4, b += 64) {
+    __m256i w0 = _mm256_loadu_si256((const __m256i *)b), w1 = _mm256_loadu_si256((const __m256i *)(b + 32));
+#pragma clang loop unroll(full)
+    for (size_t r = 0; r < rows; r++) {
+      int32_t four;
+      memcpy(&four, cut + r * 4, 4);
+      __m256i x = _mm256_set1_epi32(four);
+      sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(_mm256_maddubs_epi16(w0, x), ones));
+      sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(_mm256_maddubs_epi16(w1, x), ones));
+    }
+  }
+  __m256i byte = _mm256_set1_epi32(0xff);
+  for (size_t r = 0; r < rows; r++) {
+    const uint32_t *list = SPLIT_LIST(a, rows, r, k);
+    for (size_t i = 0; i < header[r].count; i++) {
+      uint32_t p = list[i] >> 16;
+      __m128i shift = _mm_cvtsi32_si128((int32_t)(p % 4 * 8));
+      __m256i rest = _mm256_set1_epi32((int32_t)(list[i] & 0xffff)); /* the other half of a pair is 0 */
+      const __m256i *from = (const __m256i *)(weights + p / 4 * 64);
+      __m256i w0 = _mm256_and_si256(_mm256_srl_epi32(_mm256_loadu_si256(from), shift), byte);
+      __m256i w1 = _mm256_and_si256(_mm256_srl_epi32(_mm256_loadu_si256(from + 1), shift), byte);
+      sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(w0, rest));
+      sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(w1, rest));
+    }
+    _mm256_store_si256((__m256i *)(c + r * NR), sum[r][0]);
+    _mm256_store_si256((__m256i *)(c + r * NR + 8), sum[r][1]);
+  }
+}
+
+/* The same for activations of int16, as attention has them: its rows are short and spread over their whole range. */
+INLINE void int16_rows(const size_t rows, size_t steps, const char *a, const char *b, int32_t *c) {
   __m256i sum[MR][2];
   for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
   for (size_t p = 0; p < steps; p++, a += rows * 4, b += 32) {
@@ -63,8 +100,14 @@ INLINE void float_rows(const size_t rows, size_t k, const float *a, const float 
     default: f(1);            \
   }
 
-static void int8_tile(size_t rows, size_t steps, const char *a, const char *b, int32_t *c) {
-#define CALL(n) int8_rows(n, steps, a, b, c)
+static void split_tile(size_t rows, size_t k, const char *a, const char *b, int32_t *c) {
+#define CALL(n) split_tile_rows(n, k, a, b, c)
+  EACH_ROW_COUNT(CALL)
+#undef CALL
+}
+
+static void int16_tile(size_t rows, size_t steps, const char *a, const char *b, int32_t *c) {
+#define CALL(n) int16_rows(n, steps, a, b, c)
   EACH_ROW_COUNT(CALL)
 #undef CALL
 }
@@ -75,10 +118,11 @@ static void float_tile(size_t rows, size_t k, const float *a, const float *b, fl
 #undef CALL
 }
 
-#define tile int8_tile
+#define ATTENTION_KR 2
+#define attention_tile int16_tile
+#define tile split_tile
 #include "../lanes/int8.inc"
 #undef tile
-#undef UP
 #define tile float_tile
 #include "../lanes/float32.inc"
 

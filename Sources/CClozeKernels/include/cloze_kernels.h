@@ -28,7 +28,7 @@ typedef enum cloze_activation {
 } cloze_activation;
 
 /* A matrix of activations, packed for the left side of a product: panels of mr rows, the last one with the rows that
- * are left, each [ceil(k / kr)][rows][kr] elements and zeros beyond k. */
+ * are left. How a panel lies is the variant's own affair. */
 typedef struct cloze_packed_rows {
   void *panels;
   float *_Nullable scale;  /* [m] int8 only */
@@ -58,8 +58,10 @@ typedef struct cloze_epilogue {
  * float32: c[i, j] = fma chain over p = 0, 1, ..., k - 1 starting from 0, plus bias. */
 typedef struct cloze_matrix_kernels {
   int32_t mr, nr, kr;
-  int32_t row_element_size;    /* bytes of an element of cloze_packed_rows */
   int32_t column_element_size; /* bytes of an element of cloze_packed_columns */
+
+  /* Bytes that the panels of cloze_packed_rows take for m rows of k. */
+  size_t (*packed_rows_size)(size_t m, size_t k);
 
   /* Packs x [m, k] f32, multiplied by `inverse_smoothing` [k] where that is not NULL. int8 quantizes each row:
    *   scale = (max - min) / 255, zero = round(-min / scale), q = clamp(round(x / scale) + zero, 0, 255)

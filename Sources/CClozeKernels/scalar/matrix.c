@@ -30,9 +30,10 @@ static void float_tile(size_t rows, size_t k, const float *a, const float *b, fl
     }
 }
 
-#define tile int8_tile
+#define ATTENTION_KR KR
+#define attention_tile int8_tile
+#define tile(rows, k, a, b, c) int8_tile(rows, GROUPS(k), a, b, c)
 #include "../lanes/int8.inc"
 #undef tile
-#undef UP
 #define tile float_tile
 #include "../lanes/float32.inc"

@@ -1,0 +1,46 @@
+/* Activations for `vpmaddubsw`, split so that it cannot saturate.
+ *
+ * The instruction multiplies u8 by s8 and adds neighbouring products in int16, saturating: twice as much work as a
+ * product of int16, but 255 x 127 x 2 does not fit. Here the unsigned side are the weights, w + 128 in 1 ... 255, and the
+ * signed side centred activations c = q - zero. A pair (c0, c1) is safe if |c0| + |c1| <= 127, as 127 x 255 < 2^15. That
+ * is nearly every pair of a real row, whose range a few values stretch. In any other pair both are cut to -64 ... 64 and
+ * what is cut off, r = c - cut, goes to a list that the tile adds one by one. All sums are modulo 2^32 and their total
+ * fits int32, so that the result is exact:
+ *
+ *   sum c w = sum cut (w + 128) + sum r (w + 128) - 128 sum c
+ *
+ * A panel: for each row { -128 sum c, length of its list }, then the groups of four cut values, then a list for each row
+ * with room for k (rounded up to 4) entries, p << 16 | (uint16) r. */
+#include "../lanes/groups.h"
+
+typedef struct {
+  uint32_t offset;
+  uint32_t count;
+} split_row;
+
+#define SPLIT_LIST(panel, rows, r, k) \
+  ((uint32_t *)((char *)(panel) + (rows) * (sizeof(split_row) + UP(k, 4)) + (r) * UP(k, 4) * 4))
+#define SPLIT_BYTES(rows, k) ((rows) * (sizeof(split_row) + UP(k, 4) * 5))
+
+/* Puts centred values p ... p + 15 of row r of a panel, of which those beyond k are zero. The row's header must have been
+ * zeroed before the first. */
+INLINE void put_split(char *panel, size_t rows, size_t r, size_t p, size_t k, i32x16 c) {
+  split_row *header = (split_row *)panel + r;
+  i16x16 v = __builtin_convertvector(c, i16x16);
+  i16x16 magnitude = __builtin_elementwise_max(v, -v);
+  i16x16 other = __builtin_shufflevector(magnitude, magnitude, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+  i16x16 unsafe = magnitude + other > 127;
+  i16x16 limit = (i16x16){0} + 64;
+  i16x16 cut = __builtin_elementwise_min(__builtin_elementwise_max(v, -limit), limit);
+  cut = (cut & unsafe) | (v & ~unsafe);
+  i8x16 b = __builtin_convertvector(cut, i8x16);
+  size_t groups = p + LANES <= k ? 4 : (k - p + 3) / 4;
+  put_groups(panel + rows * sizeof(split_row) + p * rows + r * 4, rows, &b, groups);
+
+  header->offset -= 128u * (uint32_t)__builtin_reduce_add(c);
+  i16x16 rest = v - cut;
+  if (!__builtin_reduce_or(rest)) return;
+  uint32_t *list = SPLIT_LIST(panel, rows, r, k);
+  for (int i = 0; i < LANES; i++)
+    if (rest[i]) list[header->count++] = (uint32_t)(p + (size_t)i) << 16 | (uint16_t)rest[i];
+}

@@ -1,0 +1,36 @@
+/* How quantized activations lie in a panel: groups of four bytes, one for each row in turn, that hold KR neighbouring
+ * values of a row: four u8, or two int16 for products of int16. */
+#ifndef CLOZE_GROUPS_H
+#define CLOZE_GROUPS_H
+
+#include "lanes.h"
+
+#define UP(x, to) (((x) + (to) - 1) / (to) * (to))
+
+/* Writes the first `bytes` of 16 converted values, whole groups, `stride` groups apart. */
+INLINE void put_groups(char *to, size_t stride, const void *from, size_t groups) {
+  const char *bytes = from;
+  for (size_t g = 0; g < groups; g++) memcpy(to + g * stride * 4, bytes + g * 4, 4);
+}
+
+/* Puts values p ... p + 15 of a row of k, of which those beyond k are zero, into their groups; `to` is the row's first
+ * group. */
+INLINE void put_u8(char *to, size_t stride, size_t p, size_t k, i32x16 q) {
+  u8x16 b = __builtin_convertvector((u32x16)q, u8x16);
+  if (p + LANES <= k) put_groups(to + p * stride, stride, &b, 4);
+  else put_groups(to + p * stride, stride, &b, (k - p + 3) / 4);
+}
+
+INLINE void put_i16(char *to, size_t stride, size_t p, size_t k, i32x16 q) {
+  i16x16 b = __builtin_convertvector(q, i16x16);
+  if (p + LANES <= k) put_groups(to + p * 2 * stride, stride, &b, 8);
+  else put_groups(to + p * 2 * stride, stride, &b, (k - p + 1) / 2);
+}
+
+INLINE f32x16 row_at(const float *x, const float *factor, size_t i, size_t n) {
+  f32x16 v = n == LANES ? load(x + i) : load_some(x + i, n, 0);
+  if (factor) v *= n == LANES ? load(factor + i) : load_some(factor + i, n, 0);
+  return v;
+}
+
+#endif
