@@ -71,7 +71,7 @@ final class Scratch {
     let headInput = try place(tokens, width, float)
     let headOutput = try place(tokens, width, float)
     let first = at
-    let packed = try place(rows, inner, Int(matrix.row_element_size))
+    let packed = try place(matrix.packed_rows_size(rows, inner))
     let scale = try place(rows, float)
     let zero = try place(rows, MemoryLayout<Int32>.size)
     let intermediate = try place(rows, inner, float)

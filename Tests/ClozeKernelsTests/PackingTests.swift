@@ -13,6 +13,7 @@ import Testing
         product.gap = k % 3
         if k % 2 == 0 { product.inverseSmoothing = (0..<k).map { _ in random.float(0.1...3) } }
         let packed = product.packRows(variant, .int8)
+        let all = packed.integers
         for i in 0..<m {
           let row = (0..<k).map { product.x[i * k + $0] * (product.inverseSmoothing?[$0] ?? 1) }
           let range = Double(max(row.max() ?? 0, 0)) - Double(min(row.min() ?? 0, 0))
@@ -22,7 +23,7 @@ import Testing
           } else {
             #expect(scale == 1)
           }
-          let integers = (0..<k).map { packed.integer(i, $0) }
+          let integers = Array(all[(i * k)..<((i + 1) * k)])
           #expect((integers.max() ?? 0) - (integers.min() ?? 0) <= 255)
           let off = (0..<k).first {
             abs(Double(integers[$0]) * scale - Double(row[$0])) > scale * (0.5 + 255 * 8 * unit)

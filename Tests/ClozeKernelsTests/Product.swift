@@ -90,8 +90,7 @@ final class PackedRows {
 
   init(m: Int, k: Int, kernels: cloze_matrix_kernels) {
     (self.m, self.k, self.kernels) = (m, k, kernels)
-    let depth = roundedUp(k, to: Int(kernels.kr))
-    panels = GuardedBuffer(count: m * depth * Int(kernels.row_element_size))
+    panels = GuardedBuffer(count: kernels.packed_rows_size(m, k))
     scale = GuardedBuffer(count: m)
     zero = GuardedBuffer(count: m)
   }
@@ -100,20 +99,35 @@ final class PackedRows {
     cloze_packed_rows(panels: panels.pointer, scale: scale.pointer, zero: zero.pointer)
   }
 
-  /// int8: what is stored for element p of row i, less the row's zero point.
-  func integer(_ i: Int, _ p: Int) -> Int32 {
-    let (mr, kr) = (Int(kernels.mr), Int(kernels.kr))
-    let depth = roundedUp(k, to: kr)
-    let first = i / mr * mr
-    let rows = min(mr, m - first)
-    let element = first * depth + (p / kr * rows + i - first) * kr + p % kr
-    let raw = UnsafeRawPointer(panels.pointer)
-    let stored =
-      kernels.row_element_size == 1
-      ? Int32(raw.load(fromByteOffset: element, as: UInt8.self))
-      : Int32(raw.loadUnaligned(fromByteOffset: 2 * element, as: Int16.self))
-    return stored - zero.pointer[i]
+  /// int8: the quantized elements less their row's zero point, [m, k]. How panels lie is each variant's own affair,
+  /// so they are read through products with unit columns.
+  var integers: [Int32] {
+    let nr = Int(kernels.nr)
+    var result = [Int32](repeating: 0, count: m * k)
+    var c = [Float](repeating: 0, count: m * nr)
+    let panel = GuardedBuffer<Int8>(count: nr * roundedUp(k, to: Int(kernels.kr)))
+    var sum = [Int32](repeating: 0, count: nr)
+    let ones = [Float](repeating: 1, count: max(nr, m))
+    // With scales of 1 a product is the integer itself.
+    var rowOnes = ones
+    for first in stride(from: 0, to: k, by: nr) {
+      let count = min(nr, k - first)
+      var units = [Int8](repeating: 0, count: nr * k)
+      for j in 0..<count { units[j * k + first + j] = 1 }
+      kernels.pack_columns(units, k, count, k, panel.pointer, &sum)
+      sum.withUnsafeBufferPointer { sum in
+        ones.withUnsafeBufferPointer { ones in
+          let columns = cloze_packed_columns(panels: panel.pointer, scale: ones.baseAddress, sum: sum.baseAddress)
+          let plain = rowOnes.withUnsafeMutableBufferPointer {
+            cloze_packed_rows(panels: panels.pointer, scale: $0.baseAddress, zero: zero.pointer)
+          }
+          kernels.multiply(m, count, k, plain, columns, cloze_epilogue(bias: nil, activation: 0), &c, nr)
+        }
+      }
+      for i in 0..<m {
+        for j in 0..<count { result[i * k + first + j] = Int32(c[i * nr + j]) }
+      }
+    }
+    return result
   }
-
-  var integers: [Int32] { (0..<m).flatMap { i in (0..<k).map { integer(i, $0) } } }
 }
