@@ -3,33 +3,31 @@ internal import CClozeSupport
 
 /// What a thread does with one piece of work.
 extension Encoder {
-  /// hidden = norm(word + position + token type), for `count` tokens of the chunk from `at` on.
-  func embed(_ chunk: Chunk, _ at: Int, _ count: Int, _ shared: Scratch.Shared, _ own: Scratch.Own) {
+  /// target [D] = norm(word + position + token type) of one token of the chunk.
+  func embed(
+    _ chunk: Chunk, _ token: Int, _ shared: Scratch.Shared, _ own: Scratch.Own,
+    to target: UnsafeMutablePointer<Float>
+  ) {
     let weights = model.weights
     let width = model.info.hiddenSize
-    let start = chunk.offsets[0]
-    for token in at..<(at &+ count) {
-      let id = Int(chunk.ids[start &+ token])
-      let type = Int(chunk.typeIDs?[start &+ token] ?? 0)
-      var row: UnsafeRawPointer
-      if let columns = weights.word.columns {
-        matrix.unpack_column(columns.panels, width, id, own.word)
-        row = UnsafeRawPointer(own.word)
-      } else if let rows = weights.word.rows {
-        row = rows + id &* width &* Int(matrix.column_element_size)
-      } else {
-        return
-      }
-      let quantized = weights.word.scale != nil
-      kernels.rows.embedding_sum(
-        quantized ? row.assumingMemoryBound(to: Int8.self) : nil, weights.word.scale?[id] ?? 1,
-        quantized ? nil : row.assumingMemoryBound(to: Float.self),
-        weights.position + Int(shared.position[token]) &* width, weights.tokenType + type &* width, width,
-        own.block)
-      kernels.rows.layernorm(
-        own.block, width, nil, 0, weights.norm.gamma, weights.norm.beta, weights.norm.epsilon, 1, width,
-        shared.hidden + token &* width, width)
+    let id = Int(chunk.ids[chunk.offsets[0] &+ token])
+    let type = Int(chunk.typeIDs?[chunk.offsets[0] &+ token] ?? 0)
+    let row: UnsafeRawPointer
+    if let columns = weights.word.columns {
+      matrix.unpack_column(columns.panels, width, id, own.word)
+      row = UnsafeRawPointer(own.word)
+    } else if let rows = weights.word.rows {
+      row = rows + id &* width &* Int(matrix.column_element_size)
+    } else {
+      return
     }
+    let quantized = weights.word.scale != nil
+    kernels.rows.embedding_sum(
+      quantized ? row.assumingMemoryBound(to: Int8.self) : nil, weights.word.scale?[id] ?? 1,
+      quantized ? nil : row.assumingMemoryBound(to: Float.self),
+      weights.position + Int(shared.position[token]) &* width, weights.tokenType + type &* width, width, target)
+    kernels.rows.layernorm(
+      target, width, nil, 0, weights.norm.gamma, weights.norm.beta, weights.norm.epsilon, 1, width, target, width)
   }
 
   /// target [count, outputs] with row stride ld = activation(source [count, inputs] W + b).

@@ -21,6 +21,8 @@ final class Encoder {
   let threads: Int
   let scratch = Scratch()
 
+  static let narrowRows = environment("CLOZE_NARROW").flatMap { Int($0) } ?? 16
+
   /// A chunk: its tokens, and where its sequences begin.
   struct Chunk {
     var ids: UnsafePointer<Int32>
@@ -87,7 +89,7 @@ final class Encoder {
         at &+= 1
       }
     }
-    try run(.layers(chunk), rows: chunk.tokens)
+    try run(.layers(chunk), rows: chunk.tokens, together: true)
     capture(model.weights.layers.count, chunk, shared)
   }
 
@@ -96,15 +98,19 @@ final class Encoder {
     _ dense: Weights.Dense, activation: Int32, source: UnsafePointer<Float>, rows: Int,
     target: UnsafeMutablePointer<Float>
   ) throws(ClozeError) {
-    try run(.dense(dense, activation: activation, source: source, rows: rows, target: target), rows: rows)
+    // Waking threads takes as long as some million multiplications.
+    let isLarge = Double(rows) * Double(dense.inputs) * Double(dense.outputs) > 4e6
+    try run(
+      .dense(dense, activation: activation, source: source, rows: rows, target: target), rows: rows,
+      together: isLarge)
   }
 
-  private func run(_ job: Job, rows: Int) throws(ClozeError) {
+  private func run(_ job: Job, rows: Int, together: Bool) throws(ClozeError) {
     self.job = job
     step = blockRows(of: rows)
     defer { self.job = nil }
     let error = cloze_team_run(
-      team, 1,
+      team, together ? 1 : 0,
       { context, thread in
         guard let context else { return }
         Unmanaged<Encoder>.fromOpaque(context).takeUnretainedValue().work(Int(thread))
@@ -115,13 +121,10 @@ final class Encoder {
     guard cloze_team_stopped(team) == 0 else { throw ClozeError(.cancelled, "cancelled") }
   }
 
-  /// Blocks as equal as whole panels allow, as many for each thread, none beyond what scratch holds.
+  /// Rows of a block: as many blocks for each thread, none larger than what scratch holds.
   private func blockRows(of rows: Int) -> Int {
-    let panel = Int(matrix.mr)
-    let panels = (rows &+ panel &- 1) / panel
-    let most = max(model.blockRows / panel, 1)
-    let blocks = max((panels &+ threads &* most &- 1) / (threads &* most) &* threads, 1)
-    return max((panels &+ blocks &- 1) / blocks, 1) &* panel
+    let blocks = max((rows &+ threads &* model.blockRows &- 1) / (threads &* model.blockRows) &* threads, 1)
+    return max((rows &+ blocks &- 1) / blocks, 1)
   }
 
   private func work(_ thread: Int) {
@@ -130,7 +133,8 @@ final class Encoder {
     guard let job, let shared = scratch.shared, thread < scratch.own.count else { return }
     let own = scratch.own[thread]
     switch job {
-    case .layers(let chunk): layers(chunk, shared, own, thread)
+    case .layers(let chunk):
+      if isNarrow(chunk) { narrow(chunk, shared, own, thread) } else { layers(chunk, shared, own, thread) }
     case .dense(let dense, let activation, let source, let rows, let target):
       // A few rows are not enough for all threads: the columns are shared out too.
       let slice = max(dense.outputs / (4 &* threads), 1).roundedUp(to: Int(matrix.nr))
@@ -150,7 +154,7 @@ final class Encoder {
     let layers = model.weights.layers
     guard let first = layers.first else { return }
     blocks(of: tokens) { at, count, _ in
-      embed(chunk, at, count, shared, own)
+      for token in at..<(at &+ count) { embed(chunk, token, shared, own, to: shared.hidden + token &* width) }
       apply(
         first.queryKeyValue, 0, shared.hidden + at &* width, count, shared.queryKeyValue + at &* (3 &* width),
         3 &* width, own)

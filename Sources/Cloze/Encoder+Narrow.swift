@@ -1,0 +1,58 @@
+internal import CClozeKernels
+internal import CClozeSupport
+
+/// A few rows on several threads: each thread computes some columns of every product.
+///
+/// With few rows a run waits for weights, not for arithmetic; shared out by rows, every thread would
+/// read all of them. By columns each weight is read once, always by the same thread, whose cache
+/// keeps it where it fits. The price are three more barriers a layer, and that every thread
+/// normalizes and packs all rows for itself.
+extension Encoder {
+  /// Whether a chunk is to be computed by columns.
+  func isNarrow(_ chunk: Chunk) -> Bool {
+    threads > 1 && chunk.tokens <= min(Self.narrowRows, model.blockRows)
+  }
+
+  func narrow(_ chunk: Chunk, _ shared: Scratch.Shared, _ own: Scratch.Own, _ thread: Int) {
+    let tokens = chunk.tokens
+    let width = model.info.hiddenSize
+    // Every thread has the whole state; products meet in shared memory.
+    let state = own.block
+    let product = shared.headOutput
+    let intermediate = scratch.own[0].intermediate
+    for token in 0..<tokens { embed(chunk, token, shared, own, to: state + token &* width) }
+    for (index, layer) in model.weights.layers.enumerated() {
+      share(layer.queryKeyValue, 0, state, tokens, shared.queryKeyValue, own, thread)
+      if cloze_team_barrier(team) != 0 { return }
+      if thread == 0, chunk.captures.count > 0 {
+        shared.hidden.update(from: state, count: tokens &* width)
+        capture(index, chunk, shared)
+      }
+      attend(layer, chunk, shared, own)
+      if cloze_team_barrier(team) != 0 { return }
+      share(layer.attentionOutput, 0, shared.context, tokens, product, own, thread)
+      if cloze_team_barrier(team) != 0 { return }
+      normalize(product, plus: state, layer.attentionNorm, tokens, to: state)
+      share(layer.intermediate, layer.activation, state, tokens, intermediate, own, thread)
+      if cloze_team_barrier(team) != 0 { return }
+      share(layer.output, 0, intermediate, tokens, product, own, thread)
+      if cloze_team_barrier(team) != 0 { return }
+      normalize(product, plus: state, layer.outputNorm, tokens, to: state)
+    }
+    if thread == 0 { shared.hidden.update(from: state, count: tokens &* width) }
+  }
+
+  /// This thread's columns of target [rows, outputs] = activation(source [rows, inputs] W + b).
+  private func share(
+    _ dense: Weights.Dense, _ activation: Int32, _ source: UnsafePointer<Float>, _ rows: Int,
+    _ target: UnsafeMutablePointer<Float>, _ own: Scratch.Own, _ thread: Int
+  ) {
+    let panel = Int(matrix.nr)
+    let panels = (dense.outputs &+ panel &- 1) / panel
+    let first = panels &* thread / threads &* panel
+    let last = min(panels &* (thread &+ 1) / threads &* panel, dense.outputs)
+    if first >= last { return }
+    apply(
+      dense.columns(first, last &- first, matrix), activation, source, rows, target + first, dense.outputs, own)
+  }
+}
