@@ -36,6 +36,7 @@ struct RootCommand: ParsableCommand {
 @main
 enum Entry {
   static func main() {
+    occupyStandardDescriptors()
     exit(run())
   }
 
@@ -68,6 +69,17 @@ enum Entry {
       return code.rawValue
     } catch {
       return finish(error)
+    }
+  }
+
+  /// Makes sure that no file gets the number of a standard stream that the program was started
+  /// without: what is meant for that stream would end up in the file. Reading from standard input
+  /// and writing to standard output still fail.
+  private static func occupyStandardDescriptors() {
+    for (descriptor, mode) in [(0, O_WRONLY), (1, O_RDONLY), (2, O_WRONLY)] as [(Int32, Int32)]
+    where fcntl(descriptor, F_GETFD) == -1 {
+      // The lowest free number is taken, and those below are in use.
+      _ = open("/dev/null", mode)
     }
   }
 

@@ -74,15 +74,31 @@ import Testing
     #expect(try folder.bytes(of: "v.npy") == Array("before".utf8))
   }
 
+  @Test func keepsStandardStreamsOutOfFiles() throws {
+    let output = folder.file("v.npy")
+    let run = try CommandRun(
+      shell: "\"$cloze\" embed --dimensions 2 --max-tokens 3 'a b c' --output '\(output)' >&- 2>&-")
+    #expect(run.status == 0)
+    // Header and two numbers; not the note that a text was cut.
+    #expect(try folder.bytes(of: "v.npy").count == 128 + 8)
+    let closed = try CommandRun(shell: "\"$cloze\" tokenize a >&-")
+    #expect(closed.status == 1)
+    #expect(closed.errors == "cloze: cannot write to standard output: Bad file descriptor\n")
+    let unread = try CommandRun(shell: "\"$cloze\" tokenize <&-")
+    #expect(unread.status == 1)
+    #expect(unread.errors == "cloze: cannot read standard input: Bad file descriptor\n")
+  }
+
   @Test func endsQuietlyWhenNobodyReads() throws {
-    let texts = try folder.write(String(repeating: "a\n", count: 3000), to: "texts.txt")
-    for command in ["tokenize", "embed --dimensions 1 --max-tokens 2"] {
-      let run = try CommandRun(shell: "\"$cloze\" \(command) --input '\(texts)' | head -1")
+    // More than a pipe holds, of either.
+    let many = try folder.write(String(repeating: "a\n", count: 3000), to: "many.txt")
+    let few = try folder.write(String(repeating: "a\n", count: 100), to: "few.txt")
+    for command in ["tokenize --input '\(many)'", "embed --max-tokens 2 --input '\(few)'"] {
+      let run = try CommandRun(shell: "\"$cloze\" \(command) | head -1")
       #expect(run.lines.count == 1)
       #expect(run.errors.isEmpty)
       // The same where the signal is ignored, as some programs leave it.
-      let ignoring = try CommandRun(
-        shell: "trap '' PIPE; \"$cloze\" \(command) --input '\(texts)' | head -1")
+      let ignoring = try CommandRun(shell: "trap '' PIPE; \"$cloze\" \(command) | head -1")
       #expect(ignoring.lines.count == 1)
       #expect(ignoring.errors.isEmpty)
     }
