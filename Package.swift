@@ -45,8 +45,15 @@ let package = Package(
     .testTarget(
       name: "ClozeKernelsTests", dependencies: ["CClozeKernels", "ClozeKernelsTestSupport"]),
     .testTarget(name: "ClozeTokenizerTests", dependencies: ["ClozeTokenizer"]),
-    .testTarget(name: "ClozeONNXTests", dependencies: ["ClozeONNX"]),
-    .testTarget(name: "ClozeTests", dependencies: ["Cloze"]),
+    .testTarget(name: "ClozeONNXTests", dependencies: ["ClozeONNX", "ClozeTestSupport"]),
+    .testTarget(
+      name: "ClozeTests",
+      dependencies: [
+        "Cloze", "CClozeKernels", "ClozeONNX", "ClozeTokenizer", "CClozeTestSupport",
+        "ClozeTestSupport",
+      ]),
+    .target(name: "ClozeTestSupport", path: "Tests/ClozeTestSupport"),
+    .target(name: "CClozeTestSupport", path: "Tests/CClozeTestSupport"),
     .testTarget(name: "ClozeCommandTests", dependencies: ["ClozeCommand"]),
   ],
   swiftLanguageModes: [.v6],

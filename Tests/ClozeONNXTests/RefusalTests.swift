@@ -1,3 +1,4 @@
+import ClozeTestSupport
 import Testing
 
 @testable import ClozeONNX

@@ -1,42 +1,36 @@
 import Foundation
 
-@testable import ClozeONNX
-
 /// Files beside the tests, and the numbers that belong to them.
-enum Fixture {
-  static let folder = URL(filePath: #filePath).deletingLastPathComponent()
+public enum Fixture {
+  public static let folder = URL(filePath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().appending(path: "Fixtures/onnx").path
 
-  static func path(_ name: String) -> String { folder + "/" + name + ".onnx" }
+  public static func path(_ name: String) -> String { folder + "/" + name + ".onnx" }
 
-  static func bytes(_ name: String) throws -> [UInt8] {
+  public static func bytes(_ name: String) throws -> [UInt8] {
     [UInt8](try Data(contentsOf: URL(filePath: path(name))))
   }
 
-  static func recognize(_ name: String) throws -> BERTGraph {
-    try recognizeBERT(in: try ONNXFile(path: path(name)))
-  }
-
   /// Every BERT among the fixtures, by the name of its numbers.
-  static let all: [String] = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
+  public static let all: [String] = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
     .filter { $0.hasSuffix(".expected") }.map { String($0.dropLast(9)) }.sorted()
 
   /// The model file of a fixture: beside its numbers, or in a folder of its own with external data.
-  static func modelPath(_ name: String) -> String {
+  public static func modelPath(_ name: String) -> String {
     let folder = folder + "/" + name + "/model.onnx"
     return FileManager.default.fileExists(atPath: folder) ? folder : path(name)
   }
 
-  struct Array {
-    var shape: [Int]
-    var floats: [Float]
-    var ints: [Int]
+  public struct Array: Sendable {
+    public var shape: [Int]
+    public var floats: [Float]
+    public var ints: [Int]
   }
 
-  struct Malformed: Error {}
+  public struct Malformed: Error {}
 
   /// Reads a file of expected numbers; the format is in Fixtures/README.md.
-  static func expected(_ name: String) throws -> [String: Array] {
+  public static func expected(_ name: String) throws -> [String: Array] {
     let data = [UInt8](try Data(contentsOf: URL(filePath: folder + "/" + name + ".expected")))
     var position = 8
     guard data.starts(with: Swift.Array("CLZEXP1\n".utf8)) else { throw Malformed() }

@@ -1,0 +1,9 @@
+import ClozeTestSupport
+
+@testable import ClozeONNX
+
+extension Fixture {
+  static func recognize(_ name: String) throws -> BERTGraph {
+    try recognizeBERT(in: try ONNXFile(path: path(name)))
+  }
+}
