@@ -22,7 +22,7 @@ final class AlignedMemory: @unchecked Sendable {
 }
 
 /// The product of sizes that come from outside; an error where it does not fit an `Int`.
-func bytes(_ factors: Int...) throws(ClozeError) -> Int {
+package func bytes(_ factors: Int...) throws(ClozeError) -> Int {
   var total = 1
   for factor in factors {
     let (product, overflow) = total.multipliedReportingOverflow(by: factor)

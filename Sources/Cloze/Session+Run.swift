@@ -54,25 +54,33 @@ extension Session {
     }
   }
 
-  /// Makes sure that every id and offset can be used.
-  private func check(_ batch: RaggedBatch) throws(ClozeError) {
-    let info = model.info
-    guard batch.offsets.count >= 2 else { throw ClozeError(.invalidArgument, "the batch is empty") }
-    guard batch.offsets[0] == 0 else {
-      throw ClozeError(.invalidArgument, "cu_seqlens[0] = \(batch.offsets[0]), expected 0")
+  /// Makes sure that offsets [B + 1] rise from 0 in steps that the model takes, so that their last is
+  /// no more than B times that.
+  package func check(offsets: UnsafeBufferPointer<Int>) throws(ClozeError) {
+    let most = model.info.maxPositionEmbeddings
+    guard offsets.count >= 2 else { throw ClozeError(.invalidArgument, "the batch is empty") }
+    guard offsets[0] == 0 else {
+      throw ClozeError(.invalidArgument, "cu_seqlens[0] = \(offsets[0]), expected 0")
     }
-    for i in 1..<batch.offsets.count {
-      let (from, to) = (batch.offsets[i - 1], batch.offsets[i])
+    for i in 1..<offsets.count {
+      let (from, to) = (offsets[i - 1], offsets[i])
       guard to > from else {
         throw ClozeError(
           .invalidArgument,
-          "cu_seqlens[\(i)] = \(to) does not exceed cu_seqlens[\(i - 1)] = \(from); every sequence needs a token")
+          "cu_seqlens[\(i)] = \(to) does not exceed cu_seqlens[\(i - 1)] = \(from); "
+            + "every sequence needs a token")
       }
-      guard to - from <= info.maxPositionEmbeddings else {
+      guard to - from <= most else {
         throw ClozeError(
-          .tooLong, "sequence \(i - 1) has \(to - from) tokens, the model takes \(info.maxPositionEmbeddings)")
+          .tooLong, "sequence \(i - 1) has \(to - from) tokens, the model takes \(most)")
       }
     }
+  }
+
+  /// Makes sure that every id and offset can be used.
+  private func check(_ batch: RaggedBatch) throws(ClozeError) {
+    let info = model.info
+    try check(offsets: batch.offsets)
     guard batch.offsets[batch.offsets.count - 1] == batch.ids.count else {
       throw ClozeError(
         .invalidArgument,
@@ -84,6 +92,11 @@ extension Session {
         .invalidArgument, "input_ids[\(i)] = \(id), the vocabulary has \(info.vocabSize) entries")
     }
     if let types = batch.typeIDs {
+      guard types.count == batch.ids.count else {
+        throw ClozeError(
+          .invalidArgument,
+          "there are \(types.count) token_type_ids and \(batch.ids.count) token ids")
+      }
       let count = UInt32(clamping: info.typeVocabSize)
       for (i, type) in types.enumerated() where UInt32(bitPattern: type) >= count {
         throw ClozeError(
@@ -102,7 +115,7 @@ extension Session {
       for (i, position) in positions.enumerated() where tokens.contains(Int(position)) { order.append(i) }
     }
     for slot in 0..<count {
-      let layer = try Output.layer(output.layers?[slot] ?? -1, model)
+      let layer = try Output.layer(Int(output.layers?[slot] ?? -1), model)
       captures.append(
         Encoder.Capture(
           layer: layer, target: values + slot * width, stride: count * width,

@@ -118,7 +118,7 @@ public func cloze_inspect(
     size?.pointee = bytes
     if json == nil, capacity == 0 { return }
     let target = try required(json, "json")
-    guard capacity > bytes else { throw tooSmall("json", capacity, bytes + 1) }
+    guard fits(bytes + 1, capacity) else { throw tooSmall("json", capacity, bytes + 1) }
     for (i, byte) in text.utf8.enumerated() { target[i] = CChar(bitPattern: byte) }
     target[bytes] = 0
   }

@@ -22,7 +22,11 @@ extension SessionHandle {
     var onlySizes = true
     // Positions of a padded batch are translated; all of them first, as the array must not move.
     if padded != nil {
-      for index in 0..<count { try takePositions(cloze_output.read(at(first, index, size))) }
+      for index in 0..<count {
+        if let given = try Output(cloze_output.read(at(first, index, size))).positions {
+          try takePositions(given)
+        }
+      }
     }
     var translated = 0
     for index in 0..<count {
@@ -39,11 +43,12 @@ extension SessionHandle {
       }
       let packed = try output.count(session.model, sequences: sequences, tokens: tokens)
       let byToken = (output.kind == .hidden || output.kind == .mlm) && output.positions == nil
-      let needed = byToken ? packed / tokens * (padded ?? tokens) : packed
+      let needed =
+        if byToken, let padded { try bytes(packed / tokens, padded) } else { packed }
       source.size = needed
       source.write(to: pointer, size: size)
       if source.values == nil, source.capacity == 0 { continue }
-      guard source.capacity >= needed else { throw tooSmall("outputs[\(index)].values", source.capacity, needed) }
+      guard fits(needed, source.capacity) else { throw tooSmall("outputs[\(index)].values", source.capacity, needed) }
       output.values = try required(source.values, "outputs[\(index)].values")
       onlySizes = false
       self.outputs.append(output)
@@ -86,9 +91,8 @@ extension SessionHandle {
   }
 
   /// Turns positions in [B, S] into those of the real tokens, in `positions`.
-  private func takePositions(_ output: cloze_output) throws(ClozeError) {
-    guard let given = output.positions else { return }
-    for i in 0..<output.position_count {
+  private func takePositions(_ given: UnsafeBufferPointer<Int64>) throws(ClozeError) {
+    for i in given.indices {
       var low = 0
       var high = places.count
       while low < high {

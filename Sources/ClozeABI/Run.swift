@@ -57,30 +57,28 @@ public func cloze_run_padded(
 }
 
 extension SessionHandle {
-  /// Reads cu_seqlens into `offsets`; gives T. The runtime checks that they increase.
+  /// Reads cu_seqlens into `offsets`; gives T.
   fileprivate func takeOffsets(_ batch: cloze_batch) throws(ClozeError) -> Int {
     let source = try Integers(batch.cu_seqlens, batch.cu_seqlens_type, "cu_seqlens")
     guard batch.batch_size > 0, batch.batch_size < 1 << 40 else {
       throw ClozeError(.invalidArgument, "batch_size = \(batch.batch_size), at least 1 is needed")
     }
     offsets.removeAll(keepingCapacity: true)
-    var last: Int64 = -1
-    try source.each(Int(batch.batch_size) + 1) { i, value throws(ClozeError) in
-      guard i == 0 ? value == 0 : value > last else {
-        throw ClozeError(
-          .invalidArgument,
-          i == 0
-            ? "cu_seqlens[0] = \(value), expected 0"
-            : "cu_seqlens[\(i)] = \(value) does not exceed cu_seqlens[\(i - 1)] = \(last); every sequence needs a token")
-      }
-      last = value
+    try source.each(Int(batch.batch_size) + 1) { _, value throws(ClozeError) in
       offsets.append(Int(value))
     }
-    return Int(last)
+    // Before T is used as the length of anything.
+    try offsets.withUnsafeBufferPointer { offsets throws(ClozeError) in
+      try session.check(offsets: offsets)
+    }
+    return offsets.last ?? 0
   }
 
   /// Reads a padded batch into `ids`, `typeIDs`, `offsets` and `places`.
   fileprivate func takePadded(_ batch: cloze_padded_batch) throws(ClozeError) {
+    guard batch.reserved == 0 else {
+      throw ClozeError(.invalidArgument, "cloze_padded_batch.reserved is not 0")
+    }
     let (cells, overflow) = batch.batch_size.multipliedReportingOverflow(by: batch.sequence_length)
     guard batch.batch_size > 0, batch.sequence_length > 0, !overflow, cells < 1 << 40 else {
       throw ClozeError(
@@ -102,6 +100,12 @@ extension SessionHandle {
         if i % width == width - 1 { offsets.append(places.count) }
       }
     } else {
+      // Before memory is taken for as many tokens as that would be.
+      guard width <= session.model.info.maxPositionEmbeddings else {
+        throw ClozeError(
+          .tooLong,
+          "sequence_length = \(width), the model takes \(session.model.info.maxPositionEmbeddings)")
+      }
       for i in 0..<Int(cells) { places.append(i) }
       for row in 1...Int(batch.batch_size) { offsets.append(row * width) }
     }

@@ -48,6 +48,13 @@ func required<T>(_ argument: T?, _ name: String) throws(ClozeError) -> T {
   return argument
 }
 
+/// Whether a buffer has room. A capacity is a size_t: one beyond `Int.max` arrives as negative.
+func fits(_ needed: Int, _ capacity: Int) -> Bool {
+  UInt(bitPattern: capacity) >= UInt(bitPattern: needed)
+}
+
 func tooSmall(_ name: String, _ capacity: Int, _ needed: Int) -> ClozeError {
-  ClozeError(.bufferTooSmall, "\(name) has room for \(capacity) elements, \(needed) are needed")
+  ClozeError(
+    .bufferTooSmall,
+    "\(name) has room for \(UInt(bitPattern: capacity)) elements, \(needed) are needed")
 }

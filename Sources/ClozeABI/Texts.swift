@@ -29,7 +29,7 @@ public func cloze_embed_texts(
     // More dimensions than there are is what the session refuses, not a matter of room.
     let most = session.model.info.hiddenSize
     let (needed, overflow) = texts.count.multipliedReportingOverflow(by: min(embedding.dimensions ?? most, most))
-    guard !overflow, capacity >= needed else { throw tooSmall("embeddings", capacity, needed) }
+    guard !overflow, fits(needed, capacity) else { throw tooSmall("embeddings", capacity, needed) }
     try session.embed(
       texts, text: text, embedding: embedding, into: required(embeddings, "embeddings"), truncated: truncated)
   }
@@ -55,7 +55,8 @@ public func cloze_encode_texts(
     }
     let offsets = try required(cu_seqlens, "cu_seqlens")
     try session.encode(
-      texts, text: text, layers: layers, into: hidden, capacity: hidden == nil && capacity == 0 ? nil : capacity,
+      texts, text: text, layers: layers, into: hidden,
+      capacity: hidden == nil && capacity == 0 ? nil : Int(clamping: UInt(bitPattern: capacity)),
       offsets: offsets, truncated: truncated)
   }
 }
@@ -70,7 +71,9 @@ public func cloze_fill_mask(
     let session = try required(object(session, SessionHandle.self), "session").session
     let texts = try CTexts(texts)
     let options = try cloze_fill_mask_options.read(options)
-    guard options.reserved == 0 else { throw ClozeError(.invalidArgument, "cloze_fill_mask_options.reserved is not 0") }
+    guard options.reserved == 0 else {
+      throw ClozeError(.invalidArgument, "cloze_fill_mask_options.reserved is not 0")
+    }
     let text = try TextOptions(options.max_tokens, options.truncation)
     var targets: [Int32]?
     if let pointer = options.targets {
@@ -83,7 +86,7 @@ public func cloze_fill_mask(
       texts, text: text, topK: positive(options.top_k, "top_k") ?? 5, targets: targets, truncated: truncated)
     count?.pointee = ranked.count
     if candidates == nil, capacity == 0 { return }
-    guard capacity >= ranked.count else { throw tooSmall("candidates", capacity, ranked.count) }
+    guard fits(ranked.count, capacity) else { throw tooSmall("candidates", capacity, ranked.count) }
     let target = try required(candidates, "candidates")
     for (i, token) in ranked.enumerated() {
       target[i] = cloze_candidate(
@@ -104,7 +107,7 @@ public func cloze_next_sentence(
     let options = try cloze_tokenize_options.read(options)
     let text = try TextOptions(options.max_tokens, options.truncation)
     if pairs.count == 0 { return }
-    guard capacity >= pairs.count else { throw tooSmall("probabilities", capacity, pairs.count) }
+    guard fits(pairs.count, capacity) else { throw tooSmall("probabilities", capacity, pairs.count) }
     try session.nextSentence(
       pairs, text: text, into: required(probabilities, "probabilities"), truncated: truncated)
   }

@@ -104,14 +104,14 @@ public func cloze_tokenize(
         } catch { throw ClozeError(error, text: texts.count > 1 ? index : nil) }
       }
       let count = buffer.ids.count
-      if total + count <= target.capacity { copy(buffer, count, to: target, at: total) }
+      if fits(total + count, target.capacity) { copy(buffer, count, to: target, at: total) }
       total += count
       target.cu_seqlens?[index + 1] = Int64(total)
       target.truncated?[index] = cut ? 1 : 0
     }
     target.size = total
     let wanted = target.ids != nil || target.type_ids != nil || target.offsets != nil
-    if wanted, total > target.capacity { throw tooSmall("encoding", target.capacity, total) }
+    if wanted, !fits(total, target.capacity) { throw tooSmall("encoding", target.capacity, total) }
   }
 }
 
