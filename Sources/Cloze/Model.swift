@@ -1,3 +1,4 @@
+internal import CClozeKernels
 internal import ClozeONNX
 public import ClozeTokenizer
 
@@ -39,6 +40,9 @@ public final class Model: Sendable {
   }
 
   private static func graph(_ file: () throws(ONNXError) -> ONNXFile) throws(ClozeError) -> BERTGraph {
+    // Constants are computed from the graph: not with the rounding that the caller has set.
+    let saved = cloze_float_environment_enter()
+    defer { cloze_float_environment_restore(saved) }
     do throws(ONNXError) { return try recognizeBERT(in: file()) } catch { throw ClozeError(error) }
   }
 
@@ -46,6 +50,8 @@ public final class Model: Sendable {
     _ graph: BERTGraph, tokenizer: Tokenizer?, settings: ModelSettings, options: LoadOptions
   ) throws(ClozeError) {
     kernels = try Kernels.choose(options.isa)
+    let saved = cloze_float_environment_enter()
+    defer { cloze_float_environment_restore(saved) }
     weights = try WeightBuilder(kernels: kernels, precision: options.precision).build(graph)
     self.tokenizer = tokenizer
     let configuration = graph.configuration
