@@ -13,6 +13,8 @@ public struct FilledMask: Hashable, Sendable {
   /// The mask's token index; `[CLS]` is 0.
   public let position: Int
   public let candidates: [Candidate]
+  /// Whether the text was cut; masks beyond the cut are not among the results.
+  public let truncated: Bool
 }
 
 /// A candidate as the C ABI gives it.
@@ -43,8 +45,9 @@ extension Session {
         ids?.append(id)
       }
     }
+    var truncated: UInt8 = 0
     let ranked = try fillMask(
-      SwiftTexts(texts: [text]), text: options, topK: topK, targets: ids, truncated: nil)
+      SwiftTexts(texts: [text]), text: options, topK: topK, targets: ids, truncated: &truncated)
     var masks: [FilledMask] = []
     var group: [Candidate] = []
     for (i, token) in ranked.enumerated() {
@@ -52,7 +55,8 @@ extension Session {
         Candidate(
           tokenID: token.id, token: tokenizer.token(for: token.id) ?? "", probability: token.probability))
       if i + 1 == ranked.count || ranked[i + 1].position != token.position {
-        masks.append(FilledMask(position: token.position, candidates: group))
+        masks.append(
+          FilledMask(position: token.position, candidates: group, truncated: truncated != 0))
         group = []
       }
     }
@@ -72,6 +76,9 @@ extension Session {
         throw ClozeError(.noTokenizer, "the tokenizer has no [MASK] token")
       }
       let vocabulary = model.info.vocabSize
+      guard targets?.isEmpty != true else {
+        throw ClozeError(.invalidArgument, "the list of targets is empty")
+      }
       guard topK > 0 else { throw ClozeError(.invalidArgument, "top_k = \(topK), at least 1 is needed") }
       for (i, id) in (targets ?? []).enumerated() where id < 0 || Int(id) >= vocabulary {
         throw ClozeError(

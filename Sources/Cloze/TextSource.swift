@@ -1,3 +1,4 @@
+internal import CClozeSupport
 package import ClozeTokenizer
 
 /// Texts in UTF-8, wherever they lie.
@@ -62,6 +63,9 @@ extension Session {
     offsets.append(0)
     var index = index
     while index < texts.count, tokens.ids.count < Self.chunkTokens {
+      // Long texts take long to tokenize, and counting tokens runs no model that would notice.
+      guard cloze_team_stopped(encoder.team) == 0 else { throw ClozeError(.cancelled, "cancelled") }
+      let before = tokens.ids.count
       let cut = try texts.withText(index) { first, second throws(ClozeError) in
         if pairs, second == nil {
           throw ClozeError(.invalidArgument, "text \(index) is no pair; two sentences are needed")
@@ -69,6 +73,10 @@ extension Session {
         do throws(TokenizerError) {
           return try tokenizer.append(first, pair: second, maxTokens: limit, truncation: truncation, into: tokens)
         } catch { throw ClozeError(error, text: texts.count > 1 ? index : nil) }
+      }
+      guard tokens.ids.count > before else {
+        throw ClozeError(
+          .invalidText, "text \(index) gives no token; the tokenizer adds none to an empty text")
       }
       truncated?[index] = cut ? 1 : 0
       offsets.append(tokens.ids.count)
