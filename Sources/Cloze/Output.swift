@@ -34,6 +34,9 @@ package struct Output {
       guard kind == .hidden || kind == .mlm else {
         throw ClozeError(.invalidArgument, "positions are for the outputs hidden and mlm")
       }
+      guard !positions.isEmpty else {
+        throw ClozeError(.invalidArgument, "the list of positions is empty")
+      }
       for (i, position) in positions.enumerated() where position < 0 || position >= tokens {
         throw ClozeError(
           .invalidArgument, "positions[\(i)] = \(position), the batch has \(tokens) tokens")
@@ -43,7 +46,7 @@ package struct Output {
     case .hidden:
       if let layers {
         guard !layers.isEmpty else { throw ClozeError(.invalidArgument, "the list of layers is empty") }
-        for layer in layers { _ = try Self.layer(layer, model) }
+        for layer in layers { _ = try Self.layer(Int(layer), model) }
       }
       return try bytes(rows, layers?.count ?? 1, info.hiddenSize)
     case .embedding:
@@ -76,9 +79,9 @@ package struct Output {
   }
 
   /// How many layers a state has gone through, of a layer as a caller counts.
-  static func layer(_ layer: Int32, _ model: Model) throws(ClozeError) -> Int {
+  static func layer(_ layer: Int, _ model: Model) throws(ClozeError) -> Int {
     let count = model.info.numHiddenLayers
-    let index = layer < 0 ? count &+ 1 &+ Int(layer) : Int(layer)
+    let index = layer < 0 ? count &+ 1 &+ layer : layer
     guard index >= 0, index <= count else {
       throw ClozeError(
         .invalidArgument, "layer \(layer), the model has \(count): 0 to \(count), or -1 to -\(count + 1)")

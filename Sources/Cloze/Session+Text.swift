@@ -83,8 +83,8 @@ extension Session {
   ) throws(ClozeError) -> [Encoded] {
     let tokenizer = try model.requiredTokenizer()
     let limit = try limit(text)
+    let width = try count(of: .hidden(layers: layers), sequences: 1, tokens: 1)
     let wanted = layers.map { Int32(clamping: $0) }
-    let width = model.info.hiddenSize * wanted.count
     var results: [Encoded] = []
     for (index, item) in texts.enumerated() {
       let encoding: Encoding

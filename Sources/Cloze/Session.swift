@@ -27,6 +27,7 @@ public final class Session: @unchecked Sendable {
   var offsets: [Int] = []
   var order: [Int] = []
   var captures: [Encoder.Capture] = []
+  var layers: [Int32] = []
 
   /// - Parameter threads: 1 to 256; nil: as many as the process may use, by affinity mask and cgroup
   ///   quota. They are started by the first run.

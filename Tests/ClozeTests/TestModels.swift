@@ -1,0 +1,130 @@
+import ClozeTestSupport
+import Foundation
+import Testing
+
+@testable import Cloze
+
+/// Every instruction set that this CPU runs.
+let availableISAs = ISA.allCases.filter { (try? Kernels.choose($0)) != nil }
+
+extension Model {
+  /// The model of a fixture.
+  static func fixture(
+    _ name: String, _ precision: Precision = .float32, isa: ISA? = nil
+  ) throws -> Model {
+    try Model(
+      path: Fixture.modelPath(name), options: LoadOptions(precision: precision, isa: isa))
+  }
+
+  /// Every output that this model can give.
+  var outputs: [RunOutput] {
+    var outputs: [RunOutput] = [
+      .hidden(layers: Array(0...info.numHiddenLayers)),
+      .embedding(EmbeddingOptions(pooling: .mean, normalize: true)),
+      .embedding(EmbeddingOptions(pooling: .max, normalize: false)),
+      .embedding(EmbeddingOptions(pooling: .meanSqrtLen, normalize: true, dimensions: 7)),
+    ]
+    if info.heads.contains(.pooler) { outputs.append(.pooler) }
+    if info.heads.contains(.mlm) { outputs.append(.mlm) }
+    if info.heads.contains(.nsp) { outputs.append(.nsp) }
+    return outputs
+  }
+}
+
+/// Sequences of token ids, and the arrays that `Session.run` takes.
+struct Batch {
+  struct Sequence {
+    var ids: [Int32]
+    var types: [Int32]
+  }
+
+  var sequences: [Sequence]
+
+  var ids: [Int32] { sequences.flatMap(\.ids) }
+  var types: [Int32] { sequences.flatMap(\.types) }
+  var ends: [Int32] { sequences.reduce(into: [0]) { $0.append(($0.last ?? 0) + Int32($1.ids.count)) } }
+
+  init(_ sequences: [Sequence]) { self.sequences = sequences }
+
+  /// Random ids in sequences of these lengths; the same for the same seed.
+  init(_ model: Model, lengths: [Int], seed: UInt64 = 1) {
+    var random = Random(state: seed)
+    sequences = lengths.map { length in
+      Sequence(
+        ids: (0..<length).map { _ in .random(in: 0..<Int32(model.info.vocabSize), using: &random) },
+        types: (0..<length).map { _ in .random(in: 0..<Int32(model.info.typeVocabSize), using: &random) })
+    }
+  }
+
+  /// Lengths 1 and the longest, and others between; together about `tokens` tokens.
+  static func lengths(_ model: Model, tokens: Int, seed: UInt64 = 1) -> [Int] {
+    var random = Random(state: seed)
+    var lengths = [1, model.info.maxPositionEmbeddings]
+    while lengths.reduce(0, +) < tokens {
+      lengths.append(.random(in: 1...model.info.maxPositionEmbeddings, using: &random))
+    }
+    return lengths
+  }
+}
+
+extension Session {
+  func run(
+    _ batch: Batch, _ output: RunOutput = .hidden, positions: [Int]? = nil
+  ) throws(ClozeError) -> [Float] {
+    try run(
+      ids: batch.ids, cuSeqlens: batch.ends, typeIDs: batch.types, output: output,
+      positions: positions)
+  }
+}
+
+/// xorshift64: the same numbers in every run.
+struct Random: RandomNumberGenerator {
+  var state: UInt64
+  mutating func next() -> UInt64 {
+    state ^= state << 13
+    state ^= state >> 7
+    state ^= state << 17
+    return state
+  }
+}
+
+extension [Float] {
+  /// Bits, as equality of floats takes 0 and -0 for the same.
+  var bits: [UInt32] { map(\.bitPattern) }
+}
+
+/// What `body` throws, which must have this status and name these things.
+@discardableResult
+func expectError(
+  _ status: ClozeError.Status, _ parts: String..., at location: SourceLocation = #_sourceLocation,
+  _ body: () throws -> Void
+) -> ClozeError? {
+  do {
+    try body()
+    Issue.record("nothing was thrown, expected \(status)", sourceLocation: location)
+  } catch let error as ClozeError {
+    #expect(error.status == status, "\(error)", sourceLocation: location)
+    for part in parts {
+      #expect(error.message.contains(part), "\(error)", sourceLocation: location)
+    }
+    return error
+  } catch {
+    Issue.record("\(error)", sourceLocation: location)
+  }
+  return nil
+}
+
+/// A folder that is gone after `body`.
+func withFolder(_ body: (_ path: String) throws -> Void) throws {
+  let folder = FileManager.default.temporaryDirectory.appending(path: "cloze-\(UUID().uuidString)")
+  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+  defer { try? FileManager.default.removeItem(at: folder) }
+  try body(folder.path)
+}
+
+func write(_ text: String, to path: String) throws {
+  let file = URL(filePath: path)
+  try FileManager.default.createDirectory(
+    at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+  try Data(text.utf8).write(to: file)
+}
