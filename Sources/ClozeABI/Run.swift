@@ -76,9 +76,6 @@ extension SessionHandle {
 
   /// Reads a padded batch into `ids`, `typeIDs`, `offsets` and `places`.
   fileprivate func takePadded(_ batch: cloze_padded_batch) throws(ClozeError) {
-    guard batch.reserved == 0 else {
-      throw ClozeError(.invalidArgument, "cloze_padded_batch.reserved is not 0")
-    }
     let (cells, overflow) = batch.batch_size.multipliedReportingOverflow(by: batch.sequence_length)
     guard batch.batch_size > 0, batch.sequence_length > 0, !overflow, cells < 1 << 40 else {
       throw ClozeError(
