@@ -215,6 +215,65 @@ static void sizes_that_overflow(void) {
   end_call(call);
 }
 
+/* Offsets give T, so that wrong ones ask for arrays no one has: refused before any are made. */
+static void offsets_beyond_memory(void) {
+  struct call *call = make_call();
+  static const cloze_integer types[] = {CLOZE_INT32, CLOZE_INT64, CLOZE_INT16};
+  static const int64_t ends[] = {INT64_C(1) << 62, INT64_MAX, INT64_C(1) << 40, POSITIONS + 1};
+  for (size_t i = 0; i < COUNT(types); i++) {
+    for (size_t j = 0; j < COUNT(ends); j++) {
+      int64_t offsets[] = {0, ends[j]};
+      call->batch.batch_size = 1;
+      call->batch.integer_type = types[i];
+      call->batch.cu_seqlens = offsets;
+      call->batch.cu_seqlens_type = CLOZE_INT64;
+      CHECK_STATUS(run(call), CLOZE_TOO_LONG);
+      CHECK_MESSAGE("sequence 0");
+    }
+  }
+  end_call(call);
+}
+
+static void positions_without_end(void) {
+  struct call *call = make_call();
+  cloze_padded_batch padded = {.struct_size = sizeof padded,
+      .batch_size = 1,
+      .sequence_length = 3,
+      .input_ids = call->ids};
+  int64_t position = 0;
+  call->output.positions = &position;
+  static const size_t counts[] = {SIZE_MAX, SIZE_MAX / 2 + 1, 0};
+  for (size_t i = 0; i < COUNT(counts); i++) {
+    call->output.position_count = counts[i];
+    CHECK_STATUS(run(call), CLOZE_INVALID_ARGUMENT);
+    CHECK_MESSAGE("position_count");
+    CHECK_STATUS(
+        cloze_run_padded(call->session, &padded, &call->output, 1), CLOZE_INVALID_ARGUMENT);
+    CHECK_MESSAGE("position_count");
+  }
+  end_call(call);
+}
+
+static void padded_row_longer_than_the_model(void) {
+  struct call *call = make_call();
+  cloze_padded_batch padded = {.struct_size = sizeof padded,
+      .batch_size = 1 << 19,
+      .sequence_length = 1 << 20,
+      .input_ids = call->ids};
+  CHECK_STATUS(cloze_run_padded(call->session, &padded, &call->output, 1), CLOZE_TOO_LONG);
+  CHECK_MESSAGE("1048576");
+  end_call(call);
+}
+
+/* A caller who says that there is room without end. */
+static void capacity_without_end(void) {
+  struct call *call = make_call();
+  call->output.capacity = SIZE_MAX;
+  CHECK_OK(run(call));
+  CHECK(call->output.size == T * D);
+  end_call(call);
+}
+
 static void struct_sizes(void) {
   struct call *call = make_call();
   call->batch.struct_size = 0;
@@ -292,6 +351,10 @@ static const struct test tests[] = {
     {"positions_out_of_range", positions_out_of_range},
     {"buffer_too_small_says_how_much", buffer_too_small_says_how_much},
     {"sizes_that_overflow", sizes_that_overflow},
+    {"offsets_beyond_memory", offsets_beyond_memory},
+    {"positions_without_end", positions_without_end},
+    {"padded_row_longer_than_the_model", padded_row_longer_than_the_model},
+    {"capacity_without_end", capacity_without_end},
     {"struct_sizes", struct_sizes},
     {"padded_batches", padded_batches},
 };
