@@ -21,17 +21,15 @@ final class AlignedMemory: @unchecked Sendable {
   }
 }
 
-/// The product of sizes that come from outside; an error where it does not fit an `Int`.
-package func bytes(_ factors: Int...) throws(ClozeError) -> Int {
-  var total = 1
-  for factor in factors {
-    let (product, overflow) = total.multipliedReportingOverflow(by: factor)
-    guard factor >= 0, !overflow else {
-      throw ClozeError(.outOfMemory, "a size beyond the address space was asked for")
-    }
-    total = product
+/// The product of sizes that come from outside; an error where it does not fit an `Int`. Not of a list
+/// of sizes, which would be an array in memory of its own.
+package func bytes(_ first: Int, _ second: Int, _ third: Int = 1) throws(ClozeError) -> Int {
+  let (two, overflow) = first.multipliedReportingOverflow(by: second)
+  let (three, again) = two.multipliedReportingOverflow(by: third)
+  guard first >= 0, second >= 0, third >= 0, !overflow, !again else {
+    throw ClozeError(.outOfMemory, "a size beyond the address space was asked for")
   }
-  return total
+  return three
 }
 
 extension Int {

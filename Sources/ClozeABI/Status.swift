@@ -42,9 +42,11 @@ func call(_ body: () throws(ClozeError) -> Void) -> cloze_status {
   }
 }
 
-/// The argument, or an error that names it.
-func required<T>(_ argument: T?, _ name: String) throws(ClozeError) -> T {
-  guard let argument else { throw ClozeError(.invalidArgument, "\(name) is NULL") }
+/// The argument, or an error that names it. The name is put together only then.
+func required<T>(
+  _ argument: T?, _ name: @autoclosure () -> String
+) throws(ClozeError) -> T {
+  guard let argument else { throw ClozeError(.invalidArgument, "\(name()) is NULL") }
   return argument
 }
 
