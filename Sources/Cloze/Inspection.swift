@@ -13,13 +13,16 @@ public struct Inspection: Sendable, CustomStringConvertible {
 
   /// Why a sound file was not taken for a BERT.
   public struct Refusal: Sendable {
+    /// One sentence.
     public let message: String
     /// The first node that did not fit, as `op "name"`.
     public let node: String?
     /// Where in the model it stands.
     public let place: String?
+    /// What would have been understood there.
     public let expected: String?
   }
+  /// nil where it is a BERT.
   public let refusal: Refusal?
 
   /// - Parameter path: as in `Model.init`; nil: the built-in model.

@@ -5,6 +5,7 @@ public import ClozeTokenizer
 /// A BERT ready to run: its weights, packed for one precision and instruction set, and its
 /// tokenizer. Never changes; share it between threads and sessions.
 public final class Model: Sendable {
+  /// Its configuration, and how it was prepared.
   public let info: ModelInfo
   /// nil where the model's files hold none and none was given.
   public let tokenizer: Tokenizer?

@@ -2,19 +2,25 @@
 public enum Precision: Int32, Sendable, CaseIterable {
   /// Weights in 8 bits per output channel, activations in 8 bits per token, sums in 32 bits.
   case int8 = 1
+  /// Weights and activations as they are.
   case float32 = 2
 }
 
 /// The instruction set that the kernels of a model are written for.
 public enum ISA: String, Sendable, CaseIterable {
+  /// Plain C, for every CPU.
   case scalar
+  /// x86-64 with AVX2, FMA and F16C.
   case avx2
+  /// x86-64 with AVX-512 F, BW, VL, DQ and VNNI.
   case avx512vnni
 }
 
 /// What a model can give beside contextual embeddings.
 public struct Heads: OptionSet, Hashable, Sendable {
+  /// The bits of `cloze_info.heads`.
   public let rawValue: UInt32
+  /// Heads of their bits.
   public init(rawValue: UInt32) { self.rawValue = rawValue }
 
   /// A dense layer with tanh over the last vector of `[CLS]`.
@@ -27,17 +33,27 @@ public struct Heads: OptionSet, Hashable, Sendable {
 
 /// The configuration of a loaded model. Names are those of a Hugging Face `config.json`.
 public struct ModelInfo: Hashable, Sendable {
+  /// Elements of a token's vector, D.
   public let hiddenSize: Int
+  /// Encoder layers, L.
   public let numHiddenLayers: Int
+  /// Attention heads of a layer.
   public let numAttentionHeads: Int
+  /// Elements between the two dense layers of a feed-forward block.
   public let intermediateSize: Int
+  /// Entries of the vocabulary, V; token ids run from 0 to it, not included.
   public let vocabSize: Int
+  /// Most tokens of a sequence.
   public let maxPositionEmbeddings: Int
+  /// Token types; 1 where the model knows none.
   public let typeVocabSize: Int
   /// Where text is cut by default: `max_seq_length` of the model's files, else all positions.
   public let maxTokens: Int
+  /// How the weights were prepared.
   public let precision: Precision
+  /// The instruction set that was chosen or forced.
   public let isa: ISA
+  /// What the model gives beside contextual embeddings.
   public let heads: Heads
   /// How embeddings are pooled unless asked otherwise: what the model's files say, else mean.
   public let pooling: Pooling

@@ -2,8 +2,11 @@ public import ClozeTokenizer
 
 /// How the vectors of a text's tokens become one.
 public enum Pooling: Int32, Sendable, CaseIterable {
+  /// The mean of all tokens' vectors, `[CLS]` and `[SEP]` included.
   case mean = 1
+  /// The first token's vector.
   case cls
+  /// The largest value of each dimension.
   case max
   /// The sum divided by the square root of the number of tokens.
   case meanSqrtLen
@@ -13,12 +16,14 @@ public enum Pooling: Int32, Sendable, CaseIterable {
 
 /// How `Model.init` prepares the weights.
 public struct LoadOptions: Sendable {
+  /// int8 unless said otherwise.
   public var precision: Precision
   /// Forces an instruction set; nil takes the environment's `CLOZE_ISA`, else the best that the CPU has.
   public var isa: ISA?
   /// Used in place of the files beside the model.
   public var tokenizer: Tokenizer?
 
+  /// All defaults, or some of them replaced.
   public init(precision: Precision = .int8, isa: ISA? = nil, tokenizer: Tokenizer? = nil) {
     self.precision = precision
     self.isa = isa
@@ -30,8 +35,10 @@ public struct LoadOptions: Sendable {
 public struct TextOptions: Sendable {
   /// Most tokens of a sequence, `[CLS]` and `[SEP]` counted; nil takes `ModelInfo.maxTokens`.
   public var maxTokens: Int?
+  /// What happens to a text that is longer.
   public var truncation: Truncation
 
+  /// All defaults, or some of them replaced.
   public init(maxTokens: Int? = nil, truncation: Truncation = .longestFirst) {
     self.maxTokens = maxTokens
     self.truncation = truncation
@@ -47,6 +54,7 @@ public struct EmbeddingOptions: Sendable {
   /// Keeps the first so many dimensions, and normalizes after that; nil keeps all.
   public var dimensions: Int?
 
+  /// All defaults, or some of them replaced.
   public init(pooling: Pooling? = nil, normalize: Bool? = nil, dimensions: Int? = nil) {
     self.pooling = pooling
     self.normalize = normalize

@@ -2,7 +2,9 @@ internal import ClozeTokenizer
 
 /// A token that may stand in for a `[MASK]`.
 public struct Candidate: Hashable, Sendable {
+  /// Its id in the vocabulary.
   public let tokenID: Int32
+  /// As the vocabulary spells it; `##` begins a piece of a word.
   public let token: String
   /// Softmax over the whole vocabulary.
   public let probability: Float
@@ -12,6 +14,7 @@ public struct Candidate: Hashable, Sendable {
 public struct FilledMask: Hashable, Sendable {
   /// The mask's token index; `[CLS]` is 0.
   public let position: Int
+  /// At most as many as were asked for.
   public let candidates: [Candidate]
   /// Whether the text was cut; masks beyond the cut are not among the results.
   public let truncated: Bool
@@ -29,8 +32,12 @@ extension Session {
   /// The best tokens for every `[MASK]` of a text.
   ///
   /// - Parameters:
+  ///   - text: where it is cut, and how.
   ///   - topK: most candidates of each mask.
   ///   - targets: only these tokens of the vocabulary are ranked; nil: all.
+  /// - Throws: `.invalidText` for a text without `[MASK]`, `.invalidArgument` for a target that is not
+  ///   in the vocabulary, `.tooLong`, `.noHead`, `.noTokenizer`, `.cancelled`, `.busy`,
+  ///   `.outOfMemory`.
   public func fillMask(
     _ text: Text, text options: TextOptions = TextOptions(), topK: Int = 5, targets: [String]? = nil
   ) throws(ClozeError) -> [FilledMask] {

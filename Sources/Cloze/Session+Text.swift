@@ -4,7 +4,9 @@ public import ClozeTokenizer
 public struct Embeddings: Sendable {
   /// [count, dimensions], row by row
   public let values: [Float]
+  /// Texts.
   public let count: Int
+  /// Elements of a vector.
   public let dimensions: Int
   /// Whether a text was cut.
   public let truncated: [Bool]
@@ -21,14 +23,23 @@ public struct Encoded: Sendable {
   public let values: [Float]
   /// The tokens, their ids, and where they stand in the text.
   public let encoding: Encoding
+  /// The number of tokens.
   public var tokens: Int { encoding.ids.count }
+  /// Whether the text was cut.
   public var truncated: Bool { encoding.truncated }
 }
 
 extension Session {
   /// One vector for each text.
   ///
-  /// - Throws: `.invalidText`, `.tooLong` (with `truncation: .error`), `.noTokenizer`, `.noHead`, ...
+  /// Any number of texts in constant scratch memory. A vector depends on nothing but its text.
+  ///
+  /// - Parameters:
+  ///   - text: where texts are cut, and how.
+  ///   - embedding: how a vector is made of its tokens' vectors.
+  /// - Throws: `.tooLong` (with `truncation: .error`), `.invalidArgument`, `.noTokenizer`, `.noHead`,
+  ///   `.unsupportedModel` where the model's files ask for a pooling that is not known,
+  ///   `.cancelled`, `.busy`, `.outOfMemory`.
   public func embed(
     _ texts: [Text], text: TextOptions = TextOptions(), embedding: EmbeddingOptions = EmbeddingOptions()
   ) throws(ClozeError) -> Embeddings {
@@ -77,7 +88,10 @@ extension Session {
 
   /// The vector of every token of every text.
   ///
-  /// - Parameter layers: which states: 0 the embeddings after their norm, L or -1 the last layer.
+  /// - Parameters:
+  ///   - text: where texts are cut, and how.
+  ///   - layers: which states: 0 the embeddings after their norm, L or -1 the last layer.
+  /// - Throws: as `embed`.
   public func encode(
     _ texts: [Text], text: TextOptions = TextOptions(), layers: [Int] = [-1]
   ) throws(ClozeError) -> [Encoded] {
@@ -153,6 +167,8 @@ extension Session {
   }
 
   /// The probability that the second text of each pair follows the first.
+  ///
+  /// - Throws: `.invalidArgument` for a text that is no pair, else as `embed`.
   public func nextSentence(
     _ pairs: [Text], text: TextOptions = TextOptions()
   ) throws(ClozeError) -> [NextSentence] {
@@ -225,6 +241,7 @@ extension Session {
 
 /// How likely a text follows another.
 public struct NextSentence: Hashable, Sendable {
+  /// From 0 to 1.
   public let probability: Float
   /// Whether the pair was cut.
   public let truncated: Bool

@@ -11,6 +11,7 @@ internal import Synchronization
 /// Scratch memory and threads for running a model. One call at a time; a second one at the same
 /// time is an error. `cancel` may come from any thread.
 public final class Session: @unchecked Sendable {
+  /// What it runs, and keeps alive.
   public let model: Model
   /// Threads that a run uses, the caller's included.
   public let threads: Int
@@ -29,8 +30,10 @@ public final class Session: @unchecked Sendable {
   var captures: [Encoder.Capture] = []
   var layers: [Int32] = []
 
+  /// Makes a session; memory is taken and threads are started by its first run.
+  ///
   /// - Parameter threads: 1 to 256; nil: as many as the process may use, by affinity mask and cgroup
-  ///   quota. They are started by the first run.
+  ///   quota.
   public init(model: Model, threads: Int? = nil) throws(ClozeError) {
     if let threads, threads < 1 || threads > Self.mostThreads {
       throw ClozeError(
