@@ -28,9 +28,8 @@ INLINE void put_i16(char *to, size_t stride, size_t p, size_t k, i32x16 q) {
 }
 
 INLINE f32x16 row_at(const float *x, const float *factor, size_t i, size_t n) {
-  f32x16 v = n == LANES ? load(x + i) : load_some(x + i, n, 0);
-  if (factor) v *= n == LANES ? load(factor + i) : load_some(factor + i, n, 0);
-  return v;
+  f32x16 v = load_upto(x + i, n, 0);
+  return factor ? v * load_upto(factor + i, n, 0) : v;
 }
 
 #endif

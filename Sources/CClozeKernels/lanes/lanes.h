@@ -39,6 +39,13 @@ INLINE f32x16 load_some(const float *p, size_t n, float rest) {
 }
 INLINE void store_some(float *p, f32x16 v, size_t n) { memcpy(p, &v, n * sizeof(float)); }
 
+/* The same for n <= 16, quick for 16: a copy of a length that the compiler does not know is a call. */
+INLINE f32x16 load_upto(const float *p, size_t n, float rest) { return n == LANES ? load(p) : load_some(p, n, rest); }
+INLINE void store_upto(float *p, f32x16 v, size_t n) {
+  if (n == LANES) store(p, v);
+  else store_some(p, v, n);
+}
+
 INLINE f32x16 fma16(f32x16 a, f32x16 b, f32x16 c) { return __builtin_elementwise_fma(a, b, c); }
 INLINE f32x16 round16(f32x16 a) { return __builtin_elementwise_roundeven(a); }
 INLINE f32x16 select16(i32x16 mask, f32x16 a, f32x16 b) {
