@@ -12,7 +12,8 @@ public enum Fixture {
   }
 
   /// Every BERT among the fixtures, by the name of its numbers.
-  public static let all: [String] = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
+  public static let all: [String] =
+    ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
     .filter { $0.hasSuffix(".expected") }.map { String($0.dropLast(9)) }.sorted()
 
   /// The model file of a fixture: beside its numbers, or in a folder of its own with external data.

@@ -36,7 +36,8 @@ struct BadInputTests {
   @Test(arguments: [
     ([1, 3], "cu_seqlens[0] = 1"), ([-1, 3], "cu_seqlens[0] = -1"),
     ([0, 2, 2, 3], "cu_seqlens[2] = 2"), ([0, 2, 1, 3], "cu_seqlens[2] = 1"),
-    ([0, Int32.min, 3], "cu_seqlens[1] = -2147483648"), ([0, 2], "ends at 2"), ([0, 4], "ends at 4"),
+    ([0, Int32.min, 3], "cu_seqlens[1] = -2147483648"), ([0, 2], "ends at 2"),
+    ([0, 4], "ends at 4"),
   ])
   func offsets(_ ends: [Int32], _ part: String) {
     expectError(.invalidArgument, part) { _ = try session.run(ids: [0, 1, 2], cuSeqlens: ends) }
@@ -94,7 +95,8 @@ struct BadInputTests {
 
   @Test func positionsOfVectors() {
     expectError(.invalidArgument, "positions are for") {
-      _ = try session.run(ids: [0, 1, 2], cuSeqlens: [0, 3], output: .embedding, positions: [0, 1, 2])
+      _ = try session.run(
+        ids: [0, 1, 2], cuSeqlens: [0, 3], output: .embedding, positions: [0, 1, 2])
     }
   }
 

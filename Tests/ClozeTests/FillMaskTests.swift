@@ -28,7 +28,8 @@ struct FillMaskTests {
   }
 
   /// Ids and probabilities at a token, best first.
-  private func ranked(_ ids: [Int32], _ types: [Int32], _ position: Int) throws -> [(Int32, Double)] {
+  private func ranked(_ ids: [Int32], _ types: [Int32], _ position: Int) throws -> [(Int32, Double)]
+  {
     let logits = try session.run(
       ids: ids, cuSeqlens: [0, Int32(ids.count)], typeIDs: types, output: .mlm,
       positions: [position]
@@ -76,7 +77,9 @@ struct FillMaskTests {
 
   @Test(arguments: [0, -1, Int.min])
   func topK(_ count: Int) {
-    expectError(.invalidArgument, "top_k = \(count)") { _ = try session.fillMask("[MASK]", topK: count) }
+    expectError(.invalidArgument, "top_k = \(count)") {
+      _ = try session.fillMask("[MASK]", topK: count)
+    }
   }
 
   @Test func noMask() {

@@ -32,7 +32,8 @@ struct InvarianceTests {
       let together = try session.run(batch, output)
       for (i, sequence) in batch.sequences.enumerated() {
         let alone = try session.run(Batch([sequence]), output)
-        #expect(alone.bits == part(together, of: i, batch, output).bits, "\(output.kind), sequence \(i)")
+        #expect(
+          alone.bits == part(together, of: i, batch, output).bits, "\(output.kind), sequence \(i)")
       }
     }
   }
@@ -50,7 +51,8 @@ struct InvarianceTests {
       let mixed = try session.run(shuffled, output)
       for (place, i) in order.enumerated() {
         #expect(
-          part(mixed, of: place, shuffled, output).bits == part(straight, of: i, batch, output).bits,
+          part(mixed, of: place, shuffled, output).bits
+            == part(straight, of: i, batch, output).bits,
           "\(output.kind), sequence \(i)")
       }
     }
@@ -77,7 +79,8 @@ struct InvarianceTests {
     for output in model.outputs {
       let single = try sessions[0].run(batch, output)
       for session in sessions.dropFirst() {
-        #expect(try session.run(batch, output).bits == single.bits, "\(output.kind), \(session.threads)")
+        #expect(
+          try session.run(batch, output).bits == single.bits, "\(output.kind), \(session.threads)")
       }
     }
   }

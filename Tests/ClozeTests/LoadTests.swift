@@ -55,7 +55,9 @@ struct LoadTests {
   @Test func nothingThere() throws {
     try withFolder { folder in
       expectError(.notFound, "\(folder)/none") { _ = try Model(path: folder + "/none") }
-      expectError(.notFound, folder, "model.onnx", "onnx/model.onnx") { _ = try Model(path: folder) }
+      expectError(.notFound, folder, "model.onnx", "onnx/model.onnx") {
+        _ = try Model(path: folder)
+      }
     }
     expectError(.invalidArgument, "path") { _ = try Model(path: "") }
     expectError(.invalidArgument, "path") { _ = try Model(path: "a\0b") }
@@ -69,7 +71,8 @@ struct LoadTests {
     try withFolder { folder in
       let manager = FileManager.default
       try manager.createDirectory(atPath: folder + "/onnx", withIntermediateDirectories: true)
-      try manager.copyItem(atPath: Fixture.path("sdpa-opset14"), toPath: folder + "/onnx/model.onnx")
+      try manager.copyItem(
+        atPath: Fixture.path("sdpa-opset14"), toPath: folder + "/onnx/model.onnx")
       let options = LoadOptions(precision: .float32)
       #expect(try Model(path: folder, options: options).info == expected)
       #expect(try Model(path: folder + "/", options: options).info == expected)
@@ -94,7 +97,9 @@ struct LoadTests {
   }
 
   @Test func noBERT() {
-    expectError(.unsupportedModel, "RoBERTa") { _ = try Model(path: Fixture.path("refused/roberta")) }
+    expectError(.unsupportedModel, "RoBERTa") {
+      _ = try Model(path: Fixture.path("refused/roberta"))
+    }
     for name in ["shape-bias", "shape-position", "shape-feed-forward"] {
       expectError(.invalidModel, "[") { _ = try Model(path: Fixture.path("refused/" + name)) }
     }
@@ -117,7 +122,9 @@ struct LoadTests {
         withUnsafeBytes(of: value.bitPattern.littleEndian) {
           bytes.replaceSubrange((places[0] + 4)..<(places[0] + 8), with: $0)
         }
-        expectError(.invalidModel, "element 1 of", "NaN or infinite") { _ = try load(bytes, precision) }
+        expectError(.invalidModel, "element 1 of", "NaN or infinite") {
+          _ = try load(bytes, precision)
+        }
       }
     }
   }
@@ -130,7 +137,8 @@ struct LoadTests {
       let tensors: [Tensor?] = [
         graph.embeddings.word, graph.embeddings.position, graph.embeddings.tokenType,
         graph.embeddings.norm.gamma, layer.query.weight.tensor, layer.value.bias,
-        layer.attentionOutput.weight.tensor, layer.outputNorm.beta, layer.intermediate.weight.tensor,
+        layer.attentionOutput.weight.tensor, layer.outputNorm.beta,
+        layer.intermediate.weight.tensor,
         graph.pooler?.weight.tensor, graph.mlm?.transform.weight.tensor, graph.mlm?.norm.gamma,
         graph.mlm?.bias, graph.nsp?.weight.tensor,
       ]

@@ -62,9 +62,11 @@ struct OutputTests {
     let pooler = try session.run(batch, .pooler)
     let kept = dimensions ?? width
     let plain = try session.run(
-      batch, .embedding(EmbeddingOptions(pooling: pooling, normalize: false, dimensions: dimensions)))
+      batch,
+      .embedding(EmbeddingOptions(pooling: pooling, normalize: false, dimensions: dimensions)))
     let unit = try session.run(
-      batch, .embedding(EmbeddingOptions(pooling: pooling, normalize: true, dimensions: dimensions)))
+      batch, .embedding(EmbeddingOptions(pooling: pooling, normalize: true, dimensions: dimensions))
+    )
     #expect(plain.count == batch.sequences.count * kept)
     #expect(unit.count == plain.count)
     for i in batch.sequences.indices {

@@ -18,13 +18,16 @@ struct SettingsTests {
     }
   }
 
-  private func embed(_ model: Model, _ options: EmbeddingOptions = EmbeddingOptions()) throws -> [Float] {
+  private func embed(_ model: Model, _ options: EmbeddingOptions = EmbeddingOptions()) throws
+    -> [Float]
+  {
     try Session(model: model, threads: 1).run(
       ids: [1, 2, 3], cuSeqlens: [0, 3], output: .embedding(options))
   }
 
   @Test func config() throws {
-    let sound = #"{"hidden_size": 60, "num_hidden_layers": 3, "num_attention_heads": 5, "intermediate_size": 100}"#
+    let sound =
+      #"{"hidden_size": 60, "num_hidden_layers": 3, "num_attention_heads": 5, "intermediate_size": 100}"#
     try withModel(["config.json": sound]) { _ = try $0() }
     for (from, to, part) in [
       ("60", "64", "hidden_size is 64; in the model it is 60"),
@@ -35,7 +38,9 @@ struct SettingsTests {
         expectError(.invalidModel, "config.json", part) { _ = try load() }
       }
     }
-    for broken in ["{", "[]", "", #"{"hidden_size": "x"}"#, #"{"hidden_size": 1e99}"#, "{\"hidden_size\": -1}"] {
+    for broken in [
+      "{", "[]", "", #"{"hidden_size": "x"}"#, #"{"hidden_size": 1e99}"#, "{\"hidden_size\": -1}",
+    ] {
       try withModel(["config.json": broken]) { load in
         expectError(.invalidModel, "config.json") { _ = try load() }
       }
@@ -51,9 +56,12 @@ struct SettingsTests {
   }
 
   @Test func pooling() throws {
-    let modules = #"[{"type": "sentence_transformers.models.Transformer", "path": ""}, "#
+    let modules =
+      #"[{"type": "sentence_transformers.models.Transformer", "path": ""}, "#
       + #"{"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}]"#
-    let files = ["modules.json": modules, "1_Pooling/config.json": #"{"pooling_mode_cls_token": true}"#]
+    let files = [
+      "modules.json": modules, "1_Pooling/config.json": #"{"pooling_mode_cls_token": true}"#,
+    ]
     try withModel(files) { load in
       let model = try load()
       #expect(model.info.pooling == .cls)
@@ -61,7 +69,8 @@ struct SettingsTests {
       let named = EmbeddingOptions(pooling: .cls, normalize: false)
       #expect(try embed(model).bits == embed(model, named).bits)
     }
-    let normalized = modules.dropLast() + #", {"type": "sentence_transformers.models.Normalize", "path": "2"}]"#
+    let normalized =
+      modules.dropLast() + #", {"type": "sentence_transformers.models.Normalize", "path": "2"}]"#
     try withModel(["modules.json": String(normalized)]) { load in
       let info = try load().info
       #expect(info.pooling == .mean)
@@ -73,7 +82,9 @@ struct SettingsTests {
   @Test(arguments: [
     ["modules.json": #"[{"type": "sentence_transformers.models.Dense", "path": "2_Dense"}]"#],
     ["1_Pooling/config.json": #"{"pooling_mode_lasttoken": true}"#],
-    ["1_Pooling/config.json": #"{"pooling_mode_cls_token": true, "pooling_mode_max_tokens": true}"#],
+    [
+      "1_Pooling/config.json": #"{"pooling_mode_cls_token": true, "pooling_mode_max_tokens": true}"#
+    ],
   ])
   func unknownPooling(_ files: [String: String]) throws {
     try withModel(files) { load in

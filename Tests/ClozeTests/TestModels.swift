@@ -42,7 +42,9 @@ struct Batch {
 
   var ids: [Int32] { sequences.flatMap(\.ids) }
   var types: [Int32] { sequences.flatMap(\.types) }
-  var ends: [Int32] { sequences.reduce(into: [0]) { $0.append(($0.last ?? 0) + Int32($1.ids.count)) } }
+  var ends: [Int32] {
+    sequences.reduce(into: [0]) { $0.append(($0.last ?? 0) + Int32($1.ids.count)) }
+  }
 
   init(_ sequences: [Sequence]) { self.sequences = sequences }
 
@@ -52,7 +54,9 @@ struct Batch {
     sequences = lengths.map { length in
       Sequence(
         ids: (0..<length).map { _ in .random(in: 0..<Int32(model.info.vocabSize), using: &random) },
-        types: (0..<length).map { _ in .random(in: 0..<Int32(model.info.typeVocabSize), using: &random) })
+        types: (0..<length).map { _ in
+          .random(in: 0..<Int32(model.info.typeVocabSize), using: &random)
+        })
     }
   }
 

@@ -8,7 +8,8 @@ import Testing
 struct TextTests {
   static let vocabulary: [String] = {
     let letters = (UInt8(ascii: "a")...UInt8(ascii: "z")).map { String(UnicodeScalar($0)) }
-    let named = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + letters + letters.map { "##" + $0 }
+    let named =
+      ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + letters + letters.map { "##" + $0 }
     return named + (named.count..<1003).map { "word\($0)" }
   }()
 
@@ -27,7 +28,8 @@ struct TextTests {
 
   private func vector(_ ids: [Int32], _ types: [Int32]? = nil) throws -> [UInt32] {
     try session.run(
-      ids: ids, cuSeqlens: [0, Int32(ids.count)], typeIDs: types, output: .embedding).bits
+      ids: ids, cuSeqlens: [0, Int32(ids.count)], typeIDs: types, output: .embedding
+    ).bits
   }
 
   @Test func embeddingIsThatOfTheIDs() throws {
@@ -88,7 +90,10 @@ struct TextTests {
     let shorter = try session.embed(texts, text: TextOptions(maxTokens: 5))
     #expect(Array(shorter[1]).bits == (try vector(Array(encoding.ids.prefix(4)) + [3])))
     #expect(try session.encode(texts).map(\.truncated) == [false, true, false])
-    #expect(try session.nextSentence([Text("a", Self.long), Text("a", "b")]).map(\.truncated) == [true, false])
+    #expect(
+      try session.nextSentence([Text("a", Self.long), Text("a", "b")]).map(\.truncated) == [
+        true, false,
+      ])
     let masks = try session.fillMask(Text("[MASK] " + Self.long))
     #expect(masks.map(\.truncated) == [true])
     #expect(try session.fillMask("[MASK]").map(\.truncated) == [false])
@@ -96,7 +101,9 @@ struct TextTests {
 
   @Test func tooLongWhereCuttingIsAnError() {
     let text = TextOptions(truncation: .error)
-    expectError(.tooLong, "text 1: ", "40") { _ = try session.embed(["a", Text(Self.long)], text: text) }
+    expectError(.tooLong, "text 1: ", "40") {
+      _ = try session.embed(["a", Text(Self.long)], text: text)
+    }
     expectError(.tooLong, "40") { _ = try session.encode([Text(Self.long)], text: text) }
     expectError(.tooLong) { _ = try session.nextSentence([Text("a", Self.long)], text: text) }
     expectError(.tooLong) { _ = try session.fillMask(Text("[MASK]" + Self.long), text: text) }
@@ -105,16 +112,24 @@ struct TextTests {
   @Test(arguments: [0, -1, 41, Int.max, Int.min])
   func maxTokens(_ most: Int) {
     let text = TextOptions(maxTokens: most)
-    expectError(.invalidArgument, "max_tokens = \(most)", "40") { _ = try session.embed(["a"], text: text) }
-    expectError(.invalidArgument, "max_tokens = \(most)") { _ = try session.encode(["a"], text: text) }
-    expectError(.invalidArgument, "max_tokens = \(most)") { _ = try session.fillMask("[MASK]", text: text) }
+    expectError(.invalidArgument, "max_tokens = \(most)", "40") {
+      _ = try session.embed(["a"], text: text)
+    }
+    expectError(.invalidArgument, "max_tokens = \(most)") {
+      _ = try session.encode(["a"], text: text)
+    }
+    expectError(.invalidArgument, "max_tokens = \(most)") {
+      _ = try session.fillMask("[MASK]", text: text)
+    }
     expectError(.invalidArgument, "max_tokens = \(most)") {
       _ = try session.nextSentence([Text("a", "b")], text: text)
     }
   }
 
   @Test func noRoomForSpecialTokens() {
-    expectError(.tooLong, "special") { _ = try session.embed(["a"], text: TextOptions(maxTokens: 1)) }
+    expectError(.tooLong, "special") {
+      _ = try session.embed(["a"], text: TextOptions(maxTokens: 1))
+    }
   }
 
   @Test func manyTextsEqualEach() throws {
@@ -130,7 +145,9 @@ struct TextTests {
       ids: encoded.encoding.ids, cuSeqlens: [0, 5], output: .hidden(layers: [0, 1]))
     #expect(encoded.values.bits == expected.bits)
     expectError(.invalidArgument, "layer 2") { _ = try session.encode(["a"], layers: [2]) }
-    expectError(.invalidArgument, "layer \(Int.min)") { _ = try session.encode(["a"], layers: [.min]) }
+    expectError(.invalidArgument, "layer \(Int.min)") {
+      _ = try session.encode(["a"], layers: [.min])
+    }
     expectError(.invalidArgument, "empty") { _ = try session.encode(["a"], layers: []) }
   }
 
@@ -140,7 +157,8 @@ struct TextTests {
       let encoding = try tokenizer.encode(text.0, pair: text.1)
       let logits = try session.run(
         ids: encoding.ids, cuSeqlens: [0, Int32(encoding.ids.count)], typeIDs: encoding.typeIDs,
-        output: .nsp).map { Double($0) }
+        output: .nsp
+      ).map { Double($0) }
       let expected = 1 / (1 + exponential(logits[1] - logits[0]))
       #expect(abs(Double(answer.probability) - expected) < 1e-6)
     }
