@@ -63,10 +63,10 @@ struct FidelityTests {
     }
   }
 
-  /// In int8 a rounding moves a number by at most half a step, a 255th of a row's range (activations)
-  /// or a 127th of a column's largest (weights). Of the root mean square of an output that makes
-  /// about 1 % a layer in a model of 20 to 112 channels; several roundings lie between input and
-  /// output, so 5 % is allowed.
+  /// In int8 a rounding moves a number by at most half a step, a 255th of a row's range
+  /// (activations) or a 127th of a column's largest (weights). Of the root mean square of an output
+  /// that makes about 1 % a layer in a model of 20 to 112 channels; several roundings lie between
+  /// input and output, so 5 % is allowed.
   @Test(arguments: Fixture.all)
   func int8(_ name: String) throws {
     for (output, ours, reference) in try pairs(name, .int8) {

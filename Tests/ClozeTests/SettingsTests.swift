@@ -27,7 +27,8 @@ struct SettingsTests {
 
   @Test func config() throws {
     let sound =
-      #"{"hidden_size": 60, "num_hidden_layers": 3, "num_attention_heads": 5, "intermediate_size": 100}"#
+      #"{"hidden_size": 60, "num_hidden_layers": 3, "num_attention_heads": 5, "#
+      + #""intermediate_size": 100}"#
     try withModel(["config.json": sound]) { _ = try $0() }
     for (from, to, part) in [
       ("60", "64", "hidden_size is 64; in the model it is 60"),
