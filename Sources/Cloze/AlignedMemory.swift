@@ -21,8 +21,8 @@ final class AlignedMemory: @unchecked Sendable {
   }
 }
 
-/// The product of sizes that come from outside; an error where it does not fit an `Int`. Not of a list
-/// of sizes, which would be an array in memory of its own.
+/// The product of sizes that come from outside; an error where it does not fit an `Int`. Not of a
+/// list of sizes, which would be an array in memory of its own.
 package func bytes(_ first: Int, _ second: Int, _ third: Int = 1) throws(ClozeError) -> Int {
   let (two, overflow) = first.multipliedReportingOverflow(by: second)
   let (three, again) = two.multipliedReportingOverflow(by: third)

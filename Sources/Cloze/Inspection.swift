@@ -31,7 +31,9 @@ public struct Inspection: Sendable, CustomStringConvertible {
     let files = try ModelFiles(path: path)
     self.path = files.model
     let result: Result<BERTGraph, ONNXError>
-    do throws(ONNXError) { result = .success(try recognizeBERT(in: ONNXFile(path: files.model))) } catch {
+    do throws(ONNXError) {
+      result = .success(try recognizeBERT(in: ONNXFile(path: files.model)))
+    } catch {
       guard error.kind == .unsupported else { throw ClozeError(error) }
       result = .failure(error)
     }
@@ -120,7 +122,10 @@ private struct Facts {
     total += graph.embeddings.tokenType?.count ?? 0
     total += 2 * c.hiddenSize * (1 + 2 * graph.layers.count)
     for layer in graph.layers {
-      for linear in [layer.query, layer.key, layer.value, layer.attentionOutput, layer.intermediate, layer.output] {
+      for linear in [
+        layer.query, layer.key, layer.value, layer.attentionOutput, layer.intermediate,
+        layer.output,
+      ] {
         total += dense(linear)
       }
     }
@@ -190,25 +195,48 @@ private struct Facts {
     let summary = graph.summary
     let c = graph.configuration
     func megabytes(_ bytes: Int) -> String {
-      bytes < 10_000_000 ? "\((bytes + 50_000) / 100_000 / 10).\((bytes + 50_000) / 100_000 % 10) MB" : "\((bytes + 500_000) / 1_000_000) MB"
+      bytes < 10_000_000
+        ? "\((bytes + 50_000) / 100_000 / 10).\((bytes + 50_000) / 100_000 % 10) MB"
+        : "\((bytes + 500_000) / 1_000_000) MB"
     }
     var rows: [(String, String)] = [
-      ("architecture", "BERT, \(c.numHiddenLayers) layers, hidden \(c.hiddenSize), \(c.numAttentionHeads) heads, feed-forward \(c.intermediateSize)"),
-      ("vocabulary", "\(c.vocabSize) entries, \(c.maxPositionEmbeddings) positions, \(max(c.typeVocabSize, 1)) token types"),
+      (
+        "architecture",
+        "BERT, \(c.numHiddenLayers) layers, hidden \(c.hiddenSize), \(c.numAttentionHeads) heads, "
+          + "feed-forward \(c.intermediateSize)"
+      ),
+      (
+        "vocabulary",
+        "\(c.vocabSize) entries, \(c.maxPositionEmbeddings) positions, "
+          + "\(max(c.typeVocabSize, 1)) token types"
+      ),
       ("activation", "\(c.hiddenAct.rawValue), LayerNorm epsilon \(c.layerNormEps)"),
       ("heads", heads.isEmpty ? "none" : heads.joined(separator: ", ")),
-      ("parameters", "\((parameters + 5_000) / 10_000 / 100).\(twoDigits((parameters + 5_000) / 10_000 % 100)) million, stored as \(summary.weightTypes.joined(separator: ", "))"),
-      ("memory", "\(megabytes(weightBytes(.int8))) in int8, \(megabytes(weightBytes(.float32))) in float32"),
+      (
+        "parameters",
+        "\((parameters + 5_000) / 10_000 / 100).\(twoDigits((parameters + 5_000) / 10_000 % 100)) "
+          + "million, stored as \(summary.weightTypes.joined(separator: ", "))"
+      ),
+      (
+        "memory",
+        "\(megabytes(weightBytes(.int8))) in int8, \(megabytes(weightBytes(.float32))) in float32"
+      ),
       ("tokenizer", tokenizer ? "found" : "none beside the file"),
-      ("file", "\(summary.producer) \(summary.producerVersion), opset \(summary.opset), IR \(summary.irVersion), \(summary.nodeCount) nodes"),
+      (
+        "file",
+        "\(summary.producer) \(summary.producerVersion), opset \(summary.opset), "
+          + "IR \(summary.irVersion), \(summary.nodeCount) nodes"
+      ),
       ("inputs", summary.inputs.map { "\($0.name) \($0.elementType)" }.joined(separator: ", ")),
       ("outputs", summary.outputs.map(\.name).joined(separator: ", ")),
     ]
     for form in summary.forms { rows.append((form.block, form.form)) }
     for warning in summary.warnings { rows.append(("note", warning)) }
     let width = rows.map(\.0.count).max() ?? 0
-    return ([files.model]
-      + rows.map { "  \($0)\(String(repeating: " ", count: width - $0.count))  \($1)" }).joined(separator: "\n")
+    return
+      ([files.model]
+      + rows.map { "  \($0)\(String(repeating: " ", count: width - $0.count))  \($1)" }).joined(
+        separator: "\n")
   }
 
   private func twoDigits(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }

@@ -20,11 +20,13 @@ public final class Model: Sendable {
 
   /// Loads a model.
   ///
-  /// - Parameter path: a `.onnx` file, or a folder that holds `model.onnx` or `onnx/model.onnx`; nil:
-  ///   the built-in model. Beside the file, `tokenizer.json` or `vocab.txt` with
+  /// - Parameter path: a `.onnx` file, or a folder that holds `model.onnx` or `onnx/model.onnx`;
+  ///   nil: the built-in model. Beside the file, `tokenizer.json` or `vocab.txt` with
   ///   `tokenizer_config.json`, `config.json`, `sentence_bert_config.json`, `modules.json` and
   ///   `1_Pooling/config.json` are used where present.
-  public convenience init(path: String? = nil, options: LoadOptions = LoadOptions()) throws(ClozeError) {
+  public convenience init(path: String? = nil, options: LoadOptions = LoadOptions())
+    throws(ClozeError)
+  {
     let files = try ModelFiles(path: path)
     var tokenizer = options.tokenizer
     if tokenizer == nil { tokenizer = try files.tokenizer() }
@@ -40,7 +42,9 @@ public final class Model: Sendable {
     try self.init(graph, tokenizer: options.tokenizer, settings: ModelSettings(), options: options)
   }
 
-  private static func graph(_ file: () throws(ONNXError) -> ONNXFile) throws(ClozeError) -> BERTGraph {
+  private static func graph(_ file: () throws(ONNXError) -> ONNXFile) throws(ClozeError)
+    -> BERTGraph
+  {
     // Constants are computed from the graph: not with the rounding that the caller has set.
     let saved = cloze_float_environment_enter()
     defer { cloze_float_environment_restore(saved) }
@@ -97,7 +101,9 @@ public final class Model: Sendable {
     guard let tokenizer else {
       throw ClozeError(
         .noTokenizer,
-        "the model came without a tokenizer: no tokenizer.json or vocab.txt lies beside it; give one, or pass token ids")
+        "the model came without a tokenizer: no tokenizer.json or vocab.txt lies beside it; "
+          + "give one, or pass token ids"
+      )
     }
     return tokenizer
   }

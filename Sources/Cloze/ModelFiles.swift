@@ -1,5 +1,6 @@
 internal import CClozeSupport
 public import ClozeTokenizer
+
 #if canImport(Glibc)
   internal import Glibc
 #elseif canImport(Musl)
@@ -10,8 +11,8 @@ public import ClozeTokenizer
 struct ModelFiles {
   /// The ONNX file.
   let model: String
-  /// Folders where the files beside it are looked for: the ONNX file's own, then the one above where
-  /// that is called `onnx`, as on the Hugging Face hub.
+  /// Folders where the files beside it are looked for: the ONNX file's own, then the one above
+  /// where that is called `onnx`, as on the Hugging Face hub.
   let folders: [String]
 
   init(path: String?) throws(ClozeError) {
@@ -24,7 +25,8 @@ struct ModelFiles {
     case .file:
       model = path
       let own = Self.parent(path)
-      folders = own.hasSuffix("/onnx") ? [own, Self.parent(own)] : own == "onnx" ? [own, "."] : [own]
+      folders =
+        own.hasSuffix("/onnx") ? [own, Self.parent(own)] : own == "onnx" ? [own, "."] : [own]
     case .folder:
       let candidates = ["model.onnx", "onnx/model.onnx"]
       var found: String?
@@ -33,7 +35,8 @@ struct ModelFiles {
       }
       guard let found else {
         throw ClozeError(
-          .notFound, "\(path): no model in this folder; looked for \(candidates.joined(separator: " and "))")
+          .notFound,
+          "\(path): no model in this folder; looked for \(candidates.joined(separator: " and "))")
       }
       model = joined(path, found)
       folders = found.hasPrefix("onnx/") ? [joined(path, "onnx"), path] : [path]
@@ -43,8 +46,11 @@ struct ModelFiles {
   /// The tokenizer beside the model, nil where there is none.
   func tokenizer() throws(ClozeError) -> Tokenizer? {
     for folder in folders {
-      for name in ["tokenizer.json", "vocab.txt"] where try Self.kind(joined(folder, name)) == .file {
-        do throws(TokenizerError) { return try Tokenizer(path: folder) } catch { throw ClozeError(error) }
+      for name in ["tokenizer.json", "vocab.txt"] where try Self.kind(joined(folder, name)) == .file
+      {
+        do throws(TokenizerError) { return try Tokenizer(path: folder) } catch {
+          throw ClozeError(error)
+        }
       }
     }
     return nil
@@ -71,13 +77,15 @@ struct ModelFiles {
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 
-  /// The folder of the model that comes with the library: beside the library (a wheel), in `share` of
-  /// the same prefix (an installation), above it (a build), or in the sources it was built from (a
-  /// Swift package that depends on this one).
+  /// The folder of the model that comes with the library: beside the library (a wheel), in `share`
+  /// of the same prefix (an installation), above it (a build), or in the sources it was built from
+  /// (a Swift package that depends on this one).
   private static func builtIn() throws(ClozeError) -> String {
     let name = "models/cloze-mini"
     var candidates: [String] = []
-    if let folder = environment("CLOZE_MODELS"), !folder.isEmpty { candidates.append(joined(folder, "cloze-mini")) }
+    if let folder = environment("CLOZE_MODELS"), !folder.isEmpty {
+      candidates.append(joined(folder, "cloze-mini"))
+    }
     let images = [cloze_image_path().map { String(cString: $0) } ?? "", "/proc/self/exe"]
     for image in images {
       guard let resolved = realpath(image, nil) else { continue }
@@ -92,9 +100,12 @@ struct ModelFiles {
     #if !CLOZE_STANDALONE  // a library that is installed elsewhere must not know where it was built
       candidates.append(joined(parent(parent(parent(#filePath))), name))
     #endif
-    for candidate in candidates where try kind(joined(candidate, "model.onnx")) == .file { return candidate }
+    for candidate in candidates where try kind(joined(candidate, "model.onnx")) == .file {
+      return candidate
+    }
     throw ClozeError(
-      .notFound, "the built-in model was not found; looked in \(candidates.joined(separator: ", "))")
+      .notFound, "the built-in model was not found; looked in \(candidates.joined(separator: ", "))"
+    )
   }
 }
 

@@ -18,7 +18,9 @@ extension ModelFiles {
   func settings() throws(ClozeError) -> ModelSettings {
     do throws(TokenizerError) {
       var settings = ModelSettings()
-      if let root = try found("sentence_bert_config.json"), let field = try root.present("max_seq_length") {
+      if let root = try found("sentence_bert_config.json"),
+        let field = try root.present("max_seq_length")
+      {
         let length = Int(try field.id())
         if length > 0 { settings.maxTokens = length }
       }
@@ -30,7 +32,8 @@ extension ModelFiles {
           let path = try module.present("path")?.string() ?? ""
           switch type.split(separator: ".").last {
           case "Transformer": break
-          case "Pooling": if !path.isEmpty, !path.split(separator: "/").contains("..") { poolingFolder = path }
+          case "Pooling":
+            if !path.isEmpty, !path.split(separator: "/").contains("..") { poolingFolder = path }
           case "Normalize": settings.normalize = true
           default: settings.obstacle = "modules.json lists \(type), which is not known"
           }
@@ -38,7 +41,8 @@ extension ModelFiles {
       }
       if let root = try found("\(poolingFolder)/config.json") { try settings.readPooling(root) }
       if let root = try found("config.json") {
-        for key in ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"] {
+        for key in ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"]
+        {
           if let field = try root.present(key) { settings.sizes.append((key, Int(try field.id()))) }
         }
       }
@@ -56,8 +60,10 @@ extension ModelFiles {
 extension ModelSettings {
   fileprivate mutating func readPooling(_ root: JSONField) throws(TokenizerError) {
     let modes: [(key: String, pooling: Pooling?)] = [
-      ("pooling_mode_cls_token", .cls), ("pooling_mode_mean_tokens", .mean), ("pooling_mode_max_tokens", .max),
-      ("pooling_mode_mean_sqrt_len_tokens", .meanSqrtLen), ("pooling_mode_weightedmean_tokens", nil),
+      ("pooling_mode_cls_token", .cls), ("pooling_mode_mean_tokens", .mean),
+      ("pooling_mode_max_tokens", .max),
+      ("pooling_mode_mean_sqrt_len_tokens", .meanSqrtLen),
+      ("pooling_mode_weightedmean_tokens", nil),
       ("pooling_mode_lasttoken", nil),
     ]
     var chosen: [(key: String, pooling: Pooling?)] = []
@@ -81,7 +87,8 @@ extension ModelSettings {
         default: info.intermediateSize
         }
       guard value == found else {
-        throw ClozeError(.invalidModel, "config.json says \(key) is \(value); in the model it is \(found)")
+        throw ClozeError(
+          .invalidModel, "config.json says \(key) is \(value); in the model it is \(found)")
       }
     }
   }

@@ -18,7 +18,8 @@ public enum Pooling: Int32, Sendable, CaseIterable {
 public struct LoadOptions: Sendable {
   /// int8 unless said otherwise.
   public var precision: Precision
-  /// Forces an instruction set; nil takes the environment's `CLOZE_ISA`, else the best that the CPU has.
+  /// Forces an instruction set; nil takes the environment's `CLOZE_ISA`, else the best that the CPU
+  /// has.
   public var isa: ISA?
   /// Used in place of the files beside the model.
   public var tokenizer: Tokenizer?

@@ -9,7 +9,8 @@ package struct Output {
   }
 
   package var kind: Kind
-  /// `hidden`: layers as a caller counts them, 0 for the embeddings, negative from the end; nil: the last.
+  /// `hidden`: layers as a caller counts them, 0 for the embeddings, negative from the end; nil:
+  /// the last.
   package var layers: UnsafeBufferPointer<Int32>?
   /// `hidden` and `mlm`: tokens of the batch; nil: all.
   package var positions: UnsafeBufferPointer<Int64>?
@@ -45,7 +46,9 @@ package struct Output {
     switch kind {
     case .hidden:
       if let layers {
-        guard !layers.isEmpty else { throw ClozeError(.invalidArgument, "the list of layers is empty") }
+        guard !layers.isEmpty else {
+          throw ClozeError(.invalidArgument, "the list of layers is empty")
+        }
         for layer in layers { _ = try Self.layer(Int(layer), model) }
       }
       return try bytes(rows, layers?.count ?? 1, info.hiddenSize)
@@ -84,7 +87,8 @@ package struct Output {
     let index = layer < 0 ? count &+ 1 &+ layer : layer
     guard index >= 0, index <= count else {
       throw ClozeError(
-        .invalidArgument, "layer \(layer), the model has \(count): 0 to \(count), or -1 to -\(count + 1)")
+        .invalidArgument,
+        "layer \(layer), the model has \(count): 0 to \(count), or -1 to -\(count + 1)")
     }
     return index
   }

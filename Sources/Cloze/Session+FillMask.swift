@@ -35,8 +35,8 @@ extension Session {
   ///   - text: where it is cut, and how.
   ///   - topK: most candidates of each mask.
   ///   - targets: only these tokens of the vocabulary are ranked; nil: all.
-  /// - Throws: `.invalidText` for a text without `[MASK]`, `.invalidArgument` for a target that is not
-  ///   in the vocabulary, `.tooLong`, `.noHead`, `.noTokenizer`, `.cancelled`, `.busy`,
+  /// - Throws: `.invalidText` for a text without `[MASK]`, `.invalidArgument` for a target that is
+  ///   not in the vocabulary, `.tooLong`, `.noHead`, `.noTokenizer`, `.cancelled`, `.busy`,
   ///   `.outOfMemory`.
   public func fillMask(
     _ text: Text, text options: TextOptions = TextOptions(), topK: Int = 5, targets: [String]? = nil
@@ -60,7 +60,8 @@ extension Session {
     for (i, token) in ranked.enumerated() {
       group.append(
         Candidate(
-          tokenID: token.id, token: tokenizer.token(for: token.id) ?? "", probability: token.probability))
+          tokenID: token.id, token: tokenizer.token(for: token.id) ?? "",
+          probability: token.probability))
       if i + 1 == ranked.count || ranked[i + 1].position != token.position {
         masks.append(
           FilledMask(position: token.position, candidates: group, truncated: truncated != 0))
@@ -86,7 +87,9 @@ extension Session {
       guard targets?.isEmpty != true else {
         throw ClozeError(.invalidArgument, "the list of targets is empty")
       }
-      guard topK > 0 else { throw ClozeError(.invalidArgument, "top_k = \(topK), at least 1 is needed") }
+      guard topK > 0 else {
+        throw ClozeError(.invalidArgument, "top_k = \(topK), at least 1 is needed")
+      }
       for (i, id) in (targets ?? []).enumerated() where id < 0 || Int(id) >= vocabulary {
         throw ClozeError(
           .invalidArgument, "targets[\(i)] = \(id), the vocabulary has \(vocabulary) entries")
@@ -105,25 +108,31 @@ extension Session {
             throw ClozeError(
               .invalidText,
               cut != 0
-                ? "the text was cut to \(limit) tokens, and no [MASK] is left" : "there is no [MASK] in the text")
+                ? "the text was cut to \(limit) tokens, and no [MASK] is left"
+                : "there is no [MASK] in the text")
           }
           try rank(positions, topK: topK, targets: targets) { position, id, probability in
-            ranked.append(RankedToken(text: index, position: position, id: id, probability: probability))
+            ranked.append(
+              RankedToken(text: index, position: position, id: id, probability: probability))
           }
         } catch {
-          throw texts.count > 1 ? ClozeError(error.status, "text \(index): \(error.message)") : error
+          throw texts.count > 1
+            ? ClozeError(error.status, "text \(index): \(error.message)") : error
         }
       }
       return ranked
     }
   }
 
-  /// Runs the masked language model at some tokens of what was gathered and ranks what it says there.
+  /// Runs the masked language model at some tokens of what was gathered and ranks what it says
+  /// there.
   private func rank(
-    _ positions: [Int64], topK: Int, targets: [Int32]?, _ found: (_ position: Int, _ id: Int32, Float) -> Void
+    _ positions: [Int64], topK: Int, targets: [Int32]?,
+    _ found: (_ position: Int, _ id: Int32, Float) -> Void
   ) throws(ClozeError) {
     let vocabulary = model.info.vocabSize
-    let room = try AlignedMemory(bytes: bytes(positions.count, vocabulary, MemoryLayout<Float>.size))
+    let room = try AlignedMemory(
+      bytes: bytes(positions.count, vocabulary, MemoryLayout<Float>.size))
     defer { withExtendedLifetime(room) {} }
     let failure = positions.withUnsafeBufferPointer { positions -> ClozeError? in
       var output = Output(.mlm, values: room.floats())
@@ -137,12 +146,15 @@ extension Session {
     for (i, position) in positions.enumerated() {
       let values = room.floats() + i * vocabulary
       model.kernels.rows.softmax(values, vocabulary)
-      for id in best(values, targets: targets, topK: topK) { found(Int(position), id, values[Int(id)]) }
+      for id in best(values, targets: targets, topK: topK) {
+        found(Int(position), id, values[Int(id)])
+      }
     }
   }
 
   /// The ids of the largest values, largest first; of equal ones the smaller id.
-  private func best(_ values: UnsafeMutablePointer<Float>, targets: [Int32]?, topK: Int) -> [Int32] {
+  private func best(_ values: UnsafeMutablePointer<Float>, targets: [Int32]?, topK: Int) -> [Int32]
+  {
     func before(_ a: Int32, _ b: Int32) -> Bool {
       let (x, y) = (values[Int(a)], values[Int(b)])
       return x > y || (x == y && a < b)

@@ -41,7 +41,8 @@ extension Session {
 
   /// Logits of the masked language model, for all tokens of a chunk or those asked for.
   func maskedLM(
-    _ output: Output, _ chunk: Encoder.Chunk, _ shared: Scratch.Shared, _ values: UnsafeMutablePointer<Float>
+    _ output: Output, _ chunk: Encoder.Chunk, _ shared: Scratch.Shared,
+    _ values: UnsafeMutablePointer<Float>
   ) throws(ClozeError) {
     let width = model.info.hiddenSize
     let vocabulary = model.info.vocabSize
@@ -56,7 +57,9 @@ extension Session {
     while at < positions.count {
       // Neighbours in the output go through the head together, as many as scratch has rows for.
       var count = 0
-      while at + count < positions.count, count < chunk.tokens, tokens.contains(Int(positions[at + count])) {
+      while at + count < positions.count, count < chunk.tokens,
+        tokens.contains(Int(positions[at + count]))
+      {
         let row = shared.hidden + (Int(positions[at + count]) - start) * width
         (shared.headInput + count * width).update(from: row, count: width)
         count += 1

@@ -10,7 +10,8 @@ package struct RaggedBatch {
   package var offsets: UnsafeBufferPointer<Int>
 
   package init(
-    ids: UnsafeBufferPointer<Int32>, typeIDs: UnsafeBufferPointer<Int32>?, offsets: UnsafeBufferPointer<Int>
+    ids: UnsafeBufferPointer<Int32>, typeIDs: UnsafeBufferPointer<Int32>?,
+    offsets: UnsafeBufferPointer<Int>
   ) {
     self.ids = ids
     self.typeIDs = typeIDs
@@ -20,7 +21,8 @@ package struct RaggedBatch {
 
 extension Session {
   /// Runs the model once over a batch and writes every output; within `exclusively`.
-  package func run(_ batch: RaggedBatch, _ outputs: UnsafeBufferPointer<Output>) throws(ClozeError) {
+  package func run(_ batch: RaggedBatch, _ outputs: UnsafeBufferPointer<Output>) throws(ClozeError)
+  {
     try check(batch)
     let sequences = batch.offsets.count - 1
     let total = batch.ids.count
@@ -40,7 +42,8 @@ extension Session {
       let failure = captures.withUnsafeBufferPointer { captures in
         order.withUnsafeBufferPointer { order -> ClozeError? in
           let chunk = Encoder.Chunk(
-            ids: ids, typeIDs: batch.typeIDs?.baseAddress, offsets: offsets + first, sequences: count,
+            ids: ids, typeIDs: batch.typeIDs?.baseAddress, offsets: offsets + first,
+            sequences: count,
             captures: captures, order: order)
           do throws(ClozeError) {
             try encoder.encode(chunk)
@@ -54,8 +57,8 @@ extension Session {
     }
   }
 
-  /// Makes sure that offsets [B + 1] rise from 0 in steps that the model takes, so that their last is
-  /// no more than B times that.
+  /// Makes sure that offsets [B + 1] rise from 0 in steps that the model takes, so that their last
+  /// is no more than B times that.
   package func check(offsets: UnsafeBufferPointer<Int>) throws(ClozeError) {
     let most = model.info.maxPositionEmbeddings
     guard offsets.count >= 2 else { throw ClozeError(.invalidArgument, "the batch is empty") }
@@ -84,7 +87,9 @@ extension Session {
     guard batch.offsets[batch.offsets.count - 1] == batch.ids.count else {
       throw ClozeError(
         .invalidArgument,
-        "cu_seqlens ends at \(batch.offsets[batch.offsets.count - 1]), there are \(batch.ids.count) token ids")
+        "cu_seqlens ends at \(batch.offsets[batch.offsets.count - 1]), "
+          + "there are \(batch.ids.count) token ids"
+      )
     }
     let vocabulary = UInt32(clamping: info.vocabSize)
     for (i, id) in batch.ids.enumerated() where UInt32(bitPattern: id) >= vocabulary {
@@ -100,7 +105,8 @@ extension Session {
       let count = UInt32(clamping: info.typeVocabSize)
       for (i, type) in types.enumerated() where UInt32(bitPattern: type) >= count {
         throw ClozeError(
-          .invalidArgument, "token_type_ids[\(i)] = \(type), the model has \(info.typeVocabSize) token types")
+          .invalidArgument,
+          "token_type_ids[\(i)] = \(type), the model has \(info.typeVocabSize) token types")
       }
     }
   }
@@ -112,7 +118,9 @@ extension Session {
     let count = output.layers?.count ?? 1
     let begin = order.count
     if let positions = output.positions {
-      for (i, position) in positions.enumerated() where tokens.contains(Int(position)) { order.append(i) }
+      for (i, position) in positions.enumerated() where tokens.contains(Int(position)) {
+        order.append(i)
+      }
     }
     for slot in 0..<count {
       let layer = try Output.layer(Int(output.layers?[slot] ?? -1), model)
@@ -123,7 +131,9 @@ extension Session {
     }
   }
 
-  private func write(_ output: Output, _ chunk: Encoder.Chunk, firstSequence: Int) throws(ClozeError) {
+  private func write(_ output: Output, _ chunk: Encoder.Chunk, firstSequence: Int)
+    throws(ClozeError)
+  {
     guard let values = output.values, let shared = encoder.scratch.shared else { return }
     let width = model.info.hiddenSize
     switch output.kind {

@@ -1,12 +1,13 @@
 /// Running on token ids.
 ///
-/// A batch is ragged: its sequences lie end to end, and `cuSeqlens` [B + 1] holds 0, then where each
-/// sequence ends. A sequence's output depends on nothing else in the batch, nor on the number of
-/// threads, to the last bit.
+/// A batch is ragged: its sequences lie end to end, and `cuSeqlens` [B + 1] holds 0, then where
+/// each sequence ends. A sequence's output depends on nothing else in the batch, nor on the number
+/// of threads, to the last bit.
 extension Session {
   /// Runs the model once and writes one output into memory of the caller.
   ///
-  ///     var values = [Float](repeating: 0, count: try session.count(of: .hidden, sequences: 2, tokens: 9))
+  ///     let size = try session.count(of: .hidden, sequences: 2, tokens: 9)
+  ///     var values = [Float](repeating: 0, count: size)
   ///     var span = values.mutableSpan
   ///     try session.run(ids: ids.span, cuSeqlens: [0, 4, 9].span, into: &span)
   ///
@@ -20,8 +21,8 @@ extension Session {
   ///   - positions: tokens of the batch, in any order, also repeated, whose rows are wanted instead
   ///     of all T; for `hidden` and `mlm`.
   ///   - values: room for `count(of:sequences:tokens:)` floats; what is beyond stays as it is.
-  /// - Throws: `.invalidArgument` for an id, offset, type, position, layer or number of dimensions out
-  ///   of range, `.tooLong` for a sequence longer than the model takes, `.noHead`,
+  /// - Throws: `.invalidArgument` for an id, offset, type, position, layer or number of dimensions
+  ///   out of range, `.tooLong` for a sequence longer than the model takes, `.noHead`,
   ///   `.bufferTooSmall`, `.cancelled`, `.busy`, `.outOfMemory`.
   public func run(
     ids: Span<Int32>, cuSeqlens: Span<Int32>, typeIDs: Span<Int32>? = nil,
@@ -37,7 +38,8 @@ extension Session {
                 of: output, sequences: sequences, tokens: positions?.count ?? ids.count)
               guard values.count >= needed else {
                 throw ClozeError(
-                  .bufferTooSmall, "values has room for \(values.count) elements, \(needed) are needed")
+                  .bufferTooSmall,
+                  "values has room for \(values.count) elements, \(needed) are needed")
               }
               try run(ids, ends, types, output, positions, values)
             }
@@ -72,8 +74,8 @@ extension Session {
   /// Floats that `run` writes.
   ///
   /// - Parameter tokens: T, or the number of positions where they are given.
-  /// - Throws: `.noHead` for an output that the model does not have, `.invalidArgument` for layers or
-  ///   dimensions out of range.
+  /// - Throws: `.noHead` for an output that the model does not have, `.invalidArgument` for layers
+  ///   or dimensions out of range.
   public func count(
     of output: RunOutput, sequences: Int, tokens: Int
   ) throws(ClozeError) -> Int {

@@ -37,11 +37,12 @@ extension Session {
   /// - Parameters:
   ///   - text: where texts are cut, and how.
   ///   - embedding: how a vector is made of its tokens' vectors.
-  /// - Throws: `.tooLong` (with `truncation: .error`), `.invalidArgument`, `.noTokenizer`, `.noHead`,
-  ///   `.unsupportedModel` where the model's files ask for a pooling that is not known,
+  /// - Throws: `.tooLong` (with `truncation: .error`), `.invalidArgument`, `.noTokenizer`,
+  ///   `.noHead`, `.unsupportedModel` where the model's files ask for a pooling that is not known,
   ///   `.cancelled`, `.busy`, `.outOfMemory`.
   public func embed(
-    _ texts: [Text], text: TextOptions = TextOptions(), embedding: EmbeddingOptions = EmbeddingOptions()
+    _ texts: [Text], text: TextOptions = TextOptions(),
+    embedding: EmbeddingOptions = EmbeddingOptions()
   ) throws(ClozeError) -> Embeddings {
     var output = Output(.embedding)
     output.set(embedding)
@@ -60,12 +61,14 @@ extension Session {
       if let failure { throw failure }
     }
     return Embeddings(
-      values: values, count: texts.count, dimensions: dimensions, truncated: truncated.map { $0 != 0 })
+      values: values, count: texts.count, dimensions: dimensions,
+      truncated: truncated.map { $0 != 0 })
   }
 
   /// The same for texts anywhere in memory, into memory of the caller: [count, dimensions] floats.
   package func embed<Source: TextSource>(
-    _ texts: Source, text: TextOptions, embedding: EmbeddingOptions, into values: UnsafeMutablePointer<Float>,
+    _ texts: Source, text: TextOptions, embedding: EmbeddingOptions,
+    into values: UnsafeMutablePointer<Float>,
     truncated: UnsafeMutablePointer<UInt8>?
   ) throws(ClozeError) {
     try exclusively { () throws(ClozeError) in
@@ -78,7 +81,8 @@ extension Session {
       var done = 0
       while done < texts.count {
         let next = try gather(
-          texts, from: done, tokenizer, limit: limit, truncation: text.truncation, truncated: truncated)
+          texts, from: done, tokenizer, limit: limit, truncation: text.truncation,
+          truncated: truncated)
         output.values = values + done * width
         try run(output)
         done = next
@@ -124,11 +128,12 @@ extension Session {
 
   /// The same for texts anywhere in memory: [T, layers, D] floats, and where each text's begin.
   ///
-  /// - Parameter capacity: floats that `values` has room for; nil: only `offsets` and `truncated` are
-  ///   wanted.
+  /// - Parameter capacity: floats that `values` has room for; nil: only `offsets` and `truncated`
+  ///   are wanted.
   package func encode<Source: TextSource>(
     _ texts: Source, text: TextOptions, layers: UnsafeBufferPointer<Int32>?,
-    into values: UnsafeMutablePointer<Float>?, capacity: Int?, offsets places: UnsafeMutablePointer<Int64>,
+    into values: UnsafeMutablePointer<Float>?, capacity: Int?,
+    offsets places: UnsafeMutablePointer<Int64>,
     truncated: UnsafeMutablePointer<UInt8>?
   ) throws(ClozeError) {
     try exclusively { () throws(ClozeError) in
@@ -138,14 +143,16 @@ extension Session {
       output.layers = layers
       let width = try output.count(model, sequences: 1, tokens: 1)
       var total = 0
-      // Counted first, so that a buffer too small costs no run and its message gives the whole size.
+      // Counted first, so that a buffer too small costs no run and its message gives the whole
+      // size.
       for pass in capacity == nil ? 0..<1 : 0..<2 {
         var done = 0
         total = 0
         places[0] = 0
         while done < texts.count {
           let next = try gather(
-            texts, from: done, tokenizer, limit: limit, truncation: text.truncation, truncated: truncated)
+            texts, from: done, tokenizer, limit: limit, truncation: text.truncation,
+            truncated: truncated)
           for i in done..<next { places[i + 1] = Int64(total + offsets[i + 1 - done]) }
           if pass == 1, let values {
             output.values = values + total * width
@@ -160,7 +167,9 @@ extension Session {
             throw ClozeError(
               .bufferTooSmall, "hidden has room for \(capacity) elements, \(needed) are needed")
           }
-          guard values != nil || total == 0 else { throw ClozeError(.invalidArgument, "hidden is NULL") }
+          guard values != nil || total == 0 else {
+            throw ClozeError(.invalidArgument, "hidden is NULL")
+          }
         }
       }
     }
@@ -176,7 +185,8 @@ extension Session {
     let values = try filled(pairs.count) { values throws(ClozeError) in
       let failure = truncated.withUnsafeMutableBufferPointer { truncated -> ClozeError? in
         do throws(ClozeError) {
-          try nextSentence(SwiftTexts(texts: pairs), text: text, into: values, truncated: truncated.baseAddress)
+          try nextSentence(
+            SwiftTexts(texts: pairs), text: text, into: values, truncated: truncated.baseAddress)
           return nil
         } catch { return error }
       }

@@ -2,6 +2,7 @@ internal import CClozeKernels
 internal import CClozeSupport
 internal import ClozeTokenizer
 internal import Synchronization
+
 #if canImport(Glibc)
   internal import Glibc
 #elseif canImport(Musl)
@@ -32,8 +33,8 @@ public final class Session: @unchecked Sendable {
 
   /// Makes a session; memory is taken and threads are started by its first run.
   ///
-  /// - Parameter threads: 1 to 256; nil: as many as the process may use, by affinity mask and cgroup
-  ///   quota.
+  /// - Parameter threads: 1 to 256; nil: as many as the process may use, by affinity mask and
+  ///   cgroup quota.
   public init(model: Model, threads: Int? = nil) throws(ClozeError) {
     if let threads, threads < 1 || threads > Self.mostThreads {
       throw ClozeError(
@@ -52,7 +53,8 @@ public final class Session: @unchecked Sendable {
   package func exclusively<Result>(
     _ body: () throws(ClozeError) -> Result
   ) throws(ClozeError) -> Result {
-    guard running.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else {
+    guard running.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
+    else {
       throw ClozeError(
         .busy, "another call is running on this session; use a session for each thread")
     }

@@ -34,7 +34,9 @@ struct SwiftTexts: TextSource {
     of text: inout String, _ body: (UnsafeRawBufferPointer) throws(ClozeError) -> Result
   ) throws(ClozeError) -> Result {
     let result = text.withUTF8 { bytes -> Swift.Result<Result, ClozeError> in
-      do throws(ClozeError) { return .success(try body(UnsafeRawBufferPointer(bytes))) } catch { return .failure(error) }
+      do throws(ClozeError) { return .success(try body(UnsafeRawBufferPointer(bytes))) } catch {
+        return .failure(error)
+      }
     }
     return try result.get()
   }
@@ -71,7 +73,8 @@ extension Session {
           throw ClozeError(.invalidArgument, "text \(index) is no pair; two sentences are needed")
         }
         do throws(TokenizerError) {
-          return try tokenizer.append(first, pair: second, maxTokens: limit, truncation: truncation, into: tokens)
+          return try tokenizer.append(
+            first, pair: second, maxTokens: limit, truncation: truncation, into: tokens)
         } catch { throw ClozeError(error, text: texts.count > 1 ? index : nil) }
       }
       guard tokens.ids.count > before else {

@@ -7,13 +7,15 @@ extension WeightBuilder {
   /// Packs matrices that share their input, side by side.
   ///
   /// - Parameter norm: the layer norm whose output is the input. In int8 its gain and bias tell how
-  ///   large each channel of the input gets, and weights take over part of that: with a = 3|gamma| +
-  ///   |beta| and w the largest weight of a channel, activations are divided by k = sqrt(a / w) and
-  ///   weights multiplied (SmoothQuant, Xiao et al. 2023, with the range computed, not measured).
+  ///   large each channel of the input gets, and weights take over part of that: with a = 3|gamma|
+  ///   + |beta| and w the largest weight of a channel, activations are divided by k = sqrt(a / w)
+  ///   and weights multiplied (SmoothQuant, Xiao et al. 2023, with the range computed, not
+  ///   measured).
   func dense(_ parts: [Linear], after norm: LayerNorm? = nil) throws(ClozeError) -> Weights.Dense {
     guard let inputs = parts.first?.weight.inputSize, inputs > 0, inputs <= 65536 else {
       throw ClozeError(
-        .unsupportedModel, "a dense layer has \(parts.first?.weight.inputSize ?? 0) inputs; 1 to 65536 can be had")
+        .unsupportedModel,
+        "a dense layer has \(parts.first?.weight.inputSize ?? 0) inputs; 1 to 65536 can be had")
     }
     let outputs = parts.reduce(0) { $0 &+ $1.weight.outputSize }
     let staged = try AlignedMemory(bytes: bytes(outputs, inputs, MemoryLayout<Float>.size))
@@ -23,7 +25,8 @@ extension WeightBuilder {
       try stage(part.weight, to: staged.floats() + row &* inputs)
       row &+= part.weight.outputSize
     }
-    let smoothing = try precision == .int8 ? self.smoothing(norm, staged.floats(), outputs, inputs) : nil
+    let smoothing =
+      try precision == .int8 ? self.smoothing(norm, staged.floats(), outputs, inputs) : nil
     return Weights.Dense(
       inputs: inputs, outputs: outputs,
       columns: try pack(staged.floats(), outputs, inputs, smoothing: smoothing?.forward),
@@ -32,7 +35,8 @@ extension WeightBuilder {
   }
 
   /// The word table: as packed columns where a decoder is tied to it, else as rows.
-  func wordTable(_ tensor: Tensor, width: Int, packed: Bool) throws(ClozeError) -> Weights.WordTable {
+  func wordTable(_ tensor: Tensor, width: Int, packed: Bool) throws(ClozeError) -> Weights.WordTable
+  {
     let count = tensor.count / max(width, 1)
     let staged = try AlignedMemory(bytes: bytes(tensor.count, MemoryLayout<Float>.size))
     defer { withExtendedLifetime(staged) {} }
@@ -49,9 +53,11 @@ extension WeightBuilder {
     let scale = try memory.floats(count)
     let rows = try memory.allocate(tensor.count)
     _ = kernels.rows.quantize_weights(
-      staged.floats(), width, nil, count, width, rows.bindMemory(to: Int8.self, capacity: tensor.count),
+      staged.floats(), width, nil, count, width,
+      rows.bindMemory(to: Int8.self, capacity: tensor.count),
       width, scale)
-    return Weights.WordTable(columns: nil, rows: UnsafeRawPointer(rows), scale: UnsafePointer(scale))
+    return Weights.WordTable(
+      columns: nil, rows: UnsafeRawPointer(rows), scale: UnsafePointer(scale))
   }
 
   /// The biases of matrices side by side, zeros where there is none and up to whole panels.
@@ -64,7 +70,8 @@ extension WeightBuilder {
       if let part {
         guard part.count == size else {
           throw ClozeError(
-            .invalidModel, "bias \"\(part.name)\" has \(part.count) elements, its layer \(size) outputs")
+            .invalidModel,
+            "bias \"\(part.name)\" has \(part.count) elements, its layer \(size) outputs")
         }
         try copy(part, to: UnsafeMutableBufferPointer(start: target + at, count: size))
       }
@@ -79,7 +86,9 @@ extension WeightBuilder {
     guard weight.tensor.count == inputs &* outputs else {
       throw ClozeError(
         .invalidModel,
-        "\"\(weight.tensor.name)\" has \(weight.tensor.count) elements, expected \(inputs) x \(outputs)")
+        "\"\(weight.tensor.name)\" has \(weight.tensor.count) elements, "
+          + "expected \(inputs) x \(outputs)"
+      )
     }
     let all = UnsafeMutableBufferPointer(start: target, count: weight.tensor.count)
     if weight.layout == .outIn { return try copy(weight.tensor, to: all) }
@@ -123,18 +132,21 @@ extension WeightBuilder {
   }
 
   private func pack(
-    _ rows: UnsafeMutablePointer<Float>, _ outputs: Int, _ inputs: Int, smoothing: UnsafePointer<Float>?
+    _ rows: UnsafeMutablePointer<Float>, _ outputs: Int, _ inputs: Int,
+    smoothing: UnsafePointer<Float>?
   ) throws(ClozeError) -> cloze_packed_columns {
     let nr = Int(matrix.nr)
     let whole = outputs.roundedUp(to: nr)
-    let size = try bytes(whole, inputs.roundedUp(to: Int(matrix.kr)), Int(matrix.column_element_size))
+    let size = try bytes(
+      whole, inputs.roundedUp(to: Int(matrix.kr)), Int(matrix.column_element_size))
     let panels = try memory.allocate(size)
     guard precision == .int8 else {
       matrix.pack_columns(rows, inputs, outputs, inputs, panels, nil)
       return cloze_packed_columns(panels: panels, scale: nil, sum: nil)
     }
     let scale = try memory.floats(whole)
-    let sum = try memory.allocate(whole * MemoryLayout<Int32>.size).bindMemory(to: Int32.self, capacity: whole)
+    let sum = try memory.allocate(whole * MemoryLayout<Int32>.size).bindMemory(
+      to: Int32.self, capacity: whole)
     scale.update(repeating: 0, count: whole)
     // 16 panels at a time stay in the second-level cache between quantizing and packing.
     let step = 16 &* nr
@@ -146,7 +158,8 @@ extension WeightBuilder {
       _ = kernels.rows.quantize_weights(
         rows + first &* inputs, inputs, smoothing, count, inputs, q, inputs, scale + first)
       matrix.pack_columns(
-        q, inputs, count, inputs, panels + first &* inputs.roundedUp(to: Int(matrix.kr)), sum + first)
+        q, inputs, count, inputs, panels + first &* inputs.roundedUp(to: Int(matrix.kr)),
+        sum + first)
     }
     return cloze_packed_columns(panels: panels, scale: scale, sum: sum)
   }

@@ -1,10 +1,11 @@
 internal import CCloze
+internal import Cloze
+
 #if canImport(Glibc)
   internal import Glibc
 #elseif canImport(Musl)
   internal import Musl
 #endif
-internal import Cloze
 
 // An opaque handle is a retained reference to a Swift object.
 
@@ -39,9 +40,12 @@ struct CTexts: TextSource {
   }
 
   func withText<Result>(
-    _ index: Int, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws(ClozeError) -> Result
+    _ index: Int,
+    _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws(ClozeError) -> Result
   ) throws(ClozeError) -> Result {
-    guard let text = texts?[index] else { throw ClozeError(.invalidArgument, "texts[\(index)] is NULL") }
+    guard let text = texts?[index] else {
+      throw ClozeError(.invalidArgument, "texts[\(index)] is NULL")
+    }
     let first = try Self.bytes(text, lengths?[index], "lengths", index)
     guard let pair = pairs?[index] else { return try body(first, nil) }
     return try body(first, Self.bytes(pair, pairLengths?[index], "pair_lengths", index))

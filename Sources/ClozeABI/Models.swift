@@ -28,7 +28,8 @@ public func cloze_model_load_memory(
     let start = try required(bytes, "bytes")
     guard size >= 0 else { throw ClozeError(.invalidArgument, "size is too large") }
     target.pointee = handle(
-      try Model(bytes: UnsafeRawBufferPointer(start: start, count: size), options: LoadOptions(options)))
+      try Model(
+        bytes: UnsafeRawBufferPointer(start: start, count: size), options: LoadOptions(options)))
   }
 }
 
@@ -39,11 +40,14 @@ extension LoadOptions {
     if options.precision != CLOZE_PRECISION_DEFAULT {
       guard let precision = Precision(rawValue: options.precision) else {
         throw ClozeError(
-          .invalidArgument, "precision = \(options.precision) is none of the CLOZE_PRECISION_ values")
+          .invalidArgument,
+          "precision = \(options.precision) is none of the CLOZE_PRECISION_ values")
       }
       self.precision = precision
     }
-    guard options.reserved == 0 else { throw ClozeError(.invalidArgument, "cloze_load_options.reserved is not 0") }
+    guard options.reserved == 0 else {
+      throw ClozeError(.invalidArgument, "cloze_load_options.reserved is not 0")
+    }
     if let name = options.isa {
       let text = String(cString: name)
       guard let isa = ISA(rawValue: text) else {
@@ -60,7 +64,9 @@ extension LoadOptions {
 public func cloze_model_free(_ model: OpaquePointer?) { release(model, Model.self) }
 
 @c @implementation
-public func cloze_model_info(_ model: OpaquePointer?, _ info: UnsafeMutablePointer<cloze_info>?) -> cloze_status {
+public func cloze_model_info(_ model: OpaquePointer?, _ info: UnsafeMutablePointer<cloze_info>?)
+  -> cloze_status
+{
   call { () throws(ClozeError) in
     let model = try required(object(model, Model.self), "model")
     let target = try required(info, "info")

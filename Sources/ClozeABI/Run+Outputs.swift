@@ -12,7 +12,8 @@ extension SessionHandle {
   ) throws(ClozeError) {
     let first = try required(outputs, "outputs")
     guard count > 0, count <= 64 else {
-      throw ClozeError(.invalidArgument, "output_count = \(UInt(bitPattern: count)), 1 to 64 can be had")
+      throw ClozeError(
+        .invalidArgument, "output_count = \(UInt(bitPattern: count)), 1 to 64 can be had")
     }
     let size = try cloze_output.size(at: first)
     let tokens = offsets[offsets.count - 1]
@@ -32,13 +33,15 @@ extension SessionHandle {
     for index in 0..<count {
       let pointer = at(first, index, size)
       guard try cloze_output.size(at: pointer) == size else {
-        throw ClozeError(.invalidArgument, "outputs[\(index)].struct_size differs from that of outputs[0]")
+        throw ClozeError(
+          .invalidArgument, "outputs[\(index)].struct_size differs from that of outputs[0]")
       }
       var source = try cloze_output.read(pointer)
       var output = try Output(source)
       if padded != nil, let given = output.positions {
         let start = positions.withUnsafeBufferPointer { $0.baseAddress }
-        output.positions = UnsafeBufferPointer(start: start.map { $0 + translated }, count: given.count)
+        output.positions = UnsafeBufferPointer(
+          start: start.map { $0 + translated }, count: given.count)
         translated += given.count
       }
       let packed = try output.count(session.model, sequences: sequences, tokens: tokens)
@@ -48,7 +51,9 @@ extension SessionHandle {
       source.size = needed
       source.write(to: pointer, size: size)
       if source.values == nil, source.capacity == 0 { continue }
-      guard fits(needed, source.capacity) else { throw tooSmall("outputs[\(index)].values", source.capacity, needed) }
+      guard fits(needed, source.capacity) else {
+        throw tooSmall("outputs[\(index)].values", source.capacity, needed)
+      }
       output.values = try required(source.values, "outputs[\(index)].values")
       onlySizes = false
       self.outputs.append(output)
@@ -56,7 +61,8 @@ extension SessionHandle {
     if onlySizes { return }
     try run(ids, types, hasTypes: hasTypes)
     if let padded {
-      for output in self.outputs where output.positions == nil && (output.kind == .hidden || output.kind == .mlm) {
+      for output in self.outputs
+      where output.positions == nil && (output.kind == .hidden || output.kind == .mlm) {
         let row = try output.count(session.model, sequences: sequences, tokens: 1)
         spread(output.values, row: row, cells: padded)
       }
@@ -72,7 +78,8 @@ extension SessionHandle {
         offsets.withUnsafeBufferPointer { offsets in
           outputs.withUnsafeBufferPointer { outputs -> ClozeError? in
             let batch = RaggedBatch(
-              ids: ids ?? converted, typeIDs: hasTypes ? types ?? convertedTypes : nil, offsets: offsets)
+              ids: ids ?? converted, typeIDs: hasTypes ? types ?? convertedTypes : nil,
+              offsets: offsets)
             do throws(ClozeError) {
               try session.run(batch, outputs)
               return nil
@@ -100,7 +107,8 @@ extension SessionHandle {
         if Int64(places[middle]) < given[i] { low = middle + 1 } else { high = middle }
       }
       guard low < places.count, Int64(places[low]) == given[i] else {
-        throw ClozeError(.invalidArgument, "positions[\(i)] = \(given[i]) is padding, or outside of the batch")
+        throw ClozeError(
+          .invalidArgument, "positions[\(i)] = \(given[i]) is padding, or outside of the batch")
       }
       positions.append(Int64(low))
     }
@@ -126,19 +134,23 @@ extension SessionHandle {
 extension Output {
   init(_ source: cloze_output) throws(ClozeError) {
     guard let kind = Kind(rawValue: source.kind) else {
-      throw ClozeError(.invalidArgument, "kind = \(source.kind) is none of the CLOZE_OUTPUT_ values")
+      throw ClozeError(
+        .invalidArgument, "kind = \(source.kind) is none of the CLOZE_OUTPUT_ values")
     }
     self.init(kind)
     if let layers = source.layers {
       guard source.layer_count > 0, source.layer_count < 1 << 20 else {
-        throw ClozeError(.invalidArgument, "layer_count = \(UInt(bitPattern: source.layer_count)), at least 1 is needed")
+        throw ClozeError(
+          .invalidArgument,
+          "layer_count = \(UInt(bitPattern: source.layer_count)), at least 1 is needed")
       }
       self.layers = UnsafeBufferPointer(start: layers, count: source.layer_count)
     }
     if let positions = source.positions {
       guard source.position_count > 0, source.position_count < 1 << 40 else {
         throw ClozeError(
-          .invalidArgument, "position_count = \(UInt(bitPattern: source.position_count)), at least 1 is needed")
+          .invalidArgument,
+          "position_count = \(UInt(bitPattern: source.position_count)), at least 1 is needed")
       }
       self.positions = UnsafeBufferPointer(start: positions, count: source.position_count)
     }

@@ -6,8 +6,10 @@ internal import Cloze
 
 private let version: StaticString = "0.1.0"
 private let names: [StaticString] = [
-  "ok", "invalid_argument", "not_found", "io", "invalid_model", "unsupported_model", "invalid_text", "too_long",
-  "no_tokenizer", "no_head", "buffer_too_small", "unsupported_isa", "cancelled", "busy", "out_of_memory", "internal",
+  "ok", "invalid_argument", "not_found", "io", "invalid_model", "unsupported_model", "invalid_text",
+  "too_long",
+  "no_tokenizer", "no_head", "buffer_too_small", "unsupported_isa", "cancelled", "busy",
+  "out_of_memory", "internal",
 ]
 
 /// A static string is followed by a NUL.
@@ -35,7 +37,11 @@ func call(_ body: () throws(ClozeError) -> Void) -> cloze_status {
     var message = error.message
     message.withUTF8 { text in
       text.withMemoryRebound(to: CChar.self) { text in
-        if let base = text.baseAddress { cloze_error_set(base, text.count) } else { cloze_error_set("", 0) }
+        if let base = text.baseAddress {
+          cloze_error_set(base, text.count)
+        } else {
+          cloze_error_set("", 0)
+        }
       }
     }
     return error.status.rawValue

@@ -22,8 +22,10 @@ extension SizedStruct {
   /// Gives results back to the caller, leaving struct_size and what its header does not know.
   func write(to pointer: UnsafeMutablePointer<Self>, size: Int) {
     withUnsafeBytes(of: self) { bytes in
-      let known = UnsafeRawBufferPointer(rebasing: bytes.prefix(min(size, bytes.count)).dropFirst(MemoryLayout<Int>.size))
-      (UnsafeMutableRawPointer(pointer) + MemoryLayout<Int>.size).copyMemory(from: known.baseAddress ?? UnsafeRawPointer(pointer), byteCount: known.count)
+      let known = UnsafeRawBufferPointer(
+        rebasing: bytes.prefix(min(size, bytes.count)).dropFirst(MemoryLayout<Int>.size))
+      (UnsafeMutableRawPointer(pointer) + MemoryLayout<Int>.size).copyMemory(
+        from: known.baseAddress ?? UnsafeRawPointer(pointer), byteCount: known.count)
     }
   }
 
@@ -32,21 +34,29 @@ extension SizedStruct {
     let raw = UnsafeRawPointer(pointer)
     let size = raw.loadUnaligned(as: Int.self)
     guard size >= MemoryLayout<Int>.size, size <= 1 << 16 else {
-      throw ClozeError(.invalidArgument, "\(name).struct_size is \(UInt(bitPattern: size)); set it to sizeof(\(name))")
+      throw ClozeError(
+        .invalidArgument,
+        "\(name).struct_size is \(UInt(bitPattern: size)); set it to sizeof(\(name))")
     }
     for offset in stride(from: MemoryLayout<Self>.size, to: size, by: 1)
     where raw.load(fromByteOffset: offset, as: UInt8.self) != 0 {
       throw ClozeError(
         .invalidArgument,
-        "\(name) is from a newer header: \(size) bytes, of which this library knows \(MemoryLayout<Self>.size), and byte \(offset) is set")
+        "\(name) is from a newer header: \(size) bytes, of which this library knows "
+          + "\(MemoryLayout<Self>.size), and byte \(offset) is set"
+      )
     }
     return size
   }
 }
 
-extension cloze_tokenizer_options: SizedStruct { static var name: String { "cloze_tokenizer_options" } }
+extension cloze_tokenizer_options: SizedStruct {
+  static var name: String { "cloze_tokenizer_options" }
+}
 extension cloze_texts: SizedStruct { static var name: String { "cloze_texts" } }
-extension cloze_tokenize_options: SizedStruct { static var name: String { "cloze_tokenize_options" } }
+extension cloze_tokenize_options: SizedStruct {
+  static var name: String { "cloze_tokenize_options" }
+}
 extension cloze_encoding: SizedStruct { static var name: String { "cloze_encoding" } }
 extension cloze_load_options: SizedStruct { static var name: String { "cloze_load_options" } }
 extension cloze_info: SizedStruct { static var name: String { "cloze_info" } }
@@ -56,7 +66,9 @@ extension cloze_padded_batch: SizedStruct { static var name: String { "cloze_pad
 extension cloze_output: SizedStruct { static var name: String { "cloze_output" } }
 extension cloze_embed_options: SizedStruct { static var name: String { "cloze_embed_options" } }
 extension cloze_encode_options: SizedStruct { static var name: String { "cloze_encode_options" } }
-extension cloze_fill_mask_options: SizedStruct { static var name: String { "cloze_fill_mask_options" } }
+extension cloze_fill_mask_options: SizedStruct {
+  static var name: String { "cloze_fill_mask_options" }
+}
 
 /// 0: the default; 1: yes; 2: no.
 func choice(_ value: Int32, _ name: String) throws(ClozeError) -> Bool? {

@@ -14,31 +14,37 @@ extension TextOptions {
 
 @c @implementation
 public func cloze_embed_texts(
-  _ session: OpaquePointer?, _ texts: UnsafePointer<cloze_texts>?, _ options: UnsafePointer<cloze_embed_options>?,
-  _ embeddings: UnsafeMutablePointer<Float>?, _ capacity: Int, _ truncated: UnsafeMutablePointer<UInt8>?
+  _ session: OpaquePointer?, _ texts: UnsafePointer<cloze_texts>?,
+  _ options: UnsafePointer<cloze_embed_options>?,
+  _ embeddings: UnsafeMutablePointer<Float>?, _ capacity: Int,
+  _ truncated: UnsafeMutablePointer<UInt8>?
 ) -> cloze_status {
   call { () throws(ClozeError) in
     let session = try required(object(session, SessionHandle.self), "session").session
     let texts = try CTexts(texts)
     let options = try cloze_embed_options.read(options)
     let embedding = EmbeddingOptions(
-      pooling: try poolingChoice(options.pooling), normalize: try choice(options.normalize, "normalize"),
+      pooling: try poolingChoice(options.pooling),
+      normalize: try choice(options.normalize, "normalize"),
       dimensions: try positive(options.dimensions, "dimensions"))
     let text = try TextOptions(options.max_tokens, options.truncation)
     if texts.count == 0 { return }
     // More dimensions than there are is what the session refuses, not a matter of room.
     let most = session.model.info.hiddenSize
-    let (needed, overflow) = texts.count.multipliedReportingOverflow(by: min(embedding.dimensions ?? most, most))
+    let (needed, overflow) = texts.count.multipliedReportingOverflow(
+      by: min(embedding.dimensions ?? most, most))
     guard !overflow, fits(needed, capacity) else { throw tooSmall("embeddings", capacity, needed) }
     try session.embed(
-      texts, text: text, embedding: embedding, into: required(embeddings, "embeddings"), truncated: truncated)
+      texts, text: text, embedding: embedding, into: required(embeddings, "embeddings"),
+      truncated: truncated)
   }
 }
 
 @c @implementation
 public func cloze_encode_texts(
   _ session: OpaquePointer?, _ texts: UnsafePointer<cloze_texts>?,
-  _ options: UnsafePointer<cloze_encode_options>?, _ hidden: UnsafeMutablePointer<Float>?, _ capacity: Int,
+  _ options: UnsafePointer<cloze_encode_options>?, _ hidden: UnsafeMutablePointer<Float>?,
+  _ capacity: Int,
   _ cu_seqlens: UnsafeMutablePointer<Int64>?, _ truncated: UnsafeMutablePointer<UInt8>?
 ) -> cloze_status {
   call { () throws(ClozeError) in
@@ -49,7 +55,9 @@ public func cloze_encode_texts(
     var layers: UnsafeBufferPointer<Int32>?
     if let pointer = options.layers {
       guard options.layer_count > 0, options.layer_count < 1 << 20 else {
-        throw ClozeError(.invalidArgument, "layer_count = \(UInt(bitPattern: options.layer_count)), at least 1 is needed")
+        throw ClozeError(
+          .invalidArgument,
+          "layer_count = \(UInt(bitPattern: options.layer_count)), at least 1 is needed")
       }
       layers = UnsafeBufferPointer(start: pointer, count: options.layer_count)
     }
@@ -64,7 +72,8 @@ public func cloze_encode_texts(
 @c @implementation
 public func cloze_fill_mask(
   _ session: OpaquePointer?, _ texts: UnsafePointer<cloze_texts>?,
-  _ options: UnsafePointer<cloze_fill_mask_options>?, _ candidates: UnsafeMutablePointer<cloze_candidate>?,
+  _ options: UnsafePointer<cloze_fill_mask_options>?,
+  _ candidates: UnsafeMutablePointer<cloze_candidate>?,
   _ capacity: Int, _ count: UnsafeMutablePointer<Int>?, _ truncated: UnsafeMutablePointer<UInt8>?
 ) -> cloze_status {
   call { () throws(ClozeError) in
@@ -78,19 +87,23 @@ public func cloze_fill_mask(
     var targets: [Int32]?
     if let pointer = options.targets {
       guard options.target_count > 0, options.target_count < 1 << 31 else {
-        throw ClozeError(.invalidArgument, "target_count = \(UInt(bitPattern: options.target_count)), at least 1 is needed")
+        throw ClozeError(
+          .invalidArgument,
+          "target_count = \(UInt(bitPattern: options.target_count)), at least 1 is needed")
       }
       targets = Array(UnsafeBufferPointer(start: pointer, count: options.target_count))
     }
     let ranked = try session.fillMask(
-      texts, text: text, topK: positive(options.top_k, "top_k") ?? 5, targets: targets, truncated: truncated)
+      texts, text: text, topK: positive(options.top_k, "top_k") ?? 5, targets: targets,
+      truncated: truncated)
     count?.pointee = ranked.count
     if candidates == nil, capacity == 0 { return }
     guard fits(ranked.count, capacity) else { throw tooSmall("candidates", capacity, ranked.count) }
     let target = try required(candidates, "candidates")
     for (i, token) in ranked.enumerated() {
       target[i] = cloze_candidate(
-        text: Int64(token.text), position: Int64(token.position), token_id: token.id, probability: token.probability)
+        text: Int64(token.text), position: Int64(token.position), token_id: token.id,
+        probability: token.probability)
     }
   }
 }
@@ -98,7 +111,8 @@ public func cloze_fill_mask(
 @c @implementation
 public func cloze_next_sentence(
   _ session: OpaquePointer?, _ pairs: UnsafePointer<cloze_texts>?,
-  _ options: UnsafePointer<cloze_tokenize_options>?, _ probabilities: UnsafeMutablePointer<Float>?, _ capacity: Int,
+  _ options: UnsafePointer<cloze_tokenize_options>?, _ probabilities: UnsafeMutablePointer<Float>?,
+  _ capacity: Int,
   _ truncated: UnsafeMutablePointer<UInt8>?
 ) -> cloze_status {
   call { () throws(ClozeError) in
@@ -107,7 +121,9 @@ public func cloze_next_sentence(
     let options = try cloze_tokenize_options.read(options)
     let text = try TextOptions(options.max_tokens, options.truncation)
     if pairs.count == 0 { return }
-    guard fits(pairs.count, capacity) else { throw tooSmall("probabilities", capacity, pairs.count) }
+    guard fits(pairs.count, capacity) else {
+      throw tooSmall("probabilities", capacity, pairs.count)
+    }
     try session.nextSentence(
       pairs, text: text, into: required(probabilities, "probabilities"), truncated: truncated)
   }

@@ -31,7 +31,8 @@ public func cloze_tokenizer_load_memory(
     target.pointee = nil
     let start = try required(bytes, "bytes")
     guard size >= 0, size < Int(Int32.max) else {
-      throw ClozeError(.invalidArgument, "size = \(UInt(bitPattern: size)), at most 2^31 - 2 bytes are read")
+      throw ClozeError(
+        .invalidArgument, "size = \(UInt(bitPattern: size)), at most 2^31 - 2 bytes are read")
     }
     let content = Array(UnsafeRawBufferPointer(start: start, count: size))
     let casing = try Casing(options)
@@ -40,8 +41,10 @@ public func cloze_tokenizer_load_memory(
     do throws(TokenizerError) {
       target.pointee = handle(
         isJSON
-          ? try Tokenizer(json: content, lowercase: casing.lowercase, stripAccents: casing.stripAccents)
-          : try Tokenizer(vocabulary: content, lowercase: casing.lowercase, stripAccents: casing.stripAccents))
+          ? try Tokenizer(
+            json: content, lowercase: casing.lowercase, stripAccents: casing.stripAccents)
+          : try Tokenizer(
+            vocabulary: content, lowercase: casing.lowercase, stripAccents: casing.stripAccents))
     } catch { throw ClozeError(error) }
   }
 }
@@ -66,12 +69,14 @@ public func cloze_tokenizer_vocab_size(_ tokenizer: OpaquePointer?) -> Int32 {
 }
 
 @c @implementation
-public func cloze_tokenizer_token(_ tokenizer: OpaquePointer?, _ id: Int32) -> UnsafePointer<CChar>? {
+public func cloze_tokenizer_token(_ tokenizer: OpaquePointer?, _ id: Int32) -> UnsafePointer<CChar>?
+{
   object(tokenizer, Tokenizer.self)?.tokenPointer(for: id)
 }
 
 @c @implementation
-public func cloze_tokenizer_id(_ tokenizer: OpaquePointer?, _ token: UnsafePointer<CChar>?) -> Int32 {
+public func cloze_tokenizer_id(_ tokenizer: OpaquePointer?, _ token: UnsafePointer<CChar>?) -> Int32
+{
   guard let tokenizer = object(tokenizer, Tokenizer.self), let token else { return -1 }
   return tokenizer.id(of: String(cString: token)) ?? -1
 }
@@ -79,7 +84,8 @@ public func cloze_tokenizer_id(_ tokenizer: OpaquePointer?, _ token: UnsafePoint
 @c @implementation
 public func cloze_tokenize(
   _ tokenizer: OpaquePointer?, _ texts: UnsafePointer<cloze_texts>?,
-  _ options: UnsafePointer<cloze_tokenize_options>?, _ encoding: UnsafeMutablePointer<cloze_encoding>?
+  _ options: UnsafePointer<cloze_tokenize_options>?,
+  _ encoding: UnsafeMutablePointer<cloze_encoding>?
 ) -> cloze_status {
   call { () throws(ClozeError) in
     let tokenizer = try required(object(tokenizer, Tokenizer.self), "tokenizer")
@@ -115,12 +121,17 @@ public func cloze_tokenize(
   }
 }
 
-private func copy(_ buffer: EncodingBuffer, _ count: Int, to target: cloze_encoding, at start: Int) {
+private func copy(_ buffer: EncodingBuffer, _ count: Int, to target: cloze_encoding, at start: Int)
+{
   buffer.ids.withUnsafeBufferPointer { source in
-    if let ids = target.ids, let base = source.baseAddress { (ids + start).update(from: base, count: count) }
+    if let ids = target.ids, let base = source.baseAddress {
+      (ids + start).update(from: base, count: count)
+    }
   }
   buffer.typeIDs.withUnsafeBufferPointer { source in
-    if let ids = target.type_ids, let base = source.baseAddress { (ids + start).update(from: base, count: count) }
+    if let ids = target.type_ids, let base = source.baseAddress {
+      (ids + start).update(from: base, count: count)
+    }
   }
   if let offsets = target.offsets {
     for (i, range) in buffer.offsets.enumerated() {
@@ -139,7 +150,8 @@ extension Truncation {
     case CLOZE_TRUNCATION_ONLY_FIRST: self = .onlyFirst
     case CLOZE_TRUNCATION_ONLY_SECOND: self = .onlySecond
     default:
-      throw ClozeError(.invalidArgument, "truncation = \(value) is none of the CLOZE_TRUNCATION_ values")
+      throw ClozeError(
+        .invalidArgument, "truncation = \(value) is none of the CLOZE_TRUNCATION_ values")
     }
   }
 }
