@@ -3,10 +3,13 @@ internal import CClozeKernels
 /// The pre-training heads, over rows of the last hidden state.
 extension Encoder {
   /// pooled [count, D] = tanh(W x + b) of rows x [count, D].
-  func pool(_ rows: UnsafePointer<Float>, _ count: Int, to pooled: UnsafeMutablePointer<Float>) throws(ClozeError) {
+  func pool(_ rows: UnsafePointer<Float>, _ count: Int, to pooled: UnsafeMutablePointer<Float>)
+    throws(ClozeError)
+  {
     guard let pooler = model.weights.pooler else { throw model.lacks("pooler") }
     try multiply(
-      pooler, activation: Int32(CLOZE_ACTIVATION_TANH.rawValue), source: rows, rows: count, target: pooled)
+      pooler, activation: Int32(CLOZE_ACTIVATION_TANH.rawValue), source: rows, rows: count,
+      target: pooled)
   }
 
   /// logits [count, 2] of the pooler's output [count, D].
@@ -23,7 +26,8 @@ extension Encoder {
     to logits: UnsafeMutablePointer<Float>
   ) throws(ClozeError) {
     guard let head = model.weights.maskedLM else { throw model.lacks("masked language model") }
-    try multiply(head.transform, activation: head.activation, source: rows, rows: count, target: scratch)
+    try multiply(
+      head.transform, activation: head.activation, source: rows, rows: count, target: scratch)
     let saved = cloze_float_environment_enter()
     normalize(scratch, plus: nil, head.norm, count, to: rows)
     cloze_float_environment_restore(saved)

@@ -8,10 +8,8 @@ internal import CClozeSupport
 /// keeps it where it fits. The price are three more barriers a layer, and that every thread
 /// normalizes and packs all rows for itself.
 extension Encoder {
-  /// Whether a chunk is to be computed by columns.
-  func isNarrow(_ chunk: Chunk) -> Bool {
-    threads > 1 && chunk.tokens <= min(Self.narrowRows, model.blockRows)
-  }
+  /// Whether a chunk is to be computed by columns: where it fills no panel of rows.
+  func isNarrow(_ chunk: Chunk) -> Bool { threads > 1 && chunk.tokens < Int(matrix.mr) }
 
   func narrow(_ chunk: Chunk, _ shared: Scratch.Shared, _ own: Scratch.Own, _ thread: Int) {
     let tokens = chunk.tokens
@@ -53,6 +51,7 @@ extension Encoder {
     let last = min(panels &* (thread &+ 1) / threads &* panel, dense.outputs)
     if first >= last { return }
     apply(
-      dense.columns(first, last &- first, matrix), activation, source, rows, target + first, dense.outputs, own)
+      dense.columns(first, last &- first, matrix), activation, source, rows, target + first,
+      dense.outputs, own)
   }
 }

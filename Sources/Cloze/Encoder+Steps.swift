@@ -25,9 +25,11 @@ extension Encoder {
     kernels.rows.embedding_sum(
       quantized ? row.assumingMemoryBound(to: Int8.self) : nil, weights.word.scale?[id] ?? 1,
       quantized ? nil : row.assumingMemoryBound(to: Float.self),
-      weights.position + Int(shared.position[token]) &* width, weights.tokenType + type &* width, width, target)
+      weights.position + Int(shared.position[token]) &* width, weights.tokenType + type &* width,
+      width, target)
     kernels.rows.layernorm(
-      target, width, nil, 0, weights.norm.gamma, weights.norm.beta, weights.norm.epsilon, 1, width, target, width)
+      target, width, nil, 0, weights.norm.gamma, weights.norm.beta, weights.norm.epsilon, 1, width,
+      target, width)
   }
 
   /// target [count, outputs] with row stride ld = activation(source [count, inputs] W + b).
@@ -42,7 +44,8 @@ extension Encoder {
   }
 
   /// context = softmax(scale q k^T) v, for heads of sequences as long as there are any left.
-  func attend(_ layer: Weights.Layer, _ chunk: Chunk, _ shared: Scratch.Shared, _ own: Scratch.Own) {
+  func attend(_ layer: Weights.Layer, _ chunk: Chunk, _ shared: Scratch.Shared, _ own: Scratch.Own)
+  {
     let width = model.info.hiddenSize
     let heads = model.info.numAttentionHeads
     let size = width / heads
@@ -56,26 +59,31 @@ extension Encoder {
       let query = UnsafePointer(shared.queryKeyValue + offset)
       let context = shared.context + (first &* width &+ head &* size)
       matrix.attention(
-        query, query + width, query + (2 &* width), 3 &* width, length, size, layer.attentionScale, 0, length,
+        query, query + width, query + (2 &* width), 3 &* width, length, size, layer.attentionScale,
+        0, length,
         context, width, own.attention)
     }
   }
 
   /// What follows attention in a layer, for `count` rows from `at` on.
-  func rows(_ layer: Weights.Layer, _ at: Int, _ count: Int, _ shared: Scratch.Shared, _ own: Scratch.Own) {
+  func rows(
+    _ layer: Weights.Layer, _ at: Int, _ count: Int, _ shared: Scratch.Shared, _ own: Scratch.Own
+  ) {
     let width = model.info.hiddenSize
     let hidden = shared.hidden + at &* width
     apply(layer.attentionOutput, 0, shared.context + at &* width, count, own.block, width, own)
     normalize(own.block, plus: hidden, layer.attentionNorm, count, to: hidden)
     apply(
-      layer.intermediate, layer.activation, hidden, count, own.intermediate, layer.intermediate.outputs, own)
+      layer.intermediate, layer.activation, hidden, count, own.intermediate,
+      layer.intermediate.outputs, own)
     apply(layer.output, 0, own.intermediate, count, own.block, width, own)
     normalize(own.block, plus: hidden, layer.outputNorm, count, to: hidden)
   }
 
   /// target = norm(x + residual), rows of D.
   func normalize(
-    _ x: UnsafePointer<Float>, plus residual: UnsafePointer<Float>?, _ norm: Weights.Norm, _ count: Int,
+    _ x: UnsafePointer<Float>, plus residual: UnsafePointer<Float>?, _ norm: Weights.Norm,
+    _ count: Int,
     to target: UnsafeMutablePointer<Float>
   ) {
     let width = model.info.hiddenSize
@@ -96,7 +104,8 @@ extension Encoder {
         }
       } else {
         for token in 0..<chunk.tokens {
-          (wanted.target + (start &+ token) &* wanted.stride).update(from: shared.hidden + token &* width, count: width)
+          (wanted.target + (start &+ token) &* wanted.stride).update(
+            from: shared.hidden + token &* width, count: width)
         }
       }
     }

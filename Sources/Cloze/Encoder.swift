@@ -20,9 +20,6 @@ final class Encoder {
   let team: OpaquePointer
   let threads: Int
   let scratch = Scratch()
-
-  static let narrowRows = environment("CLOZE_NARROW").flatMap { Int($0) } ?? 16
-
   /// A chunk: its tokens, and where its sequences begin.
   struct Chunk {
     var ids: UnsafePointer<Int32>
@@ -53,7 +50,9 @@ final class Encoder {
   /// What the threads are to do in the current run.
   private enum Job {
     case layers(Chunk)
-    case dense(Weights.Dense, activation: Int32, source: UnsafePointer<Float>, rows: Int, target: UnsafeMutablePointer<Float>)
+    case dense(
+      Weights.Dense, activation: Int32, source: UnsafePointer<Float>, rows: Int,
+      target: UnsafeMutablePointer<Float>)
   }
 
   private var job: Job?
@@ -72,9 +71,6 @@ final class Encoder {
   }
 
   deinit { cloze_team_free(team) }
-
-  /// The state after the layers run last: [tokens, D].
-  var hidden: UnsafeMutablePointer<Float>? { scratch.shared?.hidden }
 
   /// Runs all layers over a chunk; `hidden` holds the last state afterwards.
   func encode(_ chunk: Chunk) throws(ClozeError) {
@@ -116,14 +112,16 @@ final class Encoder {
         Unmanaged<Encoder>.fromOpaque(context).takeUnretainedValue().work(Int(thread))
       }, Unmanaged.passUnretained(self).toOpaque())
     guard error == 0 else {
-      throw ClozeError(.outOfMemory, "\(threads) threads could not be started: \(systemError(error))")
+      throw ClozeError(
+        .outOfMemory, "\(threads) threads could not be started: \(systemError(error))")
     }
     guard cloze_team_stopped(team) == 0 else { throw ClozeError(.cancelled, "cancelled") }
   }
 
   /// Rows of a block: as many blocks for each thread, none larger than what scratch holds.
   private func blockRows(of rows: Int) -> Int {
-    let blocks = max((rows &+ threads &* model.blockRows &- 1) / (threads &* model.blockRows) &* threads, 1)
+    let blocks = max(
+      (rows &+ threads &* model.blockRows &- 1) / (threads &* model.blockRows) &* threads, 1)
     return max((rows &+ blocks &- 1) / blocks, 1)
   }
 
@@ -134,7 +132,11 @@ final class Encoder {
     let own = scratch.own[thread]
     switch job {
     case .layers(let chunk):
-      if isNarrow(chunk) { narrow(chunk, shared, own, thread) } else { layers(chunk, shared, own, thread) }
+      if isNarrow(chunk) {
+        narrow(chunk, shared, own, thread)
+      } else {
+        layers(chunk, shared, own, thread)
+      }
     case .dense(let dense, let activation, let source, let rows, let target):
       // A few rows are not enough for all threads: the columns are shared out too.
       let slice = max(dense.outputs / (4 &* threads), 1).roundedUp(to: Int(matrix.nr))
@@ -143,7 +145,8 @@ final class Encoder {
         let from = part &* slice
         apply(
           dense.columns(from, min(slice, dense.outputs &- from), matrix), activation,
-          source + first &* dense.inputs, count, target + (first &* dense.outputs &+ from), dense.outputs, own)
+          source + first &* dense.inputs, count, target + (first &* dense.outputs &+ from),
+          dense.outputs, own)
       }
     }
   }
@@ -154,9 +157,12 @@ final class Encoder {
     let layers = model.weights.layers
     guard let first = layers.first else { return }
     blocks(of: tokens) { at, count, _ in
-      for token in at..<(at &+ count) { embed(chunk, token, shared, own, to: shared.hidden + token &* width) }
+      for token in at..<(at &+ count) {
+        embed(chunk, token, shared, own, to: shared.hidden + token &* width)
+      }
       apply(
-        first.queryKeyValue, 0, shared.hidden + at &* width, count, shared.queryKeyValue + at &* (3 &* width),
+        first.queryKeyValue, 0, shared.hidden + at &* width, count,
+        shared.queryKeyValue + at &* (3 &* width),
         3 &* width, own)
     }
     for (index, layer) in layers.enumerated() {
@@ -170,14 +176,17 @@ final class Encoder {
         rows(layer, at, count, shared, own)
         if let next {
           apply(
-            next, 0, shared.hidden + at &* width, count, shared.queryKeyValue + at &* (3 &* width), 3 &* width, own)
+            next, 0, shared.hidden + at &* width, count, shared.queryKeyValue + at &* (3 &* width),
+            3 &* width, own)
         }
       }
     }
   }
 
   /// Hands out blocks of rows, each `times` over, until there are no more.
-  private func blocks(of rows: Int, times: Int = 1, _ body: (_ first: Int, _ count: Int, _ part: Int) -> Void) {
+  private func blocks(
+    of rows: Int, times: Int = 1, _ body: (_ first: Int, _ count: Int, _ part: Int) -> Void
+  ) {
     while cloze_team_stopped(team) == 0 {
       let (block, part) = cloze_team_next(team).quotientAndRemainder(dividingBy: times)
       let first = block &* step
