@@ -2,6 +2,7 @@ import Foundation
 
 /// One run of the built command, as a user's shell would do it.
 struct CommandRun {
+  /// The exit status, or the signal that ended the command.
   let status: Int32
   let wasKilled: Bool
   let output: [UInt8]
@@ -35,43 +36,34 @@ struct CommandRun {
   static let isFast = ProcessInfo.processInfo.environment["CLOZE_COMMAND"] != nil
 
   /// Runs the command to its end.
-  init(_ arguments: [String], input: [UInt8] = []) throws {
+  init(_ arguments: [String], input: String = "") throws {
     try self.init(program: Self.executable, arguments, input: input)
-  }
-
-  init(_ arguments: [String], input: String) throws {
-    try self.init(arguments, input: Array(input.utf8))
   }
 
   /// Runs a line of shell, in which `$cloze` is the command.
   init(shell line: String) throws {
-    try self.init(program: "/bin/sh", ["-c", line], input: [])
+    try self.init(program: "/bin/sh", ["-c", line], input: "")
   }
 
-  private init(program: String, _ arguments: [String], input: [UInt8]) throws {
-    let folder = try TemporaryFolder()
+  private init(program: String, _ arguments: [String], input: String) throws {
     // Files, because a pipe that nobody empties would stop the command.
-    let paths = try ["in", "out", "err"].map { try folder.write($0 == "in" ? input : [], to: $0) }
-    let process = Self.process(program: program, arguments)
-    process.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: paths[0]))
-    process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: paths[1]))
-    process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: paths[2]))
-    try process.run()
-    process.waitUntilExit()
-    status = process.terminationStatus
-    wasKilled = process.terminationReason == .uncaughtSignal
+    let folder = try TemporaryFolder()
+    _ = try folder.write(input, to: "in")
+    let descriptors = [
+      open(folder.file("in"), O_RDONLY | O_CLOEXEC),
+      open(folder.file("out"), O_WRONLY | O_CREAT | O_CLOEXEC, 0o600),
+      open(folder.file("err"), O_WRONLY | O_CREAT | O_CLOEXEC, 0o600),
+    ]
+    defer { for descriptor in descriptors { close(descriptor) } }
+    let ending = try Subprocess(
+      program, arguments, variables: ["cloze": Self.executable], input: descriptors[0],
+      output: descriptors[1], errors: descriptors[2]
+    ).wait()
+    switch ending {
+    case .exited(let status): (self.status, wasKilled) = (status, false)
+    case .killed(let number): (status, wasKilled) = (number, true)
+    }
     output = try folder.bytes(of: "out")
     errors = String(decoding: try folder.bytes(of: "err"), as: UTF8.self)
-  }
-
-  /// The command, not yet started, with the environment of the tests.
-  static func process(program: String = executable, _ arguments: [String]) -> Process {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: program)
-    process.arguments = arguments
-    var environment = ProcessInfo.processInfo.environment
-    environment["cloze"] = executable
-    process.environment = environment
-    return process
   }
 }

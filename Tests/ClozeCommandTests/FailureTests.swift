@@ -1,6 +1,8 @@
 import Foundation
 import Testing
 
+@testable import ClozeCommand
+
 /// What is left when the work can't be finished: a reason, and nothing half-written.
 @Suite struct FailureTests {
   let folder: TemporaryFolder
@@ -108,31 +110,28 @@ import Testing
   @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
   func leavesNothingWhenInterrupted(_ number: Int32) throws {
     _ = try folder.write("before", to: "v.npy")
-    let process = CommandRun.process(["embed", "--output", folder.file("v.npy")])
-    let pipe = Pipe()
-    process.standardInput = pipe
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    try pipe.fileHandleForWriting.write(contentsOf: Data(String(repeating: "a\n", count: 30).utf8))
+    let input = try PipeEnds()
+    let command = try Subprocess(
+      CommandRun.executable, ["embed", "--output", folder.file("v.npy")], input: input.reading,
+      output: 1, errors: 2)
+    input.write(String(repeating: "a\n", count: 30))
     // Until vectors are being written.
     func hasBegun() -> Bool {
       folder.names.contains { name in
-        guard name.hasPrefix(".cloze-") else { return false }
-        return ((try? folder.bytes(of: name))?.count ?? 0) > 128
+        name.hasPrefix(".cloze-") && ((try? folder.bytes(of: name))?.count ?? 0) > 128
       }
     }
-    let begin = Date()
-    while !hasBegun(), Date().timeIntervalSince(begin) < 60 { usleep(10_000) }
+    let begin = Clock.seconds()
+    while !hasBegun(), Clock.seconds() - begin < 60 { usleep(10_000) }
     #expect(hasBegun())
-    kill(process.processIdentifier, number)
-    let signalled = Date()
-    process.waitUntilExit()
-    #expect(Date().timeIntervalSince(signalled) < 5)
-    #expect(process.terminationReason == .uncaughtSignal)
-    #expect(process.terminationStatus == number)
+    command.signal(number)
+    let signalled = Clock.seconds()
+    #expect(command.wait() == .killed(number))
+    #expect(Clock.seconds() - signalled < 5)
     #expect(folder.names == ["v.npy"])
     #expect(try folder.bytes(of: "v.npy") == Array("before".utf8))
-    try? pipe.fileHandleForWriting.close()
+    close(input.writing)
+    close(input.reading)
   }
 
   @Test func staysAliveWhereSignalsAreIgnored() throws {
@@ -150,19 +149,18 @@ import Testing
 
   /// A program that writes a line and waits for the answer gets it before it writes the next.
   @Test func answersLineByLine() throws {
-    let process = CommandRun.process(["embed", "--dimensions", "2"])
-    let (input, output) = (Pipe(), Pipe())
-    process.standardInput = input
-    process.standardOutput = output
-    try process.run()
+    let (input, output) = (try PipeEnds(), try PipeEnds())
+    let command = try Subprocess(
+      CommandRun.executable, ["embed", "--dimensions", "2"], input: input.reading,
+      output: output.writing, errors: 2)
+    close(output.writing)
     for text in ["one", "two", "three"] {
-      try input.fileHandleForWriting.write(contentsOf: Data("\(text)\n".utf8))
-      var answer = Data()
-      while answer.last != 0x0A { answer += output.fileHandleForReading.availableData }
-      #expect(String(decoding: answer, as: UTF8.self).split(separator: " ").count == 2)
+      input.write("\(text)\n")
+      #expect(output.readLine().split(separator: " ").count == 2)
     }
-    try input.fileHandleForWriting.close()
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 0)
+    close(input.writing)
+    #expect(command.wait() == .exited(0))
+    close(input.reading)
+    close(output.reading)
   }
 }
