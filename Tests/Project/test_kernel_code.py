@@ -100,7 +100,8 @@ def test_avx512_tiles_keep_their_sums_in_registers(tile, product, tmp_path):
 
 
 @x86
-@pytest.mark.parametrize("tile, product", [("int8_tile", "vpmaddwd"), ("float_tile", "vfmadd")])
+@pytest.mark.parametrize(
+    "tile, product", [("split_tile", "vpmaddubsw"), ("int16_tile", "vpmaddwd"), ("float_tile", "vfmadd")])
 def test_avx2_tiles_keep_their_sums_in_registers(tile, product, tmp_path):
   lines = disassemble(KERNELS / "avx2" / "matrix.c", tmp_path).get(tile) or pytest.fail(f"{tile} was inlined")
   loop = next((loop for loop in loops(lines) if sum(product in line for line in loop) % 12 == 0

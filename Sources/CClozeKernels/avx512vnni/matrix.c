@@ -71,13 +71,13 @@ INLINE void float_rows(const size_t rows, size_t k, const float *a, const float 
     default: f(1);             \
   }
 
-static void int8_tile(size_t rows, size_t steps, const char *a, const char *b, int32_t *c) {
+static __attribute__((noinline)) void int8_tile(size_t rows, size_t steps, const char *a, const char *b, int32_t *c) {
 #define CALL(n) int8_rows(n, steps, a, b, c)
   EACH_ROW_COUNT(CALL)
 #undef CALL
 }
 
-static void float_tile(size_t rows, size_t k, const float *a, const float *b, float *c) {
+static __attribute__((noinline)) void float_tile(size_t rows, size_t k, const float *a, const float *b, float *c) {
 #define CALL(n) float_rows(n, k, a, b, c)
   EACH_ROW_COUNT(CALL)
 #undef CALL
