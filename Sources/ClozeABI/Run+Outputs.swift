@@ -138,22 +138,8 @@ extension Output {
         .invalidArgument, "kind = \(source.kind) is none of the CLOZE_OUTPUT_ values")
     }
     self.init(kind)
-    if let layers = source.layers {
-      guard source.layer_count > 0, source.layer_count < 1 << 20 else {
-        throw ClozeError(
-          .invalidArgument,
-          "layer_count = \(UInt(bitPattern: source.layer_count)), at least 1 is needed")
-      }
-      self.layers = UnsafeBufferPointer(start: layers, count: source.layer_count)
-    }
-    if let positions = source.positions {
-      guard source.position_count > 0, source.position_count < 1 << 40 else {
-        throw ClozeError(
-          .invalidArgument,
-          "position_count = \(UInt(bitPattern: source.position_count)), at least 1 is needed")
-      }
-      self.positions = UnsafeBufferPointer(start: positions, count: source.position_count)
-    }
+    layers = try list(source.layers, source.layer_count, "layer", atMost: 1 << 20)
+    positions = try list(source.positions, source.position_count, "position", atMost: 1 << 40)
     pooling = try poolingChoice(source.pooling)
     normalize = try choice(source.normalize, "normalize")
     dimensions = try positive(source.dimensions, "dimensions")

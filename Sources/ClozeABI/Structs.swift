@@ -93,3 +93,21 @@ func poolingChoice(_ value: cloze_pooling) throws(ClozeError) -> Pooling? {
   }
   return pooling
 }
+
+/// The array of a field `NAMEs` with its length in `NAME_count`; nil where it is NULL, the default.
+func list<T>(
+  _ start: UnsafePointer<T>?, _ count: Int, _ name: String, atMost most: Int
+) throws(ClozeError) -> UnsafeBufferPointer<T>? {
+  guard let start else {
+    guard count == 0 else {
+      throw ClozeError(
+        .invalidArgument, "\(name)s is NULL, and \(name)_count \(UInt(bitPattern: count))")
+    }
+    return nil
+  }
+  guard count > 0, count <= most else {
+    throw ClozeError(
+      .invalidArgument, "\(name)_count = \(UInt(bitPattern: count)), 1 to \(most) can be had")
+  }
+  return UnsafeBufferPointer(start: start, count: count)
+}

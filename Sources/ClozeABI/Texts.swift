@@ -52,15 +52,7 @@ public func cloze_encode_texts(
     let texts = try CTexts(texts)
     let options = try cloze_encode_options.read(options)
     let text = try TextOptions(options.max_tokens, options.truncation)
-    var layers: UnsafeBufferPointer<Int32>?
-    if let pointer = options.layers {
-      guard options.layer_count > 0, options.layer_count < 1 << 20 else {
-        throw ClozeError(
-          .invalidArgument,
-          "layer_count = \(UInt(bitPattern: options.layer_count)), at least 1 is needed")
-      }
-      layers = UnsafeBufferPointer(start: pointer, count: options.layer_count)
-    }
+    let layers = try list(options.layers, options.layer_count, "layer", atMost: 1 << 20)
     let offsets = try required(cu_seqlens, "cu_seqlens")
     try session.encode(
       texts, text: text, layers: layers, into: hidden,
@@ -84,15 +76,8 @@ public func cloze_fill_mask(
       throw ClozeError(.invalidArgument, "cloze_fill_mask_options.reserved is not 0")
     }
     let text = try TextOptions(options.max_tokens, options.truncation)
-    var targets: [Int32]?
-    if let pointer = options.targets {
-      guard options.target_count > 0, options.target_count < 1 << 31 else {
-        throw ClozeError(
-          .invalidArgument,
-          "target_count = \(UInt(bitPattern: options.target_count)), at least 1 is needed")
-      }
-      targets = Array(UnsafeBufferPointer(start: pointer, count: options.target_count))
-    }
+    let targets = try list(options.targets, options.target_count, "target", atMost: 1 << 31)
+      .map { Array($0) }
     let ranked = try session.fillMask(
       texts, text: text, topK: positive(options.top_k, "top_k") ?? 5, targets: targets,
       truncated: truncated)

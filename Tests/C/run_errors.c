@@ -251,6 +251,10 @@ static void positions_without_end(void) {
         cloze_run_padded(call->session, &padded, &call->output, 1), CLOZE_INVALID_ARGUMENT);
     CHECK_MESSAGE("position_count");
   }
+  call->output.positions = NULL; /* a count without its array is no default */
+  call->output.position_count = 2;
+  CHECK_STATUS(run(call), CLOZE_INVALID_ARGUMENT);
+  CHECK_MESSAGE("positions is NULL");
   end_call(call);
 }
 
