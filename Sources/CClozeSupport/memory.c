@@ -1,20 +1,51 @@
 #define _GNU_SOURCE
 #include "cloze_support.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
-void *cloze_memory_allocate(size_t size) {
-  const size_t huge = (size_t)2 << 20;
-  void *memory = NULL;
-  int large = size >= 2 * huge;
-  if (posix_memalign(&memory, large ? huge : 64, size ? size : 1)) return NULL;
-#ifdef MADV_HUGEPAGE
-  /* A hint: weights and scratch are read end to end, and a 4 KB page would cost a TLB miss every other row. The last,
-   * partial page stays small so that resident memory follows the size asked for. */
-  if (large) madvise(memory, size / huge * huge, MADV_HUGEPAGE);
+/* From this size on memory is mapped rather than taken from malloc, whose arenas would keep what a freed model or session
+ * leaves behind. Not under AddressSanitizer, which watches only malloc's. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MAPPED_FROM SIZE_MAX
 #endif
-  return memory;
+#endif
+#ifndef MAPPED_FROM
+#define MAPPED_FROM ((size_t)1 << 20)
+#endif
+
+#define PAGE ((size_t)65536) /* a multiple of the page size of every system */
+#define HUGE_PAGE ((size_t)2 << 20)
+
+static size_t mapped_length(size_t size) { return (size + PAGE - 1) / PAGE * PAGE; }
+
+/* Weights and scratch are read end to end, and with small pages every other row would cost a TLB miss: what holds a huge
+ * page begins at one and asks for them, but for the rest at its end, so that resident memory follows the size. */
+static void *map(size_t size) {
+  size_t length = mapped_length(size), slack = length >= HUGE_PAGE ? HUGE_PAGE : 0;
+  if (length < size || length > SIZE_MAX - slack) return NULL;
+  char *base = mmap(NULL, length + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (base == MAP_FAILED) return NULL;
+  if (!slack) return base;
+  size_t before = (HUGE_PAGE - (uintptr_t)base % HUGE_PAGE) % HUGE_PAGE;
+  if (before) munmap(base, before);
+  if (slack > before) munmap(base + before + length, slack - before);
+  base += before;
+#ifdef MADV_HUGEPAGE
+  madvise(base, length / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+#endif
+  return base;
 }
 
-void cloze_memory_free(void *memory) { free(memory); }
+void *cloze_memory_allocate(size_t size) {
+  if (size >= MAPPED_FROM) return map(size);
+  void *memory = NULL;
+  return posix_memalign(&memory, 64, size ? size : 1) ? NULL : memory;
+}
+
+void cloze_memory_free(void *memory, size_t size) {
+  if (size >= MAPPED_FROM) munmap(memory, mapped_length(size));
+  else free(memory);
+}

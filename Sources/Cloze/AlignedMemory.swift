@@ -14,7 +14,7 @@ final class AlignedMemory: @unchecked Sendable {
     size = bytes
   }
 
-  deinit { cloze_memory_free(base) }
+  deinit { cloze_memory_free(base, size) }
 
   func floats(at offset: Int = 0) -> UnsafeMutablePointer<Float> {
     (base + offset).assumingMemoryBound(to: Float.self)

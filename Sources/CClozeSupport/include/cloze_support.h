@@ -14,9 +14,11 @@ const char *cloze_error_text(void);
 
 /* ---- Memory ---- */
 
-/* Uninitialized memory aligned to 64 bytes; NULL where there is none. Large blocks ask for huge pages. */
+/* Uninitialized memory aligned to 64 bytes; NULL where there is none. Large blocks ask for huge pages, and go back to the
+ * system when they are freed. */
 void *cloze_memory_allocate(size_t size);
-void cloze_memory_free(void *memory);
+/* `memory` is what was allocated with this size. */
+void cloze_memory_free(void *memory, size_t size);
 
 /* ---- Processors and places ---- */
 

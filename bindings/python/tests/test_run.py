@@ -113,10 +113,13 @@ def test_values_out_of_range(model: cloze.Model) -> None:
 
 def test_cu_seqlens_that_are_wrong(model: cloze.Model) -> None:
     ids = np.arange(5, 15, dtype=np.int32)
-    for wrong in ([0, 4, 4, 10], [0, 6, 4, 10], [1, 10], [-1, 10], [0, 2**62, 10], [0, 12, 10], [0, 0, 10]):
+    for wrong in ([0, 4, 4, 10], [0, 6, 4, 10], [1, 10], [-1, 10], [0, 12, 10], [0, 0, 10]):
         with pytest.raises(cloze.Error) as caught:
             model.run(ids, wrong)
         assert caught.value.status == "invalid_argument" and "cu_seqlens" in str(caught.value)
+    with pytest.raises(cloze.Error, match=f"sequence 0 has {2**62} tokens") as caught:
+        model.run(ids, [0, 2**62, 10])
+    assert caught.value.status == "too_long"
     for wrong in ([0, 9], [0, 11], [0], [10, 0]):
         with pytest.raises(ValueError, match="cu_seqlens ends with .* 10 tokens"):
             model.run(ids, wrong)
