@@ -3,8 +3,9 @@
  * The instruction multiplies u8 by s8 and adds neighbouring products in int16, saturating: twice as much work as a
  * product of int16, but 255 x 127 x 2 does not fit. Here the unsigned side are the weights, w + 128 in 1 ... 255, and the
  * signed side centred activations c = q - zero. A pair (c0, c1) is safe if |c0| + |c1| <= 127, as 127 x 255 < 2^15. That
- * is nearly every pair of a real row, whose range a few values stretch. In any other pair both are cut to -64 ... 64 and
- * what is cut off, r = c - cut, goes to a list that the tile adds one by one. All sums are modulo 2^32 and their total
+ * is nearly every pair of a real row, whose range a few values stretch. In any other pair the larger is cut to
+ * what the smaller leaves of 127, or both to 63 where even the smaller is larger than that; what is cut off,
+ * r = c - cut, goes to a list that the tile adds one by one. All sums are modulo 2^32 and their total
  * fits int32, so that the result is exact:
  *
  *   sum c w = sum cut (w + 128) + sum r (w + 128) - 128 sum c
@@ -29,10 +30,12 @@ INLINE void put_split(char *panel, size_t rows, size_t r, size_t p, size_t k, i3
   i16x16 v = __builtin_convertvector(c, i16x16);
   i16x16 magnitude = __builtin_elementwise_max(v, -v);
   i16x16 other = __builtin_shufflevector(magnitude, magnitude, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
-  i16x16 unsafe = magnitude + other > 127;
-  i16x16 limit = (i16x16){0} + 64;
+  i16x16 smaller = __builtin_elementwise_min(magnitude, other), both = smaller > 127;
+  i16x16 even = {-1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0};
+  i16x16 larger = (magnitude > other) | ((magnitude == other) & even);
+  i16x16 limit = (larger & (127 - other)) | (~larger & 255);
+  limit = (both & 63) | (~both & limit);
   i16x16 cut = __builtin_elementwise_min(__builtin_elementwise_max(v, -limit), limit);
-  cut = (cut & unsafe) | (v & ~unsafe);
   i8x16 b = __builtin_convertvector(cut, i8x16);
   size_t groups = p + LANES <= k ? 4 : (k - p + 3) / 4;
   put_groups(panel + rows * sizeof(split_row) + p * rows + r * 4, rows, &b, groups);
