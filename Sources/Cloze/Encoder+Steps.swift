@@ -12,15 +12,7 @@ extension Encoder {
     let width = model.info.hiddenSize
     let id = Int(chunk.ids[chunk.offsets[0] &+ token])
     let type = Int(chunk.typeIDs?[chunk.offsets[0] &+ token] ?? 0)
-    let row: UnsafeRawPointer
-    if let columns = weights.word.columns {
-      matrix.unpack_column(columns.panels, width, id, own.word)
-      row = UnsafeRawPointer(own.word)
-    } else if let rows = weights.word.rows {
-      row = rows + id &* width &* Int(matrix.column_element_size)
-    } else {
-      return
-    }
+    guard let row = weights.word.row(id, width, matrix, own.word) else { return }
     let quantized = weights.word.scale != nil
     kernels.rows.embedding_sum(
       quantized ? row.assumingMemoryBound(to: Int8.self) : nil, weights.word.scale?[id] ?? 1,

@@ -6,12 +6,10 @@ internal import ClozeONNX
 extension WeightBuilder {
   /// Packs matrices that share their input, side by side.
   ///
-  /// - Parameter norm: the layer norm whose output is the input. In int8 its gain and bias tell how
-  ///   large each channel of the input gets, and weights take over part of that: with a = 3|gamma|
-  ///   + |beta| and w the largest weight of a channel, activations are divided by k = sqrt(a / w)
-  ///   and weights multiplied (SmoothQuant, Xiao et al. 2023, with the range computed, not
-  ///   measured).
-  func dense(_ parts: [Linear], after norm: LayerNorm? = nil) throws(ClozeError) -> Weights.Dense {
+  /// - Parameter ranges: how large each channel of the input gets. In int8 weights take over part of
+  ///   that: with a the range and w the largest weight of a channel, activations are divided by
+  ///   k = sqrt(a / w) and weights multiplied (SmoothQuant, Xiao et al. 2023).
+  func dense(_ parts: [Linear], ranges: [Float]? = nil) throws(ClozeError) -> Weights.Dense {
     guard let inputs = parts.first?.weight.inputSize, inputs > 0, inputs <= 65536 else {
       throw ClozeError(
         .unsupportedModel,
@@ -25,8 +23,7 @@ extension WeightBuilder {
       try stage(part.weight, to: staged.floats() + row &* inputs)
       row &+= part.weight.outputSize
     }
-    let smoothing =
-      try precision == .int8 ? self.smoothing(norm, staged.floats(), outputs, inputs) : nil
+    let smoothing = try self.smoothing(ranges, staged.floats(), outputs, inputs)
     return Weights.Dense(
       inputs: inputs, outputs: outputs,
       columns: try pack(staged.floats(), outputs, inputs, smoothing: smoothing?.forward),
@@ -109,11 +106,9 @@ extension WeightBuilder {
   }
 
   private func smoothing(
-    _ norm: LayerNorm?, _ rows: UnsafeMutablePointer<Float>, _ outputs: Int, _ inputs: Int
+    _ ranges: [Float]?, _ rows: UnsafeMutablePointer<Float>, _ outputs: Int, _ inputs: Int
   ) throws(ClozeError) -> (forward: UnsafePointer<Float>, inverse: UnsafePointer<Float>)? {
-    guard let norm else { return nil }
-    let gamma = try floats(norm.gamma, inputs, default: 1)
-    let beta = try floats(norm.beta, inputs, default: 0)
+    guard let ranges, ranges.count == inputs else { return nil }
     let forward = try memory.floats(inputs)
     let inverse = try memory.floats(inputs)
     forward.update(repeating: 0, count: inputs)
@@ -122,8 +117,7 @@ extension WeightBuilder {
       for input in 0..<inputs { forward[input] = max(forward[input], abs(row[input])) }
     }
     for input in 0..<inputs {
-      let range = 3 * abs(gamma[input]) + abs(beta[input])
-      let ratio = (range / forward[input]).squareRoot()
+      let ratio = (ranges[input] / forward[input]).squareRoot()
       let factor = ratio.isFinite && ratio > 1e-6 && ratio < 1e6 ? ratio : 1
       forward[input] = factor
       inverse[input] = 1 / factor

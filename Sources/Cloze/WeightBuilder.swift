@@ -28,16 +28,18 @@ struct WeightBuilder {
     }
     var layers: [Weights.Layer] = []
     layers.reserveCapacity(graph.layers.count)
-    var before = graph.embeddings.norm
+    let position = try floats(graph.embeddings.position)
+    let norm = try self.norm(graph.embeddings.norm, width)
+    let probe = precision == .int8 ? try ChannelProbe(graph.configuration, kernels: kernels) : nil
+    try probe?.embed(word, graph.configuration.vocabSize, position, tokenType, norm)
     for layer in graph.layers {
-      layers.append(try self.layer(layer, after: before, graph: graph))
-      before = layer.outputNorm
+      layers.append(try self.layer(layer, graph: graph, probe: probe))
     }
     return Weights(
       word: word,
-      position: try floats(graph.embeddings.position),
+      position: position,
       tokenType: tokenType,
-      norm: try norm(graph.embeddings.norm, width),
+      norm: norm,
       layers: layers,
       pooler: try graph.pooler.map { linear throws(ClozeError) in try dense([linear]) },
       maskedLM: try maskedLM(graph, word: word),
@@ -45,19 +47,24 @@ struct WeightBuilder {
       memory: memory)
   }
 
-  private func layer(
-    _ layer: BERTGraph.Layer, after before: LayerNorm, graph: BERTGraph
-  ) throws(ClozeError) -> Weights.Layer {
+  private func layer(_ layer: BERTGraph.Layer, graph: BERTGraph, probe: ChannelProbe?)
+    throws(ClozeError) -> Weights.Layer
+  {
     let width = graph.configuration.hiddenSize
+    let scale = Float(layer.attentionScale)
+    let activation = graph.configuration.hiddenAct.kernel
+    let queryKeyValue = try dense([layer.query, layer.key, layer.value], ranges: probe?.ranges())
+    let attentionOutput = try dense([layer.attentionOutput])
+    let attentionNorm = try norm(layer.attentionNorm, width)
+    probe?.attend(queryKeyValue, scale: scale, attentionOutput, attentionNorm)
+    let intermediate = try dense([layer.intermediate], ranges: probe?.ranges())
+    let output = try dense([layer.output])
+    let outputNorm = try norm(layer.outputNorm, width)
+    probe?.feedForward(intermediate, activation: activation, output, outputNorm)
     return Weights.Layer(
-      queryKeyValue: try dense([layer.query, layer.key, layer.value], after: before),
-      attentionOutput: try dense([layer.attentionOutput]),
-      attentionNorm: try norm(layer.attentionNorm, width),
-      intermediate: try dense([layer.intermediate], after: layer.attentionNorm),
-      output: try dense([layer.output]),
-      outputNorm: try norm(layer.outputNorm, width),
-      attentionScale: Float(layer.attentionScale),
-      activation: graph.configuration.hiddenAct.kernel)
+      queryKeyValue: queryKeyValue, attentionOutput: attentionOutput, attentionNorm: attentionNorm,
+      intermediate: intermediate, output: output, outputNorm: outputNorm, attentionScale: scale,
+      activation: activation)
   }
 
   private func maskedLM(

@@ -27,6 +27,17 @@ struct Weights: @unchecked Sendable {
     let rows: UnsafeRawPointer?
     /// [V] int8 only
     let scale: UnsafePointer<Float>?
+
+    /// A row of the table, s8 or f32; unpacked to `scratch` [D] where it does not lie as a row.
+    func row(
+      _ id: Int, _ width: Int, _ matrix: cloze_matrix_kernels, _ scratch: UnsafeMutableRawPointer
+    ) -> UnsafeRawPointer? {
+      guard let columns else {
+        return rows.map { $0 + id &* width &* Int(matrix.column_element_size) }
+      }
+      matrix.unpack_column(columns.panels, width, id, scratch)
+      return UnsafeRawPointer(scratch)
+    }
   }
 
   struct Layer {
