@@ -35,7 +35,7 @@ import Testing
       "the CPU has no AVX-512 VNNI, and libsimde-dev, which emulates it, is not installed"))
   func avx512RunsOrIsEmulated() throws {
     let variant = try #require(Variant.all.first { $0.name.hasPrefix("avx512vnni") })
-    #expect(variant[.int8].mr == 12 && variant[.int8].nr == 32 && variant[.int8].kr == 4)
+    #expect(variant[.int8].mr == 12)
   }
 
   /// A table that borrowed an operator of another would be a forced variant that did not run.
@@ -63,13 +63,10 @@ import Testing
   @Test(arguments: Variant.all, Precision.allCases)
   func tilesHaveTheSizesThatPackingReliesOn(variant: Variant, precision: Precision) {
     let kernels = variant[precision]
-    #expect(kernels.mr >= 1 && kernels.nr % 16 == 0 && kernels.kr >= 1)
+    #expect(kernels.mr >= 1 && kernels.nr == 16)
     switch precision {
-    case .int8:
-      #expect(kernels.kr == 2 || kernels.kr == 4)
-      #expect(kernels.column_element_size == 1)
-    case .float32:
-      #expect(kernels.kr == 1 && kernels.column_element_size == 4)
+    case .int8: #expect(kernels.kr == 4 && kernels.column_element_size == 1)
+    case .float32: #expect(kernels.kr == 1 && kernels.column_element_size == 4)
     }
   }
 

@@ -9,7 +9,6 @@
 #define NAME(operator) cloze_##operator##__avx2
 #define MR 6
 #define NR 16
-#define KR 4
 #define SPLIT_ROWS
 #include "split_rows.h"
 
@@ -29,7 +28,7 @@ INLINE void split_tile_rows(const size_t rows, size_t k, const char *a, const ch
   const char *cut = a + rows * sizeof(split_row), *weights = b;
   __m256i sum[MR][2];
   for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_set1_epi32((int32_t)header[r].offset);
-  for (size_t p = 0; p < k; p += KR, cut += rows * 4, b += 64) {
+  for (size_t p = 0; p < k; p += 4, cut += rows * 4, b += 64) {
     __m256i w0 = _mm256_loadu_si256((const __m256i *)b), w1 = _mm256_loadu_si256((const __m256i *)(b + 32));
 #pragma clang loop unroll(full)
     for (size_t r = 0; r < rows; r++) {
@@ -128,11 +127,11 @@ static __attribute__((noinline)) void float_tile(size_t rows, size_t k, const fl
 }
 
 #define ATTENTION_KR 2
-#define attention_tile int16_tile
-#define tile split_tile
+#define attention_tile(rows, steps, a, b, next, c) ((void)(next), int16_tile(rows, steps, a, b, c))
+#define tile(rows, k, a, b, next, c) ((void)(next), split_tile(rows, k, a, b, c))
 #include "../lanes/int8.inc"
 #undef tile
-#define tile float_tile
+#define tile(rows, k, a, b, next, c) ((void)(next), float_tile(rows, k, a, b, c))
 #include "../lanes/float32.inc"
 
 #pragma clang attribute pop

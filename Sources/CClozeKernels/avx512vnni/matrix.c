@@ -10,23 +10,25 @@
 #define NAME(operator) cloze_##operator##__avx512vnni
 #define MR 12
 #define NR 32
-#define KR 4
+#define ROW_BIAS 128 /* weights are the unsigned side of vpdpbusd, activations the signed one */
 #include "../lanes/lanes.h"
 
-/* Unrolling this loop over p would spill the sums. */
-INLINE void int8_rows(const size_t rows, size_t steps, const char *a, const char *b, int32_t *c) {
+/* c = start + a b over groups of four bytes. One of a and b is unsigned, the other signed. Unrolling the loop over p would
+ * spill the sums. */
+INLINE void bytes_rows(const size_t rows, const int unsigned_columns, size_t steps, const int32_t *start, const char *a,
+                       const char *b, size_t next, int32_t *c) {
   __m512i sum[MR][2];
-  for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm512_setzero_si512();
+  for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = start ? _mm512_set1_epi32(start[r]) : _mm512_setzero_si512();
 #pragma clang loop unroll(disable)
-  for (size_t p = 0; p < steps; p++, a += rows * 4, b += 128) {
-    __m512i w0 = _mm512_loadu_si512(b), w1 = _mm512_loadu_si512(b + 64);
+  for (size_t p = 0; p < steps; p++, a += rows * 4, b += 64) {
+    __m512i w0 = _mm512_loadu_si512(b), w1 = _mm512_loadu_si512(b + next);
 #pragma clang loop unroll(full)
     for (size_t r = 0; r < rows; r++) {
       int32_t four;
       memcpy(&four, a + r * 4, 4);
       __m512i x = _mm512_set1_epi32(four);
-      sum[r][0] = _mm512_dpbusd_epi32(sum[r][0], x, w0);
-      sum[r][1] = _mm512_dpbusd_epi32(sum[r][1], x, w1);
+      sum[r][0] = unsigned_columns ? _mm512_dpbusd_epi32(sum[r][0], w0, x) : _mm512_dpbusd_epi32(sum[r][0], x, w0);
+      sum[r][1] = unsigned_columns ? _mm512_dpbusd_epi32(sum[r][1], w1, x) : _mm512_dpbusd_epi32(sum[r][1], x, w1);
     }
   }
   for (size_t r = 0; r < rows; r++) {
@@ -35,12 +37,12 @@ INLINE void int8_rows(const size_t rows, size_t steps, const char *a, const char
   }
 }
 
-INLINE void float_rows(const size_t rows, size_t k, const float *a, const float *b, float *c) {
+INLINE void float_rows(const size_t rows, size_t k, const float *a, const float *b, size_t next, float *c) {
   __m512 sum[MR][2];
   for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm512_setzero_ps();
 #pragma clang loop unroll(disable)
-  for (size_t p = 0; p < k; p++, a += rows, b += NR) {
-    __m512 w0 = _mm512_loadu_ps(b), w1 = _mm512_loadu_ps(b + 16);
+  for (size_t p = 0; p < k; p++, a += rows, b += 16) {
+    __m512 w0 = _mm512_loadu_ps(b), w1 = _mm512_loadu_ps(b + next);
 #pragma clang loop unroll(full)
     for (size_t r = 0; r < rows; r++) {
       __m512 x = _mm512_set1_ps(a[r]);
@@ -71,21 +73,28 @@ INLINE void float_rows(const size_t rows, size_t k, const float *a, const float 
     default: f(1);             \
   }
 
-static __attribute__((noinline)) void int8_tile(size_t rows, size_t steps, const char *a, const char *b, int32_t *c) {
-#define CALL(n) int8_rows(n, steps, a, b, c)
+/* Activations with their starts, times weights. */
+static __attribute__((noinline)) void int8_tile(size_t rows, size_t k, const char *a, const char *b, size_t next, int32_t *c) {
+#define CALL(n) bytes_rows(n, 1, (k + 3) / 4, (const int32_t *)a, a + n * sizeof(int32_t), b, next, c)
   EACH_ROW_COUNT(CALL)
 #undef CALL
 }
 
-static __attribute__((noinline)) void float_tile(size_t rows, size_t k, const float *a, const float *b, float *c) {
-#define CALL(n) float_rows(n, k, a, b, c)
+static __attribute__((noinline)) void attention_tile(size_t rows, size_t steps, const char *a, const char *b, size_t next,
+                                                     int32_t *c) {
+#define CALL(n) bytes_rows(n, 0, steps, NULL, a, b, next, c)
   EACH_ROW_COUNT(CALL)
 #undef CALL
 }
 
-#define ATTENTION_KR KR
-#define attention_tile int8_tile
-#define tile(rows, k, a, b, c) int8_tile(rows, GROUPS(k), a, b, c)
+static __attribute__((noinline)) void float_tile(size_t rows, size_t k, const float *a, const float *b, size_t next, float *c) {
+#define CALL(n) float_rows(n, k, a, b, next, c)
+  EACH_ROW_COUNT(CALL)
+#undef CALL
+}
+
+#define ATTENTION_KR 4
+#define tile int8_tile
 #include "../lanes/int8.inc"
 #undef tile
 #define tile float_tile

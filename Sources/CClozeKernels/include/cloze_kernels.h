@@ -5,8 +5,8 @@
  * instruction set without contraction or reordering. Kernels allocate nothing, start no threads and never fail; the
  * caller guarantees sizes and ranges.
  *
- * Letters: m rows (tokens), n output columns, k input columns; ld* are row strides in elements. mr x nr is the tile of
- * outputs that a matrix kernel keeps in registers, kr the number of neighbouring k it consumes at once.
+ * Letters: m rows (tokens), n output columns, k input columns; ld* are row strides in elements. mr rows make a panel of
+ * activations, nr columns one of weights, in which kr neighbours in k lie together.
  */
 #ifndef CLOZE_KERNELS_H
 #define CLOZE_KERNELS_H
@@ -32,11 +32,11 @@ typedef enum cloze_activation {
 typedef struct cloze_packed_rows {
   void *panels;
   float *_Nullable scale;  /* [m] int8 only */
-  int32_t *_Nullable zero; /* [m] int8 only: what stands for 0.0f in a row */
+  int32_t *_Nullable zero; /* [m] int8 only: what stands for 0.0f in a row, as the variant stores it */
 } cloze_packed_rows;
 
-/* A matrix of weights, packed for the right side: panels of nr output columns, [ceil(k / kr)][nr][kr] elements each,
- * zeros beyond n and k. */
+/* A matrix of weights, packed for the right side, the same way for every instruction set: panels of nr = 16 output columns,
+ * [ceil(k / kr)][nr][kr] elements each, f32 with kr 1 or u8 with kr 4 that hold w + 128; w = 0 beyond n and k. */
 typedef struct cloze_packed_columns {
   const void *panels;
   const float *_Nullable scale; /* [n rounded up to nr] int8 only */
@@ -69,8 +69,7 @@ typedef struct cloze_matrix_kernels {
   void (*pack_rows)(const float *x, size_t ldx, const float *_Nullable inverse_smoothing, size_t m, size_t k,
                     cloze_packed_rows rows);
 
-  /* Packs n columns of weights that lie as rows w [n, k] (s8 for int8, f32 for float32) and, for int8, sums them. n is
-   * at most nr in a call for one panel, or any number. */
+  /* Packs n columns of weights that lie as rows w [n, k] (s8 for int8, f32 for float32) and, for int8, sums them. */
   void (*pack_columns)(const void *w, size_t ldw, size_t n, size_t k, void *panels, int32_t *_Nullable sum);
 
   /* Gives one packed column back as it was, [k] s8 or f32: a row of an embedding table that is also a decoder. */

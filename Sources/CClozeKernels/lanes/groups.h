@@ -1,10 +1,11 @@
-/* How quantized activations lie in a panel: groups of four bytes, one for each row in turn, that hold KR neighbouring
- * values of a row: four u8, or two int16 for products of int16. */
+/* How quantized values lie in packed matrices. Activations: groups of four bytes, one for each row in turn, that hold
+ * neighbouring values of a row: four bytes, or two int16 for products of int16. Weights: panels of PANEL columns. */
 #ifndef CLOZE_GROUPS_H
 #define CLOZE_GROUPS_H
 
 #include "lanes.h"
 
+#define PANEL 16
 #define UP(x, to) (((x) + (to) - 1) / (to) * (to))
 
 /* Writes the first `bytes` of 16 converted values, whole groups, `stride` groups apart. */
@@ -19,6 +20,14 @@ INLINE void put_u8(char *to, size_t stride, size_t p, size_t k, i32x16 q) {
   u8x16 b = __builtin_convertvector((u32x16)q, u8x16);
   if (p + LANES <= k) put_groups(to + p * stride, stride, &b, 4);
   else put_groups(to + p * stride, stride, &b, (k - p + 3) / 4);
+}
+
+/* The same; gives back what was put, with zeros for the groups beyond k. */
+INLINE i32x16 put_bytes(char *to, size_t stride, size_t p, size_t k, i32x16 q) {
+  put_u8(to, stride, p, k, q);
+  if (p + LANES > k)
+    for (size_t i = UP(k - p, 4); i < LANES; i++) q[i] = 0;
+  return q;
 }
 
 INLINE void put_i16(char *to, size_t stride, size_t p, size_t k, i32x16 q) {

@@ -7,18 +7,25 @@
 #define NAME(operator) cloze_##operator##__scalar
 #define MR 4
 #define NR 16
-#define KR 2
+#define ROW_BIAS 0
 
-static void int8_tile(size_t rows, size_t steps, const void *a, const void *b, int32_t *c) {
-  const int16_t *x = a;
-  const int8_t *w = b;
+/* c = start + a b over groups of four bytes, a unsigned and b signed or not. */
+static void bytes_tile(size_t rows, size_t steps, const int32_t *start, const uint8_t *a, const uint8_t *b, int is_signed,
+                       int32_t *c) {
   for (size_t r = 0; r < rows; r++)
     for (size_t j = 0; j < NR; j++) {
-      int32_t sum = 0;
+      uint32_t sum = start ? (uint32_t)start[r] : 0;
       for (size_t p = 0; p < steps; p++)
-        for (size_t i = 0; i < KR; i++) sum += x[(p * rows + r) * KR + i] * w[(p * NR + j) * KR + i];
-      c[r * NR + j] = sum;
+        for (size_t i = 0; i < 4; i++) {
+          uint8_t w = b[(p * NR + j) * 4 + i];
+          sum += (uint32_t)(a[(p * rows + r) * 4 + i] * (is_signed ? (int8_t)w : w));
+        }
+      c[r * NR + j] = (int32_t)sum;
     }
+}
+
+static void int8_tile(size_t rows, size_t k, const char *a, const char *b, int32_t *c) {
+  bytes_tile(rows, (k + 3) / 4, (const void *)a, (const void *)(a + rows * sizeof(int32_t)), (const void *)b, 0, c);
 }
 
 static void float_tile(size_t rows, size_t k, const float *a, const float *b, float *c) {
@@ -30,10 +37,11 @@ static void float_tile(size_t rows, size_t k, const float *a, const float *b, fl
     }
 }
 
-#define ATTENTION_KR KR
-#define attention_tile int8_tile
-#define tile(rows, k, a, b, c) int8_tile(rows, GROUPS(k), a, b, c)
+#define ATTENTION_KR 4
+#define attention_tile(rows, steps, a, b, next, c) \
+  ((void)(next), bytes_tile(rows, steps, NULL, (const void *)(a), (const void *)(b), 1, c))
+#define tile(rows, k, a, b, next, c) ((void)(next), int8_tile(rows, k, a, b, c))
 #include "../lanes/int8.inc"
 #undef tile
-#define tile float_tile
+#define tile(rows, k, a, b, next, c) ((void)(next), float_tile(rows, k, a, b, c))
 #include "../lanes/float32.inc"
