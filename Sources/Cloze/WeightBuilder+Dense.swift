@@ -16,6 +16,12 @@ extension WeightBuilder {
         "a dense layer has \(parts.first?.weight.inputSize ?? 0) inputs; 1 to 65536 can be had")
     }
     let outputs = parts.reduce(0) { $0 &+ $1.weight.outputSize }
+    if takesStored(parts.map(\.weight)) {
+      return Weights.Dense(
+        inputs: inputs, outputs: outputs,
+        columns: try packStored(parts.map(\.weight), outputs: outputs, inputs: inputs),
+        bias: try bias(parts.map(\.bias), parts.map(\.weight.outputSize)), inverseSmoothing: nil)
+    }
     let staged = try AlignedMemory(bytes: bytes(outputs, inputs, MemoryLayout<Float>.size))
     defer { withExtendedLifetime(staged) {} }
     var row = 0
@@ -35,6 +41,20 @@ extension WeightBuilder {
   func wordTable(_ tensor: Tensor, width: Int, packed: Bool) throws(ClozeError) -> Weights.WordTable
   {
     let count = tensor.count / max(width, 1)
+    let table = Matrix(tensor: tensor, layout: .outIn, inputSize: width, outputSize: count)
+    if takesStored([table]) {
+      if packed {
+        let columns = try packStored([table], outputs: count, inputs: width)
+        return Weights.WordTable(columns: columns, rows: nil, scale: columns.scale)
+      }
+      let scale = try memory.floats(count)
+      let rows = try memory.allocate(tensor.count)
+      try stored(
+        [table], outputs: count, inputs: width,
+        rows: rows.bindMemory(to: Int8.self, capacity: tensor.count), scales: scale)
+      return Weights.WordTable(
+        columns: nil, rows: UnsafeRawPointer(rows), scale: UnsafePointer(scale))
+    }
     let staged = try AlignedMemory(bytes: bytes(tensor.count, MemoryLayout<Float>.size))
     defer { withExtendedLifetime(staged) {} }
     try copy(tensor, to: UnsafeMutableBufferPointer(start: staged.floats(), count: tensor.count))

@@ -136,6 +136,13 @@ public struct Matrix: Sendable {
   public var layout: Layout
   public var inputSize: Int
   public var outputSize: Int
+
+  public init(tensor: Tensor, layout: Layout, inputSize: Int, outputSize: Int) {
+    self.tensor = tensor
+    self.layout = layout
+    self.inputSize = inputSize
+    self.outputSize = outputSize
+  }
 }
 
 /// y = (x - mean) / sqrt(variance + epsilon) * gamma + beta

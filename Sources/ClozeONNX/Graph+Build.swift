@@ -66,6 +66,8 @@ extension Graph {
       let node = cloze_onnx_get_node(model, i)
       var domain = String(node.domain)
       if domain == "ai.onnx" { domain = "" }
+      // The domain of what `Lowering` writes is no file's.
+      if domain == Lowering.domain { domain += " (of the file)" }
       var built = Node(
         name: String(node.name), op: String(node.op_type), domain: domain, inputs: [], outputs: [],
         attributes: [])
@@ -104,6 +106,8 @@ extension Graph {
       }
       nodes.append(built)
     }
+
+    nodeCount = nodes.count
 
     for i in 0..<info.output_count {
       let output = cloze_onnx_get_output(model, i)

@@ -13,6 +13,10 @@ struct Graph: Sendable {
     var inputs: [ValueID?]
     var outputs: [ValueID?]
     var attributes: [(name: String, value: Attribute)]
+    /// The operator of the file that this one is part of, where it was taken apart.
+    var origin: String?
+    /// Why it could not be taken apart.
+    var remark: String?
 
     func attribute(_ name: String) -> Attribute? {
       for attribute in attributes where attribute.name == name { return attribute.value }
@@ -89,6 +93,8 @@ struct Graph: Sendable {
   var producer = ""
   var producerVersion = ""
   var tensorBytes = 0
+  /// Nodes of the file, before any was taken apart.
+  var nodeCount = 0
 
   func producer(of value: ValueID) -> NodeID? {
     guard value < producers.count, producers[value] >= 0 else { return nil }
@@ -98,8 +104,9 @@ struct Graph: Sendable {
   /// `MatMul "/encoder/MatMul"`
   func label(_ node: NodeID) -> String {
     let n = nodes[node]
-    if !n.name.isEmpty { return "\(n.operation) \"\(n.name)\"" }
-    if let output = n.outputs.first, let output { return "\(n.operation) -> \"\(names[output])\"" }
-    return "\(n.operation), node \(node)"
+    let operation = n.origin ?? n.operation
+    if !n.name.isEmpty { return "\(operation) \"\(n.name)\"" }
+    if let output = n.outputs.first, let output { return "\(operation) -> \"\(names[output])\"" }
+    return "\(operation), node \(node)"
   }
 }

@@ -181,6 +181,13 @@ struct Probe: Sendable {
   }
 
   static func constant(_ tensor: Tensor) -> Value {
+    if tensor.quantization != nil {
+      var numbers = [Float](repeating: 0, count: tensor.count <= maximumConstant ? tensor.count : 0)
+      let copied = numbers.withUnsafeMutableBufferPointer { buffer in
+        (try? tensor.copyFloat32(to: buffer)) != nil
+      }
+      return Value(.float32, tensor.shape, copied ? numbers.map { Double($0) } : nil)
+    }
     let limit = tensor.elementType.isFloat ? maximumConstant : maximumElements
     guard tensor.count <= limit, let base = tensor.bytes.baseAddress else {
       return Value(tensor.elementType, tensor.shape, tensor.count == 0 ? [] : nil)
@@ -239,8 +246,40 @@ struct Probe: Sendable {
         return [elementwise(node, inputs)]
       }
       return []
+    case Lowering.domain: return [lowered(node, inputs)]
     default:
       return []
+    }
+  }
+
+  /// Operators that `Lowering` writes.
+  private func lowered(_ node: Graph.Node, _ inputs: [Value?]) -> Value? {
+    switch node.op {
+    case Lowering.positions: return .ints(Array(0..<sequence))
+    case Lowering.keep:
+      // What the contributed attention operators take as a mask: lengths [B], or 1 for a token that
+      // is to be attended to, [B, S] or [B, S, S].
+      guard let mask = inputs.first.flatMap({ $0 }), let numbers = mask.elements else { return nil }
+      switch mask.shape {
+      case [batch]:
+        // The sum of a mask means the tokens of the mask, which such a graph takes to stand first.
+        let sums = (0..<batch).map { b in
+          self.mask[(b * sequence)..<((b + 1) * sequence)].reduce(0, +)
+        }
+        let keep =
+          sums == numbers
+          ? self.mask
+          : (0..<(batch * sequence)).map {
+            Double($0 % sequence) < numbers[$0 / sequence] ? 1 : 0
+          }
+        return Value(.bool, [batch, 1, 1, sequence], keep)
+      case [batch, sequence]:
+        return Value(.bool, [batch, 1, 1, sequence], numbers.map { $0 > 0 ? 1 : 0 })
+      case [batch, sequence, sequence]:
+        return Value(.bool, [batch, 1, sequence, sequence], numbers.map { $0 > 0 ? 1 : 0 })
+      default: return nil
+      }
+    default: return nil
     }
   }
 }

@@ -101,7 +101,7 @@ extension Recognizer {
     where node.operation == "Gather" && (node.int("axis") ?? 0) == 0 {
       guard let data = node.input(0), let indices = node.input(1), let made = node.output(0),
         let table = graph.constant(data), !table.transposed, table.tensor.shape.count == 2,
-        table.tensor.elementType.isFloat, source(of: indices) == inputRoles.inputIDs.value
+        table.tensor.isReal, source(of: indices) == inputRoles.inputIDs.value
       else { continue }
       for probe in probes {
         let wanted = [probe.batch, probe.sequence, table.tensor.shape[1]]
@@ -192,7 +192,7 @@ extension Recognizer {
       else { break }
       value = roots[data]
     }
-    guard let constant = graph.constant(value), constant.tensor.elementType.isFloat,
+    guard let constant = graph.constant(value), constant.tensor.isReal,
       !constant.transposed, let width = constant.tensor.shape.last, width > 0,
       let table = constant.tensor.reshaped([constant.tensor.count / width, width])
     else {

@@ -86,7 +86,7 @@ struct InputRoles {
         let node = graph.nodes[use.node]
         guard node.domain.isEmpty else { continue }
         if node.op == "Gather", use.index == 1, let data = node.input(0),
-          let table = graph.constant(data), !table.transposed, table.tensor.elementType.isFloat,
+          let table = graph.constant(data), !table.transposed, table.tensor.isReal,
           table.tensor.shape.count == 2
         {
           return table.tensor.shape[0]

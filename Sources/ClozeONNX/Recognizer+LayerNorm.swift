@@ -127,7 +127,7 @@ extension Recognizer {
   private func vector(
     _ value: ValueID, _ role: String, node: NodeID
   ) throws(ONNXError) -> Tensor {
-    guard let tensor = graph.constant(value)?.tensor, tensor.elementType.isFloat else {
+    guard let tensor = graph.constant(value)?.tensor, tensor.isReal else {
       throw misfit(
         node, "the layer normalisation's \(role) is not a constant", expected: "a constant vector")
     }

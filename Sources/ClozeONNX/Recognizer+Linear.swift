@@ -54,7 +54,7 @@ extension Recognizer {
   func matrix(
     _ tensor: Tensor, transposed: Bool, inputSize: Int, outputSize: Int?, node: NodeID
   ) throws(ONNXError) -> Matrix {
-    guard tensor.elementType.isFloat else {
+    guard tensor.isReal else {
       throw misfit(
         node, "weight \(tensor.label) holds no floating-point numbers",
         expected: "float32, float16 or bfloat16 weights")
@@ -85,7 +85,7 @@ extension Recognizer {
   private func biasTensor(
     _ value: ValueID, _ matrix: Matrix, node: NodeID
   ) throws(ONNXError) -> Tensor {
-    guard let bias = graph.constant(value)?.tensor, bias.elementType.isFloat else {
+    guard let bias = graph.constant(value)?.tensor, bias.isReal else {
       throw misfit(node, "the bias is not a constant", expected: "a constant bias")
     }
     guard bias.count == matrix.outputSize, bias.shape.last == matrix.outputSize,

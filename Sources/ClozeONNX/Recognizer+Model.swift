@@ -92,7 +92,7 @@ extension Recognizer {
     }
     return GraphSummary(
       producer: graph.producer, producerVersion: graph.producerVersion, irVersion: graph.irVersion,
-      opset: graph.opset, otherOpsets: graph.otherOpsets, nodeCount: graph.nodes.count,
+      opset: graph.opset, otherOpsets: graph.otherOpsets, nodeCount: graph.nodeCount,
       inputs: graph.inputs.map(describe), outputs: graph.outputs.map(describe), forms: forms,
       weightTypes: weightBytes.sorted { $0.value > $1.value }.map { $0.key.description },
       tensorBytes: graph.tensorBytes, warnings: warnings)

@@ -8,7 +8,7 @@
 /// - Throws: `.unsupported` with the first node that did not fit, its place, and what was expected
 ///   there; `.shape` where weights contradict each other.
 public func recognizeBERT(in file: ONNXFile) throws(ONNXError) -> BERTGraph {
-  var recognizer = try Recognizer(file.graph)
+  var recognizer = try Recognizer(Lowering.lower(file.graph))
   return try recognizer.recognize()
 }
 
@@ -142,8 +142,32 @@ struct Recognizer {
 
   // MARK: - Errors and notes
 
+  /// What operators that no BERT here has say about a model.
+  static let reasons = [
+    "PackedAttention": "attention on packed sequences, which the graph makes itself, is not read",
+    "PackedMultiHeadAttention":
+      "attention on packed sequences, which the graph makes itself, is not read",
+    "RemovePadding": "attention on packed sequences, which the graph makes itself, is not read",
+    "GroupQueryAttention": "this is a decoder with grouped queries",
+    "RotaryEmbedding": "this model has rotary positions",
+    "RelativePositionBias": "this model has relative positions",
+    "GatedRelativePositionBias": "this model has relative positions",
+    "SimplifiedLayerNormalization": "this model normalises without a mean",
+    "SkipSimplifiedLayerNormalization": "this model normalises without a mean",
+    "RMSNormalization": "this model normalises without a mean",
+    "Einsum": "products by Einsum, as ALBERT has them, are not read",
+    "QOrderedAttention": "the QOrdered operators are for one kind of GPU",
+    "QOrderedMatMul": "the QOrdered operators are for one kind of GPU",
+    "MatMulBnb4": "weights of 4 bits in this form are not read",
+    "If": "branches are not read", "Loop": "loops are not read",
+  ]
+
   func misfit(_ node: NodeID?, _ message: String, expected: String) -> ONNXError {
-    ONNXError(
+    var message = message
+    if let node, let reason = graph.nodes[node].remark ?? Recognizer.reasons[graph.nodes[node].op] {
+      message += "; " + reason
+    }
+    return ONNXError(
       .unsupported, message, node: node.map { graph.label($0) }, place: place, expected: expected)
   }
 

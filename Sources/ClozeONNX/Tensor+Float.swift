@@ -1,5 +1,6 @@
 extension Tensor {
-  /// Writes all elements as float32, in the order in which they lie.
+  /// Writes all elements as float32, in the order in which they lie; of quantized elements what they
+  /// stand for.
   ///
   /// `destination` needs room for `count` elements. float16, bfloat16 and float32 are exact;
   /// float64 is rounded to nearest; integers up to 2^24 are exact.
@@ -47,6 +48,7 @@ extension Tensor {
     case .int64: Tensor.widen(source, n, target, as: Int64.self) { Float($0) }
     case .uint64: Tensor.widen(source, n, target, as: UInt64.self) { Float($0) }
     }
+    quantization?.apply(to: target, range, shape)
   }
 
   /// Index of the first NaN or infinite element, nil where all are finite. Integers are finite.

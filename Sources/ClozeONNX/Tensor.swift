@@ -60,19 +60,25 @@ public struct Tensor: @unchecked Sendable {
   public let shape: [Int]
   /// `count * elementType.size` bytes, little-endian, not necessarily aligned.
   public let bytes: UnsafeRawBufferPointer
+  /// What integers stand for; nil where elements are themselves.
+  public let quantization: Quantization?
   // Keeps `bytes` alive.
   let owner: AnyObject?
 
   init(
     name: String, elementType: ElementType, shape: [Int], bytes: UnsafeRawBufferPointer,
-    owner: AnyObject?
+    quantization: Quantization? = nil, owner: AnyObject?
   ) {
     self.name = name
     self.elementType = elementType
     self.shape = shape
     self.bytes = bytes
+    self.quantization = quantization
     self.owner = owner
   }
+
+  /// Whether the elements stand for real numbers: floating point, or quantized.
+  public var isReal: Bool { elementType.isFloat || quantization != nil }
 
   /// Number of elements: the product of `shape`.
   public var count: Int { bytes.count / elementType.size }
@@ -80,7 +86,8 @@ public struct Tensor: @unchecked Sendable {
   /// "name" float32 [384, 1536]
   public var label: String { "\"\(name)\" \(elementType) \(shape)" }
 
-  /// The same bytes under another shape of as many elements; nil where the number differs.
+  /// The same bytes under another shape of as many elements; nil where the number differs, or where
+  /// a scale for each of some axis would have no axis any more.
   func reshaped(_ shape: [Int]) -> Tensor? {
     var elements = 1
     for dimension in shape {
@@ -89,7 +96,16 @@ public struct Tensor: @unchecked Sendable {
       elements = product
     }
     guard elements == count else { return nil }
-    return Tensor(name: name, elementType: elementType, shape: shape, bytes: bytes, owner: owner)
+    var quantization = quantization
+    if let known = quantization, !known.isUniform {
+      guard let axis = known.axis, self.shape.dropFirst(axis).elementsEqual(shape.suffix(self.shape.count - axis)),
+        let moved = known.moved(to: shape.count - (self.shape.count - axis))
+      else { return nil }
+      quantization = moved
+    }
+    return Tensor(
+      name: name, elementType: elementType, shape: shape, bytes: bytes, quantization: quantization,
+      owner: owner)
   }
 
   /// Rows `range` of a matrix; nil where it is none or has not as many rows.
@@ -102,6 +118,6 @@ public struct Tensor: @unchecked Sendable {
       rebasing: bytes[(range.lowerBound * stride)..<(range.upperBound * stride)])
     return Tensor(
       name: name, elementType: elementType, shape: [range.count, shape[1]], bytes: part,
-      owner: owner)
+      quantization: quantization?.part(range, axis: 0), owner: owner)
   }
 }

@@ -16,6 +16,11 @@ public enum Fixture {
     ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
     .filter { $0.hasSuffix(".expected") }.map { String($0.dropLast(9)) }.sorted()
 
+  /// Those with integers in them, "int8/NAME"; their numbers hold the error that is allowed too.
+  public static let quantized: [String] =
+    ((try? FileManager.default.contentsOfDirectory(atPath: folder + "/int8")) ?? [])
+    .filter { $0.hasSuffix(".expected") }.map { "int8/" + String($0.dropLast(9)) }.sorted()
+
   /// The model file of a fixture: beside its numbers, or in a folder of its own with external data.
   public static func modelPath(_ name: String) -> String {
     let folder = folder + "/" + name + "/model.onnx"

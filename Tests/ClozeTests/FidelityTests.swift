@@ -5,23 +5,6 @@ import Testing
 
 /// Every fixture against the numbers that ONNX Runtime computed in float32.
 struct FidelityTests {
-  /// The sequences of a fixture's input, without its padding, and where their tokens lie in [B, S].
-  private func input(_ expected: [String: Fixture.Array], _ model: Model) throws -> (Batch, [Int]) {
-    let ids = try #require(expected["input_ids"])
-    let mask = try #require(expected["attention_mask"])
-    let types = try #require(expected["token_type_ids"])
-    let width = ids.shape[1]
-    var places: [Int] = []
-    let sequences = (0..<ids.shape[0]).map { row in
-      let real = (row * width..<(row + 1) * width).filter { mask.ints[$0] == 1 }
-      places += real
-      return Batch.Sequence(
-        ids: real.map { Int32(ids.ints[$0]) },
-        types: real.map { model.info.typeVocabSize > 1 ? Int32(types.ints[$0]) : 0 })
-    }
-    return (Batch(sequences), places)
-  }
-
   /// Outputs of the model beside the arrays of a fixture they must be equal to, rows of real tokens
   /// only where there is one for each token.
   private func pairs(
@@ -30,7 +13,7 @@ struct FidelityTests {
     let model = try Model.fixture(name, precision)
     let session = try Session(model: model, threads: 2)
     let expected = try Fixture.expected(name)
-    let (batch, places) = try input(expected, model)
+    let (batch, places) = try Batch.of(expected, model)
     func rows(_ array: Fixture.Array) -> [Float] {
       let width = array.shape[2]
       return places.flatMap { array.floats[($0 * width)..<(($0 + 1) * width)] }

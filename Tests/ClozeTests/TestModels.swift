@@ -60,6 +60,25 @@ struct Batch {
     }
   }
 
+  /// The sequences of a fixture's input, without its padding, and where their tokens lie in [B, S].
+  static func of(
+    _ expected: [String: Fixture.Array], _ model: Model
+  ) throws -> (Batch, [Int]) {
+    let ids = try #require(expected["input_ids"])
+    let mask = try #require(expected["attention_mask"])
+    let types = try #require(expected["token_type_ids"])
+    let width = ids.shape[1]
+    var places: [Int] = []
+    let sequences = (0..<ids.shape[0]).map { row in
+      let real = (row * width..<(row + 1) * width).filter { mask.ints[$0] == 1 }
+      places += real
+      return Batch.Sequence(
+        ids: real.map { Int32(ids.ints[$0]) },
+        types: real.map { model.info.typeVocabSize > 1 ? Int32(types.ints[$0]) : 0 })
+    }
+    return (Batch(sequences), places)
+  }
+
   /// Lengths 1 and the longest, and others between; together about `tokens` tokens.
   static func lengths(_ model: Model, tokens: Int, seed: UInt64 = 1) -> [Int] {
     var random = Random(state: seed)

@@ -1,0 +1,105 @@
+/// What the integers of a tensor stand for: real = scale (integer - zero point), with one scale and
+/// zero point for all, or one for each index of an axis.
+public final class Quantization: Sendable {
+  /// One, or one for each index of `axis`; finite and above 0.
+  public let scales: [Float]
+  /// As many as scales.
+  public let zeroPoints: [Int32]
+  /// nil where there is one scale.
+  public let axis: Int?
+
+  init(scales: [Float], zeroPoints: [Int32], axis: Int?) {
+    self.scales = scales
+    self.zeroPoints = zeroPoints
+    self.axis = scales.count == 1 ? nil : axis
+  }
+
+  /// Whether every element has the same scale and zero point.
+  public var isUniform: Bool { axis == nil }
+
+  /// "per channel, zero point 0"
+  var label: String {
+    let first = zeroPoints.first ?? 0
+    let point = zeroPoints.allSatisfy { $0 == first } ? "zero point \(first)" : "zero points"
+    return (isUniform ? "per tensor, " : "per channel, ") + point
+  }
+
+  func moved(to axis: Int) -> Quantization? {
+    axis < 0 ? nil : Quantization(scales: scales, zeroPoints: zeroPoints, axis: axis)
+  }
+
+  /// For indices `range` of an axis of the tensor.
+  func part(_ range: Range<Int>, axis: Int) -> Quantization {
+    guard self.axis == axis, range.upperBound <= scales.count else { return self }
+    return Quantization(
+      scales: Array(scales[range]), zeroPoints: Array(zeroPoints[range]), axis: axis)
+  }
+
+  /// Turns elements `range` of a tensor, written as floats, into what they stand for.
+  func apply(to elements: UnsafeMutablePointer<Float>, _ range: Range<Int>, _ shape: [Int]) {
+    guard let axis, axis < shape.count else {
+      let (scale, zero) = (scales.first ?? 1, Float(zeroPoints.first ?? 0))
+      for i in 0..<range.count { elements[i] = (elements[i] - zero) * scale }
+      return
+    }
+    let inner = Swift.max(shape[(axis + 1)...].reduce(1, &*), 1)
+    let channels = scales.count
+    var channel = range.lowerBound / inner % channels
+    var left = inner - range.lowerBound % inner
+    for i in 0..<range.count {
+      elements[i] = (elements[i] - Float(zeroPoints[channel])) * scales[channel]
+      left &-= 1
+      if left == 0 {
+        left = inner
+        channel = channel &+ 1 == channels ? 0 : channel &+ 1
+      }
+    }
+  }
+}
+
+extension Tensor {
+  /// The tensor of integers that these are, as quantized numbers.
+  ///
+  /// - Parameter axis: what several scales belong to.
+  /// - Throws: `.damaged`, naming the tensor, where scales or zero points can't be.
+  func quantized(scale: Tensor, zeroPoint: Tensor?, axis: Int) throws(ONNXError) -> Tensor {
+    func refuse(_ reason: String) -> ONNXError { ONNXError(.damaged, "\(label): \(reason)") }
+    guard [.int8, .uint8, .int16, .uint16, .int32].contains(elementType) else {
+      throw refuse("quantized weights are int8 or uint8")
+    }
+    guard scale.elementType.isFloat, scale.count > 0 else {
+      throw refuse("its scale \(scale.label) holds no floating-point numbers")
+    }
+    let channels = scale.count
+    if channels > 1 {
+      guard axis >= 0, axis < shape.count, shape[axis] == channels else {
+        throw refuse("its \(channels) scales \"\(scale.name)\" go with no axis")
+      }
+    }
+    var scales = [Float](repeating: 0, count: channels)
+    try scales.withUnsafeMutableBufferPointer { buffer throws(ONNXError) in
+      try scale.copyFloat32(to: buffer)
+    }
+    for (i, value) in scales.enumerated() where !(value > 0 && value.isFinite) {
+      throw refuse("element \(i) of its scale \"\(scale.name)\" is \(value)")
+    }
+    var points = [Int32](repeating: 0, count: channels)
+    if let zeroPoint {
+      guard zeroPoint.elementType == elementType else {
+        throw refuse("its zero point \(zeroPoint.label) is of another type")
+      }
+      guard zeroPoint.count == channels || zeroPoint.count == 1 else {
+        throw refuse("it has \(channels) scales and \(zeroPoint.count) zero points")
+      }
+      guard let values = Probe.constant(zeroPoint).integers else {
+        throw refuse("its zero point \(zeroPoint.label) can't be read")
+      }
+      for i in points.indices {
+        points[i] = Int32(truncatingIfNeeded: values[values.count == 1 ? 0 : i])
+      }
+    }
+    return Tensor(
+      name: name, elementType: elementType, shape: shape, bytes: bytes,
+      quantization: Quantization(scales: scales, zeroPoints: points, axis: axis), owner: owner)
+  }
+}

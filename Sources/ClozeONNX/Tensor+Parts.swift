@@ -1,0 +1,85 @@
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Memory of tensors that are made while a graph is read.
+final class TensorMemory: @unchecked Sendable {
+  let bytes: UnsafeMutableRawBufferPointer
+
+  init(_ count: Int) throws(ONNXError) {
+    // As malloc and not Swift's allocator, which ends the process where memory is short.
+    guard count >= 0, let base = malloc(Swift.max(count, 1)) else {
+      throw ONNXError(.outOfMemory, "no memory for \(count) bytes of a model")
+    }
+    bytes = UnsafeMutableRawBufferPointer(start: base, count: count)
+  }
+
+  deinit { free(bytes.baseAddress) }
+}
+
+
+extension Tensor {
+  init(
+    name: String, _ elementType: ElementType, _ shape: [Int], _ memory: TensorMemory,
+    quantization: Quantization? = nil
+  ) {
+    self.init(
+      name: name, elementType: elementType, shape: shape,
+      bytes: UnsafeRawBufferPointer(memory.bytes), quantization: quantization, owner: memory)
+  }
+
+  static func integers(_ numbers: [Int]) throws(ONNXError) -> Tensor {
+    let memory = try TensorMemory(8 * numbers.count)
+    for (i, number) in numbers.enumerated() {
+      memory.bytes.storeBytes(of: Int64(number), toByteOffset: 8 * i, as: Int64.self)
+    }
+    return Tensor(name: "", .int64, [numbers.count], memory)
+  }
+
+  static func floats(_ numbers: [Float], shape: [Int], name: String) throws(ONNXError) -> Tensor {
+    let memory = try TensorMemory(4 * numbers.count)
+    for (i, number) in numbers.enumerated() {
+      memory.bytes.storeBytes(of: number, toByteOffset: 4 * i, as: Float.self)
+    }
+    return Tensor(name: name, .float32, shape, memory)
+  }
+
+  /// A copy of some columns of a matrix, range after range; nil where it has not as many.
+  func columns(_ ranges: [Range<Int>]) throws(ONNXError) -> Tensor? {
+    guard shape.count == 2, let base = bytes.baseAddress,
+      ranges.allSatisfy({ $0.lowerBound >= 0 && $0.upperBound <= shape[1] })
+    else { return nil }
+    let width = ranges.reduce(0) { $0 + $1.count }
+    let size = elementType.size
+    let memory = try TensorMemory(shape[0] * width * size)
+    guard var target = memory.bytes.baseAddress else { return nil }
+    for row in 0..<shape[0] {
+      for range in ranges {
+        target.copyMemory(
+          from: base + (row * shape[1] + range.lowerBound) * size, byteCount: range.count * size)
+        target += range.count * size
+      }
+    }
+    return Tensor(
+      name: name, elementType, [shape[0], width], memory,
+      quantization: quantization?.joined(ranges, axis: 1))
+  }
+
+  /// Some elements of a vector, range after range.
+  func elements(_ ranges: [Range<Int>]) throws(ONNXError) -> Tensor? {
+    guard let row = reshaped([1, count]) else { return nil }
+    return try row.columns(ranges)?.reshaped([ranges.reduce(0) { $0 + $1.count }])
+  }
+}
+
+extension Quantization {
+  /// For ranges of indices of an axis, one after the other.
+  func joined(_ ranges: [Range<Int>], axis: Int) -> Quantization {
+    guard self.axis == axis, ranges.allSatisfy({ $0.upperBound <= scales.count }) else {
+      return self
+    }
+    return Quantization(
+      scales: ranges.flatMap { scales[$0] }, zeroPoints: ranges.flatMap { zeroPoints[$0] },
+      axis: axis)
+  }
+}
