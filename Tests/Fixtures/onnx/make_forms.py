@@ -115,6 +115,9 @@ def strip(proto):
         del node.metadata_props[:]
     del proto.graph.value_info[:]
     base.shorten(proto)
+    for node in proto.graph.node:
+        if "Quantize" in node.op_type:
+            node.name = ""
 
 
 def operators(proto):
