@@ -27,7 +27,7 @@ INLINE void split_tile_rows(const size_t rows, size_t k, const char *a, const ch
   const split_row *header = (const split_row *)a;
   const char *cut = a + rows * sizeof(split_row), *weights = b;
   __m256i sum[MR][2];
-  for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_set1_epi32((int32_t)header[r].offset);
+  for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_set1_epi32(header[r].start);
   for (size_t p = 0; p < k; p += 4, cut += rows * 4, b += 64) {
     __m256i w0 = _mm256_loadu_si256((const __m256i *)b), w1 = _mm256_loadu_si256((const __m256i *)(b + 32));
 #pragma clang loop unroll(full)

@@ -15,7 +15,7 @@
 #include "../lanes/groups.h"
 
 typedef struct {
-  uint32_t offset;
+  int32_t start;
   uint32_t count;
 } split_row;
 
@@ -23,13 +23,21 @@ typedef struct {
   ((uint32_t *)((char *)(panel) + (rows) * (sizeof(split_row) + UP(k, 4)) + (r) * UP(k, 4) * 4))
 #define SPLIT_BYTES(rows, k) ((rows) * (sizeof(split_row) + UP(k, 4) * 5))
 
-/* Puts centred values p ... p + 15 of row r of a panel, of which those beyond k are zero. The row's header must have been
- * zeroed before the first. */
-INLINE void put_split(char *panel, size_t rows, size_t r, size_t p, size_t k, i32x16 c) {
+/* Puts centred values p ... p + 15 of row r of a panel, of which those beyond k are zero. The row's list must be empty
+ * before the first. Gives them back. */
+INLINE i32x16 put_split(char *panel, size_t rows, size_t r, size_t p, size_t k, i32x16 c) {
   split_row *header = (split_row *)panel + r;
+  char *to = panel + rows * sizeof(split_row) + p * rows + r * 4;
+  size_t groups = p + LANES <= k ? 4 : (k - p + 3) / 4;
   i16x16 v = __builtin_convertvector(c, i16x16);
   i16x16 magnitude = __builtin_elementwise_max(v, -v);
   i16x16 other = __builtin_shufflevector(magnitude, magnitude, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+  i16x16 unsafe = magnitude + other > 127;
+  if (!_mm256_movemask_epi8((__m256i)unsafe)) {
+    i8x16 b = __builtin_convertvector(v, i8x16);
+    put_groups(to, rows, &b, groups);
+    return c;
+  }
   i16x16 smaller = __builtin_elementwise_min(magnitude, other), both = smaller > 127;
   i16x16 even = {-1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0};
   i16x16 larger = (magnitude > other) | ((magnitude == other) & even);
@@ -37,13 +45,18 @@ INLINE void put_split(char *panel, size_t rows, size_t r, size_t p, size_t k, i3
   limit = (both & 63) | (~both & limit);
   i16x16 cut = __builtin_elementwise_min(__builtin_elementwise_max(v, -limit), limit);
   i8x16 b = __builtin_convertvector(cut, i8x16);
-  size_t groups = p + LANES <= k ? 4 : (k - p + 3) / 4;
-  put_groups(panel + rows * sizeof(split_row) + p * rows + r * 4, rows, &b, groups);
+  put_groups(to, rows, &b, groups);
 
-  header->offset -= 128u * (uint32_t)__builtin_reduce_add(c);
   i16x16 rest = v - cut;
-  if (!__builtin_reduce_or(rest)) return;
-  uint32_t *list = SPLIT_LIST(panel, rows, r, k);
-  for (int i = 0; i < LANES; i++)
-    if (rest[i]) list[header->count++] = (uint32_t)(p + (size_t)i) << 16 | (uint16_t)rest[i];
+  uint32_t *list = SPLIT_LIST(panel, rows, r, k) + header->count;
+  /* Two bits of the mask for each lane. */
+  uint32_t left = ~(uint32_t)_mm256_movemask_epi8((__m256i)(rest == 0));
+  header->count += (uint32_t)__builtin_popcount(left) / 2;
+  int16_t values[LANES];
+  memcpy(values, &rest, sizeof values);
+  for (; left; left &= left - 1, left &= left - 1) {
+    uint32_t i = (uint32_t)__builtin_ctz(left) / 2;
+    *list++ = (uint32_t)(p + i) << 16 | (uint16_t)values[i];
+  }
+  return c;
 }

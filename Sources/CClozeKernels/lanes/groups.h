@@ -8,18 +8,27 @@
 #define PANEL 16
 #define UP(x, to) (((x) + (to) - 1) / (to) * (to))
 
-/* Writes the first `bytes` of 16 converted values, whole groups, `stride` groups apart. */
+/* Writes the first `groups` groups of converted values, `stride` groups apart. */
 INLINE void put_groups(char *to, size_t stride, const void *from, size_t groups) {
   const char *bytes = from;
-  for (size_t g = 0; g < groups; g++) memcpy(to + g * stride * 4, bytes + g * 4, 4);
+  if (groups == 4) {
+#pragma clang loop unroll(full)
+    for (size_t g = 0; g < 4; g++) memcpy(to + g * stride * 4, bytes + g * 4, 4);
+  } else {
+    for (size_t g = 0; g < groups; g++) memcpy(to + g * stride * 4, bytes + g * 4, 4);
+  }
 }
+
+/* What a panel of activations that lie as bytes holds first, for each of its rows. */
+typedef struct {
+  int32_t start; /* of the row's sums */
+} byte_row;
 
 /* Puts values p ... p + 15 of a row of k, of which those beyond k are zero, into their groups; `to` is the row's first
  * group. */
 INLINE void put_u8(char *to, size_t stride, size_t p, size_t k, i32x16 q) {
   u8x16 b = __builtin_convertvector((u32x16)q, u8x16);
-  if (p + LANES <= k) put_groups(to + p * stride, stride, &b, 4);
-  else put_groups(to + p * stride, stride, &b, (k - p + 3) / 4);
+  put_groups(to + p * stride, stride, &b, p + LANES <= k ? 4 : (k - p + 3) / 4);
 }
 
 /* The same; gives back what was put, with zeros for the groups beyond k. */
