@@ -20,29 +20,38 @@ public final class Model: Sendable {
 
   /// Loads a model.
   ///
-  /// - Parameter path: a `.onnx` file, or a folder that holds `model.onnx` or `onnx/model.onnx`;
-  ///   nil: the built-in model. Beside the file, `tokenizer.json` or `vocab.txt` with
+  /// - Parameter path: a `.onnx` file, a `.cloze` file as `convert` writes it, or a folder that holds
+  ///   `model.onnx` or `onnx/model.onnx`; nil: the built-in model. Beside an ONNX file, `tokenizer.json` or `vocab.txt` with
   ///   `tokenizer_config.json`, `config.json`, `sentence_bert_config.json`, `modules.json` and
   ///   `1_Pooling/config.json` are used where present.
   public convenience init(path: String? = nil, options: LoadOptions = LoadOptions())
     throws(ClozeError)
   {
     let files = try ModelFiles(path: path)
+    if PreparedBytes.isPrepared(files.model) {
+      try self.init(prepared: PreparedFile(path: files.model), options: options)
+      return
+    }
     var tokenizer = options.tokenizer
     if tokenizer == nil { tokenizer = try files.tokenizer() }
     let graph = try Self.graph { () throws(ONNXError) in try ONNXFile(path: files.model) }
     try self.init(graph, tokenizer: tokenizer, settings: files.settings(), options: options)
   }
 
-  /// Loads a model from the bytes of an ONNX file, which are not needed afterwards.
+  /// Loads a model from the bytes of a `.onnx` or `.cloze` file, which are not needed afterwards.
   public convenience init(
     bytes: UnsafeRawBufferPointer, options: LoadOptions = LoadOptions()
   ) throws(ClozeError) {
+    if PreparedFormat.isPrepared(bytes) {
+      try self.init(
+        prepared: PreparedFile(PreparedBytes(copying: bytes), name: "the model"), options: options)
+      return
+    }
     let graph = try Self.graph { () throws(ONNXError) in try ONNXFile(borrowing: bytes) }
     try self.init(graph, tokenizer: options.tokenizer, settings: ModelSettings(), options: options)
   }
 
-  private static func graph(_ file: () throws(ONNXError) -> ONNXFile) throws(ClozeError)
+  static func graph(_ file: () throws(ONNXError) -> ONNXFile) throws(ClozeError)
     -> BERTGraph
   {
     // Constants are computed from the graph: not with the rounding that the caller has set.
@@ -51,15 +60,25 @@ public final class Model: Sendable {
     do throws(ONNXError) { return try recognizeBERT(in: file()) } catch { throw ClozeError(error) }
   }
 
-  private init(
+  convenience init(
     _ graph: BERTGraph, tokenizer: Tokenizer?, settings: ModelSettings, options: LoadOptions
   ) throws(ClozeError) {
-    kernels = try Kernels.choose(options.isa)
+    let kernels = try Kernels.choose(options.isa)
+    let precision = options.precision ?? .int8
     let saved = cloze_float_environment_enter()
     defer { cloze_float_environment_restore(saved) }
-    weights = try WeightBuilder(kernels: kernels, precision: options.precision).build(graph)
+    try self.init(
+      WeightBuilder(kernels: kernels, precision: precision).build(graph), ModelSizes(graph.configuration),
+      kernels: kernels, precision: precision, tokenizer: tokenizer, settings: settings)
+  }
+
+  init(
+    _ weights: Weights, _ configuration: ModelSizes, kernels: Kernels,
+    precision: Precision, tokenizer: Tokenizer?, settings: ModelSettings
+  ) throws(ClozeError) {
+    self.weights = weights
+    self.kernels = kernels
     self.tokenizer = tokenizer
-    let configuration = graph.configuration
     var heads: Heads = []
     if weights.pooler != nil { heads.insert(.pooler) }
     if weights.maskedLM != nil { heads.insert(.mlm) }
@@ -71,15 +90,15 @@ public final class Model: Sendable {
       intermediateSize: configuration.intermediateSize,
       vocabSize: configuration.vocabSize,
       maxPositionEmbeddings: configuration.maxPositionEmbeddings,
-      typeVocabSize: max(configuration.typeVocabSize, 1),
+      typeVocabSize: configuration.typeVocabSize,
       maxTokens: min(settings.maxTokens ?? .max, configuration.maxPositionEmbeddings),
-      precision: options.precision,
+      precision: precision,
       isa: kernels.isa,
       heads: heads,
       pooling: settings.pooling ?? .mean,
       normalize: settings.normalize ?? true,
       weightBytes: weights.memory.bytes)
-    let panel = Int(kernels.matrix(options.precision).mr)
+    let panel = Int(kernels.matrix(precision).mr)
     let rows = 512 * 1024 / (MemoryLayout<Float>.size * max(configuration.intermediateSize, 1))
     blockRows = min(max(rows, 24), 96).roundedUp(to: panel)
     embeddingObstacle = settings.obstacle

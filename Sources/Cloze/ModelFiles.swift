@@ -43,8 +43,13 @@ struct ModelFiles {
     }
   }
 
-  /// The tokenizer beside the model, nil where there is none.
+  /// The tokenizer beside the model, or in a prepared one; nil where there is none.
   func tokenizer() throws(ClozeError) -> Tokenizer? {
+    if PreparedBytes.isPrepared(model) {
+      var file = try PreparedFile(path: model)
+      try file.check(TokenizerSection.all)
+      return try file.tokenizer()
+    }
     for folder in folders {
       for name in ["tokenizer.json", "vocab.txt"] where try Self.kind(joined(folder, name)) == .file
       {

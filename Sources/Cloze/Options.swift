@@ -16,20 +16,27 @@ public enum Pooling: Int32, Sendable, CaseIterable {
 
 /// How `Model.init` prepares the weights.
 public struct LoadOptions: Sendable {
-  /// int8 unless said otherwise.
-  public var precision: Precision
+  /// nil: int8, or what a prepared file holds.
+  public var precision: Precision?
   /// Forces an instruction set; nil takes the environment's `CLOZE_ISA`, else the best that the CPU
   /// has.
   public var isa: ISA?
   /// Used in place of the files beside the model.
   public var tokenizer: Tokenizer?
+  /// Threads that loading may use, 1 to 256; nil: as many as the process may use.
+  public var threads: Int?
 
   /// All defaults, or some of them replaced.
-  public init(precision: Precision = .int8, isa: ISA? = nil, tokenizer: Tokenizer? = nil) {
+  public init(
+    precision: Precision? = nil, isa: ISA? = nil, tokenizer: Tokenizer? = nil, threads: Int? = nil
+  ) {
     self.precision = precision
     self.isa = isa
     self.tokenizer = tokenizer
+    self.threads = threads
   }
+
+  var loadingThreads: Int { max(1, min(threads ?? defaultThreads(), Session.mostThreads)) }
 }
 
 /// Where text is cut, and how.

@@ -78,6 +78,8 @@ struct Weights: @unchecked Sendable {
 /// The blocks that weights lie in; freed together.
 final class WeightMemory: @unchecked Sendable {
   private var blocks: [AlignedMemory] = []
+  /// A prepared file whose weights are used where they lie.
+  private var prepared: PreparedBytes?
   private(set) var bytes = 0
 
   func allocate(_ size: Int) throws(ClozeError) -> UnsafeMutableRawPointer {
@@ -85,6 +87,12 @@ final class WeightMemory: @unchecked Sendable {
     blocks.append(block)
     bytes += size
     return block.base
+  }
+
+  /// Keeps a prepared file, of which so many bytes are weights.
+  func keep(_ prepared: PreparedBytes, bytes: Int) {
+    self.prepared = prepared
+    self.bytes += bytes
   }
 
   func floats(_ count: Int) throws(ClozeError) -> UnsafeMutablePointer<Float> {

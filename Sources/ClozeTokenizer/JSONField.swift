@@ -59,6 +59,21 @@ package struct JSONField {
     return bool
   }
 
+  /// An integer of any size that fits.
+  package func integer() throws(TokenizerError) -> Int {
+    guard case .number(let number) = value, let integer = number.integer else {
+      throw mismatch("an integer")
+    }
+    return integer
+  }
+
+  package func number() throws(TokenizerError) -> Double {
+    guard case .number(let number) = value, let double = Double(number.string) else {
+      throw mismatch("a number")
+    }
+    return double
+  }
+
   package func elements() throws(TokenizerError) -> [JSONField] {
     guard case .array(let elements) = value else { throw mismatch("an array") }
     return elements.enumerated().map { JSONField(value: $1, path: "\(path)[\($0)]") }

@@ -81,35 +81,13 @@ final class PieceTrie: @unchecked Sendable {
   private let roots: UnsafeMutablePointer<UInt32>
 
   /// Of equal strings the first listed counts; empty ones are never found.
-  init(_ entries: [Entry], arena: UnsafePointer<UInt8>) {
-    // Sorted by their first eight bytes as a number, which nearly always decides.
-    struct Key {
-      var prefix: UInt64
-      var index: Int
-    }
-    var keys: [Key] = []
-    keys.reserveCapacity(entries.count)
-    for (index, entry) in entries.enumerated() where entry.count > 0 {
-      var prefix: UInt64 = 0
-      for i in 0..<8 {
-        let byte = i < Int(entry.count) ? arena[Int(entry.offset) &+ i] : 0
-        prefix = prefix << 8 | UInt64(byte)
-      }
-      keys.append(Key(prefix: prefix, index: index))
-    }
-    keys.sort { a, b in
-      if a.prefix != b.prefix { return a.prefix < b.prefix }
-      let order = compare(entries[a.index], entries[b.index], arena)
-      return order == 0 ? a.index < b.index : order < 0
-    }
-    var sorted: [Entry] = []
-    sorted.reserveCapacity(keys.count)
-    for key in keys {
-      let entry = entries[key.index]
-      if let last = sorted.last, compare(last, entry, arena) == 0 { continue }
-      sorted.append(entry)
-    }
+  ///
+  /// - Parameter sorted: whether they are all different, and listed in the order of their bytes.
+  convenience init(_ entries: [Entry], arena: UnsafePointer<UInt8>, sorted: Bool = false) {
+    self.init(sorted: sorted ? entries.filter { $0.count > 0 } : inOrder(entries, arena), arena)
+  }
 
+  private init(sorted: [Entry], _ arena: UnsafePointer<UInt8>) {
     // Node 0 stands for nothing. `pending[k]` is what node k + 1 covers.
     struct Range {
       var low: Int
@@ -201,4 +179,36 @@ private func compare(
   let common = min(Int(a.count), Int(b.count))
   let order = memcmp(arena + Int(a.offset), arena + Int(b.offset), common)
   return order != 0 ? Int(order) : Int(a.count) &- Int(b.count)
+}
+
+/// Entries in the order of their bytes, the first of equal ones, none that is empty.
+private func inOrder(_ entries: [PieceTrie.Entry], _ arena: UnsafePointer<UInt8>) -> [PieceTrie.Entry] {
+  // Sorted by their first eight bytes as a number, which nearly always decides.
+  struct Key {
+    var prefix: UInt64
+    var index: Int
+  }
+  var keys: [Key] = []
+  keys.reserveCapacity(entries.count)
+  for (index, entry) in entries.enumerated() where entry.count > 0 {
+    var prefix: UInt64 = 0
+    for i in 0..<8 {
+      let byte = i < Int(entry.count) ? arena[Int(entry.offset) &+ i] : 0
+      prefix = prefix << 8 | UInt64(byte)
+    }
+    keys.append(Key(prefix: prefix, index: index))
+  }
+  keys.sort { a, b in
+    if a.prefix != b.prefix { return a.prefix < b.prefix }
+    let order = compare(entries[a.index], entries[b.index], arena)
+    return order == 0 ? a.index < b.index : order < 0
+  }
+  var sorted: [PieceTrie.Entry] = []
+  sorted.reserveCapacity(keys.count)
+  for key in keys {
+    let entry = entries[key.index]
+    if let last = sorted.last, compare(last, entry, arena) == 0 { continue }
+    sorted.append(entry)
+  }
+  return sorted
 }

@@ -20,6 +20,8 @@ public final class Tokenizer: Sendable {
   /// applied here.
   public let modelMaxLength: Int?
 
+  /// What it was made of, but for the vocabulary.
+  let definition: TokenizerDefinition
   let vocabulary: Vocabulary
   let added: AddedTokens
   let normalizer: NormalizerTables
@@ -112,6 +114,10 @@ public final class Tokenizer: Sendable {
     addedToSingle = Template.added(template.single)
     addedToPair = Template.added(template.pair)
 
+    var kept = definition
+    kept.vocabulary = Vocabulary.Builder()
+    kept.normalizer = options
+    self.definition = kept
     self.vocabulary = vocabulary
     self.added = added
     self.normalizer = normalizer

@@ -181,7 +181,7 @@ extension TokenizerDefinition {
     }
   }
 
-  private func readNormalizer(_ field: JSONField) throws(TokenizerError) -> NormalizerOptions {
+  func readNormalizer(_ field: JSONField) throws(TokenizerError) -> NormalizerOptions {
     let type = try field.required("type").string()
     switch type {
     case "BertNormalizer":
@@ -207,7 +207,7 @@ extension TokenizerDefinition {
     }
   }
 
-  private func readTemplate(_ field: JSONField) throws(TokenizerError) -> Template {
+  func readTemplate(_ field: JSONField) throws(TokenizerError) -> Template {
     let type = try field.required("type").string()
     switch type {
     case "BertProcessing":

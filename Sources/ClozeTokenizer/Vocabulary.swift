@@ -103,10 +103,13 @@ final class Vocabulary: @unchecked Sendable {
 
   /// Collects tokens for a vocabulary. A token listed again takes the new id, as in a hash map.
   struct Builder {
-    fileprivate var bytes: [UInt8] = []
-    fileprivate var offsets: [UInt32] = []
-    fileprivate var counts: [UInt32] = []
-    fileprivate var ids: [Int32] = []
+    /// All tokens, a NUL after each.
+    var bytes: [UInt8] = []
+    var offsets: [UInt32] = []
+    var counts: [UInt32] = []
+    var ids: [Int32] = []
+    /// The tokens in the order of their bytes, where that is known; they are all different then.
+    var order: [UInt32]?
 
     /// Adds a token; false if all tokens together would pass 2^31 bytes or tokens.
     mutating func add(_ token: some Collection<UInt8>, id: Int32) -> Bool {
@@ -191,7 +194,8 @@ final class Vocabulary: @unchecked Sendable {
     var starts: [PieceTrie.Entry] = []
     var rests: [PieceTrie.Entry] = []
     starts.reserveCapacity(known)
-    for i in 0..<known {
+    for place in 0..<known {
+      let i = builder.order.map { Int($0[place]) } ?? place
       let count = Int(counts[i])
       if count <= longestPiece {
         starts.append(PieceTrie.Entry(offset: offsets[i], count: counts[i], value: ids[i]))
@@ -208,8 +212,8 @@ final class Vocabulary: @unchecked Sendable {
             count: counts[i] &- UInt32(truncatingIfNeeded: prefix), value: ids[i]))
       }
     }
-    initial = PieceTrie(starts, arena: arena)
-    continuing = PieceTrie(rests, arena: arena)
+    initial = PieceTrie(starts, arena: arena, sorted: builder.order != nil)
+    continuing = PieceTrie(rests, arena: arena, sorted: builder.order != nil)
     table = Table(
       slots: slots, mask: mask, arena: arena, offsets: offsets, ids: ids,
       initial: initial.finder, continuing: continuing.finder)
@@ -234,6 +238,12 @@ final class Vocabulary: @unchecked Sendable {
     return id < 0 ? nil : id
   }
 
+  /// The bytes and the id of token `index`, 0 to `count`, not included.
+  func bytes(at index: Int) -> UnsafeBufferPointer<UInt8> {
+    UnsafeBufferPointer(start: arena + Int(offsets[index]), count: Int(counts[index]))
+  }
+  func id(at index: Int) -> Int32 { ids[index] }
+
   /// The bytes of the token with an id, followed by a NUL; valid as long as the vocabulary.
   func bytes(of id: Int32) -> UnsafeBufferPointer<UInt8>? {
     var low = 0
@@ -243,7 +253,6 @@ final class Vocabulary: @unchecked Sendable {
       if ids[Int(byID[middle])] < id { low = middle &+ 1 } else { high = middle }
     }
     guard low < byID.count, ids[Int(byID[low])] == id else { return nil }
-    let index = Int(byID[low])
-    return UnsafeBufferPointer(start: arena + Int(offsets[index]), count: Int(counts[index]))
+    return bytes(at: Int(byID[low]))
   }
 }

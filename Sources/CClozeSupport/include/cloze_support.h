@@ -20,6 +20,17 @@ void *cloze_memory_allocate(size_t size);
 /* `memory` is what was allocated with this size. */
 void cloze_memory_free(void *memory, size_t size);
 
+/* ---- Checks of what a file holds ---- */
+
+/* The CRC-32C of bytes, by the CPU's instruction where it has one. Of no bytes it is 0. */
+uint32_t cloze_crc32c(const void *bytes, size_t count);
+/* The same without that instruction. */
+uint32_t cloze_crc32c_portable(const void *bytes, size_t count);
+/* The CRC-32C of two parts one after the other, from each part's own; the second has `second_count` bytes. */
+uint32_t cloze_crc32c_join(uint32_t first, uint32_t second, size_t second_count);
+/* Whether none of them is infinite or NaN. */
+int cloze_floats_finite(const float *values, size_t count);
+
 /* ---- Processors and places ---- */
 
 /* The CPUs that affinity mask and cgroup quota allow, at least 1. */

@@ -1,23 +1,25 @@
 /// Writes one JSON value, compact.
-struct JSONWriter {
-  private(set) var text = ""
+package struct JSONWriter {
+  package private(set) var text = ""
   private var needsComma = false
 
-  mutating func object(_ key: String? = nil, _ body: (inout JSONWriter) -> Void) {
+  package init() {}
+
+  package mutating func object(_ key: String? = nil, _ body: (inout JSONWriter) -> Void) {
     enclose(key, "{", "}", body)
   }
 
-  mutating func array(_ key: String? = nil, _ body: (inout JSONWriter) -> Void) {
+  package mutating func array(_ key: String? = nil, _ body: (inout JSONWriter) -> Void) {
     enclose(key, "[", "]", body)
   }
 
-  mutating func value(_ key: String? = nil, _ number: Int) { put(key, String(number)) }
-  mutating func value(_ key: String? = nil, _ flag: Bool) { put(key, flag ? "true" : "false") }
+  package mutating func value(_ key: String? = nil, _ number: Int) { put(key, String(number)) }
+  package mutating func value(_ key: String? = nil, _ flag: Bool) { put(key, flag ? "true" : "false") }
   /// JSON knows neither NaN nor infinity: they become null.
-  mutating func value(_ key: String? = nil, _ number: Double) {
+  package mutating func value(_ key: String? = nil, _ number: Double) {
     put(key, number.isFinite ? "\(number)" : "null")
   }
-  mutating func value(_ key: String? = nil, _ string: String?) {
+  package mutating func value(_ key: String? = nil, _ string: String?) {
     put(key, string.map(Self.quoted) ?? "null")
   }
 

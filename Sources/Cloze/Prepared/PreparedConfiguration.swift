@@ -1,0 +1,164 @@
+internal import ClozeONNX
+internal import ClozeTokenizer
+
+/// The section "configuration": everything about a model that is no array. JSON, its keys those of a
+/// Hugging Face `config.json` where it has them.
+struct PreparedConfiguration {
+  var precision: Precision
+  var model: ModelSizes
+  var heads: Heads
+  /// Whether the decoder of the masked language model is the word table.
+  var isTied: Bool
+  var maskedLMActivation = Activation.gelu
+  var settings: ModelSettings
+
+  static let section = "configuration"
+  /// More than this is no BERT. Keeps products of a few sizes far from overflow.
+  private static let mostElements = 1 << 31
+
+  init(_ graph: BERTGraph, _ info: ModelInfo, _ settings: ModelSettings) {
+    precision = info.precision
+    model = ModelSizes(graph.configuration)
+    heads = info.heads
+    isTied = if case .tied? = graph.mlm?.decoder { true } else { false }
+    if let mlm = graph.mlm { maskedLMActivation = mlm.activation }
+    self.settings = settings
+  }
+
+  var json: String {
+    var writer = JSONWriter()
+    writer.object {
+      $0.value("model_type", "bert")
+      $0.value("precision", precision.word)
+      $0.value("hidden_size", model.hiddenSize)
+      $0.value("num_hidden_layers", model.numHiddenLayers)
+      $0.value("num_attention_heads", model.numAttentionHeads)
+      $0.value("intermediate_size", model.intermediateSize)
+      $0.value("vocab_size", model.vocabSize)
+      $0.value("max_position_embeddings", model.maxPositionEmbeddings)
+      $0.value("type_vocab_size", model.typeVocabSize)
+      $0.value("hidden_act", model.hiddenAct.rawValue)
+      $0.array("heads") { for name in heads.words { $0.value(nil, name) } }
+      $0.value("tie_word_embeddings", isTied)
+      if heads.contains(.mlm) { $0.value("mlm_hidden_act", maskedLMActivation.rawValue) }
+      if let length = settings.maxTokens { $0.value("max_seq_length", length) }
+      if let pooling = settings.pooling { $0.value("pooling", pooling.word) }
+      if let normalize = settings.normalize { $0.value("normalize", normalize) }
+      if let obstacle = settings.obstacle { $0.value("no_embedding", obstacle) }
+    }
+    return writer.text
+  }
+
+  init(_ json: [UInt8]) throws(TokenizerError) {
+    let root = try JSONField(parsing: json, name: Self.section)
+    func size(_ key: String) throws(TokenizerError) -> Int {
+      let field = try root.required(key)
+      let value = try field.integer()
+      guard value > 0, value < Self.mostElements else {
+        throw TokenizerError(.invalidFile, "\(field.path) is \(value)")
+      }
+      return value
+    }
+    func word<T>(_ key: String, _ meaning: (String) -> T?) throws(TokenizerError) -> T {
+      let field = try root.required(key)
+      let text = try field.string()
+      guard let value = meaning(text) else {
+        throw TokenizerError(.invalidFile, "\(field.path) is \"\(text)\", which is not known")
+      }
+      return value
+    }
+    _ = try word("model_type") { $0 == "bert" ? true : nil }
+    precision = try word("precision", Precision.init(word:))
+    model = ModelSizes(
+      hiddenSize: try size("hidden_size"),
+      numHiddenLayers: try size("num_hidden_layers"),
+      numAttentionHeads: try size("num_attention_heads"),
+      intermediateSize: try size("intermediate_size"),
+      vocabSize: try size("vocab_size"),
+      maxPositionEmbeddings: try size("max_position_embeddings"),
+      typeVocabSize: try size("type_vocab_size"),
+      hiddenAct: try word("hidden_act", Activation.init(rawValue:)))
+    guard model.hiddenSize % model.numAttentionHeads == 0 else {
+      throw TokenizerError(
+        .invalidFile,
+        "\(Self.section): \(model.numAttentionHeads) heads do not divide a hidden size of \(model.hiddenSize)")
+    }
+    // Sums of that many products of eight bits fit 32.
+    guard max(model.hiddenSize, model.intermediateSize) <= 65536 else {
+      throw TokenizerError(
+        .invalidFile, "\(Self.section): a dense layer has more than 65536 inputs")
+    }
+    heads = []
+    for field in try root.required("heads").elements() {
+      let name = try field.string()
+      guard let head = Heads(word: name) else {
+        throw TokenizerError(.invalidFile, "\(field.path) is \"\(name)\", which is not known")
+      }
+      heads.insert(head)
+    }
+    guard !heads.contains(.nsp) || heads.contains(.pooler) else {
+      throw TokenizerError(.invalidFile, "\(Self.section): nsp needs a pooler")
+    }
+    isTied = try root.required("tie_word_embeddings").bool()
+    guard !isTied || heads.contains(.mlm) else {
+      throw TokenizerError(.invalidFile, "\(Self.section): a decoder is tied, and there is none")
+    }
+    if heads.contains(.mlm) {
+      maskedLMActivation = try word("mlm_hidden_act", Activation.init(rawValue:))
+    }
+    settings = ModelSettings()
+    if let field = try root.present("max_seq_length") {
+      settings.maxTokens = Int(try field.id())
+      guard settings.maxTokens != 0 else {
+        throw TokenizerError(.invalidFile, "\(field.path) is 0")
+      }
+    }
+    if try root.present("pooling") != nil {
+      settings.pooling = try word("pooling", Pooling.init(word:))
+    }
+    settings.normalize = try root.present("normalize")?.bool()
+    settings.obstacle = try root.present("no_embedding")?.string()
+  }
+}
+
+// The words that files and other interfaces have for these.
+
+extension Precision {
+  var word: String {
+    switch self {
+    case .int8: "int8"
+    case .float32: "float32"
+    }
+  }
+  init?(word: String) {
+    guard let found = Self.allCases.first(where: { $0.word == word }) else { return nil }
+    self = found
+  }
+}
+
+extension Pooling {
+  var word: String {
+    switch self {
+    case .mean: "mean"
+    case .cls: "cls"
+    case .max: "max"
+    case .meanSqrtLen: "mean_sqrt_len"
+    case .pooler: "pooler"
+    }
+  }
+  init?(word: String) {
+    guard let found = Self.allCases.first(where: { $0.word == word }) else { return nil }
+    self = found
+  }
+}
+
+extension Heads {
+  private static let all: [(head: Heads, word: String)] = [
+    (.pooler, "pooler"), (.mlm, "mlm"), (.nsp, "nsp"),
+  ]
+  var words: [String] { Self.all.filter { contains($0.head) }.map(\.word) }
+  init?(word: String) {
+    guard let found = Self.all.first(where: { $0.word == word }) else { return nil }
+    self = found.head
+  }
+}

@@ -1,0 +1,134 @@
+internal import CClozeKernels
+internal import ClozeONNX
+
+/// All weights, written to a prepared model and read from it, in the same order.
+extension Weights {
+  func add(
+    to image: inout PreparedImage, _ sizes: PreparedConfiguration, _ layout: PanelLayout
+  ) throws(ClozeError) {
+    let width = sizes.model.hiddenSize
+    let entries = sizes.model.vocabSize
+    if let columns = word.columns {
+      try layout.add(columns, entries, width, "word", to: &image)
+    } else if let rows = word.rows {
+      let size = try bytes(entries, width, layout.precision == .int8 ? 1 : 4)
+      image.add("word.rows", UnsafeRawBufferPointer(start: rows, count: size))
+      if let scale = word.scale { image.add("word.scales", scale, entries) }
+    }
+    image.add("position", position, sizes.model.maxPositionEmbeddings * width)
+    image.add("token_type", tokenType, sizes.model.typeVocabSize * width)
+    try norm.add("embedding_norm", width, to: &image)
+    try image.add("attention_scales", copying: layers.map(\.attentionScale))
+    for (index, layer) in layers.enumerated() {
+      let name = "layer.\(index)"
+      try layout.add(layer.queryKeyValue, "\(name).query_key_value", to: &image)
+      try layout.add(layer.attentionOutput, "\(name).attention_output", to: &image)
+      try layer.attentionNorm.add("\(name).attention_norm", width, to: &image)
+      try layout.add(layer.intermediate, "\(name).intermediate", to: &image)
+      try layout.add(layer.output, "\(name).output", to: &image)
+      try layer.outputNorm.add("\(name).output_norm", width, to: &image)
+    }
+    if let pooler { try layout.add(pooler, "pooler", to: &image) }
+    if let maskedLM {
+      try layout.add(maskedLM.transform, "mlm.transform", to: &image)
+      try maskedLM.norm.add("mlm.norm", width, to: &image)
+      if sizes.isTied {
+        try layout.addBiases(maskedLM.decoder, "mlm.decoder", to: &image)
+      } else {
+        try layout.add(maskedLM.decoder, "mlm.decoder", to: &image)
+      }
+    }
+    if let nextSentence { try layout.add(nextSentence, "nsp", to: &image) }
+  }
+
+  init(
+    _ file: inout PreparedFile, _ sizes: PreparedConfiguration, _ layout: PanelLayout
+  ) throws(ClozeError) {
+    let memory = WeightMemory()
+    let width = sizes.model.hiddenSize
+    let inner = sizes.model.intermediateSize
+    let entries = sizes.model.vocabSize
+    func dense(
+      _ name: String, _ inputs: Int, _ outputs: Int, _ file: inout PreparedFile
+    ) throws(ClozeError) -> Dense {
+      try layout.dense(name, inputs, outputs, from: &file, memory: memory)
+    }
+
+    let word: WordTable
+    if sizes.isTied {
+      let columns = try layout.columns("word", entries, width, from: &file, memory: memory)
+      word = WordTable(columns: columns, rows: nil, scale: columns.scale)
+    } else if layout.precision == .int8 {
+      word = WordTable(
+        columns: nil, rows: UnsafeRawPointer(try file.numbers("word.rows", entries, width, as: Int8.self)),
+        scale: try file.floats("word.scales", entries))
+    } else {
+      word = WordTable(
+        columns: nil, rows: UnsafeRawPointer(try file.floats("word.rows", entries, width)), scale: nil)
+    }
+    let position = try file.floats("position", sizes.model.maxPositionEmbeddings, width)
+    let tokenType = try file.floats("token_type", sizes.model.typeVocabSize, width)
+    let norm = try Norm("embedding_norm", width, from: &file)
+    let scales = try file.floats("attention_scales", sizes.model.numHiddenLayers)
+    var layers: [Layer] = []
+    for index in 0..<sizes.model.numHiddenLayers {
+      let name = "layer.\(index)"
+      layers.append(
+        Layer(
+          queryKeyValue: try dense("\(name).query_key_value", width, bytes(3, width), &file),
+          attentionOutput: try dense("\(name).attention_output", width, width, &file),
+          attentionNorm: try Norm("\(name).attention_norm", width, from: &file),
+          intermediate: try dense("\(name).intermediate", width, inner, &file),
+          output: try dense("\(name).output", inner, width, &file),
+          outputNorm: try Norm("\(name).output_norm", width, from: &file),
+          attentionScale: scales[index],
+          activation: sizes.model.hiddenAct.kernel))
+    }
+    let pooler = sizes.heads.contains(.pooler) ? try dense("pooler", width, width, &file) : nil
+    var maskedLM: MaskedLM?
+    if sizes.heads.contains(.mlm) {
+      let transform = try dense("mlm.transform", width, width, &file)
+      let norm = try Norm("mlm.norm", width, from: &file)
+      let decoder: Dense
+      if let columns = word.columns {
+        decoder = Dense(
+          inputs: width, outputs: entries, columns: columns,
+          bias: try layout.biases("mlm.decoder", entries, from: &file, memory: memory),
+          inverseSmoothing: nil)
+      } else {
+        decoder = try dense("mlm.decoder", width, entries, &file)
+      }
+      maskedLM = MaskedLM(
+        transform: transform, activation: sizes.maskedLMActivation.kernel, norm: norm,
+        decoder: decoder)
+    }
+    let nextSentence = sizes.heads.contains(.nsp) ? try dense("nsp", width, 2, &file) : nil
+    memory.keep(file.storage, bytes: file.weightBytes)
+    self.init(
+      word: word, position: position, tokenType: tokenType, norm: norm, layers: layers,
+      pooler: pooler, maskedLM: maskedLM, nextSentence: nextSentence, memory: memory)
+  }
+}
+
+/// NAME: gamma [D], beta [D], epsilon.
+extension Weights.Norm {
+  fileprivate func add(
+    _ name: String, _ width: Int, to image: inout PreparedImage
+  ) throws(ClozeError) {
+    let memory = try AlignedMemory(bytes: bytes(2 * width + 1, MemoryLayout<Float>.size))
+    memory.floats().update(from: gamma, count: width)
+    (memory.floats() + width).update(from: beta, count: width)
+    memory.floats()[2 * width] = epsilon
+    image.add(name, memory)
+  }
+
+  fileprivate init(
+    _ name: String, _ width: Int, from file: inout PreparedFile
+  ) throws(ClozeError) {
+    let values = try file.floats(name, 2 * width + 1)
+    guard values[2 * width] >= 0 else {
+      throw file.damaged("section \"\(name)\" has an epsilon of \(values[2 * width])")
+    }
+    self.init(gamma: values, beta: values + width, epsilon: values[2 * width])
+  }
+}
