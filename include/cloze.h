@@ -162,27 +162,29 @@ CLOZE_API cloze_status cloze_tokenize(
 typedef struct cloze_model cloze_model;
 
 typedef int32_t cloze_precision;
-#define CLOZE_PRECISION_DEFAULT 0 /* int8 */
+#define CLOZE_PRECISION_DEFAULT 0 /* int8, or what a .cloze file holds */
 #define CLOZE_PRECISION_INT8 1    /* 8-bit weights and activations, 32-bit sums */
 #define CLOZE_PRECISION_FLOAT32 2
 
 typedef struct cloze_load_options {
   size_t struct_size;
   cloze_precision precision;
-  int32_t reserved;                                   /* 0 */
+  int32_t threads;                                    /* that loading may use, 1 to 256; 0: as many CPUs as affinity mask
+                                                         and cgroup quota allow */
   const char *CLOZE_NULLABLE isa;                     /* force "scalar", "avx2", "avx512vnni"; NULL: the environment's
                                                          CLOZE_ISA, else the best of this CPU */
   const cloze_tokenizer *CLOZE_NULLABLE tokenizer;    /* use this one, not the files beside the model */
 } cloze_load_options;
 
-/* Loads a model: a .onnx file, a folder with model.onnx or onnx/model.onnx in it, or, with path NULL, the built-in
- * model. Beside the file tokenizer.json, vocab.txt, tokenizer_config.json, config.json, sentence_bert_config.json,
- * modules.json and 1_Pooling/config.json are used where present. options may be NULL. */
+/* Loads a model: a .onnx file, a .cloze file (see cloze_convert), a folder with model.onnx or onnx/model.onnx in it, or,
+ * with path NULL, the built-in model. Beside an ONNX file tokenizer.json, vocab.txt, tokenizer_config.json, config.json,
+ * sentence_bert_config.json, modules.json and 1_Pooling/config.json are used where present; a .cloze file holds all of
+ * that. It is mapped, and must not be cut short or written to in place while the model is in use. options may be NULL. */
 CLOZE_API cloze_status cloze_model_load(
     const char *CLOZE_NULLABLE path, const cloze_load_options *CLOZE_NULLABLE options,
     cloze_model *CLOZE_NULLABLE *CLOZE_NULLABLE model);
 
-/* Loads a model from the bytes of an ONNX file; they can be freed afterwards. External data is refused. */
+/* Loads a model from the bytes of a .onnx or .cloze file; they can be freed afterwards. External data is refused. */
 CLOZE_API cloze_status cloze_model_load_memory(
     const void *CLOZE_NULLABLE bytes, size_t size, const cloze_load_options *CLOZE_NULLABLE options,
     cloze_model *CLOZE_NULLABLE *CLOZE_NULLABLE model);
@@ -237,6 +239,21 @@ CLOZE_API cloze_status cloze_model_tokenizer(
  * size receives the length without the closing NUL; with capacity too small CLOZE_BUFFER_TOO_SMALL. */
 CLOZE_API cloze_status cloze_inspect(
     const char *CLOZE_NULLABLE path, char *CLOZE_NULLABLE json, size_t capacity, size_t *CLOZE_NULLABLE size);
+
+typedef struct cloze_convert_options {
+  size_t struct_size;
+  cloze_precision precision;                          /* of the weights in the file; 0: int8 */
+  int32_t threads;                                    /* as in cloze_load_options */
+  const cloze_tokenizer *CLOZE_NULLABLE tokenizer;    /* use this one, not the files beside the model */
+} cloze_convert_options;
+
+/* Writes a model in its prepared form, a .cloze file, which loads at once: weights quantized, packed and used where the
+ * file is mapped, checksums, the tokenizer and all settings in one file, which is the same whatever CPU wrote it. source is
+ * what cloze_model_load takes, NULL: the built-in model. The file appears under the name target when it is complete, in
+ * place of one that was there. options may be NULL. */
+CLOZE_API cloze_status cloze_convert(
+    const char *CLOZE_NULLABLE source, const char *CLOZE_NULLABLE target,
+    const cloze_convert_options *CLOZE_NULLABLE options);
 
 /* ---- 4. Sessions ------------------------------------------------------------------------------------------------- */
 

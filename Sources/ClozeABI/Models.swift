@@ -37,17 +37,8 @@ extension LoadOptions {
   fileprivate init(_ pointer: UnsafePointer<cloze_load_options>?) throws(ClozeError) {
     self.init()
     let options = try cloze_load_options.read(pointer)
-    if options.precision != CLOZE_PRECISION_DEFAULT {
-      guard let precision = Precision(rawValue: options.precision) else {
-        throw ClozeError(
-          .invalidArgument,
-          "precision = \(options.precision) is none of the CLOZE_PRECISION_ values")
-      }
-      self.precision = precision
-    }
-    guard options.reserved == 0 else {
-      throw ClozeError(.invalidArgument, "cloze_load_options.reserved is not 0")
-    }
+    precision = try precisionChoice(options.precision)
+    threads = try threadChoice(options.threads)
     if let name = options.isa {
       let text = String(cString: name)
       guard let isa = ISA(rawValue: text) else {
@@ -58,6 +49,32 @@ extension LoadOptions {
     }
     tokenizer = object(options.tokenizer, Tokenizer.self)
   }
+}
+
+extension LoadOptions {
+  fileprivate init(_ pointer: UnsafePointer<cloze_convert_options>?) throws(ClozeError) {
+    let options = try cloze_convert_options.read(pointer)
+    self.init(
+      precision: try precisionChoice(options.precision),
+      tokenizer: object(options.tokenizer, Tokenizer.self),
+      threads: try threadChoice(options.threads))
+  }
+}
+
+private func precisionChoice(_ value: cloze_precision) throws(ClozeError) -> Precision? {
+  if value == CLOZE_PRECISION_DEFAULT { return nil }
+  guard let precision = Precision(rawValue: value) else {
+    throw ClozeError(
+      .invalidArgument, "precision = \(value) is none of the CLOZE_PRECISION_ values")
+  }
+  return precision
+}
+
+private func threadChoice(_ value: Int32) throws(ClozeError) -> Int? {
+  guard (0...256).contains(value) else {
+    throw ClozeError(.invalidArgument, "threads = \(value), expected 1 to 256, or 0")
+  }
+  return value == 0 ? nil : Int(value)
 }
 
 @c @implementation
@@ -127,5 +144,17 @@ public func cloze_inspect(
     guard fits(bytes + 1, capacity) else { throw tooSmall("json", capacity, bytes + 1) }
     for (i, byte) in text.utf8.enumerated() { target[i] = CChar(bitPattern: byte) }
     target[bytes] = 0
+  }
+}
+
+@c @implementation
+public func cloze_convert(
+  _ source: UnsafePointer<CChar>?, _ target: UnsafePointer<CChar>?,
+  _ options: UnsafePointer<cloze_convert_options>?
+) -> cloze_status {
+  call { () throws(ClozeError) in
+    try Model.convert(
+      source.map { String(cString: $0) }, to: String(cString: required(target, "target")),
+      options: LoadOptions(options))
   }
 }

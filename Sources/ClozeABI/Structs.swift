@@ -59,6 +59,9 @@ extension cloze_tokenize_options: SizedStruct {
 }
 extension cloze_encoding: SizedStruct { static var name: String { "cloze_encoding" } }
 extension cloze_load_options: SizedStruct { static var name: String { "cloze_load_options" } }
+extension cloze_convert_options: SizedStruct {
+  static var name: String { "cloze_convert_options" }
+}
 extension cloze_info: SizedStruct { static var name: String { "cloze_info" } }
 extension cloze_session_options: SizedStruct { static var name: String { "cloze_session_options" } }
 extension cloze_batch: SizedStruct { static var name: String { "cloze_batch" } }

@@ -7,7 +7,7 @@ struct ModelOptions: ParsableArguments {
   @Option(
     name: [.short, .long],
     help: ArgumentHelp(
-      "An ONNX file, or a folder with model.onnx or onnx/model.onnx (default: the built-in model).",
+      "A .onnx or .cloze file, or a folder with model.onnx or onnx/model.onnx (default: the built-in model).",
       valueName: "path"))
   var model: String?
 
@@ -17,8 +17,10 @@ struct ModelOptions: ParsableArguments {
       valueName: "path"))
   var tokenizer: String?
 
-  @Option(help: "Arithmetic: int8 is small and fast, float32 exact.")
-  var precision = PrecisionName.int8
+  @Option(
+    help:
+      "Arithmetic: int8 is small and fast, float32 exact (default: int8, or what a .cloze file holds).")
+  var precision: PrecisionName?
 
   @Option(
     help: ArgumentHelp(
@@ -38,11 +40,13 @@ struct ModelOptions: ParsableArguments {
     }
   }
 
-  func loadModel() throws -> Model {
-    var options = LoadOptions(precision: precision.value, isa: isa)
-    if let tokenizer { options.tokenizer = try Tokenizer(path: tokenizer) }
-    return try Model(path: model, options: options)
+  func loadOptions() throws -> LoadOptions {
+    LoadOptions(
+      precision: precision?.value, isa: isa,
+      tokenizer: try tokenizer.map { try Tokenizer(path: $0) }, threads: threads)
   }
+
+  func loadModel() throws -> Model { try Model(path: model, options: loadOptions()) }
 
   /// The tokenizer alone, without reading the model.
   func loadTokenizer() throws -> Tokenizer {

@@ -151,7 +151,7 @@ static void wrong_options(void) {
   CHECK_STATUS(cloze_model_load(NULL, &options, &model), CLOZE_INVALID_ARGUMENT);
   options = (cloze_load_options){.struct_size = sizeof options, .precision = -1};
   CHECK_STATUS(cloze_model_load(NULL, &options, &model), CLOZE_INVALID_ARGUMENT);
-  options = (cloze_load_options){.struct_size = sizeof options, .reserved = 1};
+  options = (cloze_load_options){.struct_size = sizeof options, .threads = 257};
   CHECK_STATUS(cloze_model_load(NULL, &options, &model), CLOZE_INVALID_ARGUMENT);
   options = (cloze_load_options){.struct_size = sizeof options, .isa = "vax"};
   cloze_status status = cloze_model_load(NULL, &options, &model);

@@ -14,7 +14,7 @@ struct Inspect: ParsableCommand {
         cloze inspect --json
       """)
 
-  @Argument(help: "An ONNX file or a folder, the same as --model.")
+  @Argument(help: "A .onnx or .cloze file, or a folder, the same as --model.")
   var path: String?
 
   @Flag(help: "Print one JSON object.")

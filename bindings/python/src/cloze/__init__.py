@@ -10,6 +10,7 @@ What the library refuses is a ``cloze.Error``.
 
 from __future__ import annotations
 
+from ._convert import convert
 from ._errors import ArgumentError, Error
 from ._info import ModelInfo
 from ._inspect import inspect
@@ -28,6 +29,7 @@ __all__ = [
     "Text",
     "Tokenizer",
     "__version__",
+    "convert",
     "inspect",
     "load",
 ]

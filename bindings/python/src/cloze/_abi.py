@@ -108,10 +108,14 @@ class LoadOptions(Sized):
     _fields_ = [
         ("struct_size", c_size_t),
         ("precision", c_int32),
-        ("reserved", c_int32),
+        ("threads", c_int32),
         ("isa", c_char_p),
         ("tokenizer", c_void_p),
     ]
+
+
+class ConvertOptions(Sized):
+    _fields_ = [("struct_size", c_size_t), ("precision", c_int32), ("threads", c_int32), ("tokenizer", c_void_p)]
 
 
 HEAD_POOLER = 1
@@ -155,6 +159,7 @@ PROTOTYPES.update({
     "cloze_model_info": (_status, [c_void_p, _address]),
     "cloze_model_tokenizer": (_status, [c_void_p, _address]),
     "cloze_inspect": (_status, [c_char_p, _address, c_size_t, _address]),
+    "cloze_convert": (_status, [c_char_p, c_char_p, _address]),
 })
 
 # ---- 4. Sessions -------------------------------------------------------------------------------------------------

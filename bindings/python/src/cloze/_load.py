@@ -11,7 +11,7 @@ from ._arrays import address
 from ._calls import interruptible
 from ._library import Handle, lib, receive
 from ._model import Model
-from ._options import PRECISIONS, optional_count, word
+from ._options import PRECISIONS, optional_count, optional_word
 from ._sources import Source, content, file_name, is_content
 from ._tokenizer import Tokenizer
 
@@ -19,17 +19,17 @@ from ._tokenizer import Tokenizer
 def load(
     path: Optional[Source] = None,
     *,
-    precision: str = "int8",
+    precision: Optional[str] = None,
     threads: Optional[int] = None,
     isa: Optional[str] = None,
     tokenizer: Union[Tokenizer, Source, None] = None,
 ) -> Model:
     """Loads a BERT.
 
-    path       a ``.onnx`` file, or a folder with ``model.onnx`` or ``onnx/model.onnx`` in it; ``bytes`` are the content
-               of an ONNX file; None: the built-in model
-    precision  ``"int8"`` or ``"float32"``
-    threads    1 to 256 for a run; None: as many CPUs as the process may use
+    path       a ``.onnx`` or ``.cloze`` file, or a folder with ``model.onnx`` or ``onnx/model.onnx`` in it; ``bytes`` are
+               the content of such a file; None: the built-in model
+    precision  ``"int8"`` or ``"float32"``; None: what a ``.cloze`` file holds, else int8
+    threads    1 to 256 for loading and for a run; None: as many CPUs as the process may use
     isa        forces ``"scalar"``, ``"avx2"`` or ``"avx512vnni"``; None: the environment's CLOZE_ISA, else the best
     tokenizer  a Tokenizer, or where one is; None: the files beside the model
 
@@ -42,7 +42,8 @@ def load(
     if isa is not None and not isinstance(isa, str):
         raise TypeError(f"isa is {type(isa).__name__}; a str is needed")
     options = _abi.LoadOptions(
-        precision=word("precision", precision, PRECISIONS),
+        precision=optional_word("precision", precision, PRECISIONS),
+        threads=own_threads if own_threads <= 256 else 0,
         isa=None if isa is None else isa.encode("utf-8", "replace"),
         tokenizer=None if tokenizer is None else tokenizer._handle._as_parameter_,
     )
