@@ -79,20 +79,20 @@ struct Weights: @unchecked Sendable {
 final class WeightMemory: @unchecked Sendable {
   private var blocks: [AlignedMemory] = []
   /// A prepared file whose weights are used where they lie.
-  private var prepared: PreparedBytes?
-  private(set) var bytes = 0
+  private let prepared: PreparedBytes?
+  private(set) var bytes: Int
+
+  /// - Parameter bytes: of `prepared`, how many are weights.
+  init(prepared: PreparedBytes? = nil, bytes: Int = 0) {
+    self.prepared = prepared
+    self.bytes = bytes
+  }
 
   func allocate(_ size: Int) throws(ClozeError) -> UnsafeMutableRawPointer {
     let block = try AlignedMemory(bytes: size)
     blocks.append(block)
     bytes += size
     return block.base
-  }
-
-  /// Keeps a prepared file, of which so many bytes are weights.
-  func keep(_ prepared: PreparedBytes, bytes: Int) {
-    self.prepared = prepared
-    self.bytes += bytes
   }
 
   func floats(_ count: Int) throws(ClozeError) -> UnsafeMutablePointer<Float> {

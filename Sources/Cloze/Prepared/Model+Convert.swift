@@ -50,9 +50,7 @@ package struct PreparedModel {
       try image.add(TokenizerSection.ids, copying: stored.ids)
       try image.add(TokenizerSection.order, copying: stored.order)
     }
-    let precision = model.info.precision
-    try model.weights.add(
-      to: &image, sizes, PanelLayout(model.kernels.matrix(precision), precision))
+    try model.weights.add(to: &image, sizes)
   }
 
   /// Hands the whole file to `sink`, piece after piece.

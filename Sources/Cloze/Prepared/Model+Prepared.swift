@@ -81,8 +81,7 @@ extension Model {
     let kernels = try Kernels.choose(options.isa)
     let saved = cloze_float_environment_enter()
     defer { cloze_float_environment_restore(saved) }
-    let layout = try PanelLayout(kernels.matrix(sizes.precision), sizes.precision)
-    let weights = try Weights(&file, sizes, layout)
+    let weights = try Weights(&file, sizes)
     let stored = try file.tokenizer()
     _ = try file.bytes(ModelFacts.section)
     try file.checkNothingIsLeft()

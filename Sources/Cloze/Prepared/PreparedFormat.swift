@@ -7,7 +7,7 @@ enum PreparedFormat {
   /// The high bit and the line ends show what a transfer as text has done to a file.
   static let magic: [UInt8] = [0x89] + Array("CLOZE\r\n".utf8)
   static let version: UInt32 = 1
-  /// How the panels of weights lie, see `PanelLayout`.
+  /// How weights lie: as every instruction set's kernels take them.
   static let layout: UInt32 = 1
   /// Reads as this where bytes lie as the file has them.
   static let byteOrder: UInt32 = 0x0102_0304

@@ -4,14 +4,15 @@ internal import ClozeONNX
 /// All weights, written to a prepared model and read from it, in the same order.
 extension Weights {
   func add(
-    to image: inout PreparedImage, _ sizes: PreparedConfiguration, _ layout: PanelLayout
+    to image: inout PreparedImage, _ sizes: PreparedConfiguration
   ) throws(ClozeError) {
+    let precision = sizes.precision
     let width = sizes.model.hiddenSize
     let entries = sizes.model.vocabSize
     if let columns = word.columns {
-      try layout.add(columns, entries, width, "word", to: &image)
+      try columns.add("word", precision, entries, width, to: &image)
     } else if let rows = word.rows {
-      let size = try bytes(entries, width, layout.precision == .int8 ? 1 : 4)
+      let size = try bytes(entries, width, precision == .int8 ? 1 : 4)
       image.add("word.rows", UnsafeRawBufferPointer(start: rows, count: size))
       if let scale = word.scale { image.add("word.scales", scale, entries) }
     }
@@ -21,44 +22,44 @@ extension Weights {
     try image.add("attention_scales", copying: layers.map(\.attentionScale))
     for (index, layer) in layers.enumerated() {
       let name = "layer.\(index)"
-      try layout.add(layer.queryKeyValue, "\(name).query_key_value", to: &image)
-      try layout.add(layer.attentionOutput, "\(name).attention_output", to: &image)
+      try layer.queryKeyValue.add("\(name).query_key_value", precision, to: &image)
+      try layer.attentionOutput.add("\(name).attention_output", precision, to: &image)
       try layer.attentionNorm.add("\(name).attention_norm", width, to: &image)
-      try layout.add(layer.intermediate, "\(name).intermediate", to: &image)
-      try layout.add(layer.output, "\(name).output", to: &image)
+      try layer.intermediate.add("\(name).intermediate", precision, to: &image)
+      try layer.output.add("\(name).output", precision, to: &image)
       try layer.outputNorm.add("\(name).output_norm", width, to: &image)
     }
-    if let pooler { try layout.add(pooler, "pooler", to: &image) }
+    if let pooler { try pooler.add("pooler", precision, to: &image) }
     if let maskedLM {
-      try layout.add(maskedLM.transform, "mlm.transform", to: &image)
+      try maskedLM.transform.add("mlm.transform", precision, to: &image)
       try maskedLM.norm.add("mlm.norm", width, to: &image)
       if sizes.isTied {
-        try layout.addBiases(maskedLM.decoder, "mlm.decoder", to: &image)
+        maskedLM.decoder.addBiases("mlm.decoder", to: &image)
       } else {
-        try layout.add(maskedLM.decoder, "mlm.decoder", to: &image)
+        try maskedLM.decoder.add("mlm.decoder", precision, to: &image)
       }
     }
-    if let nextSentence { try layout.add(nextSentence, "nsp", to: &image) }
+    if let nextSentence { try nextSentence.add("nsp", precision, to: &image) }
   }
 
   init(
-    _ file: inout PreparedFile, _ sizes: PreparedConfiguration, _ layout: PanelLayout
+    _ file: inout PreparedFile, _ sizes: PreparedConfiguration
   ) throws(ClozeError) {
-    let memory = WeightMemory()
+    let precision = sizes.precision
     let width = sizes.model.hiddenSize
     let inner = sizes.model.intermediateSize
     let entries = sizes.model.vocabSize
     func dense(
       _ name: String, _ inputs: Int, _ outputs: Int, _ file: inout PreparedFile
     ) throws(ClozeError) -> Dense {
-      try layout.dense(name, inputs, outputs, from: &file, memory: memory)
+      try Dense(name, precision, inputs, outputs, from: &file)
     }
 
     let word: WordTable
     if sizes.isTied {
-      let columns = try layout.columns("word", entries, width, from: &file, memory: memory)
+      let columns = try cloze_packed_columns("word", precision, entries, width, from: &file)
       word = WordTable(columns: columns, rows: nil, scale: columns.scale)
-    } else if layout.precision == .int8 {
+    } else if precision == .int8 {
       word = WordTable(
         columns: nil, rows: UnsafeRawPointer(try file.numbers("word.rows", entries, width, as: Int8.self)),
         scale: try file.floats("word.scales", entries))
@@ -93,7 +94,7 @@ extension Weights {
       if let columns = word.columns {
         decoder = Dense(
           inputs: width, outputs: entries, columns: columns,
-          bias: try layout.biases("mlm.decoder", entries, from: &file, memory: memory),
+          bias: try Dense.biases("mlm.decoder", entries, from: &file),
           inverseSmoothing: nil)
       } else {
         decoder = try dense("mlm.decoder", width, entries, &file)
@@ -103,7 +104,7 @@ extension Weights {
         decoder: decoder)
     }
     let nextSentence = sizes.heads.contains(.nsp) ? try dense("nsp", width, 2, &file) : nil
-    memory.keep(file.storage, bytes: file.weightBytes)
+    let memory = WeightMemory(prepared: file.storage, bytes: file.weightBytes)
     self.init(
       word: word, position: position, tokenType: tokenType, norm: norm, layers: layers,
       pooler: pooler, maskedLM: maskedLM, nextSentence: nextSentence, memory: memory)
