@@ -29,6 +29,12 @@ public struct Heads: OptionSet, Hashable, Sendable {
   public static let mlm = Heads(rawValue: 2)
   /// Next-sentence prediction.
   public static let nsp = Heads(rawValue: 4)
+  /// Classes of a text.
+  public static let classes = Heads(rawValue: 8)
+  /// Tags of words.
+  public static let tags = Heads(rawValue: 16)
+  /// The part of a passage that answers a question.
+  public static let answer = Heads(rawValue: 32)
 }
 
 /// The configuration of a loaded model. Names are those of a Hugging Face `config.json`.
@@ -54,11 +60,13 @@ public struct ModelInfo: Hashable, Sendable {
   /// The instruction set that was chosen or forced.
   public let isa: ISA
   /// What the model gives beside contextual embeddings.
-  public let heads: Heads
+  public internal(set) var heads: Heads
   /// How embeddings are pooled unless asked otherwise: what the model's files say, else mean.
   public let pooling: Pooling
   /// Whether embeddings are brought to length 1 unless asked otherwise.
   public let normalize: Bool
   /// Memory that the weights take, in bytes.
   public let weightBytes: Int
+  /// The classes or tags of a trained head; empty where there is none.
+  public internal(set) var labels: [String] = []
 }

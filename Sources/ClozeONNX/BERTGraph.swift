@@ -11,13 +11,16 @@ public struct BERTGraph: Sendable {
   public var pooler: Linear?
   /// Masked-language-model head.
   public var mlm: MaskedLMHead?
-  /// Next-sentence head: Linear D -> 2 on the pooler's output; class 0 = is next. A classifier of
-  /// two classes has the same topology and is reported here too.
+  /// Next-sentence head: Linear D -> 2 on the pooler's output; class 0 = is next.
   public var nsp: Linear?
-  /// Linear D -> C (C != 2) on the pooler's output.
-  public var classifier: Linear?
+  /// Classes of a sequence, from its first token.
+  public var classifier: SequenceHead?
   /// Linear D -> C on every token, with nothing after it.
   public var tokenClassifier: Linear?
+  /// Linear D -> 2 on every token: how well an answer starts and ends there.
+  public var answer: Linear?
+  /// The vector of a sequence that the graph itself makes.
+  public var sentence: SentenceHead?
   /// Which graph input and output carries what.
   public var inputs: InputNames
   public var outputs: OutputNames
@@ -82,6 +85,33 @@ public struct BERTGraph: Sendable {
     public var bias: Tensor?
   }
 
+  /// logits = output(activation(transform(first token)))
+  public struct SequenceHead: Sendable {
+    /// D -> D; nil: none. The pooler, where the head stands on that.
+    public var transform: Linear?
+    public var activation: Activation?
+    /// D -> C
+    public var output: Linear
+  }
+
+  /// vector = normalise(dense(pooling(last hidden state)))
+  public struct SentenceHead: Sendable {
+    public enum Pooling: String, Sendable, CaseIterable {
+      case mean, cls, max
+      case meanSqrtLen = "mean_sqrt_len"
+      case pooler
+    }
+    /// A linear layer and what follows it.
+    public struct Dense: Sendable {
+      public var linear: Linear
+      public var activation: Activation?
+    }
+    public var pooling: Pooling
+    public var dense: [Dense]
+    /// To length 1.
+    public var normalize: Bool
+  }
+
   public enum Decoder: Sendable {
     /// The decoder is the word embedding table, value for value (whatever way it is stored).
     case tied
@@ -106,6 +136,17 @@ public struct BERTGraph: Sendable {
     public var seqRelationshipLogits: String?
     public var classLogits: String?
     public var tokenLogits: String?
+    public var startLogits: String?
+    public var endLogits: String?
+    public var sentenceEmbedding: String?
+
+    /// All that are known.
+    var all: [String] {
+      [
+        lastHiddenState, poolerOutput, predictionLogits, seqRelationshipLogits, classLogits,
+        tokenLogits, startLogits, endLogits, sentenceEmbedding,
+      ].compactMap { $0 } + hiddenStates.values
+    }
     /// Outputs that are none of these: computed by the graph, not by this library.
     public var unrecognized: [String] = []
   }

@@ -77,15 +77,7 @@ extension Graph {
           built.inputs.append(nil)
           continue
         }
-        let value = id(text)
-        guard defined.contains(value) else {
-          throw ONNXError(
-            .damaged,
-            "\(built.operation) \"\(built.name)\" uses \"\(names[value])\", which nothing before "
-              + "it makes")
-        }
-        built.inputs.append(value)
-        uses[value].append(Use(node: Int(i), index: Int(j)))
+        built.inputs.append(id(text))
       }
       for j in 0..<node.output_count {
         let text = cloze_onnx_get_node_output(model, i, j)
@@ -97,7 +89,6 @@ extension Graph {
         guard defined.insert(value).inserted else {
           throw ONNXError(.damaged, "\"\(names[value])\" is made twice")
         }
-        producers[value] = Int(i)
         built.outputs.append(value)
       }
       for j in 0..<node.attribute_count {
@@ -108,6 +99,7 @@ extension Graph {
     }
 
     nodeCount = nodes.count
+    try sort(given: Set(initializers.keys).union(inputs.map(\.value)))
 
     for i in 0..<info.output_count {
       let output = cloze_onnx_get_output(model, i)
@@ -122,6 +114,58 @@ extension Graph {
     }
     if info.sparse_count > 0 {
       throw ONNXError(.unsupported, "the file has sparse initializers")
+    }
+  }
+
+  /// Puts each node behind those whose results it uses, in the order of the file where that is one
+  /// (some writers keep none), and notes who makes and uses what.
+  private mutating func sort(given: Set<ValueID>) throws(ONNXError) {
+    var makers = Array(repeating: -1, count: names.count)
+    for (index, node) in nodes.enumerated() {
+      for case let output? in node.outputs { makers[output] = index }
+    }
+    var missing = Array(repeating: 0, count: nodes.count)
+    var followers: [[NodeID]] = Array(repeating: [], count: nodes.count)
+    var sorted = true
+    for (index, node) in nodes.enumerated() {
+      for case let input? in node.inputs where !given.contains(input) {
+        let maker = makers[input]
+        guard maker >= 0 else {
+          throw ONNXError(
+            .damaged,
+            "\(node.operation) \"\(node.name)\" uses \"\(names[input])\", which nothing makes")
+        }
+        if maker >= index { sorted = false }
+        missing[index] += 1
+        followers[maker].append(index)
+      }
+    }
+    if !sorted {
+      var order: [NodeID] = []
+      order.reserveCapacity(nodes.count)
+      var ready = nodes.indices.filter { missing[$0] == 0 }
+      var next = 0
+      while next < ready.count {
+        let index = ready[next]
+        next += 1
+        order.append(index)
+        for follower in followers[index] {
+          missing[follower] -= 1
+          if missing[follower] == 0 { ready.append(follower) }
+        }
+      }
+      guard order.count == nodes.count else {
+        let node = nodes.indices.first { missing[$0] > 0 } ?? 0
+        throw ONNXError(
+          .damaged, "\(nodes[node].operation) \"\(nodes[node].name)\" is part of a cycle")
+      }
+      nodes = order.map { nodes[$0] }
+    }
+    for (index, node) in nodes.enumerated() {
+      for (position, input) in node.inputs.enumerated() {
+        if let input { uses[input].append(Use(node: index, index: position)) }
+      }
+      for case let output? in node.outputs { producers[output] = index }
     }
   }
 

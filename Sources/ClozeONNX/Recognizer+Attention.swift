@@ -142,7 +142,10 @@ extension Recognizer {
       }
       // From 1 on, so that a scale can be divided out of the first.
       let numbers = (0..<total).map { Double($0 + 1) }
-      let given = [projection: Probe.Value(.float32, [batch, sequence, hiddenSize], numbers)]
+      // As the graph has it: [B, S, D], or [B S, D].
+      var shape = probe.values[projection]?.shape ?? []
+      if Probe.count(shape) != total { shape = [batch, sequence, hiddenSize] }
+      let given = [projection: Probe.Value(.float32, shape, numbers)]
       let computed: Probe.Value
       switch probe.evaluate(operand, given: given) {
       case .known(let value, _): computed = value

@@ -36,7 +36,13 @@ extension Recognizer {
     from value: ValueID, to result: ValueID
   ) throws(ONNXError) -> Activation {
     let grid = stride(from: -6.0, through: 6.0, by: 0.125).map { $0 }
-    let given = [value: Probe.Value(.float32, [1, 1, grid.count], grid)]
+    // In the value's own shape where that has room, as some graphs reshape on the way.
+    var shape = probes[0].values[value]?.shape ?? []
+    let room = Probe.count(shape) ?? 0
+    if room < grid.count || room > 1 << 16 { shape = [1, 1, grid.count] }
+    let count = shape.reduce(1, *)
+    let numbers = (0..<count).map { grid[$0 % grid.count] }
+    let given = [value: Probe.Value(.float32, shape, numbers)]
     let expected = "gelu (erf or tanh), relu, silu, quick_gelu or tanh"
     switch probes[0].evaluate(result, given: given) {
     case .unknown(let node):
@@ -44,13 +50,13 @@ extension Recognizer {
         node ?? producer(result), "the activation can't be computed from its input alone",
         expected: expected)
     case .known(let computed, _):
-      guard let y = computed.elements, y.count == grid.count else {
+      guard let y = computed.elements, y.count == count else {
         throw misfit(producer(result), "the activation changes the shape", expected: expected)
       }
       var best: (activation: Activation, error: Double)?
       for candidate in Activation.allCases {
         var error = 0.0
-        for (x, y) in zip(grid, y) {
+        for (x, y) in zip(numbers, y) {
           let difference = abs(candidate(x) - y)
           error = difference.isNaN ? .infinity : Swift.max(error, difference)
         }

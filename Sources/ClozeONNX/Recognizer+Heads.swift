@@ -7,9 +7,14 @@ extension Recognizer {
     var pooler: Linear?
     var mlm: BERTGraph.MaskedLMHead?
     var nsp: Linear?
-    var classifier: Linear?
+    var classifier: BERTGraph.SequenceHead?
     var tokenClassifier: Linear?
+    var answer: Linear?
+    var sentence: BERTGraph.SentenceHead?
   }
+
+  static let headList =
+    "masked LM, next sentence, pooler, classes, tags, answer, sentence embedding"
 
   /// What is made of the last hidden state `x`. A head that is not known leaves its outputs among
   /// the unrecognised ones; a head that contradicts itself is an error.
@@ -23,9 +28,10 @@ extension Recognizer {
       } else if graph.nodes[use.node].operation == "Gather"
         || graph.nodes[use.node].operation == "Slice"
       {
-        try pooler(use, x, heads: &heads, outputs: &outputs)
+        try firstToken(use, x, heads: &heads, outputs: &outputs)
       }
     }
+    try sentence(x, heads: &heads, outputs: &outputs)
     return heads
   }
 
@@ -41,6 +47,11 @@ extension Recognizer {
         heads.tokenClassifier = first
         outputs.tokenLogits = name
       }
+      return
+    }
+    if first.weight.outputSize == 2, heads.answer == nil, answer(value, outputs: &outputs) {
+      heads.answer = first
+      note("answer", "start and end from one linear layer on every token")
       return
     }
     // Anything but an activation and a normalisation is another head.
@@ -113,37 +124,96 @@ extension Recognizer {
 
   // MARK: - On the first token
 
-  private mutating func pooler(
+  private mutating func firstToken(
     _ use: Use, _ x: ValueID, heads: inout Heads, outputs: inout BERTGraph.OutputNames
   ) throws(ONNXError) {
     place = "pooler"
     let found = exits(from: x, through: ["Gather", "Slice", "Squeeze", "Reshape"]).filter {
       isLinear($0.use) && $0.value != x
     }
-    guard let start = found.first, heads.pooler == nil, isFirstToken(start.value, of: x) else {
+    guard let start = found.first, heads.pooler == nil, heads.classifier == nil,
+      isFirstToken(start.value, of: x)
+    else { return }
+    let (linear, value) = try linear(start.use, inputSize: hiddenSize, outputSize: nil)
+    if uses[value].isEmpty, let name = outputNames[value]?.first {
+      heads.classifier = BERTGraph.SequenceHead(output: linear)
+      outputs.classLogits = name
+      note("classes", "first token, linear layer")
       return
     }
-    let (linear, value) = try linear(start.use, inputSize: hiddenSize, outputSize: nil)
-    guard let tanh = uses[value].first, uses[value].count == 1,
-      graph.nodes[tanh.node].operation == "Tanh", let pooled = output(tanh.node),
-      linear.weight.outputSize == hiddenSize
-    else { return }
-    heads.pooler = linear
-    note("pooler", "first token, linear layer, Tanh")
-    outputs.poolerOutput = outputNames[pooled]?.first
+    guard linear.weight.outputSize == hiddenSize else { return }
+    if let tanh = uses[value].first, uses[value].count == 1,
+      graph.nodes[tanh.node].operation == "Tanh", let pooled = output(tanh.node)
+    {
+      heads.pooler = linear
+      note("pooler", "first token, linear layer, Tanh")
+      outputs.poolerOutput = outputNames[pooled]?.first
+      place = "head on the pooler"
+      for use in uses[pooled] where isLinear(use) {
+        try classes(use, on: linear, .tanh, heads: &heads, outputs: &outputs)
+      }
+      return
+    }
+    place = "head on the first token"
+    let after = exits(from: value, through: Recognizer.activationOperators)
+    guard let next = after.first, after.count == 1, isLinear(next.use) else { return }
+    let (activation, _) = try activation(
+      value, next: .linear, expected: "an activation, then a linear layer to the classes")
+    try classes(next.use, on: linear, activation, heads: &heads, outputs: &outputs)
+  }
 
-    place = "head on the pooler"
-    for use in uses[pooled] where isLinear(use) {
-      let (head, logits) = try self.linear(use, inputSize: hiddenSize, outputSize: nil)
-      guard uses[logits].isEmpty, let name = outputNames[logits]?.first else { continue }
-      if head.weight.outputSize == 2, heads.nsp == nil {
+  /// A linear layer to logits of classes: next-sentence prediction, or classes of the model's own.
+  private mutating func classes(
+    _ use: Use, on transform: Linear, _ activation: Activation, heads: inout Heads,
+    outputs: inout BERTGraph.OutputNames
+  ) throws(ONNXError) {
+    let (head, logits) = try linear(use, inputSize: hiddenSize, outputSize: nil)
+    guard uses[logits].isEmpty, let name = outputNames[logits]?.first else { return }
+    if head.weight.outputSize == 2, heads.nsp == nil, activation == .tanh {
+      let (isNext, reason) = isNextSentence(name, withMaskedLM: heads.mlm != nil)
+      if isNext {
         heads.nsp = head
         outputs.seqRelationshipLogits = name
-      } else if heads.classifier == nil {
-        heads.classifier = head
-        outputs.classLogits = name
+        note("next sentence", "two classes on the pooler; \(reason)")
+        return
       }
+      note("classes", "2 classes on the pooler; not next sentence: \(reason)")
+    } else if heads.classifier == nil {
+      note("classes", "\(head.weight.outputSize) classes, linear layer, \(activation.rawValue)")
     }
+    guard heads.classifier == nil else { return }
+    heads.classifier = BERTGraph.SequenceHead(
+      transform: transform, activation: activation, output: head)
+    outputs.classLogits = name
+  }
+
+  /// Two classes on the pooler mean next sentence or anything else; the graph itself can't tell.
+  private func isNextSentence(_ name: String, withMaskedLM: Bool) -> (Bool, reason: String) {
+    if let architecture {
+      let next = architecture.hasSuffix("ForNextSentencePrediction")
+        || architecture.hasSuffix("ForPreTraining")
+      return (next, "config.json says \(architecture)")
+    }
+    if name.utf8.starts(with: "seq_relationship".utf8) { return (true, "by the output's name") }
+    if withMaskedLM { return (true, "a masked LM stands beside it") }
+    return (false, "the output's name is \"\(name)\"")
+  }
+
+  /// Whether two outputs of the graph are the columns of `value` [B, S, 2].
+  private func answer(_ value: ValueID, outputs: inout BERTGraph.OutputNames) -> Bool {
+    guard let probe = probes.first else { return false }
+    let count = probe.batch * probe.sequence
+    var shape = probe.values[value]?.shape ?? []
+    if Probe.count(shape) != 2 * count { shape = [probe.batch, probe.sequence, 2] }
+    let given = [value: Probe.Value(.float32, shape, (0..<(2 * count)).map { Double($0) })]
+    for output in graph.outputs {
+      guard case .known(let result, _) = probe.evaluate(output.value, given: given),
+        let y = result.elements, y.count == count
+      else { continue }
+      if y.indices.allSatisfy({ y[$0] == Double(2 * $0) }) { outputs.startLogits = output.name }
+      if y.indices.allSatisfy({ y[$0] == Double(2 * $0 + 1) }) { outputs.endLogits = output.name }
+    }
+    return outputs.startLogits != nil && outputs.endLogits != nil
   }
 
   /// Whether `value` is row 0 of every sequence of `x`.
@@ -151,8 +221,7 @@ extension Recognizer {
     probes.allSatisfy { probe in
       let total = probe.batch * probe.sequence * hiddenSize
       guard total <= Probe.maximumElements else { return false }
-      let shape = [probe.batch, probe.sequence, hiddenSize]
-      let given = [x: Probe.Value(.float32, shape, (0..<total).map { Double($0) })]
+      let given = [x: state(x, probe, (0..<total).map { Double($0) })]
       guard case .known(let result, _) = probe.evaluate(value, given: given),
         let y = result.elements, y.count == probe.batch * hiddenSize
       else { return false }
@@ -160,5 +229,12 @@ extension Recognizer {
         y[$0] == Double($0 / hiddenSize * probe.sequence * hiddenSize + $0 % hiddenSize)
       }
     }
+  }
+
+  /// States [B, S, D] in the shape that the graph has them in.
+  func state(_ x: ValueID, _ probe: Probe, _ numbers: [Double]) -> Probe.Value {
+    var shape = probe.values[x]?.shape ?? []
+    if Probe.count(shape) != numbers.count { shape = [probe.batch, probe.sequence, hiddenSize] }
+    return Probe.Value(.float32, shape, numbers)
   }
 }

@@ -73,15 +73,62 @@ extension Recognizer {
         return try affine(n, epsilon: epsilon)
       }
     }
+    if let found = try factoredNorm(value, means: means) { return found }
     let first = uses[value].first { startsNorm($0) }
     throw misfit(
       first?.node, "this begins like a layer normalisation but does not compute one",
       expected: "(x - mean) / sqrt(variance + epsilon)")
   }
 
-  /// epsilon where `quotient` is (x - mean) / sqrt(variance + epsilon) of `x`; nil where it is not.
-  private func epsilon(of quotient: ValueID, from x: ValueID) -> Double? {
-    // Values of about 1e-6: their variance does not drown an epsilon of 1e-12. Mean 0.
+  /// As TensorFlow writes it: x s + (beta - mean s) with s = gamma / sqrt(variance + epsilon).
+  private mutating func factoredNorm(
+    _ value: ValueID, means: [ValueID]
+  ) throws(ONNXError) -> (norm: LayerNorm, output: ValueID)? {
+    for use in uses[value] where graph.nodes[use.node].operation == "Mul" {
+      guard let scale = otherOperand(use), graph.constant(scale) == nil, let scaled = output(use.node),
+        let add = uses[scaled].first, uses[scaled].count == 1,
+        graph.nodes[add.node].operation == "Add", let shift = otherOperand(add),
+        let result = output(add.node), let difference = producer(shift),
+        graph.nodes[difference].operation == "Sub", let beta = root(difference, 0),
+        graph.constant(beta) != nil, let moved = root(difference, 1),
+        let product = producer(moved), graph.nodes[product].operation == "Mul",
+        let left = root(product, 0), let right = root(product, 1),
+        (left == scale && means.contains(right)) || (right == scale && means.contains(left))
+      else { continue }
+      var factor = scale
+      var gamma: Tensor?
+      if let node = producer(scale), graph.nodes[node].operation == "Mul",
+        let a = root(node, 0), let b = root(node, 1)
+      {
+        if graph.constant(a) != nil {
+          (gamma, factor) = (try vector(a, "scale", node: node), b)
+        } else if graph.constant(b) != nil {
+          (gamma, factor) = (try vector(b, "scale", node: node), a)
+        }
+      }
+      guard let epsilon = epsilon(ofFactor: factor, from: value) else { continue }
+      note("layer norm", "ReduceMean, Mul, Sqrt, Reciprocal, Mul, Sub, Add")
+      let norm = LayerNorm(
+        gamma: gamma, beta: try vector(beta, "bias", node: difference), epsilon: epsilon)
+      return (norm, result)
+    }
+    return nil
+  }
+
+  /// epsilon where `factor` is 1 / sqrt(variance + epsilon) of `x`; nil where it is not.
+  private func epsilon(ofFactor factor: ValueID, from x: ValueID) -> Double? {
+    let (sample, variance) = sample()
+    let given = [x: Probe.Value(.float32, [1, 1, sample.count], sample)]
+    guard case .known(let result, _) = probes[0].evaluate(factor, given: given),
+      let y = result.scalar, y > 0
+    else { return nil }
+    let epsilon = 1 / (y * y) - variance
+    guard epsilon > -1e-18, epsilon < 1 else { return nil }
+    return decimal(Swift.max(epsilon, 0))
+  }
+
+  /// Values of about 1e-6, so that their variance does not drown an epsilon of 1e-12, of mean 0.
+  private func sample() -> (elements: [Double], variance: Double) {
     let n = Swift.max(hiddenSize, 2)
     var sample: [Double] = []
     for i in 0..<n {
@@ -92,7 +139,13 @@ extension Recognizer {
     for i in sample.indices { sample[i] -= mean }
     var variance = 0.0
     for element in sample { variance += element * element / Double(n) }
+    return (sample, variance)
+  }
 
+  /// epsilon where `quotient` is (x - mean) / sqrt(variance + epsilon) of `x`; nil where it is not.
+  private func epsilon(of quotient: ValueID, from x: ValueID) -> Double? {
+    let (sample, variance) = sample()
+    let n = sample.count
     let given = [x: Probe.Value(.float32, [1, 1, n], sample)]
     guard case .known(let result, _) = probes[0].evaluate(quotient, given: given),
       let y = result.elements, y.count == n, y[0] != 0

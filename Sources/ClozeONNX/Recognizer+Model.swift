@@ -49,18 +49,14 @@ extension Recognizer {
 
     let found = try self.heads(x, word: embeddings.word, outputs: &outputs)
     place = "outputs"
-    let known = Set(
-      [
-        outputs.lastHiddenState, outputs.poolerOutput, outputs.predictionLogits,
-        outputs.seqRelationshipLogits, outputs.classLogits, outputs.tokenLogits,
-      ].compactMap { $0 } + outputs.hiddenStates.values)
+    let known = Set(outputs.all)
     let knownRoots = Set(graph.outputs.filter { known.contains($0.name) }.map { roots[$0.value] })
     outputs.unrecognized = graph.outputs.filter { !knownRoots.contains(roots[$0.value]) }
       .map { $0.name }
     guard !known.isEmpty else {
       throw misfit(
         usersOf: x,
-        "the last hidden state, a pooler, or a masked-LM or next-sentence head as an output")
+        "the last hidden state or a head of it (\(Recognizer.headList)) as an output")
     }
 
     let configuration = BERTGraph.Configuration(
@@ -72,7 +68,7 @@ extension Recognizer {
     return BERTGraph(
       configuration: configuration, embeddings: embeddings, layers: layers, pooler: found.pooler,
       mlm: found.mlm, nsp: found.nsp, classifier: found.classifier,
-      tokenClassifier: found.tokenClassifier, inputs: inputRoles.names, outputs: outputs,
+      tokenClassifier: found.tokenClassifier, answer: found.answer, sentence: found.sentence, inputs: inputRoles.names, outputs: outputs,
       summary: summary(outputs))
   }
 

@@ -7,8 +7,15 @@
 ///
 /// - Throws: `.unsupported` with the first node that did not fit, its place, and what was expected
 ///   there; `.shape` where weights contradict each other.
-public func recognizeBERT(in file: ONNXFile) throws(ONNXError) -> BERTGraph {
+///
+/// - Parameter architecture: of `config.json`, "BertForSequenceClassification". It tells a head for
+///   two classes from next-sentence prediction, which look the same; without it the output's name
+///   does.
+public func recognizeBERT(
+  in file: ONNXFile, architecture: String? = nil
+) throws(ONNXError) -> BERTGraph {
   var recognizer = try Recognizer(Lowering.lower(file.graph))
+  recognizer.architecture = architecture
   return try recognizer.recognize()
 }
 
@@ -25,8 +32,8 @@ struct Recognizer {
   /// One run on one long sequence, for masks that cut off what is far away.
   var longProbe: Probe?
   var inputRoles: InputRoles
-  /// The value that a value is only another name for: through Identity, Dropout, and Cast from one
-  /// float type to another.
+  /// The value that a value is only another name for: through Identity, Dropout, Cast from one float
+  /// type to another, and Reshape that keeps rows as they are.
   var roots: [ValueID] = []
   /// Who uses a value under any of its names; only nodes that an output needs, without aliases and
   /// without Shape and Size, which look at no element.
@@ -34,6 +41,7 @@ struct Recognizer {
   /// Names of the graph's outputs by root.
   var outputNames: [ValueID: [String]] = [:]
 
+  var architecture: String?
   var hiddenSize = 0
   /// "layer 3, feed-forward"
   var place = "inputs"
@@ -67,6 +75,16 @@ struct Recognizer {
         guard probes[0].values[input]?.type.isFloat == true,
           probes[0].values[output]?.type.isFloat == true
         else { continue }
+      case "Reshape", "Flatten":
+        // Rows of the same width one after the other, whatever the dimensions before it: exporters
+        // flatten sequences for a product and put them apart again.
+        let same = probes.allSatisfy { probe in
+          guard let from = probe.values[input], let to = probe.values[output],
+            from.type.isFloat, from.elements == nil, from.shape.count >= 2, to.shape.count >= 2
+          else { return false }
+          return from.shape.last == to.shape.last && from.count == to.count
+        }
+        guard same else { continue }
       default: continue
       }
       roots[output] = roots[input]

@@ -52,7 +52,7 @@ struct RecognizerTests {
         if expected["pooler"] != nil { try compare(pooled, "pooler", from: b) }
         if let nsp = graph.nsp { try compare(encoder.linear(nsp, pooled), "nsp", from: b) }
         if let head = graph.classifier {
-          try compare(encoder.linear(head, pooled), "logits", from: b)
+          try compare(encoder.linear(head.output, pooled), "logits", from: b)
         }
       }
       if let logits = try encoder.maskedLogits(last) {

@@ -477,7 +477,8 @@ def main():
         model.cls.predictions.decoder.weight = torch.nn.Parameter(torch.randn(53, 20) * 0.2)
     save("masked-lm-separate", export(model, ["logits"], opset=18), model, ["logits"])
     model = build(BertForNextSentencePrediction, SMALL, seed=6)
-    save("next-sentence-opset12", export(model, ["logits"], opset=12), model, ["logits"])
+    save("next-sentence-opset12", export(model, ["logits"], opset=12, names=["seq_relationship_logits"]), model,
+         ["logits"])
     model = build(BertForSequenceClassification, SMALL, seed=7, num_labels=5)
     save("classifier", export(model, ["logits"], opset=15), model, ["logits"])
     model = build(BertForTokenClassification, SMALL, seed=8, num_labels=4)
