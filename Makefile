@@ -154,7 +154,17 @@ fuzz:
 	@tools/require-packages $(BUILD_PACKAGES)
 	tools/fuzz $(SECONDS)
 
-bench: all
+# The project's own benchmark program; not part of what is installed.
+BENCHMARK := .build/release/cloze-benchmark
+
+$(BENCHMARK): $(SWIFT_SOURCES) | $(COMMAND)
+	$(SWIFT_BUILD) --product cloze-benchmark $(LINK)
+	@touch $@
+
+bench: all $(BENCHMARK)
+	$(BENCHMARK) products benchmarks/products.tsv
+	$(BENCHMARK) operators benchmarks/operators.tsv
+	$(BENCHMARK) tokenizer $(MODEL) README.md
 	$(COMMAND) bench --precision int8
 	$(COMMAND) bench --precision float32
 

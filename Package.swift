@@ -9,6 +9,7 @@ let package = Package(
     .library(name: "Cloze", targets: ["Cloze"]),
     .library(name: "cloze", type: .dynamic, targets: ["ClozeABI"]),
     .executable(name: "cloze-command", targets: ["ClozeCommand"]),
+    .executable(name: "cloze-benchmark", targets: ["ClozeBenchmark"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -36,6 +37,16 @@ let package = Package(
       name: "ClozeCommand",
       dependencies: [
         "Cloze", "ClozeTokenizer", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+
+    // What a CPU can do at most, to compare the kernels with.
+    .target(name: "CClozeBenchmark"),
+    .executableTarget(
+      name: "ClozeBenchmark",
+      dependencies: [
+        "CClozeBenchmark", "CClozeKernels", "ClozeTokenizer",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
 

@@ -15,18 +15,20 @@ import Testing
       }
     }
     #expect(
-      Workload.all(longest: 512).map(\.name) == ["single16", "single128", "batch8x128", "ragged"])
+      Workload.all(longest: 512).map(\.name) == [
+        "single16", "single128", "batch8x128", "single512", "ragged",
+      ])
     #expect(
       Workload.all(longest: 100).map(\.name) == ["single16", "single100", "batch8x100", "ragged"])
   }
 
-  @Test func raggedHasShortAndLongTexts() {
-    let lengths = Workload.all(longest: 512)[3].lengths
-    #expect(lengths.count == 64)
-    #expect((lengths.min() ?? 0) < 6)
-    #expect((lengths.max() ?? 0) > 110)
-    // Half of the lengths lie below the geometric mean of 4 and 128.
-    #expect((28...36).contains(lengths.count { $0 < 23 }))
+  @Test func raggedHasShortAndLongTexts() throws {
+    let lengths = try #require(Workload.all(longest: 512).last).lengths
+    #expect(lengths.count == 256)
+    #expect((lengths.min() ?? 0) < 8)
+    #expect((lengths.max() ?? 0) > 80)
+    // Half of them lie below the distribution's middle, exp(2.9) + 2.
+    #expect((112...144).contains(lengths.count { $0 < 20 }))
   }
 
   @Test(

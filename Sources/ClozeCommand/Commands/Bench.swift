@@ -1,5 +1,6 @@
 import ArgumentParser
 import Cloze
+import Glibc
 
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -139,6 +140,19 @@ struct Bench: ParsableCommand {
   }
 }
 
+/// Numbers that are the same in every run; Steele, Lea, Flood 2014.
+struct SplitMix64: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+}
+
 /// A batch of one shape to measure with.
 struct Workload {
   let name: String
@@ -150,36 +164,28 @@ struct Workload {
   /// Where each text begins, and the number of tokens.
   var offsets: [Int] { lengths.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1) } }
 
-  /// A short and a long text alone, long texts together, and texts of all lengths together; none
+  /// Texts of three lengths alone, long texts together, and texts of all lengths together; none
   /// longer than `longest`.
   static func all(longest: Int) -> [Workload] {
     let (short, long) = (min(16, longest), min(128, longest))
-    return [
+    var all = [
       Workload(name: "single\(short)", lengths: [short]),
       Workload(name: "single\(long)", lengths: [long]),
       Workload(name: "batch8x\(long)", lengths: [Int](repeating: long, count: 8)),
-      Workload(name: "ragged", lengths: ragged(long)),
     ]
+    if longest >= 512 { all.append(Workload(name: "single512", lengths: [512])) }
+    all.append(Workload(name: "ragged", lengths: ragged(long)))
+    return all
   }
 
-  /// 64 lengths from 4 tokens on, each octave as frequent as the next: much text is short.
+  /// 256 lengths in no order, half of them below 20 tokens and a few in a hundred above 60, as
+  /// sentences have them: their logarithms are normally distributed with mean 2.9, deviation 0.6.
   private static func ragged(_ longest: Int) -> [Int] {
-    // Stepping by the golden ratio spreads the values evenly, and mixes short with long ones.
-    (0..<64).map { index in
-      var share = Double(index) * 0.618_033_988_749_895
-      share -= share.rounded(.down)
-      var length = 4.0
-      // 4 * 32^share, as a product of halvings of the exponent.
-      var factor = 32.0
-      for _ in 0..<24 {
-        factor = factor.squareRoot()
-        share *= 2
-        if share >= 1 {
-          length *= factor
-          share -= 1
-        }
-      }
-      return max(1, min(Int(length), longest))
+    var random = SplitMix64(state: 1)
+    return (0..<256).map { _ in
+      // The sum of twelve uniform numbers is nearly normal.
+      let normal = (0..<12).reduce(-6.0) { sum, _ in sum + Double.random(in: 0..<1, using: &random) }
+      return max(1, min(2 + Int(exp(2.9 + 0.6 * normal)), longest))
     }
   }
 

@@ -1,0 +1,92 @@
+#include "cloze_benchmark.h"
+
+#include <stddef.h>
+
+/* Twelve sums, as many as hide the latency of every step below; the compiler must neither keep a step out of the loop nor
+ * combine two: the sums pass through an empty asm. */
+#define SUMS 12
+#define KEEP(v) __asm__ volatile("" : "+x"(v))
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define LOOP(name, isa, vector, zero, step)                     \
+  __attribute__((target(isa))) static void name(int64_t passes) { \
+    vector sum[SUMS], x = zero, y = zero;                       \
+    for (int i = 0; i < SUMS; i++) sum[i] = zero;               \
+    KEEP(x);                                                    \
+    KEEP(y);                                                    \
+    for (int64_t pass = 0; pass < passes; pass++)               \
+      _Pragma("clang loop unroll(full)") for (int i = 0; i < SUMS; i++) { \
+        sum[i] = step;                                          \
+        KEEP(sum[i]);                                           \
+      }                                                         \
+  }
+
+LOOP(dpbusd_512, "avx512f,avx512vnni", __m512i, _mm512_setzero_si512(), _mm512_dpbusd_epi32(sum[i], x, y))
+LOOP(dpbusd_256, "avx2,avxvnni", __m256i, _mm256_setzero_si256(), _mm256_dpbusd_avx_epi32(sum[i], x, y))
+LOOP(fma_512, "avx512f", __m512, _mm512_setzero_ps(), _mm512_fmadd_ps(x, y, sum[i]))
+LOOP(fma_256, "avx2,fma", __m256, _mm256_setzero_ps(), _mm256_fmadd_ps(x, y, sum[i]))
+
+/* Three instructions; the product of each sum is one of its own, so that none is computed once for all. */
+__attribute__((target("avx2"))) static void maddubs(int64_t passes) {
+  __m256i sum[SUMS], x = _mm256_setzero_si256(), y = x, ones = _mm256_set1_epi16(1);
+  for (int i = 0; i < SUMS; i++) sum[i] = x;
+  KEEP(y);
+  KEEP(ones);
+  for (int64_t pass = 0; pass < passes; pass++)
+#pragma clang loop unroll(full)
+    for (int i = 0; i < SUMS; i++) {
+      KEEP(x);
+      sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(_mm256_maddubs_epi16(x, y), ones));
+      KEEP(sum[i]);
+    }
+}
+
+static const cloze_limit limits[] = {
+    {"avx512vnni", "vpdpbusd zmm", 0, SUMS * 128, dpbusd_512},
+    {"avx512vnni", "vfmadd zmm", 1, SUMS * 32, fma_512},
+    {"avxvnni", "vpdpbusd ymm", 0, SUMS * 64, dpbusd_256},
+    {"avxvnni", "vfmadd ymm", 1, SUMS * 16, fma_256},
+    {"avx2", "vpmaddubsw, vpmaddwd, vpaddd ymm", 0, SUMS * 64, maddubs},
+    {"avx2", "vfmadd ymm", 1, SUMS * 16, fma_256},
+};
+
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+
+#undef KEEP
+#define KEEP(v) __asm__ volatile("" : "+w"(v))
+
+#define LOOP(name, isa, vector, zero, operand, zeros, step)     \
+  __attribute__((target(isa))) static void name(int64_t passes) { \
+    vector sum[SUMS];                                           \
+    operand x = zeros, y = zeros;                               \
+    for (int i = 0; i < SUMS; i++) sum[i] = zero;               \
+    KEEP(x);                                                    \
+    KEEP(y);                                                    \
+    for (int64_t pass = 0; pass < passes; pass++)               \
+      _Pragma("clang loop unroll(full)") for (int i = 0; i < SUMS; i++) { \
+        sum[i] = step;                                          \
+        KEEP(sum[i]);                                           \
+      }                                                         \
+  }
+
+LOOP(udot, "dotprod", uint32x4_t, vdupq_n_u32(0), uint8x16_t, vdupq_n_u8(0), vdotq_u32(sum[i], x, y))
+LOOP(ummla, "i8mm", uint32x4_t, vdupq_n_u32(0), uint8x16_t, vdupq_n_u8(0), vmmlaq_u32(sum[i], x, y))
+LOOP(fmla, "neon", float32x4_t, vdupq_n_f32(0), float32x4_t, vdupq_n_f32(0), vfmaq_f32(sum[i], x, y))
+
+static const cloze_limit limits[] = {
+    {"neoni8mm", "ummla", 0, SUMS * 64, ummla},
+    {"neoni8mm", "fmla", 1, SUMS * 8, fmla},
+    {"neondot", "udot", 0, SUMS * 32, udot},
+    {"neondot", "fmla", 1, SUMS * 8, fmla},
+};
+#else
+static const cloze_limit limits[] = {{"", "", 0, 0, NULL}};
+#endif
+
+const cloze_limit *cloze_limits(int32_t *count) {
+  *count = (int32_t)(sizeof limits / sizeof *limits);
+  return limits;
+}

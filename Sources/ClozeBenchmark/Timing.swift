@@ -1,0 +1,90 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// Seconds that this thread has run on a processor.
+func processorSeconds() -> Double {
+  var time = timespec()
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+  return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+}
+
+/// The least time of a call, in seconds, out of `rounds` rounds of at least `seconds / rounds`.
+func leastTime(seconds: Double, rounds: Int = 7, _ body: () -> Void) -> Double {
+  var best = Double.infinity
+  for _ in 0..<rounds {
+    let start = processorSeconds()
+    var calls = 0.0
+    var spent = 0.0
+    repeat {
+      body()
+      calls += 1
+      spent = processorSeconds() - start
+    } while spent < seconds / Double(rounds)
+    best = min(best, spent / calls)
+  }
+  return best
+}
+
+/// Numbers that are the same in every run; SplitMix64 (Steele, Lea, Flood 2014).
+struct Numbers {
+  private var state: UInt64
+
+  init(seed: UInt64) { state = seed }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+
+  /// Normally distributed, nearly: the sum of twelve uniform numbers.
+  mutating func normal() -> Float {
+    var sum: Float = -6
+    for _ in 0..<12 { sum += Float(next() >> 40) * 0x1p-24 }
+    return sum
+  }
+
+  mutating func normal(_ count: Int) -> [Float] { (0..<count).map { _ in normal() } }
+}
+
+/// `value` with `digits` decimals, right-aligned in `width` columns.
+func column(_ value: Double, _ digits: Int, _ width: Int) -> String {
+  var scale = 1.0
+  for _ in 0..<digits { scale *= 10 }
+  let rounded = (value * scale).rounded()
+  var text = String(Int(rounded))
+  if digits > 0 {
+    while text.count <= digits { text = "0" + text }
+    text.insert(".", at: text.index(text.endIndex, offsetBy: -digits))
+  }
+  return String(repeating: " ", count: max(width - text.count, 0)) + text
+}
+
+func column(_ text: String, _ width: Int) -> String {
+  text + String(repeating: " ", count: max(width - text.count, 0))
+}
+
+/// The fields of each line of a table that are not a comment.
+func rows(ofTable path: String, fields: Int) throws -> [[String]] {
+  guard let file = fopen(path, "r") else { throw BenchmarkFailure(description: "\(path) can't be opened") }
+  defer { fclose(file) }
+  var rows: [[String]] = []
+  var line: UnsafeMutablePointer<CChar>?
+  var capacity = 0
+  defer { free(line) }
+  while getline(&line, &capacity, file) > 0, let text = line.map({ String(cString: $0) }) {
+    let row = text.filter { !$0.isNewline }
+    if row.isEmpty || row.hasPrefix("#") { continue }
+    let values = row.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+    guard values.count == fields else {
+      throw BenchmarkFailure(description: "\(path): \(fields) fields expected: \(row)")
+    }
+    rows.append(values)
+  }
+  return rows
+}
