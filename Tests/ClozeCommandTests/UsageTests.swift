@@ -44,6 +44,9 @@ import Testing
     ["next-sentence", "--input", "pairs.csv", "--text", "1"],
     ["next-sentence", "--format", "lines"],
     ["inspect", "a.onnx", "--model", "b.onnx"],
+    ["convert"],
+    ["convert", "a.onnx", "b.cloze", "--model", "c.onnx"],
+    ["convert", "--precision", "int4", "b.cloze"],
     ["tokenize", "--max-tokens", "0", "a"],
     ["bench", "--seconds", "0"],
   ])
@@ -65,7 +68,7 @@ import Testing
 
   @Test(arguments: [
     [], ["embed"], ["encode"], ["fill-mask"], ["next-sentence"], ["tokenize"], ["inspect"],
-    ["bench"],
+    ["convert"], ["bench"],
   ])
   func helps(_ command: [String]) throws {
     let run = try CommandRun(command + ["--help"])

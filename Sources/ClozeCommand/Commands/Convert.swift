@@ -4,6 +4,7 @@ import Cloze
 struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write a model in its prepared form, which loads at once.",
+    usage: "cloze convert [<options>] [<in>] <out>",
     discussion: """
       A .cloze file holds the weights as they are used, the tokenizer and all settings. It is mapped \
       into memory, shared between the programs that use it, and checked for damage. With one path \
