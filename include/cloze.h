@@ -171,8 +171,9 @@ typedef struct cloze_load_options {
   cloze_precision precision;
   int32_t threads;                                    /* that loading may use, 1 to 256; 0: as many CPUs as affinity mask
                                                          and cgroup quota allow */
-  const char *CLOZE_NULLABLE isa;                     /* force "scalar", "avx2", "avx512vnni"; NULL: the environment's
-                                                         CLOZE_ISA, else the best of this CPU */
+  const char *CLOZE_NULLABLE isa;                     /* force "scalar", "avx2", "avxvnni", "avx512vnni",
+                                                         "neondot", "neoni8mm"; NULL: the environment's CLOZE_ISA,
+                                                         else the best of this CPU */
   const cloze_tokenizer *CLOZE_NULLABLE tokenizer;    /* use this one, not the files beside the model */
 } cloze_load_options;
 

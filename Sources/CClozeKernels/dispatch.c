@@ -4,6 +4,8 @@
 static int cloze_supported__scalar(void) { return 1; }
 
 #if defined(__x86_64__)
+#include <cpuid.h>
+
 static int cloze_supported__avx2(void) {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
 }
@@ -12,6 +14,20 @@ static int cloze_supported__avx512vnni(void) {
   return cloze_supported__avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512vnni");
+}
+
+static int cloze_supported__avxvnni(void) {
+  unsigned eax, ebx, ecx, edx;
+  return cloze_supported__avx2() && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && eax >= 1 &&
+         __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax & 1 << 4);
+}
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+
+static int cloze_supported__neondot(void) { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
+
+static int cloze_supported__neoni8mm(void) {
+  return cloze_supported__neondot() && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0;
 }
 #endif
 

@@ -12,8 +12,14 @@ public enum ISA: String, Sendable, CaseIterable {
   case scalar
   /// x86-64 with AVX2, FMA and F16C.
   case avx2
+  /// The same with AVX-VNNI.
+  case avxvnni
   /// x86-64 with AVX-512 F, BW, VL, DQ and VNNI.
   case avx512vnni
+  /// Arm, 64 bits, with dot products of bytes.
+  case neondot
+  /// The same with matrix products of bytes.
+  case neoni8mm
 }
 
 /// What a model can give beside contextual embeddings.

@@ -114,7 +114,10 @@ private func name(_ isa: ISA) -> UnsafePointer<CChar> {
     switch isa {
     case .scalar: "scalar"
     case .avx2: "avx2"
+    case .avxvnni: "avxvnni"
     case .avx512vnni: "avx512vnni"
+    case .neondot: "neondot"
+    case .neoni8mm: "neoni8mm"
     }
   return UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
 }

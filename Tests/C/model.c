@@ -1,6 +1,10 @@
 /* Section 3 of cloze.h: loading, describing and inspecting models. */
 #include "check.h"
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
+
 static char *read_model(size_t *size) {
   char path[4096];
   snprintf(path, sizeof path, "%s/model.onnx", model_path());
@@ -161,7 +165,7 @@ static void wrong_options(void) {
 }
 
 static void forced_isa_is_used_or_refused(void) {
-  static const char *const names[] = {"scalar", "avx2", "avx512vnni"};
+  static const char *const names[] = {"scalar", "avx2", "avx512vnni", "avxvnni", "neondot", "neoni8mm"};
   for (size_t i = 0; i < COUNT(names); i++) {
     cloze_load_options options = {.struct_size = sizeof options, .isa = names[i]};
     cloze_model *model = NULL;
@@ -171,6 +175,10 @@ static void forced_isa_is_used_or_refused(void) {
     if (i == 1) present = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     if (i == 2)
       present = __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw");
+    if (i == 3) present = __builtin_cpu_supports("avxvnni");
+#elif defined(__aarch64__) && defined(__linux__)
+    if (i == 4) present = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+    if (i == 5) present = (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0;
 #endif
     CHECK(status == (present ? CLOZE_OK : CLOZE_UNSUPPORTED_ISA));
     if (present) {

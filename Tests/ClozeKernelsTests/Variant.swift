@@ -24,11 +24,13 @@ struct Variant: @unchecked Sendable, CustomTestStringConvertible {
     return (0..<count).map { Variant(kernels: all[$0].pointee) }
   }()
 
-  /// AVX-512 VNNI in portable C; nil where SIMDe was missing when the tests were built.
-  static let emulated = emulated_avx512vnni().map { Variant(kernels: $0.pointee) }
+  /// AVX-512 VNNI in portable C, unless SIMDe was missing when the tests were built, and AVX-VNNI in AVX2.
+  static let emulated = [emulated_avx512vnni(), emulated_avxvnni()].compactMap {
+    $0.map { Variant(kernels: $0.pointee) }
+  }
 
   static let supported = compiled.filter { $0.kernels.supported() != 0 }
-  static let all = supported + (emulated.map { [$0] } ?? [])
+  static let all = supported + emulated
   static let scalar = compiled[compiled.count - 1]
 }
 

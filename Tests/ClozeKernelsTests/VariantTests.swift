@@ -7,7 +7,9 @@ import Testing
   @Test func tablesAreListedBestFirst() {
     let names = Variant.compiled.map(\.name)
     #if arch(x86_64)
-      #expect(names == ["avx512vnni", "avx2", "scalar"])
+      #expect(names == ["avx512vnni", "avxvnni", "avx2", "scalar"])
+    #elseif os(Linux) && arch(arm64)
+      #expect(names == ["neoni8mm", "neondot", "scalar"])
     #endif
     #expect(names.last == "scalar")
     #expect(Variant.scalar.kernels.supported() != 0)
@@ -18,6 +20,7 @@ import Testing
   #if os(Linux) && arch(x86_64)
     @Test(arguments: [
       ("avx2", ["avx2", "fma", "f16c"]),
+      ("avxvnni", ["avx2", "fma", "f16c", "avx_vnni"]),
       (
         "avx512vnni",
         ["avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni"]
@@ -31,11 +34,20 @@ import Testing
 
   @Test(
     .enabled(
-      if: Variant.emulated != nil || Variant.supported.contains { $0.name == "avx512vnni" },
+      if: Variant.all.contains { $0.name.hasPrefix("avx512vnni") },
       "the CPU has no AVX-512 VNNI, and libsimde-dev, which emulates it, is not installed"))
   func avx512RunsOrIsEmulated() throws {
     let variant = try #require(Variant.all.first { $0.name.hasPrefix("avx512vnni") })
     #expect(variant[.int8].mr == 12)
+  }
+
+  @Test(
+    .enabled(
+      if: Variant.all.contains { $0.name.hasPrefix("avxvnni") },
+      "the CPU has no AVX2, with which AVX-VNNI is emulated"))
+  func avxVNNIRunsOrIsEmulated() throws {
+    let variant = try #require(Variant.all.first { $0.name.hasPrefix("avxvnni") })
+    #expect(variant[.int8].mr == 6)
   }
 
   /// A table that borrowed an operator of another would be a forced variant that did not run.

@@ -2,6 +2,7 @@
 
 import platform
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from conftest import ROOT, compiler
 
 KERNELS = ROOT / "Sources" / "CClozeKernels"
 CLANG = compiler("clang")
+ARM = Path("/usr/aarch64-linux-gnu/include")
 
 pytestmark = pytest.mark.skipif(CLANG is None, reason="clang, which comes with Swift, was not found")
 x86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="the machine is not x86-64")
@@ -24,14 +26,15 @@ NEWER_SSE = re.compile(r"\t(pshufb|phadd|pabs|palignr|pmaddubsw|pmulhrsw|psign|p
                        r"|round[ps]|pextr[bdq]|pinsr[bdq]|pm(?:in|ax)(?:sb|uw|[su]d)\b|pmovsx|pmovzx|pmuld|pmulld|ptest|pcmpeqq|pcmpgtq|pcmpestr)")
 
 
-def disassemble(source, folder):
+def disassemble(source, folder, target="x86_64-linux-gnu"):
   """The instructions of each function of a source file, compiled as in a release, as lists of lines."""
   made = folder / (source.parent.name + "-" + source.stem + ".o")
   subprocess.run(
-      [CLANG, "--target=x86_64-linux-gnu", "-std=c11", "-O2", "-Wall", "-Werror", "-I", KERNELS / "include", "-c",
-       source, "-o", made],
+      [CLANG, f"--target={target}", *(["-isystem", ARM] if target.startswith("aarch64") else []), "-std=c11", "-O2",
+       "-Wall", "-Werror", "-I", KERNELS / "include", "-c", source, "-o", made],
       check=True)
-  listing = subprocess.run(["objdump", "-d", "--no-show-raw-insn", made], check=True, capture_output=True, text=True)
+  objdump = "aarch64-linux-gnu-objdump" if target.startswith("aarch64") else "objdump"
+  listing = subprocess.run([objdump, "-d", "--no-show-raw-insn", made], check=True, capture_output=True, text=True)
   functions, lines = {}, []
   for line in listing.stdout.splitlines():
     if named := re.fullmatch(r"[0-9a-f]+ <(\S+)>:", line):
@@ -46,7 +49,7 @@ def loops(lines):
   at = {int(line.split(":")[0], 16): i for i, line in enumerate(lines)}
   found = []
   for i, line in enumerate(lines):
-    jump = re.search(r"\tj\w+ +([0-9a-f]+) <", line)
+    jump = re.search(r"\t(?:j\w+ +|b(?:\.\w+)?\t|cbn?z\t\w+, )([0-9a-f]+) <", line)
     if jump and (start := at.get(int(jump[1], 16), i + 1)) <= i:
       found.append((start, i))
   return [lines[a:b + 1] for a, b in found if not any(a <= c and d <= b and (a, b) != (c, d) for c, d in found)]
@@ -63,14 +66,14 @@ def test_what_every_cpu_runs_has_no_newer_instructions(source, tmp_path):
 
 
 @x86
-@pytest.mark.parametrize("isa, registers", [("avx2", "%ymm"), ("avx512vnni", "%zmm")])
+@pytest.mark.parametrize("isa, registers", [("avx2", "%ymm"), ("avxvnni", "%ymm"), ("avx512vnni", "%zmm")])
 def test_variant_uses_its_registers_and_no_wider_ones(isa, registers, tmp_path):
   functions = {name: "\n".join(lines) for file in ["matrix.c", "rows.c"]
                for name, lines in disassemble(KERNELS / isa / file, tmp_path).items()}
   assert any(NEWER.search(line) for text in functions.values() for line in text.splitlines())
   for operator in ["multiply_int8", "attention_int8", "multiply_f32", "layernorm", "activate", "softmax"]:
     assert registers in functions[f"cloze_{operator}__{isa}"], operator
-  if isa == "avx2":
+  if registers == "%ymm":
     assert not any(re.search(r"%zmm|%k[0-7]\b|%[xy]mm(1[6-9]|[23]\d)", text) for text in functions.values())
 
 
@@ -111,6 +114,37 @@ def test_avx2_tiles_keep_their_sums_in_registers(tile, product, tmp_path):
 
 
 @x86
+@pytest.mark.parametrize(
+    "tile, product", [("int8_tile", "vpdpbusd"), ("attention_bytes", "vpdpbusd"), ("float_tile", "vfmadd")])
+def test_avxvnni_tiles_keep_their_sums_in_registers(tile, product, tmp_path):
+  """The loop for six rows: two registers of weights, then for each row one of activations and two products."""
+  lines = disassemble(KERNELS / "avxvnni" / "matrix.c", tmp_path).get(tile) or pytest.fail(f"{tile} was inlined")
+  loop = next((loop for loop in loops(lines) if sum(product in line for line in loop) == 12), None)
+  assert loop, "no loop for six rows"
+  assert not any("%rsp" in line or "%rbp" in line for line in loop), "a register is spilled"
+  assert sum("vpbroadcast" in line or "vbroadcast" in line for line in loop) == 6
+  assert sum("(" in line for line in loop) == 8
+
+
+# The products of a step of twelve rows by eight columns, and all instructions of that step.
+@pytest.mark.parametrize("isa, tile, product, products, instructions", [
+    ("neondot", "bytes_tile", "udot", 24, 30), ("neondot", "float_tile", "fmla", 24, 30),
+    ("neoni8mm", "int8_tile", "ummla", 24, 37), ("neoni8mm", "attention_bytes", "usmmla", 24, 37),
+    ("neoni8mm", "float_tile", "fmla", 24, 30)])
+def test_arm_tiles_keep_their_sums_in_registers(isa, tile, product, products, instructions, tmp_path):
+  """No loop that multiplies touches the stack, and that of a whole tile has no instruction too many."""
+  if not ARM.exists() or shutil.which("aarch64-linux-gnu-objdump") is None:
+    pytest.skip("libc6-dev-arm64-cross or binutils-aarch64-linux-gnu is not installed")
+  functions = disassemble(KERNELS / isa / "matrix.c", tmp_path, "aarch64-linux-gnu")
+  lines = functions.get(tile) or pytest.fail(f"{tile} was inlined")
+  multiply = [loop for loop in loops(lines) if any(f"\t{product}\t" in line for line in loop)]
+  assert not any("[sp" in line for loop in multiply for line in loop), "a register is spilled"
+  whole = min((loop for loop in multiply if sum(f"\t{product}\t" in line for line in loop) == products), key=len,
+              default=None) or pytest.fail("no loop for twelve rows")
+  assert len(whole) <= instructions
+
+
+@x86
 def test_forced_variant_runs_or_fails(tmp_path):
   """The program that compares variants tells one that ran from one that the CPU lacks."""
   program = tmp_path / "agree"
@@ -119,7 +153,8 @@ def test_forced_variant_runs_or_fails(tmp_path):
        *sorted(KERNELS.glob("*.c")), *sorted(KERNELS.glob("*/*.c")), "-lm"],
       check=True)
   flags = Path("/proc/cpuinfo").read_text().split()
-  for isa, flag in [("scalar", "fpu"), ("avx2", "avx2"), ("avx512vnni", "avx512_vnni"), ("unheard-of", "unheard-of")]:
+  for isa, flag in [("scalar", "fpu"), ("avx2", "avx2"), ("avxvnni", "avx_vnni"),
+                    ("avx512vnni", "avx512_vnni"), ("unheard-of", "unheard-of")]:
     forced = subprocess.run([program, isa], capture_output=True, text=True)
     assert forced.returncode == (0 if flag in flags else 2), forced.stderr
     assert (f"{isa}: rows" in forced.stdout) == (flag in flags)

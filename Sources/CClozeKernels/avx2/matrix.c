@@ -11,6 +11,7 @@
 #define NR 16
 #define SPLIT_ROWS
 #include "split_rows.h"
+#include "../tiles/float_avx2.h"
 
 /* The sum of each pair of int16. The ones that pairs are multiplied with stay in memory: twelve sums, two weights, an
  * activation and a product fill the sixteen registers, and the compiler would spill a sum for the ones. */
@@ -79,35 +80,6 @@ INLINE void int16_rows(const size_t rows, size_t steps, const char *a, const cha
   }
 }
 
-INLINE void float_rows(const size_t rows, size_t k, const float *a, const float *b, float *c) {
-  __m256 sum[MR][2];
-  for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
-  for (size_t p = 0; p < k; p++, a += rows, b += NR) {
-    __m256 w0 = _mm256_loadu_ps(b), w1 = _mm256_loadu_ps(b + 8);
-#pragma clang loop unroll(full)
-    for (size_t r = 0; r < rows; r++) {
-      __m256 x = _mm256_broadcast_ss(a + r);
-      sum[r][0] = _mm256_fmadd_ps(x, w0, sum[r][0]);
-      sum[r][1] = _mm256_fmadd_ps(x, w1, sum[r][1]);
-    }
-  }
-  for (size_t r = 0; r < rows; r++) {
-    _mm256_store_ps(c + r * NR, sum[r][0]);
-    _mm256_store_ps(c + r * NR + 8, sum[r][1]);
-  }
-}
-
-/* A loop over constants, so that each number of rows gets code of its own with its sums in registers. */
-#define EACH_ROW_COUNT(f)     \
-  switch (rows) {             \
-    case 6: f(6); break;      \
-    case 5: f(5); break;      \
-    case 4: f(4); break;      \
-    case 3: f(3); break;      \
-    case 2: f(2); break;      \
-    default: f(1);            \
-  }
-
 static __attribute__((noinline)) void split_tile(size_t rows, size_t k, const char *a, const char *b, int32_t *c) {
 #define CALL(n) split_tile_rows(n, k, a, b, c)
   EACH_ROW_COUNT(CALL)
@@ -120,14 +92,8 @@ static __attribute__((noinline)) void int16_tile(size_t rows, size_t steps, cons
 #undef CALL
 }
 
-static __attribute__((noinline)) void float_tile(size_t rows, size_t k, const float *a, const float *b, float *c) {
-#define CALL(n) float_rows(n, k, a, b, c)
-  EACH_ROW_COUNT(CALL)
-#undef CALL
-}
-
 #define ATTENTION_KR 2
-#define attention_tile(rows, steps, a, b, next, c) ((void)(next), int16_tile(rows, steps, a, b, c))
+#define attention_tile(rows, steps, start, a, b, next, c) ((void)(next), (void)(start), int16_tile(rows, steps, a, b, c))
 #define tile(rows, k, a, b, next, c) ((void)(next), split_tile(rows, k, a, b, c))
 #include "../lanes/int8.inc"
 #undef tile

@@ -12,6 +12,7 @@
 #define NR 32
 #define ROW_BIAS 128 /* weights are the unsigned side of vpdpbusd, activations the signed one */
 #include "../lanes/lanes.h"
+#include "../tiles/row_counts.h"
 
 /* c = start + a b over groups of four bytes. One of a and b is unsigned, the other signed. Unrolling the loop over p would
  * spill the sums. */
@@ -56,23 +57,6 @@ INLINE void float_rows(const size_t rows, size_t k, const float *a, const float 
   }
 }
 
-/* A loop over constants, so that each number of rows gets code of its own with its sums in registers. */
-#define EACH_ROW_COUNT(f)      \
-  switch (rows) {              \
-    case 12: f(12); break;     \
-    case 11: f(11); break;     \
-    case 10: f(10); break;     \
-    case 9: f(9); break;       \
-    case 8: f(8); break;       \
-    case 7: f(7); break;       \
-    case 6: f(6); break;       \
-    case 5: f(5); break;       \
-    case 4: f(4); break;       \
-    case 3: f(3); break;       \
-    case 2: f(2); break;       \
-    default: f(1);             \
-  }
-
 /* Activations with their starts, times weights. */
 static __attribute__((noinline)) void int8_tile(size_t rows, size_t k, const char *a, const char *b, size_t next, int32_t *c) {
 #define CALL(n) bytes_rows(n, 1, (k + 3) / 4, (const int32_t *)a, a + n * sizeof(int32_t), b, next, c)
@@ -80,8 +64,8 @@ static __attribute__((noinline)) void int8_tile(size_t rows, size_t k, const cha
 #undef CALL
 }
 
-static __attribute__((noinline)) void attention_tile(size_t rows, size_t steps, const char *a, const char *b, size_t next,
-                                                     int32_t *c) {
+static __attribute__((noinline)) void attention_bytes(size_t rows, size_t steps, const char *a, const char *b, size_t next,
+                                                      int32_t *c) {
 #define CALL(n) bytes_rows(n, 0, steps, NULL, a, b, next, c)
   EACH_ROW_COUNT(CALL)
 #undef CALL
@@ -94,6 +78,7 @@ static __attribute__((noinline)) void float_tile(size_t rows, size_t k, const fl
 }
 
 #define ATTENTION_KR 4
+#define attention_tile(rows, steps, start, a, b, next, c) ((void)(start), attention_bytes(rows, steps, a, b, next, c))
 #define tile int8_tile
 #include "../lanes/int8.inc"
 #undef tile

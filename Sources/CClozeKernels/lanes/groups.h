@@ -1,21 +1,25 @@
-/* How quantized values lie in packed matrices. Activations: groups of four bytes, one for each row in turn, that hold
- * neighbouring values of a row: four bytes, or two int16 for products of int16. Weights: panels of PANEL columns. */
+/* How quantized values lie in packed matrices. Activations: groups of ROW_GROUP bytes, four where a variant doesn't say
+ * otherwise, one for each row in turn, that hold neighbouring values of a row: bytes, or int16 for products of int16. Weights:
+ * panels of PANEL columns. */
 #ifndef CLOZE_GROUPS_H
 #define CLOZE_GROUPS_H
 
 #include "lanes.h"
 
 #define PANEL 16
+#if !defined(ROW_GROUP)
+#define ROW_GROUP 4
+#endif
 #define UP(x, to) (((x) + (to) - 1) / (to) * (to))
 
 /* Writes the first `groups` groups of converted values, `stride` groups apart. */
 INLINE void put_groups(char *to, size_t stride, const void *from, size_t groups) {
   const char *bytes = from;
-  if (groups == 4) {
+  if (groups == LANES / ROW_GROUP) {
 #pragma clang loop unroll(full)
-    for (size_t g = 0; g < 4; g++) memcpy(to + g * stride * 4, bytes + g * 4, 4);
+    for (size_t g = 0; g < LANES / ROW_GROUP; g++) memcpy(to + g * stride * ROW_GROUP, bytes + g * ROW_GROUP, ROW_GROUP);
   } else {
-    for (size_t g = 0; g < groups; g++) memcpy(to + g * stride * 4, bytes + g * 4, 4);
+    for (size_t g = 0; g < groups; g++) memcpy(to + g * stride * ROW_GROUP, bytes + g * ROW_GROUP, ROW_GROUP);
   }
 }
 
@@ -28,10 +32,10 @@ typedef struct {
  * group. */
 INLINE void put_u8(char *to, size_t stride, size_t p, size_t k, i32x16 q) {
   u8x16 b = __builtin_convertvector((u32x16)q, u8x16);
-  put_groups(to + p * stride, stride, &b, p + LANES <= k ? 4 : (k - p + 3) / 4);
+  put_groups(to + p * stride, stride, &b, p + LANES <= k ? LANES / ROW_GROUP : (k - p + ROW_GROUP - 1) / ROW_GROUP);
 }
 
-/* The same; gives back what was put, with zeros for the groups beyond k. */
+/* The same; gives back what was put, with zeros beyond the group of four weights in which k ends. */
 INLINE i32x16 put_bytes(char *to, size_t stride, size_t p, size_t k, i32x16 q) {
   put_u8(to, stride, p, k, q);
   if (p + LANES > k)
@@ -39,10 +43,12 @@ INLINE i32x16 put_bytes(char *to, size_t stride, size_t p, size_t k, i32x16 q) {
   return q;
 }
 
-INLINE void put_i16(char *to, size_t stride, size_t p, size_t k, i32x16 q) {
+/* The same for int16; gives back q. */
+INLINE i32x16 put_i16(char *to, size_t stride, size_t p, size_t k, i32x16 q) {
   i16x16 b = __builtin_convertvector(q, i16x16);
   if (p + LANES <= k) put_groups(to + p * 2 * stride, stride, &b, 8);
   else put_groups(to + p * 2 * stride, stride, &b, (k - p + 1) / 2);
+  return q;
 }
 
 INLINE f32x16 row_at(const float *x, const float *factor, size_t i, size_t n) {

@@ -9,6 +9,9 @@
  * SIMDe (Debian: libsimde-dev) was not installed when this was built. */
 const cloze_kernels *emulated_avx512vnni(void);
 
+/* The tile kernels of avxvnni, with their dot products written in AVX2; rows are the scalar ones. NULL without AVX2. */
+const cloze_kernels *emulated_avxvnni(void);
+
 /* sum[i, j] = sum_p x[i, p] w[j, p], and the same of absolute values; x [m, k], w [n, k]. */
 void reference_product(const float *x, const float *w, size_t m, size_t n, size_t k, double *sum, double *magnitude);
 

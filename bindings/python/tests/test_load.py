@@ -15,6 +15,7 @@ import cloze
 from conftest import BUILT_IN
 
 CONTENT = (BUILT_IN / "model.onnx").read_bytes()
+INSTRUCTION_SETS = ("scalar", "avx2", "avxvnni", "avx512vnni", "neondot", "neoni8mm")
 
 
 def refused(status: str, *words: str, **keywords: object):
@@ -40,7 +41,7 @@ def test_info_of_the_built_in_model(model: cloze.Model) -> None:
     assert (info.hidden_size, info.num_hidden_layers, info.num_attention_heads) == (256, 4, 4)
     assert (info.intermediate_size, info.vocab_size, info.type_vocab_size) == (1024, 16000, 2)
     assert info.max_position_embeddings == 256 and 0 < info.max_tokens <= 256
-    assert info.precision == "int8" and info.isa in ("scalar", "avx2", "avx512vnni")
+    assert info.precision == "int8" and info.isa in INSTRUCTION_SETS
     assert info.threads == 2
     assert isinstance(info.heads, frozenset) and {"mlm", "nsp"} <= info.heads <= {"pooler", "mlm", "nsp"}
     assert info.labels == ()
@@ -129,7 +130,7 @@ def test_words_that_are_not_known() -> None:
 def test_a_forced_instruction_set(model: cloze.Model) -> None:
     texts = ["The first world war began in 1914.", "台北是台灣的首都", ""]
     ran = []
-    for isa in ("scalar", "avx2", "avx512vnni"):
+    for isa in INSTRUCTION_SETS:
         try:
             forced = cloze.load(isa=isa)
         except cloze.Error as error:

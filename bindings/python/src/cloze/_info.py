@@ -31,7 +31,8 @@ class ModelInfo:
     max_tokens: int
     #: ``"int8"`` or ``"float32"``.
     precision: str
-    #: The instruction set of the kernels: ``"scalar"``, ``"avx2"``, ``"avx512vnni"``.
+    #: The instruction set of the kernels: ``"scalar"``, ``"avx2"``, ``"avxvnni"``, ``"avx512vnni"``, ``"neondot"``
+    #: or ``"neoni8mm"``.
     isa: str
     #: Threads of one run, the caller's included.
     threads: int

@@ -30,7 +30,8 @@ def load(
                the content of such a file; None: the built-in model
     precision  ``"int8"`` or ``"float32"``; None: what a ``.cloze`` file holds, else int8
     threads    1 to 256 for loading and for a run; None: as many CPUs as the process may use
-    isa        forces ``"scalar"``, ``"avx2"`` or ``"avx512vnni"``; None: the environment's CLOZE_ISA, else the best
+    isa        forces ``"scalar"``, ``"avx2"``, ``"avxvnni"``, ``"avx512vnni"``, ``"neondot"`` or ``"neoni8mm"``;
+               None: the environment's CLOZE_ISA, else the best
     tokenizer  a Tokenizer, or where one is; None: the files beside the model
 
     Raises Error: ``not_found``, ``io``, ``invalid_model`` (damaged), ``unsupported_model`` (no BERT that Cloze

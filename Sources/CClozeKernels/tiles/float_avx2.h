@@ -1,0 +1,26 @@
+/* The float32 tile of 6 x 16 for 256-bit registers; include inside the file's `#pragma clang attribute push`. */
+#include "row_counts.h"
+
+INLINE void float_rows(const size_t rows, size_t k, const float *a, const float *b, float *c) {
+  __m256 sum[MR][2];
+  for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
+  for (size_t p = 0; p < k; p++, a += rows, b += NR) {
+    __m256 w0 = _mm256_loadu_ps(b), w1 = _mm256_loadu_ps(b + 8);
+#pragma clang loop unroll(full)
+    for (size_t r = 0; r < rows; r++) {
+      __m256 x = _mm256_broadcast_ss(a + r);
+      sum[r][0] = _mm256_fmadd_ps(x, w0, sum[r][0]);
+      sum[r][1] = _mm256_fmadd_ps(x, w1, sum[r][1]);
+    }
+  }
+  for (size_t r = 0; r < rows; r++) {
+    _mm256_store_ps(c + r * NR, sum[r][0]);
+    _mm256_store_ps(c + r * NR + 8, sum[r][1]);
+  }
+}
+
+static __attribute__((noinline)) void float_tile(size_t rows, size_t k, const float *a, const float *b, float *c) {
+#define CALL(n) float_rows(n, k, a, b, c)
+  EACH_ROW_COUNT(CALL)
+#undef CALL
+}
