@@ -17,7 +17,7 @@
  *             UTF-8. Float results are float32, row-major and dense. Sizes of buffers are counted in elements.
  *
  * Shape letters: B sequences, T tokens of all of them together, S longest sequence, D hidden size, V vocabulary size,
- * P positions asked for.
+ * P positions asked for, C labels of a head.
  */
 #ifndef CLOZE_H
 #define CLOZE_H
@@ -196,6 +196,9 @@ CLOZE_API void cloze_model_free(cloze_model *CLOZE_NULLABLE model);
 #define CLOZE_HEAD_POOLER 1
 #define CLOZE_HEAD_MLM 2
 #define CLOZE_HEAD_NSP 4
+#define CLOZE_HEAD_CLASSES 8
+#define CLOZE_HEAD_TAGS 16
+#define CLOZE_HEAD_ANSWER 32
 
 /* How the vectors of a text's tokens become one. */
 typedef int32_t cloze_pooling;
@@ -222,13 +225,21 @@ typedef struct cloze_info {
   cloze_pooling pooling;     /* the default of embeddings, never DEFAULT */
   int32_t normalize;         /* the same: 1 where embeddings have length 1 by default, else 2 */
   int32_t has_tokenizer;
-  int32_t reserved;
+  int32_t embedding_size;    /* of a text's vector: D, unless the graph has dense layers after pooling */
   uint64_t weight_bytes;     /* memory that the weights take */
   const char *CLOZE_NULLABLE isa; /* never freed */
+  int32_t label_count;       /* C, of classes or tags; 0 where there are none */
+  int32_t reserved;
 } cloze_info;
 
 CLOZE_API cloze_status cloze_model_info(
     const cloze_model *CLOZE_NULLABLE model, cloze_info *CLOZE_NULLABLE info);
+
+/* The name of class or tag `index`, 0 to label_count, not included. size receives the length without the closing NUL;
+ * with capacity too small CLOZE_BUFFER_TOO_SMALL. */
+CLOZE_API cloze_status cloze_model_label(
+    const cloze_model *CLOZE_NULLABLE model, int32_t index, char *CLOZE_NULLABLE label, size_t capacity,
+    size_t *CLOZE_NULLABLE size);
 
 /* The model's tokenizer as a handle of its own, to be freed. CLOZE_NO_TOKENIZER where it has none. */
 CLOZE_API cloze_status cloze_model_tokenizer(
@@ -321,6 +332,9 @@ typedef int32_t cloze_output_kind;
 #define CLOZE_OUTPUT_POOLER 3    /* [B, D] */
 #define CLOZE_OUTPUT_MLM 4       /* [T, V] logits, or [P, V] at positions */
 #define CLOZE_OUTPUT_NSP 5       /* [B, 2] logits; class 0: the second text follows the first */
+#define CLOZE_OUTPUT_CLASSES 6   /* [B, C] logits of the model's classes */
+#define CLOZE_OUTPUT_TAGS 7      /* [T, C] logits of the model's tags */
+#define CLOZE_OUTPUT_ANSWER 8    /* [T, 2] logits of where an answer starts, column 0, and ends, column 1 */
 
 /* One output asked for. */
 typedef struct cloze_output {

@@ -18,7 +18,7 @@ extension Encoder {
     let state = own.block
     let product = shared.headOutput
     let intermediate = scratch.own[0].intermediate
-    for token in 0..<tokens { embed(chunk, token, shared, own, to: state + token &* width) }
+    embed(chunk, 0, tokens, shared, own, to: state)
     for (index, layer) in model.weights.layers.enumerated() {
       share(layer.queryKeyValue, 0, state, tokens, shared.queryKeyValue, own, thread)
       if cloze_team_barrier(team) != 0 { return }

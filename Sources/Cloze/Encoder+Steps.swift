@@ -9,7 +9,7 @@ extension Encoder {
     to target: UnsafeMutablePointer<Float>
   ) {
     let weights = model.weights
-    let width = model.info.hiddenSize
+    let width = weights.embeddingWidth(model.info.hiddenSize)
     let id = Int(chunk.ids[chunk.offsets[0] &+ token])
     let type = Int(chunk.typeIDs?[chunk.offsets[0] &+ token] ?? 0)
     guard let row = weights.word.row(id, width, matrix, own.word) else { return }
@@ -22,6 +22,21 @@ extension Encoder {
     kernels.rows.layernorm(
       target, width, nil, 0, weights.norm.gamma, weights.norm.beta, weights.norm.epsilon, 1, width,
       target, width)
+  }
+
+  /// target [count, D] = the embeddings of tokens from `first` on.
+  func embed(
+    _ chunk: Chunk, _ first: Int, _ count: Int, _ shared: Scratch.Shared, _ own: Scratch.Own,
+    to target: UnsafeMutablePointer<Float>
+  ) {
+    let width = model.info.hiddenSize
+    // Narrower ones wait where the intermediate state will be.
+    let narrow = model.weights.projection == nil ? target : own.intermediate
+    let step = model.weights.embeddingWidth(width)
+    for i in 0..<count { embed(chunk, first &+ i, shared, own, to: narrow + i &* step) }
+    if let projection = model.weights.projection {
+      apply(projection, 0, narrow, count, target, width, own)
+    }
   }
 
   /// target [count, outputs] with row stride ld = activation(source [count, inputs] W + b).

@@ -157,9 +157,7 @@ final class Encoder {
     let layers = model.weights.layers
     guard let first = layers.first else { return }
     blocks(of: tokens) { at, count, _ in
-      for token in at..<(at &+ count) {
-        embed(chunk, token, shared, own, to: shared.hidden + token &* width)
-      }
+      embed(chunk, at, count, shared, own, to: shared.hidden + at &* width)
       apply(
         first.queryKeyValue, 0, shared.hidden + at &* width, count,
         shared.queryKeyValue + at &* (3 &* width),

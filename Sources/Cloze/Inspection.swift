@@ -34,18 +34,21 @@ public struct Inspection: Sendable, CustomStringConvertible {
       self = try Self.prepared(files.model)
       return
     }
+    var settings = try files.settings()
     let result: Result<BERTGraph, ONNXError>
     do throws(ONNXError) {
-      result = .success(try recognizeBERT(in: ONNXFile(path: files.model)))
+      result = .success(
+        try recognizeBERT(in: ONNXFile(path: files.model), architecture: settings.architecture))
     } catch {
       guard error.kind == .unsupported else { throw ClozeError(error) }
       result = .failure(error)
     }
     switch result {
     case .success(let graph):
-      let hasTokenizer = try files.tokenizer() != nil
+      let hasTokenizer = try files.tokenizer(ofModel: &settings) != nil
+      let missing = settings.tokenizerObstacle.map { "not read: \($0)" } ?? "none beside the file"
       self.init(
-        ModelFacts(graph), path: files.model, lines: [("tokenizer", hasTokenizer ? "found" : "none beside the file")]
+        ModelFacts(graph), path: files.model, lines: [("tokenizer", hasTokenizer ? "found" : missing)]
       ) { $0.value("tokenizer", hasTokenizer) }
     case .failure(let error):
       self.init(

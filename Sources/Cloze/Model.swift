@@ -15,6 +15,8 @@ public final class Model: Sendable {
   /// Most rows of a block that a thread takes through the dense layers at once. The intermediate
   /// state of a block, F floats a row, is to stay in the second-level cache: 512 KB of it.
   let blockRows: Int
+  /// Why the tokenizer beside the model can't be used; nil where it can, or there is none.
+  let tokenizerObstacle: String?
   /// Why embeddings cannot be made the way the model's files ask; pooling must then be named.
   let embeddingObstacle: String?
 
@@ -32,10 +34,11 @@ public final class Model: Sendable {
       try self.init(prepared: PreparedFile(path: files.model), options: options)
       return
     }
+    var settings = try files.settings()
     var tokenizer = options.tokenizer
-    if tokenizer == nil { tokenizer = try files.tokenizer() }
-    let graph = try Self.graph { () throws(ONNXError) in try ONNXFile(path: files.model) }
-    try self.init(graph, tokenizer: tokenizer, settings: files.settings(), options: options)
+    if tokenizer == nil { tokenizer = try files.tokenizer(ofModel: &settings) }
+    let graph = try Self.graph(files, settings)
+    try self.init(graph, tokenizer: tokenizer, settings: settings, options: options)
   }
 
   /// Loads a model from the bytes of a `.onnx` or `.cloze` file, which are not needed afterwards.
@@ -47,17 +50,28 @@ public final class Model: Sendable {
         prepared: PreparedFile(PreparedBytes(copying: bytes), name: "the model"), options: options)
       return
     }
-    let graph = try Self.graph { () throws(ONNXError) in try ONNXFile(borrowing: bytes) }
+    let graph = try Self.graph { () throws(ONNXError) in
+      try recognizeBERT(in: ONNXFile(borrowing: bytes))
+    }
     try self.init(graph, tokenizer: options.tokenizer, settings: ModelSettings(), options: options)
   }
 
-  static func graph(_ file: () throws(ONNXError) -> ONNXFile) throws(ClozeError)
-    -> BERTGraph
-  {
+  /// The BERT in a model's files.
+  static func graph(
+    _ files: ModelFiles, _ settings: ModelSettings
+  ) throws(ClozeError) -> BERTGraph {
+    try graph { () throws(ONNXError) in
+      try recognizeBERT(in: ONNXFile(path: files.model), architecture: settings.architecture)
+    }
+  }
+
+  private static func graph(
+    _ body: () throws(ONNXError) -> BERTGraph
+  ) throws(ClozeError) -> BERTGraph {
     // Constants are computed from the graph: not with the rounding that the caller has set.
     let saved = cloze_float_environment_enter()
     defer { cloze_float_environment_restore(saved) }
-    do throws(ONNXError) { return try recognizeBERT(in: file()) } catch { throw ClozeError(error) }
+    do throws(ONNXError) { return try body() } catch { throw ClozeError(error) }
   }
 
   convenience init(
@@ -65,6 +79,8 @@ public final class Model: Sendable {
   ) throws(ClozeError) {
     let kernels = try Kernels.choose(options.isa)
     let precision = options.precision ?? .int8
+    var settings = settings
+    settings.follow(graph)
     let saved = cloze_float_environment_enter()
     defer { cloze_float_environment_restore(saved) }
     try self.init(
@@ -83,7 +99,10 @@ public final class Model: Sendable {
     if weights.pooler != nil { heads.insert(.pooler) }
     if weights.maskedLM != nil { heads.insert(.mlm) }
     if weights.pooler != nil, weights.nextSentence != nil { heads.insert(.nsp) }
-    info = ModelInfo(
+    if weights.heads.classes != nil { heads.insert(.classes) }
+    if weights.heads.tags != nil { heads.insert(.tags) }
+    if weights.heads.answer != nil { heads.insert(.answer) }
+    var info = ModelInfo(
       hiddenSize: configuration.hiddenSize,
       numHiddenLayers: configuration.numHiddenLayers,
       numAttentionHeads: configuration.numAttentionHeads,
@@ -98,10 +117,14 @@ public final class Model: Sendable {
       pooling: settings.pooling ?? .mean,
       normalize: settings.normalize ?? true,
       weightBytes: weights.memory.bytes)
+    info.embeddingSize = weights.heads.sentence.last?.dense.outputs ?? configuration.hiddenSize
+    info.labels = settings.labels
+    self.info = info
     let panel = Int(kernels.matrix(precision).mr)
     let rows = 512 * 1024 / (MemoryLayout<Float>.size * max(configuration.intermediateSize, 1))
     blockRows = min(max(rows, 24), 96).roundedUp(to: panel)
     embeddingObstacle = settings.obstacle
+    tokenizerObstacle = settings.tokenizerObstacle
     try settings.check(info)
   }
 
@@ -111,6 +134,9 @@ public final class Model: Sendable {
     if info.heads.contains(.pooler) { has.append("pooler") }
     if info.heads.contains(.mlm) { has.append("masked language model") }
     if info.heads.contains(.nsp) { has.append("next-sentence head") }
+    if info.heads.contains(.classes) { has.append("classes") }
+    if info.heads.contains(.tags) { has.append("tags") }
+    if info.heads.contains(.answer) { has.append("answers") }
     let list = has.isEmpty ? "no heads" : has.joined(separator: ", ")
     return ClozeError(.noHead, "the model has no \(head); it has \(list)")
   }
@@ -118,6 +144,10 @@ public final class Model: Sendable {
   /// The tokenizer, or an error that says there is none.
   package func requiredTokenizer() throws(ClozeError) -> Tokenizer {
     guard let tokenizer else {
+      if let tokenizerObstacle {
+        throw ClozeError(
+          .noTokenizer, "the model's tokenizer is not read: \(tokenizerObstacle); pass token ids")
+      }
       throw ClozeError(
         .noTokenizer,
         "the model came without a tokenizer: no tokenizer.json or vocab.txt lies beside it; "

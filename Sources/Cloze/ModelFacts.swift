@@ -56,6 +56,9 @@ struct ModelFacts {
     if graph.pooler != nil { heads.append("pooler") }
     if graph.mlm != nil { heads.append("mlm") }
     if graph.nsp != nil { heads.append("nsp") }
+    if graph.classifier != nil { heads.append("classes") }
+    if graph.tokenClassifier != nil { heads.append("tags") }
+    if graph.answer != nil { heads.append("answer") }
     isTied = if case .tied? = graph.mlm?.decoder { true } else { false }
     parameters = graph.parameters
     // A byte for each in int8, but for what stays float32; four in float32.

@@ -50,12 +50,23 @@ struct ModelFiles {
       try file.check(TokenizerSection.all)
       return try file.tokenizer()
     }
+    do throws(TokenizerError) { return try readTokenizer() } catch { throw ClozeError(error) }
+  }
+
+  /// The same for a model that is to run on token ids where its tokenizer is of a kind that is not
+  /// read, as that of RoBERTa.
+  func tokenizer(ofModel settings: inout ModelSettings) throws(ClozeError) -> Tokenizer? {
+    do throws(TokenizerError) { return try readTokenizer() } catch {
+      guard error.kind == .unsupported else { throw ClozeError(error) }
+      settings.tokenizerObstacle = error.message
+      return nil
+    }
+  }
+
+  private func readTokenizer() throws(TokenizerError) -> Tokenizer? {
     for folder in folders {
-      for name in ["tokenizer.json", "vocab.txt"] where try Self.kind(joined(folder, name)) == .file
-      {
-        do throws(TokenizerError) { return try Tokenizer(path: folder) } catch {
-          throw ClozeError(error)
-        }
+      for name in ["tokenizer.json", "vocab.txt"] where try FileKind(joined(folder, name)) == .file {
+        return try Tokenizer(path: folder)
       }
     }
     return nil

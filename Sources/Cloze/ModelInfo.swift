@@ -73,6 +73,8 @@ public struct ModelInfo: Hashable, Sendable {
   public let normalize: Bool
   /// Memory that the weights take, in bytes.
   public let weightBytes: Int
-  /// The classes or tags of a trained head; empty where there is none.
+  /// Elements of a text's vector: D, unless the graph has dense layers after pooling.
+  public internal(set) var embeddingSize: Int = 0
+  /// The classes or tags of a head; empty where there is none.
   public internal(set) var labels: [String] = []
 }

@@ -10,6 +10,12 @@ struct ModelSettings {
   var normalize: Bool?
   /// Why the files' way of making embeddings cannot be followed.
   var obstacle: String?
+  /// Why the tokenizer beside the model can't be used.
+  var tokenizerObstacle: String?
+  /// config.json: the class that the model was saved from.
+  var architecture: String?
+  /// config.json: names of classes or tags, by their numbers.
+  var labels: [String] = []
   /// Sizes in config.json, by its keys.
   var sizes: [(key: String, value: Int)] = []
 }
@@ -41,6 +47,14 @@ extension ModelFiles {
       }
       if let root = try found("\(poolingFolder)/config.json") { try settings.readPooling(root) }
       if let root = try found("config.json") {
+        settings.architecture = try root.present("architectures")?.elements().first?.string()
+        if let names = try root.present("id2label") {
+          while settings.labels.count < 4096,
+            let name = try names.present("\(settings.labels.count)")
+          {
+            settings.labels.append(try name.string())
+          }
+        }
         for key in ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"]
         {
           if let field = try root.present(key) { settings.sizes.append((key, Int(try field.id()))) }

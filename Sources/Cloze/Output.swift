@@ -6,6 +6,17 @@ package struct Output {
     case pooler
     case mlm
     case nsp
+    case classes
+    case tags
+    case answer
+
+    /// Whether there is a row for each token, and not for each sequence.
+    package var isByToken: Bool {
+      switch self {
+      case .hidden, .mlm, .tags, .answer: true
+      case .embedding, .pooler, .nsp, .classes: false
+      }
+    }
   }
 
   package var kind: Kind
@@ -68,15 +79,25 @@ package struct Output {
     case .nsp:
       guard info.heads.contains(.nsp) else { throw model.lacks("next-sentence head") }
       return try bytes(sequences, 2)
+    case .classes:
+      guard let head = model.weights.heads.classes else { throw model.lacks("head for classes") }
+      return try bytes(sequences, head.output.outputs)
+    case .tags:
+      guard let head = model.weights.heads.tags else { throw model.lacks("head for tags") }
+      return try bytes(tokens, head.outputs)
+    case .answer:
+      guard model.weights.heads.answer != nil else { throw model.lacks("head for answers") }
+      return try bytes(tokens, 2)
     }
   }
 
   /// Dimensions of an embedding.
-  func width(_ model: Model) throws(ClozeError) -> Int {
-    guard let dimensions else { return model.info.hiddenSize }
-    guard dimensions > 0, dimensions <= model.info.hiddenSize else {
-      throw ClozeError(
-        .invalidArgument, "dimensions = \(dimensions), the model has \(model.info.hiddenSize)")
+  package func width(_ model: Model) throws(ClozeError) -> Int {
+    // The graph's own dense layers belong to its own pooling.
+    let all = pooling == nil ? model.info.embeddingSize : model.info.hiddenSize
+    guard let dimensions else { return all }
+    guard dimensions > 0, dimensions <= all else {
+      throw ClozeError(.invalidArgument, "dimensions = \(dimensions), the model has \(all)")
     }
     return dimensions
   }

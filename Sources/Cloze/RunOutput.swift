@@ -35,4 +35,10 @@ public struct RunOutput: Sendable {
   public static let mlm = RunOutput(.mlm)
   /// [B, 2] logits of next-sentence prediction; class 0: the second text follows the first.
   public static let nsp = RunOutput(.nsp)
+  /// [B, C] logits of the model's classes, `ModelInfo.labels`.
+  public static let classes = RunOutput(.classes)
+  /// [T, C] logits of the model's tags, `ModelInfo.labels`.
+  public static let tags = RunOutput(.tags)
+  /// [T, 2] logits of where an answer starts, column 0, and ends, column 1.
+  public static let answer = RunOutput(.answer)
 }

@@ -76,7 +76,7 @@ final class Scratch {
     let zero = try place(rows, MemoryLayout<Int32>.size)
     let intermediate = try place(rows, inner, float)
     let block = try place(rows, width, float)
-    let word = try place(width, float)
+    let word = try place(max(width, inner), float)
     let heads = try place(attention)
     let each = at - first
 

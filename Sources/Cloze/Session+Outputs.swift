@@ -16,26 +16,35 @@ extension Session {
       try encoder.pool(shared.headInput, chunk.sequences, to: shared.headOutput)
     }
     let rows = model.kernels.rows
+    let dense = output.pooling == nil && !model.weights.heads.sentence.isEmpty
+    // Columns are independent, so only those kept are computed; a dense layer needs all.
+    let columns = dense ? width : kept
+    var room = [Float](repeating: 0, count: dense ? try bytes(chunk.sequences, width) : 0)
+    room.withUnsafeMutableBufferPointer { room in
+      let target = room.baseAddress.flatMap { dense ? $0 : nil } ?? values
+      for i in 0..<chunk.sequences {
+        let length = chunk.offsets[i + 1] - chunk.offsets[i]
+        let first = shared.hidden + (chunk.offsets[i] - chunk.offsets[0]) * width
+        let target = target + i * columns
+        switch pooling {
+        case .mean:
+          rows.column_sum(first, width, length, columns, target)
+          rows.scale(target, columns, 1 / Float(length))
+        case .meanSqrtLen:
+          rows.column_sum(first, width, length, columns, target)
+          rows.scale(target, columns, 1 / Float(length).squareRoot())
+        case .max: rows.column_max(first, width, length, columns, target)
+        case .cls: target.update(from: first, count: columns)
+        case .pooler: target.update(from: shared.headOutput + i * width, count: columns)
+        }
+      }
+    }
+    if dense { try sentence(room, chunk.sequences, kept: kept, to: values) }
+    guard output.normalize ?? info.normalize else { return }
     for i in 0..<chunk.sequences {
-      let length = chunk.offsets[i + 1] - chunk.offsets[i]
-      let first = shared.hidden + (chunk.offsets[i] - chunk.offsets[0]) * width
       let target = values + i * kept
-      // Columns are independent, so only those kept are computed.
-      switch pooling {
-      case .mean:
-        rows.column_sum(first, width, length, kept, target)
-        rows.scale(target, kept, 1 / Float(length))
-      case .meanSqrtLen:
-        rows.column_sum(first, width, length, kept, target)
-        rows.scale(target, kept, 1 / Float(length).squareRoot())
-      case .max: rows.column_max(first, width, length, kept, target)
-      case .cls: target.update(from: first, count: kept)
-      case .pooler: target.update(from: shared.headOutput + i * width, count: kept)
-      }
-      if output.normalize ?? info.normalize {
-        let norm = rows.sum_of_squares(target, kept).squareRoot()
-        if norm > 1e-12 { rows.scale(target, kept, 1 / norm) }
-      }
+      let norm = rows.sum_of_squares(target, kept).squareRoot()
+      if norm > 1e-12 { rows.scale(target, kept, 1 / norm) }
     }
   }
 

@@ -149,6 +149,13 @@ extension Session {
       try encoder.nextSentence(shared.headOutput, chunk.sequences, to: values + firstSequence * 2)
     case .mlm:
       try maskedLM(output, chunk, shared, values)
+    case .classes:
+      guard let head = model.weights.heads.classes else { return }
+      try classes(head, chunk, shared, values + firstSequence * head.output.outputs)
+    case .tags:
+      if let head = model.weights.heads.tags { try tokens(head, chunk, shared, values) }
+    case .answer:
+      if let head = model.weights.heads.answer { try tokens(head, chunk, shared, values) }
     }
   }
 

@@ -15,7 +15,11 @@ struct WeightBuilder {
   }
 
   func build(_ graph: BERTGraph) throws(ClozeError) -> Weights {
-    let width = graph.configuration.hiddenSize
+    let width = graph.embeddings.width
+    guard width <= max(graph.configuration.hiddenSize, graph.configuration.intermediateSize) else {
+      throw ClozeError(
+        .unsupportedModel, "the embeddings are wider than the layers: \(width) numbers")
+    }
     let tied = if case .tied? = graph.mlm?.decoder { true } else { false }
     let word = try wordTable(graph.embeddings.word, width: width, packed: tied)
     let tokenType: UnsafePointer<Float>
@@ -30,12 +34,13 @@ struct WeightBuilder {
     layers.reserveCapacity(graph.layers.count)
     let position = try floats(graph.embeddings.position)
     let norm = try self.norm(graph.embeddings.norm, width)
-    let probe = precision == .int8 ? try ChannelProbe(graph.configuration, kernels: kernels) : nil
+    let probe = precision == .int8 && graph.embeddings.projection == nil
+      ? try ChannelProbe(graph.configuration, kernels: kernels) : nil
     try probe?.embed(word, graph.configuration.vocabSize, position, tokenType, norm)
     for layer in graph.layers {
       layers.append(try self.layer(layer, graph: graph, probe: probe))
     }
-    return Weights(
+    var weights = Weights(
       word: word,
       position: position,
       tokenType: tokenType,
@@ -45,6 +50,9 @@ struct WeightBuilder {
       maskedLM: try maskedLM(graph, word: word),
       nextSentence: try graph.nsp.map { linear throws(ClozeError) in try dense([linear]) },
       memory: memory)
+    weights.heads = try heads(graph)
+    if let projection = graph.embeddings.projection { weights.projection = try dense([projection]) }
+    return weights
   }
 
   private func layer(_ layer: BERTGraph.Layer, graph: BERTGraph, probe: ChannelProbe?)

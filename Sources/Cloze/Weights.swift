@@ -73,6 +73,36 @@ struct Weights: @unchecked Sendable {
   /// D -> 2
   let nextSentence: Dense?
   let memory: WeightMemory
+  /// What the file has beside the pre-training heads.
+  var heads = FileHeads()
+  /// Elements of a row of the tables, where the embeddings are narrower than the layers: E -> D.
+  var projection: Dense?
+
+  /// Elements of a row of the tables, of a model of `width`.
+  func embeddingWidth(_ width: Int) -> Int { projection?.inputs ?? width }
+}
+
+/// Heads that a model file brings with it, beside those of pre-training.
+struct FileHeads: @unchecked Sendable {
+  /// A dense layer and the activation after it, 0 for none.
+  struct Layer {
+    let dense: Weights.Dense
+    let activation: Int32
+  }
+
+  /// logits = output(transform(first token))
+  struct Classes {
+    let transform: Layer?
+    let output: Weights.Dense
+  }
+
+  var classes: Classes?
+  /// D -> C on every token
+  var tags: Weights.Dense?
+  /// D -> 2 on every token
+  var answer: Weights.Dense?
+  /// After pooling, where the graph makes the vector of a sequence
+  var sentence: [Layer] = []
 }
 
 /// The blocks that weights lie in; freed together.

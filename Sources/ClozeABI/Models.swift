@@ -102,6 +102,8 @@ public func cloze_model_info(_ model: OpaquePointer?, _ info: UnsafeMutablePoint
     info.heads = source.heads.rawValue
     info.pooling = source.pooling.rawValue
     info.normalize = source.normalize ? 1 : 2
+    info.embedding_size = Int32(clamping: source.embeddingSize)
+    info.label_count = Int32(clamping: source.labels.count)
     info.has_tokenizer = model.tokenizer == nil ? 0 : 1
     info.weight_bytes = UInt64(clamping: source.weightBytes)
     info.isa = name(source.isa)
@@ -134,20 +136,42 @@ public func cloze_model_tokenizer(
 }
 
 @c @implementation
+public func cloze_model_label(
+  _ model: OpaquePointer?, _ index: Int32, _ label: UnsafeMutablePointer<CChar>?, _ capacity: Int,
+  _ size: UnsafeMutablePointer<Int>?
+) -> cloze_status {
+  call { () throws(ClozeError) in
+    let labels = try required(object(model, Model.self), "model").info.labels
+    guard index >= 0, index < labels.count else {
+      throw ClozeError(.invalidArgument, "index = \(index), the model has \(labels.count) labels")
+    }
+    try copy(labels[Int(index)], "label", label, capacity, size)
+  }
+}
+
+@c @implementation
 public func cloze_inspect(
   _ path: UnsafePointer<CChar>?, _ json: UnsafeMutablePointer<CChar>?, _ capacity: Int,
   _ size: UnsafeMutablePointer<Int>?
 ) -> cloze_status {
   call { () throws(ClozeError) in
     let text = try Inspection(path: path.map { String(cString: $0) }).json
-    let bytes = text.utf8.count
-    size?.pointee = bytes
-    if json == nil, capacity == 0 { return }
-    let target = try required(json, "json")
-    guard fits(bytes + 1, capacity) else { throw tooSmall("json", capacity, bytes + 1) }
-    for (i, byte) in text.utf8.enumerated() { target[i] = CChar(bitPattern: byte) }
-    target[bytes] = 0
+    try copy(text, "json", json, capacity, size)
   }
+}
+
+/// Text into a buffer of the caller, ended by NUL; with no buffer only its size.
+private func copy(
+  _ text: String, _ name: String, _ target: UnsafeMutablePointer<CChar>?, _ capacity: Int,
+  _ size: UnsafeMutablePointer<Int>?
+) throws(ClozeError) {
+  let bytes = text.utf8.count
+  size?.pointee = bytes
+  if target == nil, capacity == 0 { return }
+  let target = try required(target, name)
+  guard fits(bytes + 1, capacity) else { throw tooSmall(name, capacity, bytes + 1) }
+  for (i, byte) in text.utf8.enumerated() { target[i] = CChar(bitPattern: byte) }
+  target[bytes] = 0
 }
 
 @c @implementation

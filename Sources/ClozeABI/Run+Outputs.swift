@@ -45,7 +45,7 @@ extension SessionHandle {
         translated += given.count
       }
       let packed = try output.count(session.model, sequences: sequences, tokens: tokens)
-      let byToken = (output.kind == .hidden || output.kind == .mlm) && output.positions == nil
+      let byToken = output.kind.isByToken && output.positions == nil
       let needed =
         if byToken, let padded { try bytes(packed / tokens, padded) } else { packed }
       source.size = needed
@@ -62,7 +62,7 @@ extension SessionHandle {
     try run(ids, types, hasTypes: hasTypes)
     if let padded {
       for output in self.outputs
-      where output.positions == nil && (output.kind == .hidden || output.kind == .mlm) {
+      where output.positions == nil && output.kind.isByToken {
         let row = try output.count(session.model, sequences: sequences, tokens: 1)
         spread(output.values, row: row, cells: padded)
       }

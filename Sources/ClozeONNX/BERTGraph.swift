@@ -53,6 +53,12 @@ public struct BERTGraph: Sendable {
     /// the model adds none.
     public var tokenType: Tensor?
     public var norm: LayerNorm
+    /// E -> D, where the tables are narrower than the layers (ELECTRA); then the tables have E
+    /// columns.
+    public var projection: Linear?
+
+    /// Columns of the tables.
+    public var width: Int { norm.gamma?.count ?? word.shape.last ?? 0 }
   }
 
   /// x = attentionNorm(x + attentionOutput(attention(query x, key x, value x)))

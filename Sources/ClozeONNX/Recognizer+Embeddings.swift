@@ -74,9 +74,20 @@ extension Recognizer {
 
     place = "embeddings, layer norm"
     let (norm, output) = try layerNorm(sum)
-    let result = BERTGraph.Embeddings(
+    var result = BERTGraph.Embeddings(
       word: word, position: position, tokenType: tokenType, norm: norm)
-    return (result, output)
+    let after = uses[output].filter { isLinear($0) }
+    guard after.count == 1, uses[output].count == 1 else { return (result, output) }
+    // One linear layer where query, key and value are expected: to the width of the layers.
+    place = "embeddings, projection"
+    let (projection, projected) = try linear(after[0], inputSize: hiddenSize, outputSize: nil)
+    guard startsLayer(projected), projection.weight.outputSize <= 1 << 16 else {
+      return (result, output)
+    }
+    result.projection = projection
+    hiddenSize = projection.weight.outputSize
+    note("embeddings", "projected from \(projection.weight.inputSize) to \(hiddenSize)")
+    return (result, projected)
   }
 
   /// An addition of two computed values.
@@ -148,6 +159,34 @@ extension Recognizer {
     return false
   }
 
+  /// The row of the first token where positions count the tokens of a sequence that are no padding
+  /// (RoBERTa: the padding's id and one), or the only row that is looked up; nil where it is neither.
+  private func firstPosition(_ indices: ValueID) -> (row: Int, counts: Bool)? {
+    var offset: Int?
+    var counts = true
+    for probe in probes {
+      let shape = [probe.batch, probe.sequence]
+      let count = probe.batch * probe.sequence
+      // A token that stands for any: padding has one of the first ids.
+      let ids = Probe.Value(.int64, shape, Array(repeating: 7, count: count))
+      guard
+        case .known(let result, _) = probe.evaluate(
+          indices, given: [inputRoles.inputIDs.value: ids]),
+        let numbers = Probe.expand(result, to: shape), let first = numbers.first, first >= 0,
+        first < 65536, offset == nil || offset == Probe.integer(first)
+      else { return nil }
+      let rising = numbers.indices.allSatisfy {
+        numbers[$0] == first + Double($0 % probe.sequence)
+      }
+      guard rising || numbers.allSatisfy({ $0 == first }), offset == nil || counts == rising else {
+        return nil
+      }
+      counts = rising
+      offset = Probe.integer(first)
+    }
+    return offset.map { ($0, counts) }
+  }
+
   /// The terms of a sum, seen through nested additions.
   private func terms(of sum: ValueID) -> [ValueID] {
     var result: [ValueID] = []
@@ -173,7 +212,7 @@ extension Recognizer {
   ///
   /// A term out of a table alone is computed with each row of the table replaced by its own number:
   /// the result says which row is added where, whether it was sliced, gathered or folded.
-  private func classify(_ term: ValueID) throws(ONNXError) -> Term {
+  private mutating func classify(_ term: ValueID) throws(ONNXError) -> Term {
     let expected = "position embeddings of 0, 1, 2, ..., or segment embeddings of token_type_ids"
     // Back to the table.
     var value = term
@@ -209,8 +248,17 @@ extension Recognizer {
         throw misfit(gather, "the token ids look into a second table", expected: expected)
       }
       if dependsOnTokens(indices) {
-        throw misfit(
-          gather, "positions are computed from the tokens (as in RoBERTa)", expected: expected)
+        guard let (offset, counts) = firstPosition(indices), offset < table.shape[0],
+          let rows = table.rows(offset..<(counts ? table.shape[0] : offset + 1))
+        else {
+          throw misfit(
+            gather, "positions are computed from the tokens, in a way that is not known",
+            expected: expected + ", or RoBERTa's")
+        }
+        // Segments of one kind, looked up through the positions.
+        if !counts { return .tokenType(rows) }
+        note("embeddings", "positions count from \(offset), without padding tokens (RoBERTa)")
+        return .position(rows)
       }
       var unknown: NodeID?
       if case .unknown(let node) = probes[0].evaluate(indices, given: [:]) { unknown = node }

@@ -11,7 +11,9 @@ extension Recognizer {
   ) throws(ONNXError) {
     place = "sentence embedding"
     let known = Set(outputs.all)
-    for output in graph.outputs where !known.contains(output.name) {
+    let open = graph.outputs.filter { !known.contains($0.name) }
+    if open.isEmpty { return }
+    for output in open {
       if let (pooling, normalize) = pooling(of: output.value, from: x) {
         heads.sentence = BERTGraph.SentenceHead(pooling: pooling, dense: [], normalize: normalize)
         outputs.sentenceEmbedding = output.name
@@ -29,7 +31,7 @@ extension Recognizer {
         if isLinear(use) {
           guard value != x, let (pooling, normalized) = pooling(of: value, from: x), !normalized
           else { continue }
-          if let head = try dense(use, pooling, outputs: &outputs) {
+          if let head = try dense(use, pooling, to: open, outputs: &outputs) {
             heads.sentence = head
             noteSentence(head)
             return
@@ -57,7 +59,7 @@ extension Recognizer {
 
   /// Linear layers from `use` on, to an output.
   private mutating func dense(
-    _ use: Use, _ pooling: Pooling, outputs: inout BERTGraph.OutputNames
+    _ use: Use, _ pooling: Pooling, to open: [Graph.Input], outputs: inout BERTGraph.OutputNames
   ) throws(ONNXError) -> BERTGraph.SentenceHead? {
     var head = BERTGraph.SentenceHead(pooling: pooling, dense: [], normalize: false)
     var use = use
@@ -66,10 +68,11 @@ extension Recognizer {
       let (linear, made) = try linear(use, inputSize: width, outputSize: nil)
       width = linear.weight.outputSize
       guard width <= 1 << 16 else { return nil }
-      for output in graph.outputs where outputs.sentenceEmbedding == nil {
-        guard let (activation, normalize) = ending(output.value, from: made, width: width) else {
-          continue
-        }
+      for output in open {
+        // Layers on the first token alone end in classes as often as in a vector.
+        guard let (activation, normalize) = ending(output.value, from: made, width: width),
+          pooling != .cls || normalize || output.name.utf8.starts(with: "sentence".utf8)
+        else { continue }
         head.dense.append(.init(linear: linear, activation: activation))
         head.normalize = normalize
         outputs.sentenceEmbedding = output.name

@@ -51,8 +51,17 @@ struct RecognizerTests {
       if let pooled = try encoder.pooled(last) {
         if expected["pooler"] != nil { try compare(pooled, "pooler", from: b) }
         if let nsp = graph.nsp { try compare(encoder.linear(nsp, pooled), "nsp", from: b) }
-        if let head = graph.classifier {
-          try compare(encoder.linear(head.output, pooled), "logits", from: b)
+      }
+      if let head = graph.classifier { try compare(encoder.classes(head, last), "logits", from: b) }
+      if let head = graph.answer {
+        let logits = try encoder.linear(head, last)
+        for (column, key) in ["start_logits", "end_logits"].enumerated() {
+          let array = try #require(expected[key])
+          let largest = array.floats.reduce(0) { max($0, abs(Double($1))) }
+          for (i, row) in logits.enumerated() {
+            let difference = abs(row[column] - Double(array.floats[b * sequence + i]))
+            #expect(difference <= tolerance * largest, "\(key) of \(name)")
+          }
         }
       }
       if let logits = try encoder.maskedLogits(last) {
@@ -64,6 +73,9 @@ struct RecognizerTests {
     }
     #expect(expected["mlm"] == nil || graph.mlm != nil)
     #expect(expected["nsp"] == nil || graph.nsp != nil)
+    #expect(expected["logits"] == nil || graph.classifier != nil || graph.tokenClassifier != nil)
+    #expect(expected["start_logits"] == nil || graph.answer != nil)
+    #expect(expected["embedding"] == nil || graph.sentence != nil)
     #expect(expected["pooler"] == nil || graph.pooler != nil)
     #expect(graph.outputs.unrecognized.isEmpty)
   }

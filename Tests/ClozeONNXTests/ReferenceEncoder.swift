@@ -89,6 +89,7 @@ struct ReferenceEncoder {
       word[ids[s]].indices.map { word[ids[s]][$0] + position[s][$0] + (type?[types[s]][$0] ?? 0) }
     }
     x = try norm(graph.embeddings.norm, x)
+    if let projection = graph.embeddings.projection { x = try linear(projection, x) }
     var states = [x]
     for layer in graph.layers {
       x = try norm(layer.attentionNorm, add(x, attention(layer, x)))
@@ -104,6 +105,14 @@ struct ReferenceEncoder {
   func pooled(_ last: Rows) throws -> Rows? {
     guard let pooler = graph.pooler else { return nil }
     return try linear(pooler, [last[0]]).map { $0.map { Activation.tanh($0) } }
+  }
+
+  func classes(_ head: BERTGraph.SequenceHead, _ last: Rows) throws -> Rows {
+    var x = [last[0]]
+    if let transform = head.transform {
+      x = try linear(transform, x).map { row in row.map { head.activation?($0) ?? $0 } }
+    }
+    return try linear(head.output, x)
   }
 
   func maskedLogits(_ last: Rows) throws -> Rows? {

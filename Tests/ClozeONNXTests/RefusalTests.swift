@@ -22,7 +22,6 @@ struct RefusalTests {
     ("causal", "Add", "layer 0, attention, softmax", "causal"),
     ("local-attention", "Add", "layer 0, attention, softmax", "local attention"),
     ("inverted-mask", "Add", "layer 0, attention, softmax", "inverted"),
-    ("roberta", "Gather", "embeddings", "RoBERTa"),
     ("unknown-activation", "Sin", "layer 0, feed-forward", "Sin"),
     ("softmax-axis", "Softmax", "layer 0, attention, softmax", "last axis"),
   ])

@@ -30,6 +30,18 @@ struct FidelityTests {
     if let reference = expected["pooler"] {
       pairs.append(("pooler", try session.run(batch, .pooler), reference.floats))
     }
+    if let reference = expected["logits"] {
+      let tags = model.info.heads.contains(.tags)
+      pairs.append(
+        ("logits", try session.run(batch, tags ? .tags : .classes), tags ? rows(reference) : reference.floats))
+    }
+    if let start = expected["start_logits"], let end = expected["end_logits"] {
+      let reference = places.flatMap { [start.floats[$0], end.floats[$0]] }
+      pairs.append(("answer", try session.run(batch, .answer), reference))
+    }
+    if let reference = expected["embedding"] {
+      pairs.append(("embedding", try session.run(batch, .embedding), reference.floats))
+    }
     if let reference = expected["nsp"] {
       pairs.append(("nsp", try session.run(batch, .nsp), reference.floats))
     }
@@ -57,7 +69,8 @@ struct FidelityTests {
       let error = zip(ours, reference).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
       let size = reference.reduce(0.0) { $0 + Double($1 * $1) }
       let relative = (error / size).squareRoot()
-      #expect(relative <= 0.05, "\(output): \(relative)")
+      // Of a few numbers the mean says less.
+      #expect(relative <= (ours.count < 64 ? 0.1 : 0.05), "\(output): \(relative)")
       #expect(relative > 1e-5, "\(output) is too exact to be int8")
     }
   }

@@ -97,8 +97,8 @@ struct LoadTests {
   }
 
   @Test func noBERT() {
-    expectError(.unsupportedModel, "RoBERTa") {
-      _ = try Model(path: Fixture.path("refused/roberta"))
+    expectError(.unsupportedModel, "causal") {
+      _ = try Model(path: Fixture.path("refused/causal"))
     }
     for name in ["shape-bias", "shape-position", "shape-feed-forward"] {
       expectError(.invalidModel, "[") { _ = try Model(path: Fixture.path("refused/" + name)) }

@@ -145,8 +145,8 @@ struct PreparedTests {
       func names() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: folder).sorted() }
       // A source that fails leaves what was there, and nothing beside it.
       try write("before", to: path)
-      expectError(.unsupportedModel, "RoBERTa") {
-        try Model.convert(Fixture.path("refused/roberta"), to: path)
+      expectError(.unsupportedModel, "causal") {
+        try Model.convert(Fixture.path("refused/causal"), to: path)
       }
       #expect(try String(contentsOfFile: path, encoding: .utf8) == "before")
       #expect(try names() == ["model.cloze"])

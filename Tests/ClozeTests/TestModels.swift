@@ -27,6 +27,9 @@ extension Model {
     if info.heads.contains(.pooler) { outputs.append(.pooler) }
     if info.heads.contains(.mlm) { outputs.append(.mlm) }
     if info.heads.contains(.nsp) { outputs.append(.nsp) }
+    if info.heads.contains(.classes) { outputs.append(.classes) }
+    if info.heads.contains(.tags) { outputs.append(.tags) }
+    if info.heads.contains(.answer) { outputs.append(.answer) }
     return outputs
   }
 }

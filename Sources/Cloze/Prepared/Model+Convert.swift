@@ -35,9 +35,18 @@ package struct PreparedModel {
       throw ClozeError(.invalidArgument, "\(files.model) is prepared already")
     }
     var options = options
-    if options.tokenizer == nil { options.tokenizer = try files.tokenizer() }
-    let settings = try files.settings()
-    let graph = try Model.graph { () throws(ONNXError) in try ONNXFile(path: files.model) }
+    var settings = try files.settings()
+    if options.tokenizer == nil { options.tokenizer = try files.tokenizer(ofModel: &settings) }
+    let graph = try Model.graph(files, settings)
+    settings.follow(graph)
+    guard graph.classifier == nil, graph.tokenClassifier == nil, graph.answer == nil,
+      graph.sentence?.dense.isEmpty ?? true, graph.embeddings.projection == nil
+    else {
+      throw ClozeError(
+        .unsupportedModel,
+        "\(files.model): heads for classes, tags or answers, dense layers after pooling, and "
+          + "projected embeddings have no place in the prepared form")
+    }
     let model = try Model(graph, tokenizer: options.tokenizer, settings: settings, options: options)
     self.model = model
     let sizes = PreparedConfiguration(graph, model.info, settings)

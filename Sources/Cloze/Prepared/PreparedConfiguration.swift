@@ -154,7 +154,8 @@ extension Pooling {
 
 extension Heads {
   private static let all: [(head: Heads, word: String)] = [
-    (.pooler, "pooler"), (.mlm, "mlm"), (.nsp, "nsp"),
+    (.pooler, "pooler"), (.mlm, "mlm"), (.nsp, "nsp"), (.classes, "classes"), (.tags, "tags"),
+    (.answer, "answer"),
   ]
   var words: [String] { Self.all.filter { contains($0.head) }.map(\.word) }
   init?(word: String) {

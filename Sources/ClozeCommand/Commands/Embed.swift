@@ -65,14 +65,14 @@ struct Embed: ParsableCommand {
     let info = session.model.info
     let embedding = EmbeddingOptions(
       pooling: pooling?.value, normalize: normalize, dimensions: dimensions)
-    if let dimensions, dimensions > info.hiddenSize {
-      throw ValidationError(
-        "--dimensions \(dimensions): the model's vectors have \(info.hiddenSize)")
+    let size = pooling == nil ? info.embeddingSize : info.hiddenSize
+    if let dimensions, dimensions > size {
+      throw ValidationError("--dimensions \(dimensions): the model's vectors have \(size)")
     }
     let printer = ByteWriter.standardOutput()
     let npy = try file.map { file throws(WorkFailure) in
       try NPYWriter(
-        file, columns: dimensions ?? info.hiddenSize, elementType: dtype ?? .float32)
+        file, columns: dimensions ?? size, elementType: dtype ?? .float32)
     }
 
     var progress = Progress(

@@ -23,8 +23,10 @@ import onnxruntime as ort
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from transformers import (BertConfig, BertForMaskedLM, BertForNextSentencePrediction, BertForPreTraining,
-                          BertForSequenceClassification, BertForTokenClassification, BertLMHeadModel, BertModel,
-                          DistilBertConfig, DistilBertModel, GPT2Config, GPT2Model, RobertaConfig, RobertaModel)
+                          BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification,
+                          BertLMHeadModel, BertModel, DistilBertConfig, DistilBertForSequenceClassification,
+                          DistilBertModel, ElectraConfig, ElectraModel, GPT2Config, GPT2Model, RobertaConfig,
+                          RobertaModel)
 
 warnings.filterwarnings("ignore")
 ROOT = os.path.dirname(os.path.abspath(__file__))
@@ -37,6 +39,7 @@ WIDE = dict(vocab_size=103, hidden_size=112, num_hidden_layers=1, num_attention_
             max_position_embeddings=32, type_vocab_size=2)
 DEEP = dict(vocab_size=103, hidden_size=60, num_hidden_layers=3, num_attention_heads=5, intermediate_size=100,
             max_position_embeddings=40, type_vocab_size=2)
+DISTIL = dict(vocab_size=53, dim=20, n_layers=1, n_heads=5, hidden_dim=28, max_position_embeddings=24)
 VOCABULARY = dict(vocab_size=1003, hidden_size=60, num_hidden_layers=1, num_attention_heads=5, intermediate_size=100,
                   max_position_embeddings=40, type_vocab_size=2)
 
@@ -452,6 +455,8 @@ def float16_graph(proto):
 
 def main():
     for entry in os.listdir(ROOT):
+        if entry == "int8" or entry.startswith("fused-"):
+            continue  # those of make_forms.py
         path = os.path.join(ROOT, entry)
         if entry.endswith((".onnx", ".expected")):
             os.remove(path)
@@ -522,9 +527,24 @@ def main():
     every = ["hidden_states", "pooler_output"]
     names = ["state_0", "state_1", "pooler_output"]
     save("hidden-states", export(small, every, names=names), small, base)
-    distil = build(DistilBertModel, dict(vocab_size=53, dim=20, n_layers=1, n_heads=5, hidden_dim=28,
-                                         max_position_embeddings=24), config=DistilBertConfig, seed=10)
+    distil = build(DistilBertModel, DISTIL, config=DistilBertConfig, seed=10)
     save("distilbert", export(distil, base[:1], inputs=ALL_INPUTS[:2]), distil, base[:1], inputs=ALL_INPUTS[:2])
+
+    # Relatives of BERT: positions that count from the padding's id on; embeddings narrower than the layers.
+    roberta = build(RobertaModel, dict(SMALL, pad_token_id=0, type_vocab_size=1), config=RobertaConfig, seed=14)
+    save("roberta", export(roberta, base, inputs=ALL_INPUTS[:2]), roberta, base, inputs=ALL_INPUTS[:2])
+    electra = build(ElectraModel, dict(SMALL, embedding_size=12), config=ElectraConfig, seed=15)
+    save("electra", export(electra, base[:1]), electra, base[:1])
+
+    # Heads of other shapes.
+    model = build(BertForQuestionAnswering, SMALL, seed=16)
+    save("answers", export(model, ["start_logits", "end_logits"]), model, ["start_logits", "end_logits"])
+    model = build(DistilBertForSequenceClassification, DISTIL, config=DistilBertConfig, seed=17, num_labels=4)
+    save("distilbert-classifier", export(model, ["logits"], inputs=ALL_INPUTS[:2]), model, ["logits"],
+         inputs=ALL_INPUTS[:2])
+    model = build(BertForSequenceClassification, SMALL, seed=18, num_labels=2)
+    save("classifier-of-two", export(model, ["logits"]), model, ["logits"])
+    sentences(small)
 
     # Graphs that must be refused, each for its own reason.
     tiny = dict(SMALL, hidden_size=12, num_attention_heads=3, intermediate_size=16)
@@ -533,8 +553,6 @@ def main():
     gpt = build(GPT2Model, dict(vocab_size=53, n_positions=24, n_embd=12, n_layer=1, n_head=3), config=GPT2Config,
                 use_cache=False)
     save_refused("gpt2", export(gpt, ["last_hidden_state"], inputs=ALL_INPUTS[:2]))
-    roberta = build(RobertaModel, dict(tiny, pad_token_id=1), config=RobertaConfig)
-    save_refused("roberta", export(roberta, base, inputs=ALL_INPUTS[:2]))
     tiny_model = build(BertModel, tiny, seed=12)
     proto = export(tiny_model, base)
     save_refused("inverted-mask", replace_mask(proto, mask_inverted))
@@ -560,6 +578,49 @@ def main():
     softmax = next(n for n in broken.graph.node if n.op_type == "Softmax")
     softmax.attribute[0].i = 2
     save_refused("softmax-axis", broken)
+
+
+class Sentence(torch.nn.Module):
+    """What sentence-transformers exports: pooling, a dense layer, and vectors of length 1 in the graph."""
+
+    def __init__(self, model, pooling, width=0, normalize=True):
+        super().__init__()
+        self.m, self.config, self.pooling, self.normalize = model, model.config, pooling, normalize
+        self.dense = torch.nn.Linear(model.config.hidden_size, width) if width else None
+
+    def forward(self, input_ids, attention_mask, token_type_ids):
+        x = self.m(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)[0]
+        mask = attention_mask.unsqueeze(-1).expand(x.size()).float()
+        if self.pooling == "cls":
+            y = x[:, 0]
+        elif self.pooling == "max":
+            y = torch.where(mask == 0, torch.tensor(-1e9), x).max(1)[0]
+        else:
+            y = (x * mask).sum(1) / torch.clamp(mask.sum(1), min=1e-9)
+        if self.dense is not None:
+            y = torch.tanh(self.dense(y))
+        return dict(token_embeddings=x, sentence_embedding=torch.nn.functional.normalize(y, p=2, dim=1)
+                    if self.normalize else y)
+
+
+def sentences(model):
+    for name, module in (("sentence-mean", Sentence(model, "mean")), ("sentence-cls", Sentence(model, "cls", normalize=False)),
+                         ("sentence-max", Sentence(model, "max")), ("sentence-dense", Sentence(model, "mean", 9))):
+        torch.manual_seed(3)
+        values = sample(53)
+        buffer = io.BytesIO()
+        torch.onnx.export(module.eval(), tuple(torch.from_numpy(values[k]) for k in ALL_INPUTS), buffer, dynamo=False,
+                          opset_version=14, input_names=list(ALL_INPUTS),
+                          output_names=["token_embeddings", "sentence_embedding"],
+                          dynamic_axes={k: {0: "batch", 1: "sequence"} for k in ALL_INPUTS})
+        proto = onnx.load_from_string(buffer.getvalue())
+        arrays = expected(model, ["last_hidden_state"])
+        shorten(proto)
+        path = os.path.join(ROOT, name + ".onnx")
+        onnx.save_model(proto, path)
+        arrays["embedding"] = run(path, values)["sentence_embedding"]
+        write_expected(os.path.join(ROOT, name + ".expected"), arrays)
+        print(f"{name:28} {len(proto.graph.node):4} nodes  {os.path.getsize(path):7} bytes")
 
 
 def pre_norm(sizes):

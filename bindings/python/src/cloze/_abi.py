@@ -121,6 +121,9 @@ class ConvertOptions(Sized):
 HEAD_POOLER = 1
 HEAD_MLM = 2
 HEAD_NSP = 4
+HEAD_CLASSES = 8
+HEAD_TAGS = 16
+HEAD_ANSWER = 32
 
 POOLING_DEFAULT = 0
 POOLING_MEAN = 1
@@ -146,9 +149,11 @@ class Info(Sized):
         ("pooling", c_int32),
         ("normalize", c_int32),
         ("has_tokenizer", c_int32),
-        ("reserved", c_int32),
+        ("embedding_size", c_int32),
         ("weight_bytes", c_uint64),
         ("isa", c_char_p),
+        ("label_count", c_int32),
+        ("reserved", c_int32),
     ]
 
 
@@ -157,6 +162,7 @@ PROTOTYPES.update({
     "cloze_model_load_memory": (_status, [_address, c_size_t, _address, _address]),
     "cloze_model_free": (None, [c_void_p]),
     "cloze_model_info": (_status, [c_void_p, _address]),
+    "cloze_model_label": (_status, [c_void_p, c_int32, _address, c_size_t, _address]),
     "cloze_model_tokenizer": (_status, [c_void_p, _address]),
     "cloze_inspect": (_status, [c_char_p, _address, c_size_t, _address]),
     "cloze_convert": (_status, [c_char_p, c_char_p, _address]),
@@ -218,6 +224,9 @@ OUTPUT_EMBEDDING = 2
 OUTPUT_POOLER = 3
 OUTPUT_MLM = 4
 OUTPUT_NSP = 5
+OUTPUT_CLASSES = 6
+OUTPUT_TAGS = 7
+OUTPUT_ANSWER = 8
 
 
 class Output(Sized):

@@ -9,7 +9,14 @@ from . import _abi
 from ._library import Handle, check, lib
 from ._options import POOLINGS, PRECISIONS
 
-_HEADS = {"pooler": _abi.HEAD_POOLER, "mlm": _abi.HEAD_MLM, "nsp": _abi.HEAD_NSP}
+_HEADS = {
+    "pooler": _abi.HEAD_POOLER,
+    "mlm": _abi.HEAD_MLM,
+    "nsp": _abi.HEAD_NSP,
+    "classes": _abi.HEAD_CLASSES,
+    "tags": _abi.HEAD_TAGS,
+    "answer": _abi.HEAD_ANSWER,
+}
 
 
 def _word(words: dict[str, int], number: int) -> str:
@@ -38,14 +45,25 @@ class ModelInfo:
     threads: int
     #: Memory that the weights take, in bytes.
     weight_bytes: int
-    #: What the model gives beside contextual embeddings, out of ``"pooler"``, ``"mlm"``, ``"nsp"``.
+    #: What the model gives beside contextual embeddings, out of ``"pooler"``, ``"mlm"``, ``"nsp"``, ``"classes"``,
+    #: ``"tags"``, ``"answer"``.
     heads: frozenset[str]
-    #: The classes or tags of a trained head; empty where the model has none.
+    #: The names of classes or tags; empty where the model has none.
     labels: tuple[str, ...]
     #: How ``embed`` pools and normalizes unless asked otherwise.
     pooling: str
     normalize: bool
     has_tokenizer: bool
+    #: Dimensions of ``embed``'s vectors: ``hidden_size``, unless the graph has dense layers after pooling.
+    embedding_size: int
+
+
+def _label(model: Handle, index: int) -> str:
+    size = ctypes.c_size_t()
+    check(lib.cloze_model_label(model, index, None, 0, ctypes.byref(size)))
+    text = ctypes.create_string_buffer(size.value + 1)
+    check(lib.cloze_model_label(model, index, text, size.value + 1, None))
+    return text.raw[:size.value].decode()
 
 
 def model_info(model: Handle, threads: int) -> ModelInfo:
@@ -66,8 +84,9 @@ def model_info(model: Handle, threads: int) -> ModelInfo:
         threads=threads,
         weight_bytes=info.weight_bytes,
         heads=frozenset(name for name, bit in _HEADS.items() if info.heads & bit),
-        labels=(),
+        labels=tuple(_label(model, index) for index in range(info.label_count)),
         pooling=_word(POOLINGS, info.pooling),
         normalize=info.normalize == 1,
         has_tokenizer=bool(info.has_tokenizer),
+        embedding_size=info.embedding_size,
     )

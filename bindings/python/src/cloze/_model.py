@@ -99,7 +99,7 @@ class Model(Runner):
             normalize=switch("normalize", normalize),
             dimensions=optional_count("dimensions", dimensions),
         )
-        size = self.info.hidden_size
+        size = self.info.embedding_size if pooling is None else self.info.hidden_size
         if options.dimensions > size:
             raise invalid(f"dimensions is {dimensions}; the model's vectors have {size}")
         shape = (packed.count, options.dimensions or size)

@@ -34,6 +34,9 @@ OUTPUTS = {
     "pooler": _abi.OUTPUT_POOLER,
     "mlm": _abi.OUTPUT_MLM,
     "nsp": _abi.OUTPUT_NSP,
+    "classes": _abi.OUTPUT_CLASSES,
+    "tags": _abi.OUTPUT_TAGS,
+    "answer": _abi.OUTPUT_ANSWER,
 }
 
 _INT32_MAX = 2**31 - 1

@@ -51,6 +51,14 @@ class OutputRequest:
             shape, letters = (*places, info.vocab_size), f"({letters}, V)"
         elif output == "nsp":
             shape, letters = (sequences, 2), "(B, 2)"
+        elif output == "classes":
+            shape, letters = (sequences, len(info.labels)), "(B, C)"
+        elif output == "tags":
+            shape, letters = (*places, len(info.labels)), f"({letters}, C)"
+        elif output == "answer":
+            shape, letters = (*places, 2), f"({letters}, 2)"
+        elif output == "embedding":
+            shape, letters = (sequences, info.embedding_size), "(B, D)"
         else:
             shape, letters = (sequences, info.hidden_size), "(B, D)"
         #: Receives the result.

@@ -67,7 +67,9 @@ class Runner:
         cu_seqlens      (B + 1,) integers: 0, then where each sequence ends; the last is T
         token_type_ids  (T,) integers; None: all 0
         output          ``"hidden"`` (T, D); ``"embedding"`` (B, D), pooled as ``embed`` does by default; ``"pooler"``
-                        (B, D); ``"mlm"`` (T, V) logits; ``"nsp"`` (B, 2) logits, class 0: the second text follows
+                        (B, D); ``"mlm"`` (T, V) logits; ``"nsp"`` (B, 2) logits, class 0: the second text follows;
+                        ``"classes"`` (B, C), ``"tags"`` (T, C) logits of ``info.labels``; ``"answer"`` (T, 2) logits of
+                        where an answer starts and ends
         layer           hidden: 0 is the embedding sum after LayerNorm, -1 the last layer; a sequence gives
                         (T, layers, D)
         positions       hidden, mlm: (P,) token indices in the batch; gives (P, ...) for those alone
