@@ -7,6 +7,7 @@ let package = Package(
   name: "cloze",
   products: [
     .library(name: "Cloze", targets: ["Cloze"]),
+    .library(name: "ClozeTraining", targets: ["ClozeTraining"]),
     .library(name: "cloze", type: .dynamic, targets: ["ClozeABI"]),
     .executable(name: "cloze-command", targets: ["ClozeCommand"]),
     .executable(name: "cloze-benchmark", targets: ["ClozeBenchmark"]),
@@ -32,11 +33,17 @@ let package = Package(
       dependencies: ["CClozeKernels", "CClozeSupport", "ClozeONNX", "ClozeTokenizer"],
       swiftSettings: strict),
     .target(
-      name: "ClozeABI", dependencies: ["CCloze", "CClozeSupport", "Cloze", "ClozeTokenizer"], swiftSettings: strict),
+      name: "ClozeTraining",
+      dependencies: ["CClozeKernels", "CClozeSupport", "Cloze", "ClozeTokenizer"],
+      swiftSettings: strict),
+    .target(
+      name: "ClozeABI",
+      dependencies: ["CCloze", "CClozeSupport", "Cloze", "ClozeTokenizer", "ClozeTraining"],
+      swiftSettings: strict),
     .executableTarget(
       name: "ClozeCommand",
       dependencies: [
-        "Cloze", "ClozeTokenizer", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Cloze", "ClozeTokenizer", "ClozeTraining", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
 
@@ -63,6 +70,9 @@ let package = Package(
         "Cloze", "CClozeKernels", "ClozeONNX", "ClozeTokenizer", "CClozeTestSupport",
         "ClozeTestSupport",
       ]),
+    .testTarget(
+      name: "ClozeTrainingTests",
+      dependencies: ["ClozeTraining", "Cloze", "ClozeTokenizer", "ClozeTestSupport"]),
     .target(name: "ClozeTestSupport", path: "Tests/ClozeTestSupport"),
     .target(name: "CClozeTestSupport", path: "Tests/CClozeTestSupport"),
     .testTarget(name: "ClozeCommandTests", dependencies: ["ClozeCommand"]),

@@ -74,6 +74,27 @@ package struct JSONField {
     return double
   }
 
+  /// A string, a number as it is written, or true or false.
+  package func scalar() throws(TokenizerError) -> String {
+    switch value {
+    case .string(let text): text.string
+    case .number(let text): text.string
+    case .bool(let flag): flag ? "true" : "false"
+    default: throw mismatch("a string or a number")
+    }
+  }
+
+  package var isArray: Bool { if case .array = value { true } else { false } }
+
+  /// The members of an object, in their order.
+  package func members() throws(TokenizerError) -> [(name: String, value: JSONField)] {
+    guard case .object(let members) = value else { throw mismatch("an object") }
+    return members.map { member in
+      let name = member.key.string
+      return (name, JSONField(value: member.value, path: "\(path).\(name)"))
+    }
+  }
+
   package func elements() throws(TokenizerError) -> [JSONField] {
     guard case .array(let elements) = value else { throw mismatch("an array") }
     return elements.enumerated().map { JSONField(value: $1, path: "\(path)[\($0)]") }

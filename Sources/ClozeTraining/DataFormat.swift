@@ -1,0 +1,69 @@
+/// Which field of a record is meant.
+public enum DataField: Hashable, Sendable, CustomStringConvertible {
+  /// A name in the header, or a key of a JSON object.
+  case name(String)
+  /// Counted from 1.
+  case number(Int)
+
+  /// Digits are a number, everything else is a name; nil for 0 and for nothing.
+  public init?(_ text: String) {
+    guard !text.isEmpty else { return nil }
+    if text.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) {
+      guard let number = Int(text), number > 0 else { return nil }
+      self = .number(number)
+    } else {
+      self = .name(text)
+    }
+  }
+
+  /// As it is given on the command line.
+  public var description: String {
+    switch self {
+    case .name(let name): "\"\(name)\""
+    case .number(let number): "\(number)"
+    }
+  }
+}
+
+/// How a file holds examples.
+public struct DataFormat: Sendable {
+  /// The kinds of file.
+  public enum Kind: String, Sendable, CaseIterable {
+    /// Fields between tabs.
+    case tsv
+    /// Fields between commas.
+    case csv
+    /// One JSON object a line.
+    case jsonl
+    /// A word and its tag a line, with a blank between them; an empty line between sentences.
+    case conll
+    /// The JSON of SQuAD 1.1 and 2.0.
+    case squad
+    /// A sentence or paragraph a line; an empty line between documents.
+    case lines
+  }
+
+  /// nil: as the file's name ends, and what the task reads.
+  public var kind: Kind?
+  /// nil: field 1, or the key "text" ("words" for tagging).
+  public var text: DataField?
+  /// nil: field 2, or the key "pair", for tasks about two texts.
+  public var pair: DataField?
+  /// nil: the field after the texts, or the key "label" ("labels", "value", "tags").
+  public var label: DataField?
+  /// nil: a comma in CSV, a tab in TSV, and blanks or tabs in CoNLL.
+  public var separator: String?
+  /// Whether a field in quotes may hold separators and line ends.
+  public var quotes = true
+  /// Whether the first line names the fields, also where they are given by number.
+  public var header = false
+  /// Whether bad lines are left out, instead of ending the reading.
+  public var skipBad = false
+
+  /// All defaults.
+  public init() {}
+
+  var hasHeader: Bool {
+    [text, pair, label].contains { if case .name? = $0 { true } else { false } } || header
+  }
+}

@@ -1,0 +1,149 @@
+internal import Cloze
+
+/// What the outputs of a batch should have been.
+enum Targets {
+  /// [rows] classes; -1: the row does not count.
+  case classes([Int32])
+  /// [rows, C] probabilities of labels that do not exclude each other.
+  case labels([Float])
+  /// [rows]
+  case values([Float])
+  /// [items] first and last row, counted within the item.
+  case spans([Span])
+
+  struct Span: Hashable, Sendable {
+    var first: Int32
+    var last: Int32
+  }
+}
+
+/// How far outputs are from their targets, as PyTorch's losses of the same names define it.
+struct Loss: Sendable {
+  /// The share of a class's probability that is spread over all classes.
+  var smoothing: Double = 0
+  /// [C]; empty: all 1.
+  var classWeights: [Float] = []
+
+  /// The mean loss of a batch; `logits` [rows, C] are replaced by its gradient.
+  ///
+  /// - Parameter bounds: [items + 1] where each item's rows begin.
+  func callAsFunction<S: TrainingScalar>(
+    _ logits: UnsafeMutablePointer<S>, rows: Int, outputs: Int, _ targets: Targets,
+    bounds: [Int]
+  ) -> S {
+    switch targets {
+    case .classes(let classes): crossEntropy(logits, rows, outputs, classes)
+    case .labels(let labels): binaryCrossEntropy(logits, rows &* outputs, labels)
+    case .values(let values): meanSquaredError(logits, rows, values)
+    case .spans(let spans): spanCrossEntropy(logits, spans, bounds)
+    }
+  }
+
+  /// Sum of w[y] (-log p[y]) / sum of w[y], with smoothing e mixed with
+  /// e / C times the sum over classes of -w[c] log p[c].
+  private func crossEntropy<S: TrainingScalar>(
+    _ logits: UnsafeMutablePointer<S>, _ rows: Int, _ outputs: Int, _ classes: [Int32]
+  ) -> S {
+    let weights: [S] =
+      classWeights.count == outputs ? classWeights.map { S($0) } : Array(repeating: 1, count: outputs)
+    var total: S = 0
+    for row in 0..<rows where classes[row] >= 0 { total += weights[Int(classes[row])] }
+    guard total > 0 else {
+      logits.update(repeating: 0, count: rows &* outputs)
+      return 0
+    }
+    let e = S(smoothing)
+    let spread = e / S(outputs)
+    let allWeights = weights.reduce(0, +)
+    var loss: S = 0
+    for row in 0..<rows {
+      let z = logits + row &* outputs
+      guard classes[row] >= 0 else {
+        z.update(repeating: 0, count: outputs)
+        continue
+      }
+      let target = Int(classes[row])
+      let weight = weights[target] / total
+      let logSum = logSumExp(z, outputs)
+      var sum = (1 - e) * weight * (logSum - z[target])
+      if e > 0 {
+        for c in 0..<outputs { sum += spread * weights[c] / total * (logSum - z[c]) }
+      }
+      loss += sum
+      let share = (1 - e) * weight + (e > 0 ? spread * allWeights / total : 0)
+      for c in 0..<outputs {
+        z[c] = share * S.exp(z[c] - logSum) - (e > 0 ? spread * weights[c] / total : 0)
+      }
+      z[target] -= (1 - e) * weight
+    }
+    return loss
+  }
+
+  /// Mean of log(1 + exp(z)) - y z.
+  private func binaryCrossEntropy<S: TrainingScalar>(
+    _ logits: UnsafeMutablePointer<S>, _ count: Int, _ labels: [Float]
+  ) -> S {
+    var loss: S = 0
+    let share = 1 / S(max(count, 1))
+    let e = S(smoothing)
+    for i in 0..<count {
+      let z = logits[i]
+      let y = S(labels[i]) * (1 - e) + e / 2
+      // Without overflow for either sign.
+      let small = S.exp(-abs(z))
+      loss += max(z, 0) - y * z + S.log(1 + small)
+      let p = z >= 0 ? 1 / (1 + small) : small / (1 + small)
+      logits[i] = (p - y) * share
+    }
+    return loss * share
+  }
+
+  private func meanSquaredError<S: TrainingScalar>(
+    _ outputs: UnsafeMutablePointer<S>, _ count: Int, _ values: [Float]
+  ) -> S {
+    var loss: S = 0
+    let share = 1 / S(max(count, 1))
+    for i in 0..<count {
+      let difference = outputs[i] - S(values[i])
+      loss += difference * difference
+      outputs[i] = 2 * difference * share
+    }
+    return loss * share
+  }
+
+  /// Mean over items of the cross-entropy of the first row and that of the last, halved. Columns:
+  /// start, end.
+  private func spanCrossEntropy<S: TrainingScalar>(
+    _ logits: UnsafeMutablePointer<S>, _ spans: [Targets.Span], _ bounds: [Int]
+  ) -> S {
+    var loss: S = 0
+    let share = 1 / (2 * S(max(spans.count, 1)))
+    for (item, span) in spans.enumerated() {
+      let rows = bounds[item + 1] - bounds[item]
+      let z = logits + 2 &* bounds[item]
+      for column in 0..<2 {
+        let target = Int(column == 0 ? span.first : span.last)
+        var most = -S.infinity
+        for row in 0..<rows { most = max(most, z[2 &* row &+ column]) }
+        var sum: S = 0
+        for row in 0..<rows { sum += S.exp(z[2 &* row &+ column] - most) }
+        let logSum = most + S.log(sum)
+        if target >= 0, target < rows { loss += (logSum - z[2 &* target &+ column]) * share }
+        for row in 0..<rows {
+          let p = S.exp(z[2 &* row &+ column] - logSum)
+          z[2 &* row &+ column] = (row == target ? p - 1 : p) * share
+        }
+      }
+    }
+    return loss
+  }
+}
+
+/// log of the sum of exp(z) over `count` values, at least one.
+func logSumExp<S: TrainingScalar>(_ z: UnsafePointer<S>, _ count: Int) -> S {
+  var most = z[0]
+  for i in 1..<max(count, 1) { most = max(most, z[i]) }
+  var sum: S = 0
+  for i in 0..<count { sum += S.exp(z[i] - most) }
+  return most + S.log(sum)
+}

@@ -1,0 +1,194 @@
+internal import Cloze
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+/// AdamW (Loshchilov and Hutter 2019), in PyTorch's order of operations.
+///
+///     w = w - rate decay w
+///     m = b1 m + (1 - b1) g,   v = b2 v + (1 - b2) g g
+///     w = w - rate / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + e)
+struct AdamW<S: TrainingScalar> {
+  let first: Block<S>
+  let second: Block<S>
+  /// Steps taken.
+  var steps = 0
+  let beta1 = 0.9
+  let beta2 = 0.999
+  let epsilon = 1e-8
+
+  init(parameters: Int) throws(ClozeError) {
+    first = try Block(parameters)
+    second = try Block(parameters)
+  }
+
+  mutating func step(
+    _ parameters: Block<S>, _ gradients: Block<S>, _ segments: [NetworkShape.Segment],
+    rate: Double, decay: Double, scale: Double
+  ) {
+    steps += 1
+    let correction1 = 1 - pow(beta1, Double(steps))
+    let correction2 = (1 - pow(beta2, Double(steps))).squareRoot()
+    let (b1, b2, e) = (S(beta1), S(beta2), S(epsilon))
+    let stepSize = S(rate / correction1)
+    let root = S(correction2)
+    let factor = S(scale)
+    for segment in segments where segment.isTrained {
+      let keep = S(segment.decays ? 1 - rate * decay : 1)
+      for i in segment.range {
+        let g = gradients.base[i] * factor
+        let m = first.base[i] + (1 - b1) * (g - first.base[i])
+        let v = b2 * second.base[i] + (1 - b2) * g * g
+        first.base[i] = m
+        second.base[i] = v
+        parameters.base[i] = parameters.base[i] * keep - stepSize * (m / (v.squareRoot() / root + e))
+      }
+    }
+  }
+}
+
+/// The L2 norm of all trained gradients, summed in Double in their order.
+func norm<S: TrainingScalar>(_ gradients: Block<S>, _ segments: [NetworkShape.Segment]) -> Double {
+  var sum = 0.0
+  for segment in segments where segment.isTrained {
+    for i in segment.range { sum += Double(gradients.base[i]) * Double(gradients.base[i]) }
+  }
+  return sum.squareRoot()
+}
+
+/// How the learning rate changes over the steps of a run.
+public enum Schedule: String, Sendable, CaseIterable {
+  /// The same throughout, after warmup.
+  case constant
+  /// Down to zero in a straight line.
+  case linear
+  /// Down to zero along half a cosine.
+  case cosine
+
+  /// What the learning rate is multiplied by in step `step`, counted from 0, of `steps`.
+  func factor(step: Int, steps: Int, warmup: Int) -> Double {
+    if step < warmup { return Double(step + 1) / Double(warmup + 1) }
+    let share = Double(step - warmup) / Double(max(steps - warmup, 1))
+    switch self {
+    case .constant: return 1
+    case .linear: return max(0, 1 - share)
+    case .cosine: return (1 + cos(Double.pi * min(share, 1))) / 2
+    }
+  }
+}
+
+/// L-BFGS (Nocedal and Wright, Numerical Optimization, algorithm 7.4): minimizes a smooth function of
+/// a vector in Double.
+struct LBFGS {
+  var x: [Double]
+  var value: Double
+  var gradient: [Double]
+  private(set) var iterations = 0
+  /// Differences of the last points and gradients, oldest first.
+  private(set) var steps: [[Double]] = []
+  private(set) var changes: [[Double]] = []
+  static let memory = 10
+
+  typealias Function = ([Double]) throws(ClozeError) -> (value: Double, gradient: [Double])
+
+  init(from x: [Double], _ function: Function) throws(ClozeError) {
+    self.x = x
+    (value, gradient) = try function(x)
+  }
+
+  /// As it was when a checkpoint was written.
+  init(
+    x: [Double], value: Double, gradient: [Double], iterations: Int, steps: [[Double]],
+    changes: [[Double]]
+  ) {
+    self.x = x
+    self.value = value
+    self.gradient = gradient
+    self.iterations = iterations
+    self.steps = steps
+    self.changes = changes
+  }
+
+  /// The largest element of the gradient.
+  var slope: Double { gradient.reduce(0) { max($0, abs($1)) } }
+
+  /// One iteration; false where no step makes the function smaller any more.
+  mutating func iterate(_ function: Function) throws(ClozeError) -> Bool {
+    var direction = descent()
+    var slope = dot(direction, gradient)
+    if slope >= 0 {
+      steps = []
+      changes = []
+      direction = gradient.map { -$0 }
+      slope = -dot(gradient, gradient)
+    }
+    guard slope < 0 else { return false }
+    let first = steps.isEmpty ? min(1, 1 / dot(gradient, gradient).squareRoot()) : 1
+    guard let found = try search(direction, slope, first, function) else { return false }
+    let step = zip(found.x, x).map { $0 - $1 }
+    let change = zip(found.gradient, gradient).map { $0 - $1 }
+    if dot(step, change) > 1e-10 * dot(change, change).squareRoot() * dot(step, step).squareRoot() {
+      steps.append(step)
+      changes.append(change)
+      if steps.count > Self.memory {
+        steps.removeFirst()
+        changes.removeFirst()
+      }
+    }
+    (x, value, gradient) = found
+    iterations += 1
+    return true
+  }
+
+  /// -H gradient, by the two-loop recursion.
+  private func descent() -> [Double] {
+    var q = gradient
+    var alphas: [Double] = []
+    for (step, change) in zip(steps, changes).reversed() {
+      let alpha = dot(step, q) / dot(step, change)
+      alphas.append(alpha)
+      for i in q.indices { q[i] -= alpha * change[i] }
+    }
+    if let step = steps.last, let change = changes.last {
+      let scale = dot(step, change) / dot(change, change)
+      for i in q.indices { q[i] *= scale }
+    }
+    for ((step, change), alpha) in zip(zip(steps, changes), alphas.reversed()) {
+      let beta = dot(change, q) / dot(step, change)
+      for i in q.indices { q[i] += (alpha - beta) * step[i] }
+    }
+    return q.map { -$0 }
+  }
+
+  /// A point along `direction` that meets the weak Wolfe conditions, by doubling and halving (Lewis
+  /// and Overton 2013), or the best that was seen.
+  private func search(
+    _ direction: [Double], _ slope: Double, _ first: Double, _ function: Function
+  ) throws(ClozeError) -> (x: [Double], value: Double, gradient: [Double])? {
+    var (low, high) = (0.0, Double.infinity)
+    var t = first
+    var best: (x: [Double], value: Double, gradient: [Double])?
+    for _ in 0..<30 {
+      let point = zip(x, direction).map { $0 + t * $1 }
+      let here = try function(point)
+      if !(here.value <= value + 1e-4 * t * slope) {
+        high = t
+      } else {
+        if here.value < (best?.value ?? value) { best = (point, here.value, here.gradient) }
+        if dot(here.gradient, direction) >= 0.9 * slope { break }
+        low = t
+      }
+      t = high < .infinity ? (low + high) / 2 : 2 * t
+    }
+    return best
+  }
+}
+
+private func dot(_ a: [Double], _ b: [Double]) -> Double {
+  var sum = 0.0
+  for i in a.indices { sum += a[i] * b[i] }
+  return sum
+}

@@ -1,0 +1,174 @@
+public import Cloze
+internal import ClozeTokenizer
+
+/// Trains a head for one task on top of one encoder.
+///
+///     let trainer = try Trainer(model: model, task: .classify)
+///     let result = try trainer.train(Dataset(path: "train.tsv", task: .classify)) { _ in true }
+///     try result.head.save(to: "head.safetensors")
+///
+/// The same data, options and seed give the same bits, on any number of threads.
+public final class Trainer {
+  /// The encoder.
+  public let model: Model
+  /// What is learned.
+  public let task: Head.Task
+  /// How.
+  public let options: TrainingOptions
+
+  let arithmetic: Arithmetic
+  let session: Session
+  var labels: [String] = []
+  var onEvent: (TrainingEvent) -> Bool = { _ in true }
+
+  /// A trainer; nothing is computed yet.
+  public init(
+    model: Model, task: Head.Task, options: TrainingOptions = TrainingOptions()
+  ) throws(ClozeError) {
+    try options.check()
+    self.model = model
+    self.task = task
+    self.options = options
+    guard options.unfreeze <= model.info.numHiddenLayers else {
+      throw ClozeError(
+        .invalidArgument,
+        "unfreeze = \(options.unfreeze), the model has \(model.info.numHiddenLayers) layers")
+    }
+    if options.unfreeze > 0 {
+      guard model.info.precision == .float32 else {
+        throw ClozeError(
+          .invalidArgument, "encoder layers are trained in float32; load the model so")
+      }
+      guard task != .mlm, task != .nsp else {
+        throw ClozeError(.invalidArgument, "unfreeze is not for \(task.rawValue)")
+      }
+      guard options.optimizer != .lbfgs else {
+        throw ClozeError(.invalidArgument, "L-BFGS trains heads only; unfreeze needs adamw")
+      }
+    }
+    arithmetic = try Arithmetic(threads: options.threads, isa: model.info.isa)
+    session = try Session(model: model, threads: options.threads)
+  }
+
+  var usesLBFGS: Bool {
+    if let optimizer = options.optimizer { return optimizer == .lbfgs }
+    let isPooled = task != .tag && task != .answer && task != .mlm && task != .nsp
+    return isPooled && options.hidden.isEmpty && options.unfreeze == 0
+      && (options.dropout ?? 0) == 0 && options.epochs == nil && options.learningRate == nil
+      && options.batchSize == nil
+  }
+
+  var pooling: Pooling {
+    if task == .nsp { return .cls }
+    return options.pooling ?? model.info.pooling
+  }
+
+  var maxTokens: Int {
+    options.maxTokens ?? (task == .answer
+      ? min(384, model.info.maxPositionEmbeddings) : model.info.maxTokens)
+  }
+
+  /// Trains a head, and gives it back with the weights that were best on the validation set.
+  ///
+  /// - Parameters:
+  ///   - valid: nil: a share of `train` is held out, of every class alike.
+  ///   - onEvent: called on this thread as training goes on; false ends it.
+  /// - Throws: `.invalidText` for an example that can't be used, with its place; `.cancelled`;
+  ///   `.invalidArgument`; `.io` and `.outOfMemory`.
+  public func train(
+    _ train: Dataset, valid: Dataset? = nil, onEvent: @escaping (TrainingEvent) -> Bool = { _ in true }
+  ) throws(ClozeError) -> TrainingResult {
+    self.onEvent = onEvent
+    let tokenizer = try model.requiredTokenizer()
+    guard maxTokens <= model.info.maxPositionEmbeddings, maxTokens >= 8 else {
+      throw ClozeError(
+        .invalidArgument,
+        "max tokens = \(maxTokens), 8 to \(model.info.maxPositionEmbeddings) can be had")
+    }
+    if pooling == .pooler, !model.info.heads.contains(.pooler) {
+      throw ClozeError(.noHead, "the model has no pooler; choose another pooling")
+    }
+    if options.unfreeze > 0, pooling == .pooler || pooling == .max {
+      throw ClozeError(.invalidArgument, "unfreeze goes with the poolings mean, cls, mean_sqrt_len")
+    }
+    var (train, valid) = (train, valid ?? Dataset())
+    guard !train.examples.isEmpty else {
+      throw ClozeError(.invalidText, "there is no example to train on")
+    }
+    if valid.examples.isEmpty {
+      (train, valid) = train.split(task, share: options.holdout, seed: options.seed)
+      guard !valid.examples.isEmpty, !train.examples.isEmpty else {
+        throw ClozeError(.invalidText, "too few examples to hold some out: give a validation set")
+      }
+    }
+    if task == .nsp {
+      train = NextSentencePairs(train, seed: options.seed).dataset
+      valid = NextSentencePairs(valid, seed: options.seed &+ 1).dataset
+      guard !train.examples.isEmpty, !valid.examples.isEmpty else {
+        throw ClozeError(
+          .invalidText, "no pairs: two documents with two sentences are needed in each set")
+      }
+    }
+    labels = try Preparation.labels(of: train, task: task)
+    let preparation = Preparation(
+      task: task, tokenizer: tokenizer, maxTokens: maxTokens, stride: options.stride,
+      labels: labels)
+    let prepared = (train: try preparation.prepare(train), valid: try preparation.prepare(valid))
+    let trained = try makeModel()
+    let run = try TrainingRun(
+      self, trained, train: train, valid: valid, prepared.train, prepared.valid)
+    return try run.run()
+  }
+
+  /// The head with its first weights: those of the model where it has that head.
+  private func makeModel() throws(ClozeError) -> TrainedModel {
+    let width = model.info.hiddenSize
+    var layers: [NetworkShape.Layer] = []
+    var initial: [Head.Dense]?
+    func epsilon(_ layer: Head.Dense?) -> Float { layer?.norm?.epsilon ?? 1e-12 }
+    switch task {
+    case .mlm:
+      initial = model.maskedLMLayers
+      let isTied = options.tied
+      layers = [
+        .init(
+          inputs: width, outputs: width, activation: initial?.first?.activation ?? .gelu,
+          norm: epsilon(initial?.first)),
+        .init(inputs: width, outputs: model.info.vocabSize, trainsWeight: !isTied),
+      ]
+    case .nsp:
+      initial = model.nextSentenceLayers
+      layers = [
+        .init(inputs: width, outputs: width, activation: .tanh),
+        .init(inputs: width, outputs: 2),
+      ]
+    default:
+      var inputs = width
+      for size in options.hidden {
+        layers.append(.init(inputs: inputs, outputs: size, activation: options.activation))
+        inputs = size
+      }
+      let outputs =
+        switch task {
+        case .regress, .regressPairs: 1
+        case .answer: 2
+        default: labels.count
+        }
+      layers.append(.init(inputs: inputs, outputs: outputs))
+    }
+    let network = try Network<Float>(NetworkShape(layers: layers), arithmetic)
+    network.initialize(seed: options.seed)
+    if let initial {
+      network.load(initial)
+    } else if task == .mlm {
+      // The decoder begins as the word embeddings, tied or not.
+      var head = network.layers
+      head[1].weight = model.wordEmbeddings
+      network.load(head)
+    }
+    let stack =
+      options.unfreeze > 0
+      ? try EncoderStack<Float>(model, last: options.unfreeze, arithmetic) : nil
+    return TrainedModel(task: task, network: network, stack: stack, pooling: pooling)
+  }
+}
