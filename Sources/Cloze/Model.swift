@@ -19,6 +19,10 @@ public final class Model: Sendable {
   let tokenizerObstacle: String?
   /// Why embeddings cannot be made the way the model's files ask; pooling must then be named.
   let embeddingObstacle: String?
+  /// The head that was put on it.
+  package let trained: HeadRunner?
+  /// The model whose weights this one shares.
+  let base: Model?
 
   /// Loads a model.
   ///
@@ -125,7 +129,35 @@ public final class Model: Sendable {
     blockRows = min(max(rows, 24), 96).roundedUp(to: panel)
     embeddingObstacle = settings.obstacle
     tokenizerObstacle = settings.tokenizerObstacle
+    trained = nil
+    base = nil
     try settings.check(info)
+  }
+
+  /// The same model with a trained head on it; both share their weights.
+  ///
+  /// - Throws: `.invalidArgument` for a head that was trained on another encoder, `.invalidModel`
+  ///   for one whose sizes contradict each other.
+  public init(_ model: Model, head: Head) throws(ClozeError) {
+    try model.check(head)
+    kernels = model.kernels
+    tokenizer = model.tokenizer
+    blockRows = model.blockRows
+    embeddingObstacle = model.embeddingObstacle
+    tokenizerObstacle = model.tokenizerObstacle
+    base = model
+    let runner = try HeadRunner(head, model: model)
+    trained = runner
+    weights = try model.weights(with: head.encoderLayers)
+    var info = model.info
+    info.labels = head.labels
+    switch head.task {
+    case .classify, .classifyPairs, .multilabel: info.heads.insert(.classes)
+    case .tag: info.heads.insert(.tags)
+    case .answer: info.heads.insert(.answer)
+    case .regress, .regressPairs, .mlm, .nsp: break
+    }
+    self.info = info
   }
 
   /// The error for a head that is asked for and not there.

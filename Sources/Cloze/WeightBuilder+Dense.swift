@@ -145,7 +145,7 @@ extension WeightBuilder {
     return (UnsafePointer(forward), UnsafePointer(inverse))
   }
 
-  private func pack(
+  func pack(
     _ rows: UnsafeMutablePointer<Float>, _ outputs: Int, _ inputs: Int,
     smoothing: UnsafePointer<Float>?
   ) throws(ClozeError) -> cloze_packed_columns {

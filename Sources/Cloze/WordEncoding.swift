@@ -9,7 +9,7 @@ package struct WordEncoding {
   package let pieces: [(word: Int, token: Int)]
 
   /// Words are told apart by a blank, at which WordPiece splits anyway.
-  package init(_ words: [String], _ tokenizer: Tokenizer, maxTokens: Int) throws(ClozeError) {
+  package init(_ words: [String], _ tokenizer: Tokenizer, maxTokens: Int) throws(TokenizerError) {
     var text = ""
     var begins: [Int] = []
     for word in words {
@@ -18,10 +18,7 @@ package struct WordEncoding {
       text += word
     }
     begins.append(text.utf8.count + 1)
-    let encoding: Encoding
-    do throws(TokenizerError) {
-      encoding = try tokenizer.encode(text, maxTokens: maxTokens, truncation: .longestFirst)
-    } catch { throw ClozeError(error) }
+    let encoding = try tokenizer.encode(text, maxTokens: maxTokens, truncation: .longestFirst)
     var pieces: [(word: Int, token: Int)] = []
     var word = 0
     for (token, range) in encoding.offsets.enumerated() where range.end > range.begin {

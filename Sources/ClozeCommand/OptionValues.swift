@@ -1,11 +1,16 @@
 public import ArgumentParser
 public import Cloze
 public import ClozeTokenizer
+public import ClozeTraining
 
 // How the library's choices are spelled on the command line: as in the other interfaces.
 
 extension ISA: ExpressibleByArgument {}
 extension Truncation: ExpressibleByArgument {}
+extension Head.Task: ExpressibleByArgument {}
+extension Schedule: ExpressibleByArgument {}
+extension TrainingOptions.Optimizer: ExpressibleByArgument {}
+extension DataFormat.Kind: ExpressibleByArgument {}
 
 enum PrecisionName: String, CaseIterable, ExpressibleByArgument {
   case int8

@@ -113,9 +113,10 @@ struct Preparation {
         let place = example.place.isEmpty ? "example \(index)" : example.place
         return ClozeError(.invalidText, "\(place): \(reason)")
       }
-      func number(_ label: String) throws(ClozeError) -> Int32 {
+      func number(_ label: String) throws(TokenizerError) -> Int32 {
         guard let number = numbers[label] else {
-          throw fail("\"\(label)\" is no label of the training examples")
+          throw TokenizerError(
+            .invalidText, "\"\(label)\" is no label of the training examples")
         }
         return number
       }
@@ -124,26 +125,18 @@ struct Preparation {
         case (.classify, .text(let text, let label)), (.classifyPairs, .text(let text, let label)),
           (.nsp, .text(let text, let label)):
           try append(text, to: &prepared)
-          do throws(ClozeError) { prepared.classes.append(try label.map(number) ?? -1) } catch {
-            throw TokenizerError(.invalidText, error.message)
-          }
+          prepared.classes.append(try label.map(number) ?? -1)
         case (.multilabel, .labelled(let text, let given)):
           try append(text, to: &prepared)
           var row = [Float](repeating: 0, count: labels.count)
-          for label in given {
-            do throws(ClozeError) { row[Int(try number(label))] = 1 } catch {
-              throw TokenizerError(.invalidText, error.message)
-            }
-          }
+          for label in given { row[Int(try number(label))] = 1 }
           prepared.labels.append(contentsOf: row)
         case (.regress, .scored(let text, let value)), (.regressPairs, .scored(let text, let value)):
           try append(text, to: &prepared)
           prepared.values.append(value)
         case (.tag, .words(let words, let tags)):
-          do throws(ClozeError) {
-            let classes = try tags.map { tag throws(ClozeError) in try number(tag) }
-            try append(words, classes, to: &prepared)
-          } catch { throw TokenizerError(.invalidText, error.message) }
+          let classes = try tags.map { tag throws(TokenizerError) in try number(tag) }
+          try append(words, classes, to: &prepared)
         case (.answer, .question(let question, let passage, let answers, _)):
           try append(question, passage, answers, index, to: &prepared)
         case (.mlm, .document(let sentences)):
@@ -151,14 +144,7 @@ struct Preparation {
         default:
           throw TokenizerError(.invalidText, "not an example of the task \(task.rawValue)")
         }
-      } catch {
-        if error.kind == .invalidText, !error.message.contains("UTF-8"),
-          error.message.hasPrefix(example.place), !example.place.isEmpty
-        {
-          throw ClozeError(.invalidText, error.message)
-        }
-        throw fail(error.message)
-      }
+      } catch { throw fail(error.message) }
     }
     return prepared
   }
@@ -178,7 +164,7 @@ struct Preparation {
 
   private func append(
     _ words: [String], _ classes: [Int32], to prepared: inout Prepared
-  ) throws(ClozeError) {
+  ) throws(TokenizerError) {
     let encoded = try WordEncoding(words, tokenizer, maxTokens: maxTokens)
     let start = prepared.sequences.ids.count
     prepared.sequences.append(encoded.ids, encoded.typeIDs, truncated: encoded.truncated)

@@ -1,0 +1,31 @@
+/// What a trained head says of one input.
+public struct Prediction: Sendable {
+  /// A part of the text and what it is.
+  public struct Span: Hashable, Sendable {
+    /// The first byte of its text, and the one after its last; of an answer, of the passage.
+    public var begin: Int
+    /// The byte after its last.
+    public var end: Int
+    /// The entity's type, or the answer's text.
+    public var text: String
+    /// From 0 to 1: the lowest of its words', or of an answer's first and last token.
+    public var probability: Float
+  }
+
+  /// The most probable label; nil for tasks without, and for `multilabel`.
+  public var label: String?
+  /// One for each of the head's labels, in their order; with `nsp` and classes they add up to 1.
+  public var probabilities: [Float] = []
+  /// `multilabel`: all labels of 0.5 or more.
+  public var labels: [String] = []
+  /// Regression: the number.
+  public var value: Float?
+  /// `tag`: words as the tokenizer tells them apart, by their bytes, each with its tag.
+  public var tags: [Span] = []
+  /// `tag`: words that tags hold together.
+  public var entities: [Span] = []
+  /// `answer`: nil where the passage holds none.
+  public var answer: Span?
+  /// Whether the input was cut.
+  public var truncated = false
+}
