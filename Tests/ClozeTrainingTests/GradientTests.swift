@@ -1,0 +1,142 @@
+import Cloze
+import Testing
+
+@testable import ClozeTraining
+
+/// Analytic gradients against central differences in Double.
+struct GradientTests {
+  let arithmetic: Arithmetic
+
+  init() throws { arithmetic = try Arithmetic(threads: 2) }
+
+  /// The largest difference between gradients and central differences, relative to the largest.
+  private func difference(
+    _ parameters: Block<Double>, _ gradients: [Double], _ loss: () throws -> Double
+  ) throws -> Double {
+    var (most, worst) = (0.0, 0.0)
+    for i in 0..<parameters.count {
+      let value = parameters.base[i]
+      let step = 1e-5
+      parameters.base[i] = value + step
+      let above = try loss()
+      parameters.base[i] = value - step
+      let below = try loss()
+      parameters.base[i] = value
+      let numeric = (above - below) / (2 * step)
+      most = max(most, abs(numeric))
+      worst = max(worst, abs(numeric - gradients[i]))
+    }
+    return worst / max(most, 1e-30)
+  }
+
+  private func random(_ count: Int, seed: UInt64) -> [Double] {
+    var random = TrainingRandom(seed)
+    return (0..<count).map { _ in random.normal() }
+  }
+
+  static let targets: [Targets] = [
+    .classes([0, 2, 1, -1, 2, 2]), .values([1, 0, -2, 0.5, 3, 1]),
+    .labels([1, 0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 1, 0, 1, 0, 1, 0, 0]),
+    .spans([Targets.Span(first: 0, last: 1), Targets.Span(first: 2, last: 2)]),
+  ]
+
+  @Test(arguments: 0..<4, Head.Activation.allCases)
+  func ofHeads(_ which: Int, _ activation: Head.Activation) throws {
+    let targets = Self.targets[which]
+    let outputs = [3, 1, 3, 2][which]
+    let shape = NetworkShape(layers: [
+      .init(inputs: 5, outputs: 4, activation: activation, norm: 1e-5),
+      .init(inputs: 4, outputs: 6, activation: activation),
+      .init(inputs: 6, outputs: outputs),
+    ])
+    let network = try Network<Double>(shape, arithmetic)
+    network.initialize(seed: 1)
+    let noise = random(network.parameters.count, seed: 2)
+    for (i, value) in noise.enumerated() { network.parameters.base[i] += 0.3 * value }
+    let x = random(6 * 5, seed: 3)
+    let input = try Block<Double>(30)
+    input.fill(from: x)
+    let loss = Loss(smoothing: 0.1, classWeights: [1, 2, 0.5])
+    func value() throws -> Double {
+      let logits = try network.forward(
+        input.base, rows: 6, dropout: (0.2, TrainingRandom(9)))
+      return loss(logits, rows: 6, outputs: outputs, targets, bounds: [0, 2, 6])
+    }
+    let logits = try network.forward(input.base, rows: 6, dropout: (0.2, TrainingRandom(9)))
+    _ = loss(logits, rows: 6, outputs: outputs, targets, bounds: [0, 2, 6])
+    let dx = try #require(try network.backward(logits, rows: 6, wantsInput: true))
+    let dInput = (0..<30).map { dx[$0] }
+    #expect(try difference(network.parameters, network.gradients.array, value) < 1e-6)
+    #expect(try difference(input, dInput, value) < 1e-6)
+  }
+
+  @Test(arguments: [Head.Activation.gelu, .geluTanh, .relu])
+  func ofEncoderLayers(_ activation: Head.Activation) throws {
+    let settings = EncoderStack<Double>.Settings(
+      width: 6, heads: 2, intermediate: 8, activations: [activation, activation],
+      scales: [0.577, 0.577], epsilons: [(1e-5, 1e-5), (1e-5, 1e-5)])
+    let stack = try EncoderStack<Double>(settings, arithmetic)
+    for (i, value) in random(stack.parameters.count, seed: 4).enumerated() {
+      stack.parameters.base[i] = 0.5 * value
+    }
+    let input = try Block<Double>(7 * 6)
+    input.fill(from: random(42, seed: 5))
+    let weights = random(42, seed: 6)
+    func value() throws -> Double {
+      let y = try stack.forward(input.base, offsets: [0, 3, 7])
+      return (0..<42).reduce(0) { $0 + y[$1] * weights[$1] }
+    }
+    _ = try value()
+    let d = try Block<Double>(42)
+    d.fill(from: weights)
+    try stack.backward(d.base)
+    #expect(try difference(stack.parameters, stack.gradients.array, value) < 1e-6)
+    #expect(try difference(input, d.array, value) < 1e-6)
+  }
+
+  /// The same layers in Float are near those in Double.
+  @Test func floatIsNearDouble() throws {
+    let shape = NetworkShape(layers: [
+      .init(inputs: 40, outputs: 33, activation: .gelu, norm: 1e-5), .init(inputs: 33, outputs: 7),
+    ])
+    let wide = try Network<Double>(shape, arithmetic)
+    let narrow = try Network<Float>(shape, arithmetic)
+    narrow.initialize(seed: 3)
+    for i in 0..<wide.parameters.count { wide.parameters.base[i] = Double(narrow.parameters.base[i]) }
+    let x = try Block<Float>(50 * 40)
+    x.fill(from: random(2000, seed: 1).map { Float($0) })
+    let y = try Block<Double>(2000)
+    y.fill(from: x.array.map { Double($0) })
+    let classes = (0..<50).map { Int32($0 % 7) }
+    let bounds = Array(0...50)
+    let a = try narrow.forward(x.base, rows: 50)
+    let b = try wide.forward(y.base, rows: 50)
+    _ = Loss()(a, rows: 50, outputs: 7, .classes(classes), bounds: bounds)
+    _ = Loss()(b, rows: 50, outputs: 7, .classes(classes), bounds: bounds)
+    try narrow.backward(a, rows: 50)
+    try wide.backward(b, rows: 50)
+    let most = wide.gradients.array.reduce(0) { max($0, abs($1)) }
+    for (f, d) in zip(narrow.gradients.array, wide.gradients.array) {
+      #expect(abs(Double(f) - d) <= 1e-3 * most)
+    }
+  }
+
+  /// The products, in all forms and sizes around those of panels, on one thread and on several.
+  @Test(arguments: [ProductForm.plain, .turnedLeft, .turnedRight])
+  func products(_ form: ProductForm) throws {
+    let single = try Arithmetic(threads: 1)
+    for (m, n, k) in [(1, 1, 1), (2, 17, 5), (13, 16, 33), (97, 40, 64), (300, 130, 120), (2, 384, 9000)] {
+      let a = random(m * k, seed: 1).map { Float($0) }
+      let b = random(n * k, seed: 2).map { Float($0) }
+      var (c, d) = ([Float](repeating: .nan, count: m * n), [Float](repeating: .nan, count: m * n))
+      var e = [Double](repeating: 0, count: m * n)
+      try arithmetic.product(form, m, n, k, a, b, &c)
+      try single.product(form, m, n, k, a, b, &d)
+      try Double.product(
+        form, m, n, k, a.map { Double($0) }, b.map { Double($0) }, &e, arithmetic)
+      #expect(c.map(\.bitPattern) == d.map(\.bitPattern))
+      let bound = Double(Float.ulpOfOne) * Double(k + 1) * 30
+      for (x, y) in zip(c, e) { #expect(abs(Double(x) - y) <= bound) }
+    }
+  }
+}
