@@ -77,6 +77,15 @@ def test_variant_uses_its_registers_and_no_wider_ones(isa, registers, tmp_path):
     assert not any(re.search(r"%zmm|%k[0-7]\b|%[xy]mm(1[6-9]|[23]\d)", text) for text in functions.values())
 
 
+@x86
+@pytest.mark.parametrize("isa", ["avx2", "avxvnni", "avx512vnni"])
+def test_vector_kernels_call_no_mathematics(isa, tmp_path):
+  for file in ["matrix.c", "rows.c"]:
+    disassemble(KERNELS / isa / file, tmp_path)
+    listing = subprocess.run(["nm", "-u", tmp_path / f"{isa}-{Path(file).stem}.o"], check=True, capture_output=True, text=True)
+    assert set(listing.stdout.split()) - {"U"} <= {"memcpy", "memset", "_GLOBAL_OFFSET_TABLE_"}
+
+
 def tiles(lines, product):
   """The inner loops of a tile that multiply, by how many products they hold."""
   found = {}

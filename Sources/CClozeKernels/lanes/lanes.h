@@ -31,15 +31,30 @@ INLINE f32x16 load(const float *p) { f32x16 v; memcpy(&v, p, sizeof v); return v
 INLINE void store(float *p, f32x16 v) { memcpy(p, &v, sizeof v); }
 INLINE i32x16 load_i32(const int32_t *p) { i32x16 v; memcpy(&v, p, sizeof v); return v; }
 
+/* Copies n < 16 floats. A copy of a length that the compiler does not know would be a call, around which every vector that
+ * is kept in a register has to be stored. */
+INLINE void copy_some(float *to, const float *from, size_t n) {
+  size_t at = 0;
+  if (n & 8) memcpy(to, from, 32), at = 8;
+  if (n & 4) memcpy(to + at, from + at, 16), at += 4;
+  if (n & 2) memcpy(to + at, from + at, 8), at += 2;
+  if (n & 1) to[at] = from[at];
+}
+
 /* The first n < 16 floats, `rest` in the other lanes. */
 INLINE f32x16 load_some(const float *p, size_t n, float rest) {
-  f32x16 v = splat(rest);
-  memcpy(&v, p, n * sizeof(float));
-  return v;
+  float lanes[LANES];
+  store(lanes, splat(rest));
+  copy_some(lanes, p, n);
+  return load(lanes);
 }
-INLINE void store_some(float *p, f32x16 v, size_t n) { memcpy(p, &v, n * sizeof(float)); }
+INLINE void store_some(float *p, f32x16 v, size_t n) {
+  float lanes[LANES];
+  store(lanes, v);
+  copy_some(p, lanes, n);
+}
 
-/* The same for n <= 16, quick for 16: a copy of a length that the compiler does not know is a call. */
+/* The same for n <= 16, quick for 16. */
 INLINE f32x16 load_upto(const float *p, size_t n, float rest) { return n == LANES ? load(p) : load_some(p, n, rest); }
 INLINE void store_upto(float *p, f32x16 v, size_t n) {
   if (n == LANES) store(p, v);
@@ -61,6 +76,8 @@ INLINE f32x16 to_f32(i32x16 a) { return __builtin_convertvector(a, f32x16); }
 /* Sixteen lanes to one: 8 + 8, then 4 + 4, 2 + 2, 1 + 1. */
 typedef float f32x8 __attribute__((vector_size(32)));
 typedef float f32x4 __attribute__((vector_size(16)));
+typedef int32_t i32x8 __attribute__((vector_size(32)));
+typedef int32_t i32x4 __attribute__((vector_size(16)));
 #define LOW8(v) __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7)
 #define HIGH8(v) __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15)
 #define LOW4(v) __builtin_shufflevector(v, v, 0, 1, 2, 3)
@@ -70,10 +87,19 @@ INLINE float sum16(f32x16 v) {
   f32x4 b = LOW4(a) + HIGH4(a);
   return (b[0] + b[2]) + (b[1] + b[3]);
 }
+/* Not __builtin_elementwise_max, whose care for NaN takes two more instructions. */
+INLINE f32x8 max8(f32x8 a, f32x8 b) {
+  i32x8 mask = a > b;
+  return (f32x8)(((i32x8)a & mask) | ((i32x8)b & ~mask));
+}
+INLINE f32x4 max4(f32x4 a, f32x4 b) {
+  i32x4 mask = a > b;
+  return (f32x4)(((i32x4)a & mask) | ((i32x4)b & ~mask));
+}
 INLINE float larger(float a, float b) { return a > b ? a : b; }
 INLINE float largest16(f32x16 v) {
-  f32x8 a = __builtin_elementwise_max(LOW8(v), HIGH8(v));
-  f32x4 b = __builtin_elementwise_max(LOW4(a), HIGH4(a));
+  f32x8 a = max8(LOW8(v), HIGH8(v));
+  f32x4 b = max4(LOW4(a), HIGH4(a));
   return larger(larger(b[0], b[2]), larger(b[1], b[3]));
 }
 INLINE float smallest16(f32x16 v) { return -largest16(-v); }
