@@ -114,8 +114,8 @@ static uint64_t attention(const cloze_matrix_kernels *kernels, uint64_t h) {
   return h;
 }
 
-/* Where sums are largest: all activations at one end of their range or the other, all weights too, over the largest k, and
- * in attention equal scores. */
+/* Where sums are largest: all activations at one end of their range or the other, all weights too, over the largest k,
+ * and in attention equal scores. */
 static uint64_t corners(const cloze_kernels *variant, uint64_t h) {
   enum { M = 13, N = 17, S = 2000, D = 65 };
   static const size_t ks[] = {1, 31, 1027, 65535, 65536};
@@ -125,7 +125,7 @@ static uint64_t corners(const cloze_kernels *variant, uint64_t h) {
     float *x = memory(M * k * 4), *scale = memory(nn * 4), c[M * N];
     int8_t *q = memory(N * k);
     int32_t *sum = memory(nn * 4);
-    /* Row or column 0 has one sign throughout, 1 the other, and those that follow change it every 1, 2, 3, ... values. */
+    /* Row or column 0 has one sign throughout, 1 the other; the others change it every 1, 2, 3, ... values. */
     for (size_t i = 0; i < M; i++)
       for (size_t p = 0; p < k; p++) x[i * k + p] = (i < 2 ? i : p / (i - 1) % 2) ? -1.0f : 1.0f;
     for (size_t j = 0; j < N; j++)
@@ -181,7 +181,8 @@ static uint64_t rows(const cloze_row_kernels *kernels, uint64_t h) {
 }
 
 int main(int argc, char **argv) {
-  static const char *const names[] = {"int8 product", "int8 attention", "int8 corners", "float32 product", "float32 attention", "rows"};
+  static const char *const names[] = {"int8 product", "int8 attention", "int8 corners",
+                                      "float32 product", "float32 attention", "rows"};
   uint64_t expected[COUNT(names)];
   size_t count;
   int differences = 0, missing = 0;

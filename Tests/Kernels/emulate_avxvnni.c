@@ -1,8 +1,9 @@
-/* Linked to agree.c, runs the machine code of avxvnni on a CPU with AVX2 that lacks AVX-VNNI: the dot products of bytes in
- * VEX encoding, which such a CPU refuses, are done by a handler of that signal. Everything else runs as it is.
+/* Linked to agree.c, runs the machine code of avxvnni on a CPU with AVX2 that lacks AVX-VNNI: the dot products of
+ * bytes in VEX encoding, which such a CPU refuses, are done by a handler of that signal. Everything else runs as it
+ * is.
  *
- * Encodings: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, VPDPBUSD and section 2.3. Registers in
- * a signal's frame: volume 1, section 13.4, the standard form of XSAVE. */
+ * Encodings: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, VPDPBUSD and section 2.3.
+ * Registers in a signal's frame: volume 1, section 13.4, the standard form of XSAVE. */
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdint.h>
@@ -17,7 +18,8 @@ static void read_register(char *frame, int index, unsigned char bytes[32]) {
   memcpy(bytes + 16, half(frame, index, 1), 16);
 }
 
-/* The address of a memory operand; moves `at` behind it. Where it is `relative`, it is so to the end of the instruction. */
+/* The address of a memory operand; moves `at` behind it. Where it is `relative`, it is so to the end of the
+ * instruction. */
 static uint64_t address(const greg_t *registers, const unsigned char **at, int x, int b, int *relative) {
   /* rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8 ... r15 */
   static const int names[] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,

@@ -1,5 +1,5 @@
-/* AVX2 with the dot products of bytes in its own encoding. Tiles of 6 x 16: twelve registers of sums, two of weights, one of
- * activations. */
+/* AVX2 with the dot products of bytes in its own encoding. Tiles of 6 x 16: twelve registers of sums, two of weights,
+ * one of activations. */
 #if defined(__x86_64__)
 #include "cloze_kernels.h"
 
@@ -18,7 +18,8 @@
 INLINE void bytes_rows(const size_t rows, const int unsigned_columns, size_t steps, const int32_t *start, const char *a,
                        const char *b, int32_t *c) {
   __m256i sum[MR][2];
-  for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = start ? _mm256_set1_epi32(start[r]) : _mm256_setzero_si256();
+  for (size_t r = 0; r < rows; r++)
+    sum[r][0] = sum[r][1] = start ? _mm256_set1_epi32(start[r]) : _mm256_setzero_si256();
 #pragma clang loop unroll(disable)
   for (size_t p = 0; p < steps; p++, a += rows * 4, b += 64) {
     __m256i w0 = _mm256_loadu_si256((const __m256i *)b), w1 = _mm256_loadu_si256((const __m256i *)(b + 32));
@@ -27,8 +28,13 @@ INLINE void bytes_rows(const size_t rows, const int unsigned_columns, size_t ste
       int32_t four;
       memcpy(&four, a + r * 4, 4);
       __m256i x = _mm256_set1_epi32(four);
-      sum[r][0] = unsigned_columns ? _mm256_dpbusd_avx_epi32(sum[r][0], w0, x) : _mm256_dpbusd_avx_epi32(sum[r][0], x, w0);
-      sum[r][1] = unsigned_columns ? _mm256_dpbusd_avx_epi32(sum[r][1], w1, x) : _mm256_dpbusd_avx_epi32(sum[r][1], x, w1);
+      if (unsigned_columns) {
+        sum[r][0] = _mm256_dpbusd_avx_epi32(sum[r][0], w0, x);
+        sum[r][1] = _mm256_dpbusd_avx_epi32(sum[r][1], w1, x);
+      } else {
+        sum[r][0] = _mm256_dpbusd_avx_epi32(sum[r][0], x, w0);
+        sum[r][1] = _mm256_dpbusd_avx_epi32(sum[r][1], x, w1);
+      }
     }
   }
   for (size_t r = 0; r < rows; r++) {
@@ -44,14 +50,16 @@ static __attribute__((noinline)) void int8_tile(size_t rows, size_t k, const cha
 #undef CALL
 }
 
-static __attribute__((noinline)) void attention_bytes(size_t rows, size_t steps, const char *a, const char *b, int32_t *c) {
+static __attribute__((noinline)) void attention_bytes(size_t rows, size_t steps, const char *a, const char *b,
+                                                      int32_t *c) {
 #define CALL(n) bytes_rows(n, 0, steps, NULL, a, b, c)
   EACH_ROW_COUNT(CALL)
 #undef CALL
 }
 
 #define ATTENTION_KR 4
-#define attention_tile(rows, steps, start, a, b, next, c) ((void)(next), (void)(start), attention_bytes(rows, steps, a, b, c))
+#define attention_tile(rows, steps, start, a, b, next, c) \
+  ((void)(next), (void)(start), attention_bytes(rows, steps, a, b, c))
 #define tile(rows, k, a, b, next, c) ((void)(next), int8_tile(rows, k, a, b, c))
 #include "../lanes/int8.inc"
 #undef tile

@@ -1,6 +1,6 @@
-/* How quantized values lie in packed matrices. Activations: groups of ROW_GROUP bytes, four where a variant doesn't say
- * otherwise, one for each row in turn, that hold neighbouring values of a row: bytes, or int16 for products of int16. Weights:
- * panels of PANEL columns. */
+/* How quantized values lie in packed matrices. Activations: groups of ROW_GROUP bytes, four where a variant doesn't
+ * say otherwise, one for each row in turn, that hold neighbouring values of a row: bytes, or int16 for products of
+ * int16. Weights: panels of PANEL columns. */
 #ifndef CLOZE_GROUPS_H
 #define CLOZE_GROUPS_H
 
@@ -17,7 +17,8 @@ INLINE void put_groups(char *to, size_t stride, const void *from, size_t groups)
   const char *bytes = from;
   if (groups == LANES / ROW_GROUP) {
 #pragma clang loop unroll(full)
-    for (size_t g = 0; g < LANES / ROW_GROUP; g++) memcpy(to + g * stride * ROW_GROUP, bytes + g * ROW_GROUP, ROW_GROUP);
+    for (size_t g = 0; g < LANES / ROW_GROUP; g++)
+      memcpy(to + g * stride * ROW_GROUP, bytes + g * ROW_GROUP, ROW_GROUP);
   } else {
     for (size_t g = 0; g < groups; g++) memcpy(to + g * stride * ROW_GROUP, bytes + g * ROW_GROUP, ROW_GROUP);
   }

@@ -31,8 +31,8 @@ INLINE f32x16 load(const float *p) { f32x16 v; memcpy(&v, p, sizeof v); return v
 INLINE void store(float *p, f32x16 v) { memcpy(p, &v, sizeof v); }
 INLINE i32x16 load_i32(const int32_t *p) { i32x16 v; memcpy(&v, p, sizeof v); return v; }
 
-/* Copies n < 16 floats. A copy of a length that the compiler does not know would be a call, around which every vector that
- * is kept in a register has to be stored. */
+/* Copies n < 16 floats. A copy of a length that the compiler does not know would be a call, around which every vector
+ * that is kept in a register has to be stored. */
 INLINE void copy_some(float *to, const float *from, size_t n) {
   size_t at = 0;
   if (n & 8) memcpy(to, from, 32), at = 8;

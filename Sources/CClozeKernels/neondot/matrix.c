@@ -1,5 +1,5 @@
-/* Armv8.2-A with the dot products of bytes. Tiles of 12 x 16, by eight columns at a time: twenty-four registers of sums, two
- * of weights, three of activations. */
+/* Armv8.2-A with the dot products of bytes. Tiles of 12 x 16, by eight columns at a time: twenty-four registers of
+ * sums, two of weights, three of activations. */
 #if defined(__aarch64__) && defined(__linux__)
 #include "cloze_kernels.h"
 
@@ -16,7 +16,8 @@
 
 /* c = start + a b over groups of four bytes, both unsigned, of some columns of a panel. Unrolling the loop over p would
  * spill the sums. */
-INLINE void bytes_columns(const size_t rows, size_t steps, const int32_t *start, const char *a, const char *b, int32_t *c) {
+INLINE void bytes_columns(const size_t rows, size_t steps, const int32_t *start, const char *a, const char *b,
+                          int32_t *c) {
   uint32x4_t sum[MR][4];
 #pragma clang loop unroll(full)
   for (size_t r = 0; r < rows; r++)
@@ -37,8 +38,8 @@ INLINE void bytes_columns(const size_t rows, size_t steps, const int32_t *start,
     for (size_t j = 0; j < HALF(rows) / 4; j++) vst1q_s32(c + r * NR + 4 * j, vreinterpretq_s32_u32(sum[r][j]));
 }
 
-static __attribute__((noinline)) void bytes_tile(size_t rows, size_t steps, const int32_t *start, const char *a, const char *b,
-                                                 int32_t *c) {
+static __attribute__((noinline)) void bytes_tile(size_t rows, size_t steps, const int32_t *start, const char *a,
+                                                 const char *b, int32_t *c) {
 #define CALL(n) \
   for (size_t j = 0; j < NR; j += HALF(n)) bytes_columns(n, steps, start, a, b + j * 4, c + j)
   EACH_ROW_COUNT(CALL)

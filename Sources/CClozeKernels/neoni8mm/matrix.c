@@ -1,5 +1,5 @@
-/* Armv8.6-A with the matrix products of bytes, 2 x 8 by 8 x 2. Tiles of 12 x 16, by eight columns at a time: twenty-four
- * registers of sums, four of weights, the rest of activations. */
+/* Armv8.6-A with the matrix products of bytes, 2 x 8 by 8 x 2. Tiles of 12 x 16, by eight columns at a time:
+ * twenty-four registers of sums, four of weights, the rest of activations. */
 #if defined(__aarch64__) && defined(__linux__)
 #include "cloze_kernels.h"
 
@@ -44,10 +44,10 @@ INLINE void bytes_step(const size_t rows, const int unsigned_columns, const int 
   }
 }
 
-/* c = start + a b over groups of four bytes, of some columns of a panel. In activations, eight bytes lie together; where
- * the number of groups is odd, the last four meet weights of zero. */
-INLINE void bytes_columns(const size_t rows, const int unsigned_columns, size_t steps, const int32_t *start, const char *a,
-                          const char *b, int32_t *c) {
+/* c = start + a b over groups of four bytes, of some columns of a panel. In activations, eight bytes lie together;
+ * where the number of groups is odd, the last four meet weights of zero. */
+INLINE void bytes_columns(const size_t rows, const int unsigned_columns, size_t steps, const int32_t *start,
+                          const char *a, const char *b, int32_t *c) {
   int32x4_t sum[MR / 2][8];
 #pragma clang loop unroll(full)
   for (size_t r = 0; r < rows; r += 2) {
@@ -73,7 +73,8 @@ static __attribute__((noinline)) void int8_tile(size_t rows, size_t k, const cha
 #undef CALL
 }
 
-static __attribute__((noinline)) void attention_bytes(size_t rows, size_t steps, const char *a, const char *b, int32_t *c) {
+static __attribute__((noinline)) void attention_bytes(size_t rows, size_t steps, const char *a, const char *b,
+                                                      int32_t *c) {
 #define CALL(n) \
   for (size_t j = 0; j < NR; j += WIDE(n)) bytes_columns(n, 0, steps, NULL, a, b + j * 4, c + j)
   EACH_ROW_COUNT(CALL)
@@ -81,7 +82,8 @@ static __attribute__((noinline)) void attention_bytes(size_t rows, size_t steps,
 }
 
 #define ATTENTION_KR 4
-#define attention_tile(rows, steps, start, a, b, next, c) ((void)(next), (void)(start), attention_bytes(rows, steps, a, b, c))
+#define attention_tile(rows, steps, start, a, b, next, c) \
+  ((void)(next), (void)(start), attention_bytes(rows, steps, a, b, c))
 #define tile(rows, k, a, b, next, c) ((void)(next), int8_tile(rows, k, a, b, c))
 #include "../lanes/int8.inc"
 #undef tile

@@ -1,5 +1,5 @@
-/* The float32 tile of 12 x 16 for NEON; include inside the file's `#pragma clang attribute push`. Over six rows it is done
- * in two halves of 8 columns: 24 registers of sums, two of weights, three of activations. */
+/* The float32 tile of 12 x 16 for NEON; include inside the file's `#pragma clang attribute push`. Over six rows it is
+ * done in two halves of 8 columns: 24 registers of sums, two of weights, three of activations. */
 #include <arm_neon.h>
 
 #include "row_counts.h"
