@@ -12,6 +12,7 @@ final class ChannelProbe {
   static let tokens = 32
 
   private let kernels: Kernels
+  private let team: Team
   private let matrix: cloze_matrix_kernels
   private let width: Int
   private let heads: Int
@@ -28,7 +29,10 @@ final class ChannelProbe {
   private let packed: cloze_packed_rows
   private let attention: UnsafeMutableRawPointer
 
-  init(_ configuration: BERTGraph.Configuration, kernels: Kernels) throws(ClozeError) {
+  init(
+    _ configuration: BERTGraph.Configuration, kernels: Kernels, team: Team
+  ) throws(ClozeError) {
+    self.team = team
     self.kernels = kernels
     matrix = kernels.int8
     width = configuration.hiddenSize
@@ -108,9 +112,14 @@ final class ChannelProbe {
     _ target: UnsafeMutablePointer<Float>
   ) {
     matrix.pack_rows(source, dense.inputs, dense.inverseSmoothing, count, dense.inputs, packed)
-    matrix.multiply(
-      count, dense.outputs, dense.inputs, packed, dense.columns,
-      cloze_epilogue(bias: dense.bias, activation: activation), target, dense.outputs)
+    let step = 128
+    team.each((dense.outputs &+ step &- 1) / step) { i in
+      let from = i &* step
+      let slice = dense.columns(from, min(step, dense.outputs &- from), matrix)
+      matrix.multiply(
+        count, slice.outputs, slice.inputs, packed, slice.columns,
+        cloze_epilogue(bias: slice.bias, activation: activation), target + from, dense.outputs)
+    }
   }
 
   private func normalize(

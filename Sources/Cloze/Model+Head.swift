@@ -36,7 +36,8 @@ extension Model {
     guard !layers.isEmpty else { return weights }
     let saved = cloze_float_environment_enter()
     defer { cloze_float_environment_restore(saved) }
-    let builder = WeightBuilder(kernels: kernels, precision: info.precision)
+    let builder = try WeightBuilder(
+      kernels: kernels, precision: info.precision, threads: LoadOptions().loadingThreads)
     let first = weights.layers.count - layers.count
     var all = weights.layers
     let (d, f) = (info.hiddenSize, info.intermediateSize)
@@ -56,7 +57,8 @@ extension Model {
     return Weights(
       word: weights.word, position: weights.position, tokenType: weights.tokenType,
       norm: weights.norm, layers: all, pooler: weights.pooler, maskedLM: weights.maskedLM,
-      nextSentence: weights.nextSentence, memory: builder.memory)
+      nextSentence: weights.nextSentence, memory: builder.memory, heads: weights.heads,
+      projection: weights.projection)
   }
 }
 
@@ -71,7 +73,10 @@ extension WeightBuilder {
     for (i, value) in bias.enumerated() { room[i] = value }
     return Weights.Dense(
       inputs: inputs, outputs: bias.count,
-      columns: try pack(staged.floats(), bias.count, inputs, smoothing: nil), bias: room,
+      columns: try pack(
+        [WeightSource(rows: staged.floats(), inputs: inputs, outputs: bias.count)], bias.count, inputs,
+        smoothing: nil),
+      bias: room,
       inverseSmoothing: nil)
   }
 

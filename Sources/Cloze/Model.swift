@@ -88,7 +88,7 @@ public final class Model: Sendable {
     let saved = cloze_float_environment_enter()
     defer { cloze_float_environment_restore(saved) }
     try self.init(
-      WeightBuilder(kernels: kernels, precision: precision).build(graph), ModelSizes(graph.configuration),
+      WeightBuilder(kernels: kernels, precision: precision, threads: options.loadingThreads).build(graph), ModelSizes(graph.configuration),
       kernels: kernels, precision: precision, tokenizer: tokenizer, settings: settings)
   }
 

@@ -1,8 +1,9 @@
 internal import CClozeKernels
+internal import CClozeSupport
 internal import ClozeONNX
 
-/// Dense layers and the word table: staged as float32 rows, quantized where the model is int8, and
-/// packed, a few panels at a time.
+/// Dense layers and the word table: quantized where the model is int8, and packed, straight from the
+/// file and in strips that threads share out.
 extension WeightBuilder {
   /// Packs matrices that share their input, side by side.
   ///
@@ -22,17 +23,11 @@ extension WeightBuilder {
         columns: try packStored(parts.map(\.weight), outputs: outputs, inputs: inputs),
         bias: try bias(parts.map(\.bias), parts.map(\.weight.outputSize)), inverseSmoothing: nil)
     }
-    let staged = try AlignedMemory(bytes: bytes(outputs, inputs, MemoryLayout<Float>.size))
-    defer { withExtendedLifetime(staged) {} }
-    var row = 0
-    for part in parts {
-      try stage(part.weight, to: staged.floats() + row &* inputs)
-      row &+= part.weight.outputSize
-    }
-    let smoothing = try self.smoothing(ranges, staged.floats(), outputs, inputs)
+    let sources = try sources(parts.map(\.weight), inputs: inputs, outputs: outputs)
+    let smoothing = try self.smoothing(ranges, sources, inputs)
     return Weights.Dense(
       inputs: inputs, outputs: outputs,
-      columns: try pack(staged.floats(), outputs, inputs, smoothing: smoothing?.forward),
+      columns: try pack(sources, outputs, inputs, smoothing: smoothing?.forward),
       bias: try bias(parts.map(\.bias), parts.map(\.weight.outputSize)),
       inverseSmoothing: smoothing?.inverse)
   }
@@ -55,24 +50,26 @@ extension WeightBuilder {
       return Weights.WordTable(
         columns: nil, rows: UnsafeRawPointer(rows), scale: UnsafePointer(scale))
     }
-    let staged = try AlignedMemory(bytes: bytes(tensor.count, MemoryLayout<Float>.size))
-    defer { withExtendedLifetime(staged) {} }
-    try copy(tensor, to: UnsafeMutableBufferPointer(start: staged.floats(), count: tensor.count))
+    let source = try WeightSource(table)
     if packed {
-      let columns = try pack(staged.floats(), count, width, smoothing: nil)
+      let columns = try pack([source], count, width, smoothing: nil)
       return Weights.WordTable(columns: columns, rows: nil, scale: columns.scale)
     }
     guard precision == .int8 else {
-      let rows = try memory.floats(tensor.count)
-      rows.update(from: staged.floats(), count: tensor.count)
-      return Weights.WordTable(columns: nil, rows: UnsafeRawPointer(rows), scale: nil)
+      return Weights.WordTable(columns: nil, rows: UnsafeRawPointer(try floats(tensor)), scale: nil)
     }
     let scale = try memory.floats(count)
-    let rows = try memory.allocate(tensor.count)
-    _ = kernels.rows.quantize_weights(
-      staged.floats(), width, nil, count, width,
-      rows.bindMemory(to: Int8.self, capacity: tensor.count),
-      width, scale)
+    let rows = try memory.allocate(tensor.count).bindMemory(to: Int8.self, capacity: tensor.count)
+    let step = 512
+    let results = Flags((count &+ step &- 1) / step)
+    team.each(results.count) { i in
+      let first = i &* step
+      results[i] =
+        kernels.rows.quantize_weights(
+          source.base + first &* width, width, nil, min(step, count &- first), width,
+          rows + first &* width, width, scale + first) == 0
+    }
+    try check(results, [source])
     return Weights.WordTable(
       columns: nil, rows: UnsafeRawPointer(rows), scale: UnsafePointer(scale))
   }
@@ -97,44 +94,37 @@ extension WeightBuilder {
     return UnsafePointer(target)
   }
 
-  /// Writes a matrix as rows of [outputs, inputs] float32.
-  private func stage(_ weight: Matrix, to target: UnsafeMutablePointer<Float>) throws(ClozeError) {
-    let (inputs, outputs) = (weight.inputSize, weight.outputSize)
-    guard weight.tensor.count == inputs &* outputs else {
+  /// Matrices side by side. Where a panel would hold columns of two of them, all are copied into one.
+  private func sources(
+    _ parts: [Matrix], inputs: Int, outputs: Int
+  ) throws(ClozeError) -> [WeightSource] {
+    var sources: [WeightSource] = []
+    for part in parts { sources.append(try WeightSource(part)) }
+    for source in sources where source.inputs != inputs {
       throw ClozeError(
         .invalidModel,
-        "\"\(weight.tensor.name)\" has \(weight.tensor.count) elements, "
-          + "expected \(inputs) x \(outputs)"
-      )
+        "\"\(source.name)\" takes \(source.inputs) numbers, expected \(inputs)")
     }
-    let all = UnsafeMutableBufferPointer(start: target, count: weight.tensor.count)
-    if weight.layout == .outIn { return try copy(weight.tensor, to: all) }
-    let other = try AlignedMemory(bytes: bytes(all.count, MemoryLayout<Float>.size))
-    defer { withExtendedLifetime(other) {} }
-    let source = other.floats()
-    try copy(weight.tensor, to: UnsafeMutableBufferPointer(start: source, count: all.count))
-    // In squares of 16, so that both sides stay within a few cache lines.
-    for i in stride(from: 0, to: inputs, by: 16) {
-      for o in stride(from: 0, to: outputs, by: 16) {
-        for column in o..<min(o + 16, outputs) {
-          for row in i..<min(i + 16, inputs) {
-            target[column &* inputs &+ row] = source[row &* outputs &+ column]
-          }
-        }
-      }
-    }
+    if sources.dropLast().allSatisfy({ $0.outputs % Int(matrix.nr) == 0 }) { return sources }
+    return [try WeightSource(joining: sources, inputs: inputs, outputs: outputs)]
   }
 
   private func smoothing(
-    _ ranges: [Float]?, _ rows: UnsafeMutablePointer<Float>, _ outputs: Int, _ inputs: Int
+    _ ranges: [Float]?, _ sources: [WeightSource], _ inputs: Int
   ) throws(ClozeError) -> (forward: UnsafePointer<Float>, inverse: UnsafePointer<Float>)? {
     guard let ranges, ranges.count == inputs else { return nil }
     let forward = try memory.floats(inputs)
     let inverse = try memory.floats(inputs)
     forward.update(repeating: 0, count: inputs)
-    for output in 0..<outputs {
-      let row = rows + output &* inputs
-      for input in 0..<inputs { forward[input] = max(forward[input], abs(row[input])) }
+    let step = 64
+    team.each((inputs &+ step &- 1) / step) { i in
+      let first = i &* step
+      for source in sources {
+        let byRow = source.layout == .inOut
+        kernels.rows.channel_ranges(
+          source.base + first &* (byRow ? source.stride : 1), source.stride, source.outputs,
+          min(step, inputs &- first), byRow ? 1 : 0, forward + first)
+      }
     }
     for input in 0..<inputs {
       let ratio = (ranges[input] / forward[input]).squareRoot()
@@ -145,36 +135,107 @@ extension WeightBuilder {
     return (UnsafePointer(forward), UnsafePointer(inverse))
   }
 
+  /// Strips of columns that lie within one matrix: threads share them out, and a strip of any matrix
+  /// stays in the second-level cache while it is quantized.
   func pack(
-    _ rows: UnsafeMutablePointer<Float>, _ outputs: Int, _ inputs: Int,
-    smoothing: UnsafePointer<Float>?
+    _ sources: [WeightSource], _ outputs: Int, _ inputs: Int, smoothing: UnsafePointer<Float>?
   ) throws(ClozeError) -> cloze_packed_columns {
-    let nr = Int(matrix.nr)
-    let whole = outputs.roundedUp(to: nr)
+    let whole = outputs.roundedUp(to: Int(matrix.nr))
     let size = try bytes(
-      whole, inputs.roundedUp(to: Int(matrix.kr)), Int(matrix.column_element_size))
-    let panels = try memory.allocate(size)
+      inputs.roundedUp(to: Int(matrix.kr)), Int(matrix.column_element_size))  // of a column
+    let panels = try memory.allocate(bytes(whole, size))
+    var strips: [(source: WeightSource, first: Int, count: Int, column: Int)] = []
+    var column = 0
+    for source in sources {
+      for first in stride(from: 0, to: source.outputs, by: 64) {
+        strips.append((source, first, min(64, source.outputs - first), column + first))
+      }
+      column += source.outputs
+    }
+    let results = Flags(strips.count)
     guard precision == .int8 else {
-      matrix.pack_columns(rows, inputs, outputs, inputs, panels, nil)
+      team.each(strips.count) { i in
+        let (source, first, count, column) = strips[i]
+        results[i] = packFloats(source, first, count, panels + column &* size)
+      }
+      try check(results, sources)
       return cloze_packed_columns(panels: panels, scale: nil, sum: nil)
     }
     let scale = try memory.floats(whole)
     let sum = try memory.allocate(whole * MemoryLayout<Int32>.size).bindMemory(
       to: Int32.self, capacity: whole)
     scale.update(repeating: 0, count: whole)
-    // 16 panels at a time stay in the second-level cache between quantizing and packing.
-    let step = 16 &* nr
-    let quantized = try AlignedMemory(bytes: bytes(step, inputs))
-    defer { withExtendedLifetime(quantized) {} }
-    let q = quantized.base.bindMemory(to: Int8.self, capacity: quantized.size)
-    for first in stride(from: 0, to: outputs, by: step) {
-      let count = min(step, outputs - first)
-      _ = kernels.rows.quantize_weights(
-        rows + first &* inputs, inputs, smoothing, count, inputs, q, inputs, scale + first)
-      matrix.pack_columns(
-        q, inputs, count, inputs, panels + first &* inputs.roundedUp(to: Int(matrix.kr)),
-        sum + first)
+    team.each(strips.count) { i in
+      let (source, first, count, column) = strips[i]
+      results[i] = quantize(
+        source, first, count, smoothing, panels + column &* size, scale + column, sum + column)
     }
+    try check(results, sources)
     return cloze_packed_columns(panels: panels, scale: scale, sum: sum)
   }
+
+  private func packFloats(
+    _ source: WeightSource, _ first: Int, _ count: Int, _ panels: UnsafeMutableRawPointer
+  ) -> Bool {
+    if source.layout == .inOut {
+      return kernels.rows.pack_float_columns(
+        source.base + first, source.stride, count, source.inputs,
+        panels.assumingMemoryBound(to: Float.self)) != 0
+    }
+    let rows = source.base + first &* source.stride
+    matrix.pack_columns(rows, source.stride, count, source.inputs, panels, nil)
+    return cloze_floats_finite(rows, count &* source.inputs) != 0
+  }
+
+  private func quantize(
+    _ source: WeightSource, _ first: Int, _ count: Int, _ smoothing: UnsafePointer<Float>?,
+    _ panels: UnsafeMutableRawPointer, _ scale: UnsafeMutablePointer<Float>,
+    _ sum: UnsafeMutablePointer<Int32>
+  ) -> Bool {
+    let inputs = source.inputs
+    if source.layout == .inOut {
+      return kernels.rows.quantize_columns(
+        source.base + first, source.stride, smoothing, count, inputs,
+        panels.assumingMemoryBound(to: UInt8.self), scale, sum) != 0
+    }
+    return withUnsafeTemporaryAllocation(byteCount: count &* inputs, alignment: 64) { rows in
+      guard let q = rows.baseAddress?.bindMemory(to: Int8.self, capacity: rows.count) else { return false }
+      let bad = kernels.rows.quantize_weights(
+        source.base + first &* source.stride, source.stride, smoothing, count, inputs, q, inputs, scale)
+      matrix.pack_columns(q, inputs, count, inputs, panels, sum)
+      return bad == 0
+    }
+  }
+
+  /// Throws where not all pieces went well: where a number is NaN or infinite.
+  private func check(_ results: Flags, _ sources: [WeightSource]) throws(ClozeError) {
+    if results.allSet { return }
+    for source in sources {
+      do throws(ONNXError) { try source.tensor?.checkFinite() } catch { throw ClozeError(error) }
+    }
+    throw ClozeError(
+      .invalidModel,
+      "\"\(sources.first?.name ?? "")\" holds weights that are no numbers, or too large to be quantized")
+  }
+}
+
+/// What came of pieces of work, written by several threads.
+private final class Flags: @unchecked Sendable {
+  let count: Int
+  private let flags: UnsafeMutablePointer<Bool>
+
+  init(_ count: Int) {
+    self.count = count
+    flags = .allocate(capacity: max(count, 1))
+    flags.initialize(repeating: false, count: count)
+  }
+
+  deinit { flags.deallocate() }
+
+  subscript(index: Int) -> Bool {
+    get { flags[index] }
+    set { flags[index] = newValue }
+  }
+
+  var allSet: Bool { (0..<count).allSatisfy { flags[$0] } }
 }

@@ -7,8 +7,10 @@ struct WeightBuilder {
   let precision: Precision
   let matrix: cloze_matrix_kernels
   let memory = WeightMemory()
+  let team: Team
 
-  init(kernels: Kernels, precision: Precision) {
+  init(kernels: Kernels, precision: Precision, threads: Int) throws(ClozeError) {
+    team = try Team(threads: threads)
     self.kernels = kernels
     self.precision = precision
     matrix = kernels.matrix(precision)
@@ -35,7 +37,7 @@ struct WeightBuilder {
     let position = try floats(graph.embeddings.position)
     let norm = try self.norm(graph.embeddings.norm, width)
     let probe = precision == .int8 && graph.embeddings.projection == nil
-      ? try ChannelProbe(graph.configuration, kernels: kernels) : nil
+      ? try ChannelProbe(graph.configuration, kernels: kernels, team: team) : nil
     try probe?.embed(word, graph.configuration.vocabSize, position, tokenType, norm)
     for layer in graph.layers {
       layers.append(try self.layer(layer, graph: graph, probe: probe))

@@ -50,14 +50,4 @@ public final class ONNXFile: @unchecked Sendable {
     self.storage = storage
     graph = try Graph(storage, folder: folder)
   }
-
-  /// Gives the memory of a tensor back to the system before the file is freed, so that a loader
-  /// that converts tensor after tensor need not hold the file and the result at once.
-  ///
-  /// The tensor's bytes, and those of every tensor that shares them, read as zero afterwards, so it
-  /// may be called only when none of them is needed any more. Bytes borrowed from the caller stay.
-  public func discardBytes(of tensor: Tensor) {
-    storage.main.discard(tensor.bytes)
-    for file in storage.external { file.discard(tensor.bytes) }
-  }
 }

@@ -4,33 +4,31 @@ import CClozeONNX
   import Glibc
 #endif
 
-/// Bytes in memory that belong to a file, or to the caller.
+/// Bytes of a file, mapped for reading, or of the caller.
 ///
-/// A file is read into anonymous memory instead of being mapped: a mapped file that another program
-/// cuts short ends the process with SIGBUS at the next read of its pages, and a library can't catch
-/// that for its host. The price is that the pages are the process's own until they are released,
-/// where a mapping's would belong to the page cache; peak while loading is the file plus what is
-/// made of it. Only this type would change if mapping were wanted.
+/// Mapped, because a model of hundreds of megabytes is then never copied: its tensors are read where
+/// they lie in the page cache. The price is that a file which another program cuts short while it is
+/// being loaded ends the process with SIGBUS; once a model is loaded its file is not needed any more.
 final class FileBytes: @unchecked Sendable {
   let bytes: UnsafeRawBufferPointer
-  private let owned: UnsafeMutableRawPointer?
-  private let ownedCount: Int
+  /// What is to be unmapped: whole pages, with `bytes` inside.
+  private let mapped: UnsafeMutableRawBufferPointer?
 
   init(borrowing bytes: UnsafeRawBufferPointer) {
     self.bytes = bytes
-    owned = nil
-    ownedCount = 0
+    mapped = nil
   }
 
   init(copying bytes: UnsafeRawBufferPointer) throws(ONNXError) {
-    let memory = try FileBytes.allocate(bytes.count)
-    if let source = bytes.baseAddress { memory.copyMemory(from: source, byteCount: bytes.count) }
-    owned = memory
-    ownedCount = bytes.count
-    self.bytes = UnsafeRawBufferPointer(start: memory, count: bytes.count)
+    let memory = try FileBytes.map(bytes.count, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, named: "a model")
+    if let source = bytes.baseAddress {
+      memory.baseAddress?.copyMemory(from: source, byteCount: bytes.count)
+    }
+    mapped = memory
+    self.bytes = UnsafeRawBufferPointer(rebasing: memory[..<bytes.count])
   }
 
-  /// Reads bytes `range` of a regular file; all of it for nil.
+  /// Maps bytes `range` of a regular file; all of it for nil.
   init(path: String, range: Range<Int>? = nil, followLinks: Bool = true) throws(ONNXError) {
     var flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK
     if !followLinks { flags |= O_NOFOLLOW }
@@ -48,59 +46,36 @@ final class FileBytes: @unchecked Sendable {
       throw ONNXError(
         .externalData, "\(path) has \(size) bytes, bytes \(wanted) of it are asked for")
     }
-    let memory = try FileBytes.allocate(wanted.count)
-    var done = 0
-    while done < wanted.count {
-      let n = pread(
-        descriptor, memory + done, Swift.min(wanted.count - done, 1 << 30),
-        wanted.lowerBound + done)
-      if n < 0 && errno == EINTR { continue }
-      guard n > 0 else {
-        let error = errno
-        FileBytes.free(memory, wanted.count)
-        if n < 0 { throw FileBytes.failure(path, error) }
-        throw ONNXError(
-          .io, "\(path) became shorter while it was read: \(done) of \(wanted.count) bytes are left"
-        )
-      }
-      done += n
-    }
-    owned = memory
-    ownedCount = wanted.count
-    bytes = UnsafeRawBufferPointer(start: memory, count: wanted.count)
+    // An empty file can't be mapped; a page of nothing stands for it.
+    let page = max(Int(sysconf(Int32(_SC_PAGESIZE))), 1)
+    let before = wanted.lowerBound % page
+    let memory =
+      wanted.isEmpty
+      ? try FileBytes.map(0, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, named: path)
+      : try FileBytes.map(
+        wanted.count + before, MAP_PRIVATE, descriptor, wanted.lowerBound - before, named: path)
+    mapped = memory
+    let start = wanted.isEmpty ? 0 : before
+    bytes = UnsafeRawBufferPointer(rebasing: memory[start..<(start + wanted.count)])
   }
 
   deinit {
-    if let owned { FileBytes.free(owned, ownedCount) }
+    if let mapped { munmap(mapped.baseAddress, mapped.count) }
   }
 
-  /// Gives the whole pages inside `part` back to the system; they read as zero afterwards. Bytes of
-  /// the caller are left alone.
-  func discard(_ part: UnsafeRawBufferPointer) {
-    guard let owned, let start = part.baseAddress else { return }
-    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
-    guard page > 0 else { return }
-    let first = start - UnsafeRawPointer(owned)
-    guard first >= 0, first + part.count <= ownedCount else { return }
-    let lower = (first + page - 1) / page * page
-    // The last page of the buffer is ours to its end.
-    let end = first + part.count
-    let upper = end == ownedCount ? end : end / page * page
-    if upper > lower { _ = madvise(owned + lower, upper - lower, MADV_DONTNEED) }
-  }
-
-  // Page-aligned anonymous memory. One byte at least, so that an empty file has an address too.
-  private static func allocate(_ count: Int) throws(ONNXError) -> UnsafeMutableRawPointer {
-    let memory = mmap(
-      nil, Swift.max(count, 1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+  /// At least one byte, so that an empty file has an address too.
+  private static func map(
+    _ count: Int, _ flags: Int32, _ descriptor: Int32, _ offset: Int, named name: String
+  ) throws(ONNXError) -> UnsafeMutableRawBufferPointer {
+    let count = Swift.max(count, 1)
+    let access = descriptor < 0 ? PROT_READ | PROT_WRITE : PROT_READ
+    let memory = mmap(nil, count, access, flags, descriptor, offset)
     guard let memory, memory != MAP_FAILED else {
-      throw ONNXError(.outOfMemory, "no memory for \(count) bytes of a model")
+      let reason = String(cString: strerror(errno))
+      throw ONNXError(
+        errno == ENOMEM ? .outOfMemory : .io, "\(name): \(count) bytes cannot be mapped: \(reason)")
     }
-    return memory
-  }
-
-  private static func free(_ memory: UnsafeMutableRawPointer, _ count: Int) {
-    munmap(memory, Swift.max(count, 1))
+    return UnsafeMutableRawBufferPointer(start: memory, count: count)
   }
 
   private static func failure(_ path: String, _ error: Int32) -> ONNXError {

@@ -115,6 +115,16 @@ typedef struct cloze_row_kernels {
    * Returns 0 if all values are finite, else 1 + the index of the first row with one that is not. */
   size_t (*quantize_weights)(const float *w, size_t ldw, const float *_Nullable smoothing, size_t n, size_t k, int8_t *q,
                              size_t ldq, float *scale);
+
+  /* Raises range [k] to the largest magnitude that each input channel p has in w: rows [k, n] with `by_row`, else [n, k]. */
+  void (*channel_ranges)(const float *w, size_t ldw, size_t n, size_t k, int by_row, float *range);
+  /* Quantizes the columns of w [k, n] f32 (row stride ldw), row p multiplied by smoothing[p] where that is not NULL, as
+   * quantize_weights does rows, straight into panels of int8 (cloze_packed_columns), with scale and sum [n rounded up to 16],
+   * 0 beyond n. Returns 0 where a value is not finite; the results are then of no use. */
+  int (*quantize_columns)(const float *w, size_t ldw, const float *_Nullable smoothing, size_t n, size_t k, uint8_t *panels,
+                          float *scale, int32_t *sum);
+  /* Packs w [k, n] f32 into panels of float32. Returns 0 where a value is not finite. */
+  int (*pack_float_columns)(const float *w, size_t ldw, size_t n, size_t k, float *panels);
 } cloze_row_kernels;
 
 typedef struct cloze_kernels {
