@@ -179,24 +179,34 @@ extension Probe {
   static func gather(_ elements: [Double], shape: [Int], strides: [Int], start: Int) -> [Double]? {
     guard let total = count(shape), total <= maximumElements else { return nil }
     if total == 0 { return [] }
-    var result: [Double] = []
-    result.reserveCapacity(total)
-    var index = Array(repeating: 0, count: shape.count)
-    var position = start
-    for _ in 0..<total {
-      guard position >= 0, position < elements.count else { return nil }
-      result.append(elements[position])
-      var axis = shape.count - 1
-      while axis >= 0 {
-        index[axis] += 1
-        position = position &+ strides[axis]
-        if index[axis] < shape[axis] { break }
-        position = position &- strides[axis] &* shape[axis]
-        index[axis] = 0
-        axis -= 1
+    // The first and the last place that is read: all others lie between them.
+    var (low, high) = (start, start)
+    for (size, stride) in zip(shape, strides) {
+      let (reach, overflow) = (size - 1).multipliedReportingOverflow(by: stride)
+      let (end, again) = (reach < 0 ? low : high).addingReportingOverflow(reach)
+      if overflow || again { return nil }
+      if reach < 0 { low = end } else { high = end }
+    }
+    guard low >= 0, high < elements.count else { return nil }
+    let inner = shape.last ?? 1
+    let step = strides.last ?? 0
+    return [Double](unsafeUninitializedCapacity: total) { result, written in
+      var index = Array(repeating: 0, count: shape.count)
+      var position = start
+      while written < total {
+        for i in 0..<inner { result[written &+ i] = elements[position &+ i &* step] }
+        written &+= inner
+        var axis = shape.count - 2
+        while axis >= 0 {
+          index[axis] += 1
+          position = position &+ strides[axis]
+          if index[axis] < shape[axis] { break }
+          position = position &- strides[axis] &* shape[axis]
+          index[axis] = 0
+          axis -= 1
+        }
       }
     }
-    return result
   }
 
   private static func combine(

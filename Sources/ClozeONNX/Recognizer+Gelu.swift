@@ -55,9 +55,10 @@ extension Recognizer {
       }
       var best: (activation: Activation, error: Double)?
       for candidate in Activation.allCases {
+        let wanted = grid.map { candidate($0) }
         var error = 0.0
-        for (x, y) in zip(numbers, y) {
-          let difference = abs(candidate(x) - y)
+        for i in 0..<count {
+          let difference = abs(wanted[i % grid.count] - y[i])
           error = difference.isNaN ? .infinity : Swift.max(error, difference)
         }
         if error < best?.error ?? .infinity { best = (candidate, error) }
