@@ -10,7 +10,8 @@ struct PreparedTests {
   /// With every head, with a decoder of its own, without token types, in many layers.
   static let fixtures = [
     "pretraining-sdpa-opset17", "pretraining-float16", "masked-lm-separate", "masked-lm-opset13",
-    "no-token-types", "base-3-layers-opset11",
+    "no-token-types", "base-3-layers-opset11", "answers", "classifier-of-two", "distilbert-classifier",
+    "electra", "roberta", "sentence-cls", "sentence-dense",
   ]
 
   @Test(arguments: fixtures, Precision.allCases)
@@ -30,6 +31,8 @@ struct PreparedTests {
         let batch = Batch(model, lengths: [5, 1, 24, 40].filter { $0 <= model.info.maxTokens })
         for other in prepared {
           #expect(other.info.heads == model.info.heads && other.info.precision == precision)
+          #expect(other.info.labels == model.info.labels && other.info.embeddingSize == model.info.embeddingSize)
+          #expect(other.info.pooling == model.info.pooling && other.info.normalize == model.info.normalize)
           #expect(other.info.isa == isa && other.info.maxTokens == model.info.maxTokens)
           let (one, two) = (try Session(model: model, threads: 1), try Session(model: other, threads: 2))
           for output in model.outputs {

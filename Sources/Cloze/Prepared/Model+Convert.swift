@@ -39,17 +39,9 @@ package struct PreparedModel {
     if options.tokenizer == nil { options.tokenizer = try files.tokenizer(ofModel: &settings) }
     let graph = try Model.graph(files, settings)
     settings.follow(graph)
-    guard graph.classifier == nil, graph.tokenClassifier == nil, graph.answer == nil,
-      graph.sentence?.dense.isEmpty ?? true, graph.embeddings.projection == nil
-    else {
-      throw ClozeError(
-        .unsupportedModel,
-        "\(files.model): heads for classes, tags or answers, dense layers after pooling, and "
-          + "projected embeddings have no place in the prepared form")
-    }
     let model = try Model(graph, tokenizer: options.tokenizer, settings: settings, options: options)
     self.model = model
-    let sizes = PreparedConfiguration(graph, model.info, settings)
+    let sizes = PreparedConfiguration(graph, model, settings)
     try image.add(PreparedConfiguration.section, text: sizes.json)
     try image.add(ModelFacts.section, text: ModelFacts(graph).json { _ in })
     if let stored = model.tokenizer?.stored {

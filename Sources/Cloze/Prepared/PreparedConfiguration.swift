@@ -10,19 +10,41 @@ struct PreparedConfiguration {
   /// Whether the decoder of the masked language model is the word table.
   var isTied: Bool
   var maskedLMActivation = Activation.gelu
+  /// Elements of a row of the tables; the hidden size unless they are projected to it.
+  var embeddingSize: Int
+  var isProjected: Bool
+  /// Outputs and activation of the layer before that of the classes.
+  var classTransform: Step?
+  /// The dense layers after pooling.
+  var sentence: [Step] = []
   var settings: ModelSettings
+
+  /// Outputs of a dense layer, and the activation after it as kernels know it; 0: none.
+  struct Step {
+    var size: Int
+    var activation: Int32
+  }
+
+  /// Outputs of the heads of classes and of tags.
+  var labelCount: Int { settings.labels.count }
 
   static let section = "configuration"
   /// More than this is no BERT. Keeps products of a few sizes far from overflow.
   private static let mostElements = 1 << 31
 
-  init(_ graph: BERTGraph, _ info: ModelInfo, _ settings: ModelSettings) {
-    precision = info.precision
-    model = ModelSizes(graph.configuration)
-    heads = info.heads
+  init(_ graph: BERTGraph, _ model: Model, _ settings: ModelSettings) {
+    precision = model.info.precision
+    self.model = ModelSizes(graph.configuration)
+    heads = model.info.heads
     isTied = if case .tied? = graph.mlm?.decoder { true } else { false }
     if let mlm = graph.mlm { maskedLMActivation = mlm.activation }
+    embeddingSize = model.weights.embeddingWidth(model.info.hiddenSize)
+    isProjected = model.weights.projection != nil
+    let own = model.weights.heads
+    classTransform = own.classes?.transform.map { Step(size: $0.dense.outputs, activation: $0.activation) }
+    sentence = own.sentence.map { Step(size: $0.dense.outputs, activation: $0.activation) }
     self.settings = settings
+    self.settings.labels = model.info.labels
   }
 
   var json: String {
@@ -41,6 +63,13 @@ struct PreparedConfiguration {
       $0.array("heads") { for name in heads.words { $0.value(nil, name) } }
       $0.value("tie_word_embeddings", isTied)
       if heads.contains(.mlm) { $0.value("mlm_hidden_act", maskedLMActivation.rawValue) }
+      if isProjected { $0.value("embedding_size", embeddingSize) }
+      if labelCount > 0 { $0.array("labels") { for label in settings.labels { $0.value(nil, label) } } }
+      if let classTransform { $0.object("classes_transform") { classTransform.write(to: &$0) } }
+      if !sentence.isEmpty {
+        $0.array("sentence_dense") { for step in sentence { $0.object { step.write(to: &$0) } } }
+      }
+      if let obstacle = settings.tokenizerObstacle { $0.value("no_tokenizer", obstacle) }
       if let length = settings.maxTokens { $0.value("max_seq_length", length) }
       if let pooling = settings.pooling { $0.value("pooling", pooling.word) }
       if let normalize = settings.normalize { $0.value("normalize", normalize) }
@@ -78,6 +107,8 @@ struct PreparedConfiguration {
       maxPositionEmbeddings: try size("max_position_embeddings"),
       typeVocabSize: try size("type_vocab_size"),
       hiddenAct: try word("hidden_act", Activation.init(rawValue:)))
+    isProjected = try root.present("embedding_size") != nil
+    embeddingSize = isProjected ? try size("embedding_size") : model.hiddenSize
     guard model.hiddenSize % model.numAttentionHeads == 0 else {
       throw TokenizerError(
         .invalidFile,
@@ -100,13 +131,43 @@ struct PreparedConfiguration {
       throw TokenizerError(.invalidFile, "\(Self.section): nsp needs a pooler")
     }
     isTied = try root.required("tie_word_embeddings").bool()
-    guard !isTied || heads.contains(.mlm) else {
-      throw TokenizerError(.invalidFile, "\(Self.section): a decoder is tied, and there is none")
+    guard !isTied || heads.contains(.mlm) && embeddingSize == model.hiddenSize else {
+      throw TokenizerError(.invalidFile, "\(Self.section): a decoder is tied that is none, or of another size")
     }
     if heads.contains(.mlm) {
       maskedLMActivation = try word("mlm_hidden_act", Activation.init(rawValue:))
     }
     settings = ModelSettings()
+    for field in try root.present("labels")?.elements() ?? [] {
+      settings.labels.append(try field.string())
+    }
+    let hasLabels = heads.contains(.classes) || heads.contains(.tags)
+    guard hasLabels == (labelCount > 0), !heads.isSuperset(of: [.classes, .tags]) else {
+      throw TokenizerError(
+        .invalidFile, "\(Self.section): \(labelCount) labels do not fit the heads")
+    }
+    // What a run's scratch memory has room for.
+    let widest = max(model.hiddenSize, model.intermediateSize)
+    func step(_ field: JSONField, _ most: Int) throws(TokenizerError) -> Step {
+      let step = try Step(field)
+      guard step.size > 0, step.size <= most else {
+        throw TokenizerError(.invalidFile, "\(field.path).size is \(step.size)")
+      }
+      return step
+    }
+    if let field = try root.present("classes_transform") {
+      classTransform = try step(field, model.hiddenSize)
+    }
+    for field in try root.present("sentence_dense")?.elements() ?? [] {
+      sentence.append(try step(field, 65536))
+    }
+    guard embeddingSize <= widest, sentence.dropLast().allSatisfy({ $0.size <= widest }),
+      classTransform == nil || heads.contains(.classes)
+    else {
+      throw TokenizerError(
+        .invalidFile, "\(Self.section): embeddings or a head are wider than the layers, or not there")
+    }
+    settings.tokenizerObstacle = try root.present("no_tokenizer")?.string()
     if let field = try root.present("max_seq_length") {
       settings.maxTokens = Int(try field.id())
       guard settings.maxTokens != 0 else {
@@ -118,6 +179,25 @@ struct PreparedConfiguration {
     }
     settings.normalize = try root.present("normalize")?.bool()
     settings.obstacle = try root.present("no_embedding")?.string()
+  }
+}
+
+extension PreparedConfiguration.Step {
+  fileprivate func write(to writer: inout JSONWriter) {
+    writer.value("size", size)
+    let name = Activation.allCases.first { $0.kernel == activation }?.rawValue
+    if let name { writer.value("hidden_act", name) }
+  }
+
+  fileprivate init(_ field: JSONField) throws(TokenizerError) {
+    size = try field.required("size").integer()
+    activation = 0
+    if let name = try field.present("hidden_act") {
+      guard let known = Activation(rawValue: try name.string()) else {
+        throw TokenizerError(.invalidFile, "\(name.path) is not known")
+      }
+      activation = known.kernel
+    }
   }
 }
 

@@ -8,17 +8,19 @@ extension Weights {
   ) throws(ClozeError) {
     let precision = sizes.precision
     let width = sizes.model.hiddenSize
+    let narrow = sizes.embeddingSize
     let entries = sizes.model.vocabSize
     if let columns = word.columns {
-      try columns.add("word", precision, entries, width, to: &image)
+      try columns.add("word", precision, entries, narrow, to: &image)
     } else if let rows = word.rows {
-      let size = try bytes(entries, width, precision == .int8 ? 1 : 4)
+      let size = try bytes(entries, narrow, precision == .int8 ? 1 : 4)
       image.add("word.rows", UnsafeRawBufferPointer(start: rows, count: size))
       if let scale = word.scale { image.add("word.scales", scale, entries) }
     }
-    image.add("position", position, sizes.model.maxPositionEmbeddings * width)
-    image.add("token_type", tokenType, sizes.model.typeVocabSize * width)
-    try norm.add("embedding_norm", width, to: &image)
+    image.add("position", position, sizes.model.maxPositionEmbeddings * narrow)
+    image.add("token_type", tokenType, sizes.model.typeVocabSize * narrow)
+    try norm.add("embedding_norm", narrow, to: &image)
+    try projection?.add("projection", precision, to: &image)
     try image.add("attention_scales", copying: layers.map(\.attentionScale))
     for (index, layer) in layers.enumerated() {
       let name = "layer.\(index)"
@@ -40,6 +42,13 @@ extension Weights {
       }
     }
     if let nextSentence { try nextSentence.add("nsp", precision, to: &image) }
+    try heads.classes?.transform?.dense.add("classes.transform", precision, to: &image)
+    try heads.classes?.output.add("classes", precision, to: &image)
+    try heads.tags?.add("tags", precision, to: &image)
+    try heads.answer?.add("answer", precision, to: &image)
+    for (index, layer) in heads.sentence.enumerated() {
+      try layer.dense.add("sentence.\(index)", precision, to: &image)
+    }
   }
 
   init(
@@ -47,6 +56,7 @@ extension Weights {
   ) throws(ClozeError) {
     let precision = sizes.precision
     let width = sizes.model.hiddenSize
+    let narrow = sizes.embeddingSize
     let inner = sizes.model.intermediateSize
     let entries = sizes.model.vocabSize
     func dense(
@@ -57,19 +67,20 @@ extension Weights {
 
     let word: WordTable
     if sizes.isTied {
-      let columns = try cloze_packed_columns("word", precision, entries, width, from: &file)
+      let columns = try cloze_packed_columns("word", precision, entries, narrow, from: &file)
       word = WordTable(columns: columns, rows: nil, scale: columns.scale)
     } else if precision == .int8 {
       word = WordTable(
-        columns: nil, rows: UnsafeRawPointer(try file.numbers("word.rows", entries, width, as: Int8.self)),
+        columns: nil, rows: UnsafeRawPointer(try file.numbers("word.rows", entries, narrow, as: Int8.self)),
         scale: try file.floats("word.scales", entries))
     } else {
       word = WordTable(
-        columns: nil, rows: UnsafeRawPointer(try file.floats("word.rows", entries, width)), scale: nil)
+        columns: nil, rows: UnsafeRawPointer(try file.floats("word.rows", entries, narrow)), scale: nil)
     }
-    let position = try file.floats("position", sizes.model.maxPositionEmbeddings, width)
-    let tokenType = try file.floats("token_type", sizes.model.typeVocabSize, width)
-    let norm = try Norm("embedding_norm", width, from: &file)
+    let position = try file.floats("position", sizes.model.maxPositionEmbeddings, narrow)
+    let tokenType = try file.floats("token_type", sizes.model.typeVocabSize, narrow)
+    let norm = try Norm("embedding_norm", narrow, from: &file)
+    let projection = sizes.isProjected ? try dense("projection", narrow, width, &file) : nil
     let scales = try file.floats("attention_scales", sizes.model.numHiddenLayers)
     var layers: [Layer] = []
     for index in 0..<sizes.model.numHiddenLayers {
@@ -104,10 +115,29 @@ extension Weights {
         decoder: decoder)
     }
     let nextSentence = sizes.heads.contains(.nsp) ? try dense("nsp", width, 2, &file) : nil
+    var heads = FileHeads()
+    if sizes.heads.contains(.classes) {
+      let transform = try sizes.classTransform.map { step throws(ClozeError) in
+        FileHeads.Layer(
+          dense: try dense("classes.transform", width, step.size, &file), activation: step.activation)
+      }
+      heads.classes = FileHeads.Classes(
+        transform: transform,
+        output: try dense("classes", transform?.dense.outputs ?? width, sizes.labelCount, &file))
+    }
+    if sizes.heads.contains(.tags) { heads.tags = try dense("tags", width, sizes.labelCount, &file) }
+    if sizes.heads.contains(.answer) { heads.answer = try dense("answer", width, 2, &file) }
+    for (index, step) in sizes.sentence.enumerated() {
+      let inputs = heads.sentence.last?.dense.outputs ?? width
+      heads.sentence.append(
+        FileHeads.Layer(
+          dense: try dense("sentence.\(index)", inputs, step.size, &file), activation: step.activation))
+    }
     let memory = WeightMemory(prepared: file.storage, bytes: file.weightBytes)
     self.init(
       word: word, position: position, tokenType: tokenType, norm: norm, layers: layers,
-      pooler: pooler, maskedLM: maskedLM, nextSentence: nextSentence, memory: memory)
+      pooler: pooler, maskedLM: maskedLM, nextSentence: nextSentence, memory: memory, heads: heads,
+      projection: projection)
   }
 }
 
