@@ -37,8 +37,7 @@ public struct Inspection: Sendable, CustomStringConvertible {
     var settings = try files.settings()
     let result: Result<BERTGraph, ONNXError>
     do throws(ONNXError) {
-      result = .success(
-        try recognizeBERT(in: ONNXFile(path: files.model), architecture: settings.architecture))
+      result = .success(try files.graph(settings))
     } catch {
       guard error.kind == .unsupported else { throw ClozeError(error) }
       result = .failure(error)

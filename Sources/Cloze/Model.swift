@@ -27,7 +27,7 @@ public final class Model: Sendable {
   /// Loads a model.
   ///
   /// - Parameter path: a `.onnx` file, a `.cloze` file as `convert` writes it, or a folder that holds
-  ///   `model.onnx` or `onnx/model.onnx`; nil: the built-in model. Beside an ONNX file, `tokenizer.json` or `vocab.txt` with
+  ///   `model.onnx`, `onnx/model.onnx` or `model.safetensors` with its `config.json`; nil: the built-in model. Beside an ONNX file, `tokenizer.json` or `vocab.txt` with
   ///   `tokenizer_config.json`, `config.json`, `sentence_bert_config.json`, `modules.json` and
   ///   `1_Pooling/config.json` are used where present.
   public convenience init(path: String? = nil, options: LoadOptions = LoadOptions())
@@ -64,9 +64,7 @@ public final class Model: Sendable {
   static func graph(
     _ files: ModelFiles, _ settings: ModelSettings
   ) throws(ClozeError) -> BERTGraph {
-    try graph { () throws(ONNXError) in
-      try recognizeBERT(in: ONNXFile(path: files.model), architecture: settings.architecture)
-    }
+    try graph { () throws(ONNXError) in try files.graph(settings) }
   }
 
   private static func graph(

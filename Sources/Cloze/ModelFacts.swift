@@ -200,7 +200,9 @@ struct ModelFacts {
     rows += [
       (
         "file",
-        "\(producer) \(producerVersion), opset \(opset), IR \(irVersion), \(nodes) nodes"
+        opset == 0
+          ? "\(producer), \(nodes) tensors"
+          : "\(producer) \(producerVersion), opset \(opset), IR \(irVersion), \(nodes) nodes"
       ),
       ("inputs", inputs.map { "\($0.name) \($0.type)" }.joined(separator: ", ")),
       ("outputs", outputs.map(\.name).joined(separator: ", ")),

@@ -28,7 +28,7 @@ struct ModelFiles {
       folders =
         own.hasSuffix("/onnx") ? [own, Self.parent(own)] : own == "onnx" ? [own, "."] : [own]
     case .folder:
-      let candidates = ["model.onnx", "onnx/model.onnx"]
+      let candidates = ["model.onnx", "onnx/model.onnx", "model.safetensors"]
       var found: String?
       for name in candidates where found == nil {
         if try Self.kind(joined(path, name)) == .file { found = name }
@@ -36,7 +36,7 @@ struct ModelFiles {
       guard let found else {
         throw ClozeError(
           .notFound,
-          "\(path): no model in this folder; looked for \(candidates.joined(separator: " and "))")
+          "\(path): no model in this folder; looked for \(candidates.joined(separator: ", "))")
       }
       model = joined(path, found)
       folders = found.hasPrefix("onnx/") ? [joined(path, "onnx"), path] : [path]

@@ -1,3 +1,4 @@
+internal import ClozeONNX
 internal import ClozeTokenizer
 
 /// What the files beside a model say about its use, as sentence-transformers writes them.
@@ -16,6 +17,8 @@ struct ModelSettings {
   var architecture: String?
   /// config.json: names of classes or tags, by their numbers.
   var labels: [String] = []
+  /// config.json: what a model without a graph leaves to it.
+  var pretrained: PretrainedConfiguration?
   /// Sizes in config.json, by its keys.
   var sizes: [(key: String, value: Int)] = []
 }
@@ -47,6 +50,7 @@ extension ModelFiles {
       }
       if let root = try found("\(poolingFolder)/config.json") { try settings.readPooling(root) }
       if let root = try found("config.json") {
+        settings.pretrained = try PretrainedConfiguration(root)
         settings.architecture = try root.present("architectures")?.elements().first?.string()
         if let names = try root.present("id2label") {
           while settings.labels.count < 4096,
@@ -105,5 +109,47 @@ extension ModelSettings {
           .invalidModel, "config.json says \(key) is \(value); in the model it is \(found)")
       }
     }
+  }
+}
+
+extension PretrainedConfiguration {
+  /// nil where config.json names no kind of model.
+  fileprivate init?(_ root: JSONField) throws(TokenizerError) {
+    guard let type = try root.present("model_type")?.string() else { return nil }
+    var obstacle: String?
+    if let kind = try root.present("position_embedding_type")?.string(), kind != "absolute" {
+      obstacle = "config.json says position_embedding_type \"\(kind)\": relative positions"
+    } else if try root.present("is_decoder")?.bool() == true {
+      obstacle = "config.json says is_decoder: a causal model"
+    }
+    var heads = try root.present("num_attention_heads")
+    if heads == nil { heads = try root.present("n_heads") }
+    var function = try root.present("hidden_act")
+    if function == nil { function = try root.present("activation") }
+    let padding = try root.present("pad_token_id")
+    self.init(
+      modelType: type, numAttentionHeads: try heads?.integer() ?? 0,
+      // A function that is spelt out as an object is none that is known.
+      hiddenAct: (try? function?.string()) ?? (function == nil ? "gelu" : "custom"),
+      layerNormEps: try root.present("layer_norm_eps")?.number() ?? 1e-12,
+      padTokenID: try padding?.integer() ?? 0,
+      architecture: try root.present("architectures")?.elements().first?.string(),
+      obstacle: obstacle)
+  }
+}
+
+extension ModelFiles {
+  /// The BERT in the file, of whatever kind that is.
+  func graph(_ settings: ModelSettings) throws(ONNXError) -> BERTGraph {
+    guard model.hasSuffix(".safetensors") else {
+      return try recognizeBERT(in: ONNXFile(path: model), architecture: settings.architecture)
+    }
+    guard let configuration = settings.pretrained else {
+      throw ONNXError(
+        .unsupported,
+        "\(model): tensors alone do not say what model they are of; a config.json with model_type "
+          + "must lie beside them")
+    }
+    return try readBERT(safetensors: model, configuration: configuration)
   }
 }

@@ -21,8 +21,14 @@ public enum Fixture {
     ((try? FileManager.default.contentsOfDirectory(atPath: folder + "/int8")) ?? [])
     .filter { $0.hasSuffix(".expected") }.map { "int8/" + String($0.dropLast(9)) }.sorted()
 
+  /// Folders of `model.safetensors` and `config.json`, "../pretrained/NAME".
+  public static let pretrained: [String] =
+    ((try? FileManager.default.contentsOfDirectory(atPath: folder + "/../pretrained")) ?? [])
+    .filter { $0.hasSuffix(".expected") }.map { "../pretrained/" + String($0.dropLast(9)) }.sorted()
+
   /// The model file of a fixture: beside its numbers, or in a folder of its own with external data.
   public static func modelPath(_ name: String) -> String {
+    if name.hasPrefix("../pretrained/") { return folder + "/" + name }
     let folder = folder + "/" + name + "/model.onnx"
     return FileManager.default.fileExists(atPath: folder) ? folder : path(name)
   }

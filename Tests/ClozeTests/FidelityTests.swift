@@ -48,7 +48,7 @@ struct FidelityTests {
     return pairs
   }
 
-  @Test(arguments: Fixture.all)
+  @Test(arguments: Fixture.all + Fixture.pretrained)
   func float32(_ name: String) throws {
     for (output, ours, reference) in try pairs(name, .float32) {
       try #require(ours.count == reference.count, "\(output)")
@@ -75,5 +75,8 @@ struct FidelityTests {
     }
   }
 
-  @Test func thereAreFixtures() { #expect(Fixture.all.count >= 28) }
+  @Test func thereAreFixtures() { 
+    #expect(Fixture.all.count >= 28)
+    #expect(Fixture.pretrained.count >= 5)
+  }
 }

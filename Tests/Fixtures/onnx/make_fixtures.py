@@ -545,6 +545,7 @@ def main():
     model = build(BertForSequenceClassification, SMALL, seed=18, num_labels=2)
     save("classifier-of-two", export(model, ["logits"]), model, ["logits"])
     sentences(small)
+    folders(heads)
 
     # Graphs that must be refused, each for its own reason.
     tiny = dict(SMALL, hidden_size=12, num_attention_heads=3, intermediate_size=16)
@@ -601,6 +602,30 @@ class Sentence(torch.nn.Module):
             y = torch.tanh(self.dense(y))
         return dict(token_embeddings=x, sentence_embedding=torch.nn.functional.normalize(y, p=2, dim=1)
                     if self.normalize else y)
+
+
+def folders(heads):
+    """Models as transformers saves them: model.safetensors and config.json, and no ONNX."""
+    models = dict(
+        bert=(build(BertForPreTraining, SMALL, seed=31), heads, ALL_INPUTS),
+        tags=(build(BertForTokenClassification, SMALL, seed=32, num_labels=3), ["logits"], ALL_INPUTS),
+        distilbert=(build(DistilBertForSequenceClassification, DISTIL, config=DistilBertConfig, seed=33, num_labels=2),
+                    ["logits"], ALL_INPUTS[:2]),
+        electra=(build(ElectraModel, dict(SMALL, embedding_size=12), config=ElectraConfig, seed=34),
+                 ["last_hidden_state"], ALL_INPUTS),
+        roberta=(build(RobertaModel, dict(SMALL, pad_token_id=0, type_vocab_size=1), config=RobertaConfig, seed=35),
+                 ["last_hidden_state", "pooler_output"], ALL_INPUTS[:2]))
+    for name, (model, results, inputs) in models.items():
+        folder = os.path.join(ROOT, "..", "pretrained", name)
+        os.makedirs(folder, exist_ok=True)
+        model.save_pretrained(folder)
+        if name == "bert":  # LayerNorm's parameters under the names of TensorFlow
+            from safetensors.torch import load_file, save_file
+            path = os.path.join(folder, "model.safetensors")
+            save_file({k.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): v
+                       for k, v in load_file(path).items()}, path)
+        write_expected(os.path.join(ROOT, "..", "pretrained", name + ".expected"), expected(model, results, inputs))
+        print("pretrained/" + name, os.listdir(folder))
 
 
 def sentences(model):
