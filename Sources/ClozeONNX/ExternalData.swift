@@ -5,7 +5,8 @@
 /// Finds and reads the files in which a model keeps its tensors apart.
 ///
 /// A model file comes from elsewhere, so it may name files only inside its own folder: an absolute
-/// path, a `..`, or a link that leads out of the folder is refused.
+/// path, a `..`, or a link that leads out of the folder is refused, but for a link to a neighbour of
+/// what the model file, itself a link, leads to.
 struct ExternalData {
   /// A tensor's place in a file: bytes offset ..< offset + count.
   struct Region {
@@ -21,7 +22,7 @@ struct ExternalData {
   /// The bytes of each region, in order, and the buffers that own them: one for each file, holding
   /// what lies between its first and its last byte in use.
   static func read(
-    _ regions: [Region], folder: String?
+    _ regions: [Region], folder: String?, model: String? = nil
   ) throws(ONNXError) -> (bytes: [UnsafeRawBufferPointer], owners: [FileBytes]) {
     guard let first = regions.first else { return ([], []) }
     guard let folder else {
@@ -50,6 +51,7 @@ struct ExternalData {
     }
 
     let root = try realPath(folder.isEmpty ? "." : folder, named: folder)
+    let store = model.flatMap { Self.store(of: $0) }
     var files: [String: FileBytes] = [:]
     var owners: [FileBytes] = []
     var total = 0
@@ -60,7 +62,7 @@ struct ExternalData {
         throw ONNXError(
           .externalData, "the model's external data has more than \(maximumBytes) bytes")
       }
-      let path = try locate(region, in: root)
+      let path = try locate(region, in: root, or: store)
       do throws(ONNXError) {
         let bytes = try FileBytes(path: path, range: extent, followLinks: false)
         files[region.location] = bytes
@@ -86,7 +88,9 @@ struct ExternalData {
   }
 
   /// The real path of a region's file, which lies inside `root` (a real path itself).
-  private static func locate(_ region: Region, in root: String) throws(ONNXError) -> String {
+  private static func locate(
+    _ region: Region, in root: String, or store: String?
+  ) throws(ONNXError) -> String {
     let location = region.location
     func refuse(_ reason: String) -> ONNXError {
       ONNXError(
@@ -104,11 +108,27 @@ struct ExternalData {
     }
     let path = root == "/" ? "/" + location : root + "/" + location
     let real = try realPath(path, named: path, tensor: region.tensorName)
-    guard real.hasPrefix(root == "/" ? "/" : root + "/") else {
+    guard real.hasPrefix(root == "/" ? "/" : root + "/") || parent(real) == store else {
       throw refuse(
         "is a symbolic link to \(real), outside the model's folder; copy the file into the folder")
     }
     return real
+  }
+
+  /// Where a model file that is a link itself really lies: in the cache of the Hugging Face hub all
+  /// files of a model are links to neighbours in one folder of blobs. nil for a model that is no
+  /// link.
+  private static func store(of model: String) -> String? {
+    var status = stat()
+    guard lstat(model, &status) == 0, status.st_mode & S_IFMT == S_IFLNK,
+      let real = try? realPath(model, named: model)
+    else { return nil }
+    return parent(real)
+  }
+
+  private static func parent(_ path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 
   private static func realPath(

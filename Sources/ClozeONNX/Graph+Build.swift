@@ -3,7 +3,7 @@ import CClozeONNX
 extension Graph {
   /// Takes over what the walk found, and checks that it is a graph: each value made once and before
   /// it is used.
-  init(_ storage: ONNXStorage, folder: String?) throws(ONNXError) {
+  init(_ storage: ONNXStorage, folder: String?, path: String? = nil) throws(ONNXError) {
     let model = storage.model
     let info = cloze_onnx_get_info(model)
     irVersion = Int(info.ir_version)
@@ -27,7 +27,7 @@ extension Graph {
         .unsupported, "the file uses operator set \(opset)", expected: "operator set 9 to 26")
     }
 
-    try readTensors(storage, folder: folder)
+    try readTensors(storage, folder: folder, path: path)
 
     var ids: [String: ValueID] = [:]
     func id(_ text: cloze_onnx_text) -> ValueID {
@@ -169,7 +169,9 @@ extension Graph {
     }
   }
 
-  private mutating func readTensors(_ storage: ONNXStorage, folder: String?) throws(ONNXError) {
+  private mutating func readTensors(
+    _ storage: ONNXStorage, folder: String?, path: String?
+  ) throws(ONNXError) {
     let model = storage.model
     let count = cloze_onnx_get_info(model).tensor_count
     var regions: [ExternalData.Region] = []
@@ -198,7 +200,7 @@ extension Graph {
           name: String(tensor.name), elementType: type, shape: shapes[Int(i)], bytes: bytes,
           owner: storage))
     }
-    let (parts, owners) = try ExternalData.read(regions, folder: folder)
+    let (parts, owners) = try ExternalData.read(regions, folder: folder, model: path)
     storage.external = owners
     for (index, bytes) in zip(regionOwners, parts) {
       guard let tensor = tensors[index] else { continue }

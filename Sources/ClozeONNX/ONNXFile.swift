@@ -17,7 +17,7 @@ public final class ONNXFile: @unchecked Sendable {
       folder = slash == path.startIndex ? "/" : String(path[..<slash])
     }
     do throws(ONNXError) {
-      try self.init(storage: ONNXStorage(FileBytes(path: path)), folder: folder)
+      try self.init(storage: ONNXStorage(FileBytes(path: path)), folder: folder, path: path)
     } catch {
       var named = error
       // Errors of the operating system name the path already.
@@ -46,8 +46,10 @@ public final class ONNXFile: @unchecked Sendable {
     try self.init(storage: ONNXStorage(FileBytes(borrowing: bytes)), folder: folder)
   }
 
-  private init(storage: ONNXStorage, folder: String?) throws(ONNXError) {
+  private init(
+    storage: ONNXStorage, folder: String?, path: String? = nil
+  ) throws(ONNXError) {
     self.storage = storage
-    graph = try Graph(storage, folder: folder)
+    graph = try Graph(storage, folder: folder, path: path)
   }
 }

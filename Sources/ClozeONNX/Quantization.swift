@@ -58,6 +58,21 @@ public final class Quantization: Sendable {
 }
 
 extension Tensor {
+  /// Bits that quantized bytes take, zero points subtracted: 7 where a quantizer left one free, for
+  /// CPUs whose products of 8 bits saturate. nil for other elements.
+  var bitsUsed: Int? {
+    guard let quantization, quantization.isUniform || quantization.zeroPoints.allSatisfy({ $0 == 0 }),
+      elementType == .int8 || elementType == .uint8
+    else { return nil }
+    let zero = Int(quantization.zeroPoints.first ?? 0)
+    // Most are found out by the first few bytes.
+    for byte in bytes {
+      let value = (elementType == .int8 ? Int(Int8(bitPattern: byte)) : Int(byte)) - zero
+      if value > 64 || value < -64 { return 8 }
+    }
+    return 7
+  }
+
   /// The tensor of integers that these are, as quantized numbers.
   ///
   /// - Parameter axis: what several scales belong to.

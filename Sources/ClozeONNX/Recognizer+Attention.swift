@@ -318,7 +318,7 @@ extension Recognizer {
     place = "layer \(layer), attention, mask"
     if let mask = node.input(3) { try checkFusedMask(mask, node: fused) }
     let scale = node.float("scale") ?? 1 / (Double(hiddenSize) / Double(heads)).squareRoot()
-    note("attention", "Attention")
+    note("attention", "\(node.origin ?? "Attention"), \(heads) heads")
     let (output, result) = try mergeHeads(fused, heads: heads, layer: layer)
     return Attention(
       query: query.linear, key: key.linear, value: value.linear, output: output, heads: heads,

@@ -40,7 +40,7 @@ extension Recognizer {
     }
     // The attribute's default, from the operator's definition.
     let epsilon = node.float("epsilon") ?? Double(Float(1e-5))
-    note("layer norm", "LayerNormalization")
+    note("layer norm", node.origin ?? "LayerNormalization")
     return (LayerNorm(gamma: gamma, beta: beta, epsilon: decimal(epsilon)), made)
   }
 

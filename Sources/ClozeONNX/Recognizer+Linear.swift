@@ -45,7 +45,7 @@ extension Recognizer {
       bias = try biasTensor(other, matrix, node: add.node)
       value = sum
     }
-    note("linear", node.op == "Gemm" ? "Gemm" : bias == nil ? "MatMul" : "MatMul, Add")
+    note("linear", node.origin ?? (node.op == "Gemm" ? "Gemm" : bias == nil ? "MatMul" : "MatMul, Add"))
     count(matrix.tensor)
     if let bias { count(bias) }
     return (Linear(weight: matrix, bias: bias), value)
@@ -100,5 +100,16 @@ extension Recognizer {
 
   mutating func count(_ tensor: Tensor) {
     weightBytes[tensor.elementType, default: 0] += tensor.bytes.count
+    guard let quantization = tensor.quantization, tensor.shape.count == 2 else { return }
+    let fits = Matrix(
+      tensor: tensor, layout: .inOut, inputSize: tensor.shape[0], outputSize: tensor.shape[1]
+    ).isStoredInt8
+    let rows = Matrix(
+      tensor: tensor, layout: .outIn, inputSize: tensor.shape[1], outputSize: tensor.shape[0]
+    ).isStoredInt8
+    var text = "\(tensor.elementType) \(quantization.label)"
+    if let bits = tensor.bitsUsed { text += ", \(bits) bits used" }
+    text += fits || rows ? ", used as stored" : ", quantized anew for its zero point"
+    note(place == "embeddings" ? "tables" : "weights", text)
   }
 }

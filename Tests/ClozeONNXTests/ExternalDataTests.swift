@@ -55,6 +55,32 @@ struct ExternalDataTests {
     }
   }
 
+  /// As the cache of the Hugging Face hub has it: every file of a model is a link into one folder.
+  @Test func readsFromACacheOfLinks() throws {
+    let folder = try Folder()
+    let blobs = folder.base.appending(path: "blobs")
+    try FileManager.default.createDirectory(at: blobs, withIntermediateDirectories: true)
+    var tiny = TinyModel()
+    tiny.tensors = [
+      TinyModel.external("w", [2, 4], location: "data", offset: "0", length: "32")
+    ]
+    try Data(tiny.bytes).write(to: blobs.appending(path: "a"))
+    try Data(repeating: 5, count: 64).write(to: blobs.appending(path: "b"))
+    let model = folder.model.appending(path: "linked.onnx")
+    let data = folder.model.appending(path: "data")
+    for (link, target) in [(model, "../blobs/a"), (data, "../blobs/b")] {
+      try FileManager.default.createSymbolicLink(
+        atPath: link.path, withDestinationPath: target)
+    }
+    let file = try ONNXFile(path: model.path)
+    #expect(file.graph.tensors.first??.bytes.allSatisfy { $0 == 5 } == true)
+    // A link that leads elsewhere stays refused.
+    try FileManager.default.removeItem(at: data)
+    try FileManager.default.createSymbolicLink(
+      atPath: data.path, withDestinationPath: "../secret.bin")
+    #expect(throws: ONNXError.self) { try ONNXFile(path: model.path) }
+  }
+
   @Test(arguments: [
     ("../secret.bin", "\"..\""), ("sub/../../secret.bin", "\"..\""), ("..\\secret.bin", "\"..\""),
     ("/etc/passwd", "absolute"), ("outside.bin", "symbolic link"),

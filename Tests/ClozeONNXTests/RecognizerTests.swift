@@ -153,8 +153,24 @@ struct RecognizerTests {
     #expect(eager.forms.contains { $0.block == "layer norm" && $0.form.hasPrefix("ReduceMean") })
     #expect(eager.forms.contains { $0.block == "mask" && $0.form.hasPrefix("padding") })
     let fused = try Fixture.recognize("dynamo-opset23").summary
-    #expect(fused.forms.contains { $0.block == "attention" && $0.form == "Attention" })
+    #expect(fused.forms.contains { $0.block == "attention" && $0.form == "Attention, 5 heads" })
     #expect(fused.forms.contains { $0.block == "layer norm" && $0.form == "LayerNormalization" })
+  }
+
+  @Test func summaryNamesFusedFormsAndIntegers() throws {
+    let fused = try Fixture.recognize("fused-o2").summary
+    #expect(
+      fused.forms.contains {
+        $0.block == "attention" && $0.form == "com.microsoft.Attention, 5 heads"
+      })
+    let forms = try Fixture.recognize("int8/dynamic-7-bit").summary.forms
+    #expect(
+      forms.contains {
+        $0.block == "weights"
+          && $0.form == "int8 per channel, zero point 0, 7 bits used, used as stored"
+      }, "\(forms)")
+    let asymmetric = try Fixture.recognize("int8/dynamic-asymmetric").summary.forms
+    #expect(asymmetric.contains { $0.form.hasSuffix("quantized anew for its zero point") })
   }
 
   /// From memory, copied or in place, a model is the same as from its file.
