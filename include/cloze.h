@@ -431,6 +431,110 @@ CLOZE_API cloze_status cloze_next_sentence(
     const cloze_tokenize_options *CLOZE_NULLABLE options, float *CLOZE_NULLABLE probabilities, size_t capacity,
     uint8_t *CLOZE_NULLABLE truncated);
 
+/* ---- 7. Heads: predicting and training --------------------------------------------------------------------------- */
+
+/* Gives the model a trained head: a file, or a folder with head.safetensors in it, as cloze_trainer_save and `cloze train`
+ * write them. The new handle shares the weights of `base`, which may be freed. A head of another encoder is
+ * CLOZE_INVALID_ARGUMENT. */
+CLOZE_API cloze_status cloze_model_with_head(
+    const cloze_model *CLOZE_NULLABLE base, const char *CLOZE_NULLABLE path,
+    cloze_model *CLOZE_NULLABLE *CLOZE_NULLABLE model);
+
+/* What the model's trained head is for, "classify", "tag", ...; NULL where it has none. Never freed. */
+CLOZE_API const char *CLOZE_NULLABLE cloze_model_task(const cloze_model *CLOZE_NULLABLE model);
+
+/* One thing that a head says of a text. */
+typedef struct cloze_prediction {
+  int64_t text;   /* which of the texts */
+  int64_t begin;  /* tag: the word's first byte; answer: its first byte in the second text; else 0 */
+  int64_t end;    /* the byte after its last */
+  int32_t label;  /* index of a label; -1: none, for a number, and for a passage without an answer; answer: 0 */
+  float score;    /* the label's or the answer's probability; the number */
+} cloze_prediction;
+
+/* Asks the model's trained head. For each text, in order: of classes, all labels, the most probable first; a number; a tag
+ * for each word, as the tokenizer tells words apart; an answer, for which the first text is the question and the second
+ * the passage, of any length. predictions NULL with capacity 0: only count is set. count receives their number, also when
+ * capacity is too small. truncated [B] or NULL. */
+CLOZE_API cloze_status cloze_predict(
+    cloze_session *CLOZE_NULLABLE session, const cloze_texts *CLOZE_NULLABLE texts,
+    cloze_prediction *CLOZE_NULLABLE predictions, size_t capacity, size_t *CLOZE_NULLABLE count,
+    uint8_t *CLOZE_NULLABLE truncated);
+
+/* Trains a head on a model. One call at a time. */
+typedef struct cloze_trainer cloze_trainer;
+
+/* task: "classify", "classify-pairs", "multilabel", "regress", "regress-pairs", "tag", "answer", "mlm" or "nsp".
+ * options: NULL, or a JSON object; its keys are the options of `cloze train` with _ for -, such as
+ * {"epochs": 3, "learning_rate": 0.001, "seed": 1, "hidden": [64]}; an unknown key is CLOZE_INVALID_ARGUMENT. */
+CLOZE_API cloze_status cloze_trainer_create(
+    const cloze_model *CLOZE_NULLABLE model, const char *CLOZE_NULLABLE task, const char *CLOZE_NULLABLE options,
+    cloze_trainer *CLOZE_NULLABLE *CLOZE_NULLABLE trainer);
+
+CLOZE_API void cloze_trainer_free(cloze_trainer *CLOZE_NULLABLE trainer);
+
+/* Which examples are meant. */
+typedef int32_t cloze_example_set;
+#define CLOZE_SET_TRAIN 0
+#define CLOZE_SET_VALID 1 /* a part of TRAIN is held out where there are none */
+
+/* One labelled example. Strings end at NUL. */
+typedef struct cloze_example {
+  size_t struct_size;
+  const char *CLOZE_NULLABLE text;                            /* the text; answer: the question */
+  const char *CLOZE_NULLABLE pair;                            /* the second text; answer: the passage */
+  const char *CLOZE_NULLABLE const *CLOZE_NULLABLE labels;    /* [label_count] the class, the labels; a tag a word; answers */
+  size_t label_count;
+  const char *CLOZE_NULLABLE const *CLOZE_NULLABLE words;     /* [word_count] tag: the words; mlm, nsp: sentences */
+  size_t word_count;
+  const int64_t *CLOZE_NULLABLE offsets;                      /* [label_count] answer: their first bytes in the passage */
+  double value;                                               /* regress */
+} cloze_example;
+
+/* Adds one example. */
+CLOZE_API cloze_status cloze_trainer_add(
+    cloze_trainer *CLOZE_NULLABLE trainer, cloze_example_set set, const cloze_example *CLOZE_NULLABLE example);
+
+/* Adds the examples of a file. format: NULL, or a JSON object as options above, such as
+ * {"text": "sentence", "label": "label", "quotes": false}. */
+CLOZE_API cloze_status cloze_trainer_add_file(
+    cloze_trainer *CLOZE_NULLABLE trainer, cloze_example_set set, const char *CLOZE_NULLABLE path,
+    const char *CLOZE_NULLABLE format);
+
+/* How far training has come. */
+typedef struct cloze_training_progress {
+  size_t struct_size;
+  int64_t done;       /* texts that the encoder has run over, or steps */
+  int64_t total;      /* of these */
+  int32_t epoch;      /* counted from 1; 0 while the encoder runs */
+  int32_t ended;      /* 1: the epoch has just ended, and metric is set */
+  double loss;        /* of the step, or the epoch */
+  double metric;      /* the one that decides, on the validation set */
+} cloze_training_progress;
+
+/* Called on the thread that trains; anything but 0 ends training with CLOZE_CANCELLED. */
+typedef int32_t (*cloze_training_callback)(
+    void *CLOZE_NULLABLE context, const cloze_training_progress *CLOZE_NONNULL progress);
+
+/* Trains with all examples added. callback may be NULL. */
+CLOZE_API cloze_status cloze_trainer_run(
+    cloze_trainer *CLOZE_NULLABLE trainer, cloze_training_callback CLOZE_NULLABLE callback,
+    void *CLOZE_NULLABLE context);
+
+/* The metrics of the trained head on the validation set, as a JSON object. size receives the length without the closing
+ * NUL; with capacity too small CLOZE_BUFFER_TOO_SMALL. */
+CLOZE_API cloze_status cloze_trainer_metrics(
+    const cloze_trainer *CLOZE_NULLABLE trainer, char *CLOZE_NULLABLE json, size_t capacity,
+    size_t *CLOZE_NULLABLE size);
+
+/* Writes the trained head to a file, whole or not at all. */
+CLOZE_API cloze_status cloze_trainer_save(
+    const cloze_trainer *CLOZE_NULLABLE trainer, const char *CLOZE_NULLABLE path);
+
+/* The model with the trained head on it, a handle of its own. */
+CLOZE_API cloze_status cloze_trainer_model(
+    const cloze_trainer *CLOZE_NULLABLE trainer, cloze_model *CLOZE_NULLABLE *CLOZE_NULLABLE model);
+
 #ifdef __cplusplus
 }
 #endif

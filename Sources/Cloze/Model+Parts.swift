@@ -11,8 +11,9 @@ extension Model {
       }
     }
     let width = info.hiddenSize
-    add(weights.position, min(info.maxPositionEmbeddings, 8) * width)
-    add(weights.norm.gamma, width)
+    let narrow = weights.embeddingWidth(width)
+    add(weights.position, min(info.maxPositionEmbeddings, 8) * narrow)
+    add(weights.norm.gamma, narrow)
     for layer in weights.layers {
       add(layer.queryKeyValue.bias, 3 * width)
       add(layer.output.bias, width)
@@ -37,9 +38,9 @@ extension Model {
     return [transform, plain(head.decoder)]
   }
 
-  /// [V, D]
+  /// [V, D], or narrower where the model projects them.
   package var wordEmbeddings: [Float] {
-    let width = info.hiddenSize
+    let width = weights.embeddingWidth(info.hiddenSize)
     var rows: [Float] = []
     rows.reserveCapacity(info.vocabSize * width)
     if let columns = weights.word.columns {

@@ -149,6 +149,8 @@ public final class Model: Sendable {
     weights = try model.weights(with: head.encoderLayers)
     var info = model.info
     info.labels = head.labels
+    // What the file's own heads say is not what this one says.
+    info.heads.subtract([.classes, .tags, .answer])
     switch head.task {
     case .classify, .classifyPairs, .multilabel: info.heads.insert(.classes)
     case .tag: info.heads.insert(.tags)

@@ -79,6 +79,13 @@ package struct Output {
     case .nsp:
       guard info.heads.contains(.nsp) else { throw model.lacks("next-sentence head") }
       return try bytes(sequences, 2)
+    case .classes where model.trained != nil, .tags where model.trained != nil,
+      .answer where model.trained != nil:
+      let wanted: Heads = kind == .classes ? .classes : kind == .tags ? .tags : .answer
+      guard let head = model.head, info.heads.contains(wanted), kind.isOf(head.task) else {
+        throw model.lacks("such head")
+      }
+      return try bytes(kind == .classes ? sequences : tokens, head.outputs)
     case .classes:
       guard let head = model.weights.heads.classes else { throw model.lacks("head for classes") }
       return try bytes(sequences, head.output.outputs)
@@ -112,5 +119,17 @@ package struct Output {
         "layer \(layer), the model has \(count): 0 to \(count), or -1 to -\(count + 1)")
     }
     return index
+  }
+}
+
+extension Output.Kind {
+  /// Whether a head for this task gives the output.
+  func isOf(_ task: Head.Task) -> Bool {
+    switch task {
+    case .classify, .classifyPairs, .multilabel: self == .classes
+    case .tag: self == .tags
+    case .answer: self == .answer
+    case .regress, .regressPairs, .mlm, .nsp: false
+    }
   }
 }

@@ -51,4 +51,25 @@ extension Session {
       for j in 0..<min(kept, width) { values[i * kept + j] = rows[i * width + j] }
     }
   }
+
+  /// What a head that was put on the model says: of each sequence, or of each token.
+  func trained(
+    _ kind: Output.Kind, _ chunk: Encoder.Chunk, _ shared: Scratch.Shared,
+    _ values: UnsafeMutablePointer<Float>, firstSequence: Int
+  ) throws(ClozeError) {
+    guard let runner = model.trained else { return }
+    let outputs = runner.head.outputs
+    guard kind == .classes else {
+      return try runner.run(
+        shared.hidden, chunk.tokens, to: values + chunk.offsets[0] * outputs)
+    }
+    let room = try AlignedMemory(
+      bytes: bytes(chunk.sequences, model.info.hiddenSize, MemoryLayout<Float>.size))
+    defer { withExtendedLifetime(room) {} }
+    var pooled = Output(.embedding)
+    pooled.pooling = runner.head.pooling
+    pooled.normalize = false
+    try embed(pooled, chunk, to: room.floats())
+    try runner.run(room.floats(), chunk.sequences, to: values + firstSequence * outputs)
+  }
 }

@@ -149,6 +149,9 @@ extension Session {
       try encoder.nextSentence(shared.headOutput, chunk.sequences, to: values + firstSequence * 2)
     case .mlm:
       try maskedLM(output, chunk, shared, values)
+    case .classes where model.trained != nil, .tags where model.trained != nil,
+      .answer where model.trained != nil:
+      try trained(output.kind, chunk, shared, values, firstSequence: firstSequence)
     case .classes:
       guard let head = model.weights.heads.classes else { return }
       try classes(head, chunk, shared, values + firstSequence * head.output.outputs)

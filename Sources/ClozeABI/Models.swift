@@ -161,7 +161,7 @@ public func cloze_inspect(
 }
 
 /// Text into a buffer of the caller, ended by NUL; with no buffer only its size.
-private func copy(
+func copy(
   _ text: String, _ name: String, _ target: UnsafeMutablePointer<CChar>?, _ capacity: Int,
   _ size: UnsafeMutablePointer<Int>?
 ) throws(ClozeError) {

@@ -164,6 +164,10 @@ public final class Trainer {
       // The decoder begins as the word embeddings, tied or not.
       var head = network.layers
       head[1].weight = model.wordEmbeddings
+      guard head[1].weight.count == width * model.info.vocabSize else {
+        throw ClozeError(
+          .unsupportedModel, "the model's word embeddings are narrower than its layers")
+      }
       network.load(head)
     }
     let stack =

@@ -17,8 +17,10 @@ from ._inspect import inspect
 from ._library import version as __version__
 from ._load import load
 from ._model import Model
+from ._predict import Prediction
 from ._texts import Text
 from ._tokenizer import Encoding, Tokenizer
+from ._train import TrainingResult, train
 
 __all__ = [
     "ArgumentError",
@@ -26,10 +28,13 @@ __all__ = [
     "Error",
     "Model",
     "ModelInfo",
+    "Prediction",
     "Text",
     "Tokenizer",
+    "TrainingResult",
     "__version__",
     "convert",
     "inspect",
     "load",
+    "train",
 ]

@@ -7,7 +7,7 @@ a NumPy array goes in as a plain number; whoever fills a struct keeps the arrays
 from __future__ import annotations
 
 import ctypes
-from ctypes import c_char_p, c_float, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import c_char_p, c_double, c_float, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 
 _status = c_int32
 _address = c_void_p
@@ -296,6 +296,60 @@ PROTOTYPES.update({
     "cloze_encode_texts": (_status, [c_void_p, _address, _address, _address, c_size_t, _address, _address]),
     "cloze_fill_mask": (_status, [c_void_p, _address, _address, _address, c_size_t, _address, _address]),
     "cloze_next_sentence": (_status, [c_void_p, _address, _address, _address, c_size_t, _address]),
+})
+
+
+# ---- 7. Heads: predicting and training ------------------------------------------------------------------------------
+
+
+class Prediction(ctypes.Structure):
+    _fields_ = [("text", c_int64), ("begin", c_int64), ("end", c_int64), ("label", c_int32), ("score", c_float)]
+
+
+SET_TRAIN = 0
+SET_VALID = 1
+
+
+class Example(Sized):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("text", c_char_p),
+        ("pair", c_char_p),
+        ("labels", _address),
+        ("label_count", c_size_t),
+        ("words", _address),
+        ("word_count", c_size_t),
+        ("offsets", _address),
+        ("value", c_double),
+    ]
+
+
+class TrainingProgress(Sized):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("done", c_int64),
+        ("total", c_int64),
+        ("epoch", c_int32),
+        ("ended", c_int32),
+        ("loss", c_double),
+        ("metric", c_double),
+    ]
+
+
+TRAINING_CALLBACK = ctypes.CFUNCTYPE(c_int32, c_void_p, ctypes.POINTER(TrainingProgress))
+
+PROTOTYPES.update({
+    "cloze_model_with_head": (_status, [c_void_p, c_char_p, _address]),
+    "cloze_model_task": (c_char_p, [c_void_p]),
+    "cloze_predict": (_status, [c_void_p, _address, _address, c_size_t, _address, _address]),
+    "cloze_trainer_create": (_status, [c_void_p, c_char_p, c_char_p, _address]),
+    "cloze_trainer_free": (None, [c_void_p]),
+    "cloze_trainer_add": (_status, [c_void_p, c_int32, _address]),
+    "cloze_trainer_add_file": (_status, [c_void_p, c_int32, c_char_p, c_char_p]),
+    "cloze_trainer_run": (_status, [c_void_p, c_void_p, c_void_p]),
+    "cloze_trainer_metrics": (_status, [c_void_p, _address, c_size_t, _address]),
+    "cloze_trainer_save": (_status, [c_void_p, c_char_p]),
+    "cloze_trainer_model": (_status, [c_void_p, _address]),
 })
 
 

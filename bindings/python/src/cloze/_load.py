@@ -23,6 +23,7 @@ def load(
     threads: Optional[int] = None,
     isa: Optional[str] = None,
     tokenizer: Union[Tokenizer, Source, None] = None,
+    head: Union[str, "os.PathLike[str]", None] = None,
 ) -> Model:
     """Loads a BERT.
 
@@ -33,6 +34,7 @@ def load(
     isa        forces ``"scalar"``, ``"avx2"``, ``"avxvnni"``, ``"avx512vnni"``, ``"neondot"`` or ``"neoni8mm"``;
                None: the environment's CLOZE_ISA, else the best
     tokenizer  a Tokenizer, or where one is; None: the files beside the model
+    head       what ``cloze.train`` or ``cloze train`` wrote, a file or a folder: ``predict`` asks it
 
     Raises Error: ``not_found``, ``io``, ``invalid_model`` (damaged), ``unsupported_model`` (no BERT that Cloze
     understands; the message names the first node that did not fit), ``unsupported_isa``.
@@ -61,8 +63,13 @@ def load(
         def call(out: object) -> int:
             return int(lib.cloze_model_load(encoded, ctypes.byref(options), out))
 
+    head_name = None if head is None else file_name("head", head)
+
     def work(kept: object = tokenizer) -> Handle:
-        return receive(call, lib.cloze_model_free)
+        base = receive(call, lib.cloze_model_free)
+        if head_name is None:
+            return base
+        return receive(lambda out: int(lib.cloze_model_with_head(base, head_name, out)), lib.cloze_model_free)
 
     model = Model.__new__(Model)
     model._adopt(interruptible(work), own_threads, name)

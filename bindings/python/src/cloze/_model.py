@@ -12,6 +12,7 @@ from . import _abi
 from ._arrays import address, results
 from ._errors import Error, invalid
 from ._library import failure, lib
+from ._predict import Prediction, predict
 from ._options import POOLINGS, TRUNCATIONS, count, layers, optional_count, optional_word, switch, word
 from ._runner import Runner
 from ._texts import Text, TextList, pack, pack_pairs, split
@@ -292,6 +293,16 @@ class Model(Runner):
                 lib.cloze_next_sentence, packed, options, address(values), values.size, address(truncated),
                 kept=(values, truncated), tokens=packed.tokens)
         return _reported(values, truncated, return_truncated)
+
+    def predict(self, inputs: Iterable[Any]) -> list[Prediction]:
+        """What the model's trained head says of each input: see ``cloze.train``, and ``cloze.load(head=)``.
+
+        inputs  texts or pairs, as the head was trained on; for answers pairs (question, passage), the passage of any
+                length; for tags texts, or lists of words
+
+        Raises Error: ``no_head``, ``no_tokenizer``.
+        """
+        return predict(self, inputs)
 
     def _call(
         self, function: Callable[..., int], packed: TextList, options: Any, *arguments: object, kept: object,

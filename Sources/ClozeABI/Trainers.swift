@@ -1,0 +1,210 @@
+public import CCloze
+internal import Cloze
+internal import ClozeTokenizer
+internal import ClozeTraining
+
+/// A trainer with the examples that were added, and what came of them.
+final class TrainerHandle {
+  let trainer: Trainer
+  var train = Dataset()
+  var valid = Dataset()
+  var result: TrainingResult?
+
+  init(_ trainer: Trainer) { self.trainer = trainer }
+
+  func trained() throws(ClozeError) -> TrainingResult {
+    guard let result else {
+      throw ClozeError(.invalidArgument, "the trainer has not been run to its end")
+    }
+    return result
+  }
+
+  func add(_ dataset: Dataset, to set: cloze_example_set) throws(ClozeError) {
+    switch set {
+    case CLOZE_SET_TRAIN: train.examples += dataset.examples
+    case CLOZE_SET_VALID: valid.examples += dataset.examples
+    default: throw ClozeError(.invalidArgument, "set = \(set) is none of the CLOZE_SET_ values")
+    }
+  }
+}
+
+@c @implementation
+public func cloze_trainer_create(
+  _ model: OpaquePointer?, _ task: UnsafePointer<CChar>?, _ options: UnsafePointer<CChar>?,
+  _ trainer: UnsafeMutablePointer<OpaquePointer?>?
+) -> cloze_status {
+  call { () throws(ClozeError) in
+    let target = try required(trainer, "trainer")
+    target.pointee = nil
+    let model = try required(object(model, Model.self), "model")
+    let name = try String(cString: required(task, "task"))
+    guard let task = Head.Task(rawValue: name) else {
+      let known = Head.Task.allCases.map(\.rawValue).joined(separator: ", ")
+      throw ClozeError(.invalidArgument, "task is \"\(name)\"; known are \(known)")
+    }
+    var chosen = TrainingOptions()
+    if let options { chosen = try TrainingOptions(json: String(cString: options)) }
+    target.pointee = handle(TrainerHandle(try Trainer(model: model, task: task, options: chosen)))
+  }
+}
+
+@c @implementation
+public func cloze_trainer_free(_ trainer: OpaquePointer?) { release(trainer, TrainerHandle.self) }
+
+@c @implementation
+public func cloze_trainer_add(
+  _ trainer: OpaquePointer?, _ set: cloze_example_set, _ example: UnsafePointer<cloze_example>?
+) -> cloze_status {
+  call { () throws(ClozeError) in
+    let holder = try required(object(trainer, TrainerHandle.self), "trainer")
+    let source = try cloze_example.read(required(example, "example"))
+    try holder.add(Dataset([Example(content(source, holder.trainer.task))]), to: set)
+  }
+}
+
+private func content(
+  _ example: cloze_example, _ task: Head.Task
+) throws(ClozeError) -> Example.Content {
+  func text(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(ClozeError) -> String {
+    let pointer = try required(pointer, name)
+    guard let text = String(validatingCString: pointer) else {
+      throw ClozeError(.invalidText, "\(name) is not UTF-8")
+    }
+    return text
+  }
+  func list(
+    _ pointer: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int, _ name: String
+  ) throws(ClozeError) -> [String] {
+    guard count >= 0 else { throw ClozeError(.invalidArgument, "\(name)_count is too large") }
+    if count == 0 { return [] }
+    let start = try required(pointer, "\(name)s")
+    var texts: [String] = []
+    for i in 0..<count { texts.append(try text(start[i], "\(name)s[\(i)]")) }
+    return texts
+  }
+  func whole() throws(ClozeError) -> Text {
+    let second = task.takesPairs ? try text(example.pair, "pair") : nil
+    return Text(try text(example.text, "text"), second)
+  }
+  let labels = try list(example.labels, example.label_count, "label")
+  let words = try list(example.words, example.word_count, "word")
+  switch task {
+  case .classify, .classifyPairs:
+    guard labels.count == 1 else {
+      throw ClozeError(.invalidArgument, "\(labels.count) labels, expected 1")
+    }
+    return .text(try whole(), label: labels[0])
+  case .multilabel: return .labelled(try whole(), labels: labels)
+  case .regress, .regressPairs:
+    guard example.value.isFinite else { throw ClozeError(.invalidArgument, "value is no number") }
+    return .scored(try whole(), value: Float(example.value))
+  case .tag:
+    guard words.count == labels.count, !words.isEmpty else {
+      throw ClozeError(.invalidArgument, "\(words.count) words and \(labels.count) tags")
+    }
+    return .words(words, tags: labels)
+  case .answer:
+    let passage = try text(example.pair, "pair")
+    let bytes = Array(passage.utf8)
+    var answers: [Example.Answer] = []
+    for (i, label) in labels.enumerated() {
+      let offset = try Int(clamping: required(example.offsets, "offsets")[i])
+      guard offset >= 0, offset < bytes.count, !label.isEmpty,
+        bytes[offset...].starts(with: label.utf8)
+      else {
+        throw ClozeError(
+          .invalidText, "the answer \"\(label)\" does not stand at byte \(offset) of the passage")
+      }
+      answers.append(Example.Answer(text: label, offset: offset))
+    }
+    return .question(try text(example.text, "text"), passage: passage, answers: answers, id: "")
+  case .mlm, .nsp:
+    return .document(words.isEmpty ? [try text(example.text, "text")] : words)
+  }
+}
+
+@c @implementation
+public func cloze_trainer_add_file(
+  _ trainer: OpaquePointer?, _ set: cloze_example_set, _ path: UnsafePointer<CChar>?,
+  _ format: UnsafePointer<CChar>?
+) -> cloze_status {
+  call { () throws(ClozeError) in
+    let holder = try required(object(trainer, TrainerHandle.self), "trainer")
+    var chosen = DataFormat()
+    if let format { chosen = try DataFormat(json: String(cString: format)) }
+    let path = try String(cString: required(path, "path"))
+    try holder.add(
+      Dataset(path: path, task: holder.trainer.task, format: chosen), to: set)
+  }
+}
+
+@c @implementation
+public func cloze_trainer_run(
+  _ trainer: OpaquePointer?, _ callback: cloze_training_callback?,
+  _ context: UnsafeMutableRawPointer?
+) -> cloze_status {
+  call { () throws(ClozeError) in
+    let holder = try required(object(trainer, TrainerHandle.self), "trainer")
+    holder.result = nil
+    holder.result = try holder.trainer.train(holder.train, valid: holder.valid) { event in
+      guard let callback else { return true }
+      var progress = cloze_training_progress()
+      progress.struct_size = MemoryLayout<cloze_training_progress>.size
+      switch event {
+      case .features(let done, let total):
+        progress.done = Int64(done)
+        progress.total = Int64(total)
+      case .step(let step):
+        progress.done = Int64(step.step)
+        progress.total = Int64(step.steps)
+        progress.epoch = Int32(clamping: step.epoch)
+        progress.loss = step.loss
+      case .epoch(let epoch):
+        progress.done = Int64(epoch.epoch)
+        progress.total = Int64(epoch.epochs)
+        progress.epoch = Int32(clamping: epoch.epoch)
+        progress.ended = 1
+        progress.loss = epoch.loss
+        progress.metric = epoch.metrics.values.first?.value ?? 0
+      }
+      return callback(context, &progress) == 0
+    }
+  }
+}
+
+@c @implementation
+public func cloze_trainer_metrics(
+  _ trainer: OpaquePointer?, _ json: UnsafeMutablePointer<CChar>?, _ capacity: Int,
+  _ size: UnsafeMutablePointer<Int>?
+) -> cloze_status {
+  call { () throws(ClozeError) in
+    let result = try required(object(trainer, TrainerHandle.self), "trainer").trained()
+    var writer = JSONWriter()
+    writer.object { writer in
+      for (name, value) in result.metrics.values { writer.value(name, value) }
+    }
+    try copy(writer.text, "json", json, capacity, size)
+  }
+}
+
+@c @implementation
+public func cloze_trainer_save(
+  _ trainer: OpaquePointer?, _ path: UnsafePointer<CChar>?
+) -> cloze_status {
+  call { () throws(ClozeError) in
+    let result = try required(object(trainer, TrainerHandle.self), "trainer").trained()
+    try result.head.save(to: String(cString: required(path, "path")))
+  }
+}
+
+@c @implementation
+public func cloze_trainer_model(
+  _ trainer: OpaquePointer?, _ model: UnsafeMutablePointer<OpaquePointer?>?
+) -> cloze_status {
+  call { () throws(ClozeError) in
+    let target = try required(model, "model")
+    target.pointee = nil
+    let holder = try required(object(trainer, TrainerHandle.self), "trainer")
+    target.pointee = handle(try Model(holder.trainer.model, head: holder.trained().head))
+  }
+}

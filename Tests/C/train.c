@@ -1,0 +1,153 @@
+/* Training a head, asking it, and what is refused, through the header alone. */
+#include "check.h"
+
+#include <unistd.h>
+
+static cloze_model *base(void) {
+  cloze_model *model = NULL;
+  CHECK_OK(cloze_model_load(getenv("CLOZE_TEST_MODEL"), NULL, &model));
+  return model;
+}
+
+static const char *const words[2][4] = {
+    {"terrible", "awful", "dreadful", "boring"}, {"wonderful", "great", "lovely", "charming"}};
+static const char *const names[2] = {"bad", "good"};
+
+static void add(cloze_trainer *trainer, cloze_example_set set, int count) {
+  for (int i = 0; i < count; i++) {
+    char text[64];
+    const char *label = names[i % 2];
+    snprintf(text, sizeof text, "a %s %s", words[i % 2][i / 2 % 4], i % 3 ? "film" : "song");
+    cloze_example example = {.struct_size = sizeof example, .text = text, .labels = &label, .label_count = 1};
+    CHECK_OK(cloze_trainer_add(trainer, set, &example));
+  }
+}
+
+struct seen {
+  int calls, epochs, limit;
+};
+
+static int32_t watch(void *context, const cloze_training_progress *progress) {
+  struct seen *seen = context;
+  CHECK(progress->struct_size == sizeof *progress);
+  CHECK(progress->done <= progress->total);
+  seen->calls++;
+  seen->epochs += progress->ended;
+  return seen->limit > 0 && seen->calls >= seen->limit;
+}
+
+static void trains_and_predicts(void) {
+  cloze_model *model = base();
+  cloze_trainer *trainer = NULL;
+  CHECK_OK(cloze_trainer_create(model, "classify", "{\"epochs\": 4, \"optimizer\": \"adamw\", \"threads\": 2}", &trainer));
+  cloze_model_free(model);
+  add(trainer, CLOZE_SET_TRAIN, 80);
+  add(trainer, CLOZE_SET_VALID, 20);
+  struct seen seen = {0, 0, 0};
+  CHECK_OK(cloze_trainer_run(trainer, watch, &seen));
+  CHECK(seen.epochs >= 1 && seen.calls > seen.epochs);
+
+  char metrics[512];
+  size_t size = 0;
+  CHECK_OK(cloze_trainer_metrics(trainer, metrics, sizeof metrics, &size));
+  CHECK(size == strlen(metrics) && strstr(metrics, "\"accuracy\":"));
+  CHECK_STATUS(cloze_trainer_metrics(trainer, metrics, 3, NULL), CLOZE_BUFFER_TOO_SMALL);
+
+  cloze_model *trained = NULL;
+  CHECK_OK(cloze_trainer_model(trainer, &trained));
+  char path[] = "/tmp/cloze-head-XXXXXX";
+  CHECK(mkstemp(path) >= 0);
+  CHECK_OK(cloze_trainer_save(trainer, path));
+  cloze_trainer_free(trainer);
+  CHECK(strcmp(cloze_model_task(trained), "classify") == 0);
+  cloze_info info = {.struct_size = sizeof info};
+  CHECK_OK(cloze_model_info(trained, &info));
+  CHECK(info.label_count == 2 && (info.heads & CLOZE_HEAD_CLASSES));
+
+  cloze_model *plain = base(), *again = NULL;
+  CHECK(cloze_model_task(plain) == NULL);
+  CHECK_OK(cloze_model_with_head(plain, path, &again));
+  unlink(path);
+  cloze_model_free(plain);
+  const char *list[] = {"a lovely song", "an awful film"};
+  cloze_texts texts = {.struct_size = sizeof texts, .count = 2, .texts = list};
+  cloze_prediction said[2][4];
+  cloze_model *both[] = {trained, again};
+  for (int m = 0; m < 2; m++) {
+    cloze_session *session = NULL;
+    CHECK_OK(cloze_session_create(both[m], NULL, &session));
+    size_t count = 0;
+    uint8_t truncated[2] = {9, 9};
+    CHECK_OK(cloze_predict(session, &texts, NULL, 0, &count, NULL));
+    CHECK(count == 4);
+    CHECK_STATUS(cloze_predict(session, &texts, said[m], 3, &count, NULL), CLOZE_BUFFER_TOO_SMALL);
+    CHECK_OK(cloze_predict(session, &texts, said[m], 4, &count, truncated));
+    CHECK(truncated[0] == 0 && truncated[1] == 0);
+    CHECK(said[m][0].text == 0 && said[m][2].text == 1);
+    CHECK(said[m][0].label == 1 && said[m][2].label == 0);
+    CHECK(said[m][0].score >= said[m][1].score);
+    cloze_session_free(session);
+  }
+  for (int i = 0; i < 4; i++) CHECK(said[0][i].score == said[1][i].score);
+  cloze_model_free(trained);
+  cloze_model_free(again);
+}
+
+static void stops_when_asked(void) {
+  cloze_model *model = base();
+  cloze_trainer *trainer = NULL;
+  CHECK_OK(cloze_trainer_create(model, "classify", NULL, &trainer));
+  add(trainer, CLOZE_SET_TRAIN, 80);
+  struct seen seen = {0, 0, 2};
+  CHECK_STATUS(cloze_trainer_run(trainer, watch, &seen), CLOZE_CANCELLED);
+  CHECK(seen.calls == 2);
+  char metrics[64];
+  CHECK_STATUS(cloze_trainer_metrics(trainer, metrics, sizeof metrics, NULL), CLOZE_INVALID_ARGUMENT);
+  cloze_trainer_free(trainer);
+  cloze_model_free(model);
+}
+
+static void refuses_what_is_wrong(void) {
+  cloze_model *model = base(), *other = NULL;
+  cloze_trainer *trainer = NULL;
+  CHECK_STATUS(cloze_trainer_create(NULL, "classify", NULL, &trainer), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_trainer_create(model, "translate", NULL, &trainer), CLOZE_INVALID_ARGUMENT);
+  CHECK_MESSAGE("translate");
+  CHECK_STATUS(cloze_trainer_create(model, "classify", "{\"epoch\": 3}", &trainer), CLOZE_INVALID_ARGUMENT);
+  CHECK_MESSAGE("epoch");
+  CHECK_STATUS(cloze_trainer_create(model, "classify", "{\"epochs\": 0}", &trainer), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_trainer_create(model, "classify", "{", &trainer), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_trainer_create(model, "tag", "{\"unfreeze\": 1}", &trainer), CLOZE_INVALID_ARGUMENT);
+  CHECK(trainer == NULL);
+
+  CHECK_OK(cloze_trainer_create(model, "tag", NULL, &trainer));
+  const char *two[] = {"a", "b"};
+  cloze_example example = {.struct_size = sizeof example, .words = two, .word_count = 2, .labels = two, .label_count = 1};
+  CHECK_STATUS(cloze_trainer_add(trainer, CLOZE_SET_TRAIN, &example), CLOZE_INVALID_ARGUMENT);
+  example.label_count = 2;
+  CHECK_STATUS(cloze_trainer_add(trainer, 7, &example), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_trainer_add(trainer, CLOZE_SET_TRAIN, NULL), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_trainer_add_file(trainer, CLOZE_SET_TRAIN, "/none.conll", NULL), CLOZE_NOT_FOUND);
+  CHECK_STATUS(cloze_trainer_run(trainer, NULL, NULL), CLOZE_INVALID_TEXT);
+  CHECK_STATUS(cloze_trainer_model(trainer, &other), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_trainer_save(trainer, "/tmp/none"), CLOZE_INVALID_ARGUMENT);
+  cloze_trainer_free(trainer);
+  cloze_trainer_free(NULL);
+
+  CHECK_STATUS(cloze_model_with_head(model, "/none", &other), CLOZE_NOT_FOUND);
+  cloze_session *session = NULL;
+  CHECK_OK(cloze_session_create(model, NULL, &session));
+  cloze_texts texts = {.struct_size = sizeof texts, .count = 1, .texts = two};
+  cloze_prediction said[4];
+  CHECK_STATUS(cloze_predict(session, &texts, said, 4, NULL, NULL), CLOZE_NO_HEAD);
+  cloze_session_free(session);
+  cloze_model_free(model);
+}
+
+static const struct test tests[] = {
+    {"trains_and_predicts", trains_and_predicts},
+    {"stops_when_asked", stops_when_asked},
+    {"refuses_what_is_wrong", refuses_what_is_wrong},
+};
+
+MAIN(tests)

@@ -1,0 +1,108 @@
+"""Training heads and asking them."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cloze
+
+GOOD = "wonderful great lovely charming brilliant delightful".split()
+BAD = "terrible awful boring dreadful poor horrible".split()
+NOUNS = "film book song play meal hotel".split()
+
+
+def reviews(count: int, seed: int) -> list[tuple[str, str]]:
+    chance = random.Random(seed)
+    examples = []
+    for _ in range(count):
+        good = chance.random() < 0.5
+        word = chance.choice(GOOD if good else BAD)
+        examples.append((f"a {word} {chance.choice(NOUNS)}", "good" if good else "bad"))
+    return examples
+
+
+def test_classes(model: cloze.Model, tmp_path: Path) -> None:
+    result = cloze.train("classify", reviews(200, 1), reviews(60, 2), base=model, output=tmp_path)
+    assert result.metrics["accuracy"] > 0.9
+    assert result.model.info.labels == ("bad", "good") and "classes" in result.model.info.heads
+    said = result.model.predict(["a charming play", "an awful meal"])
+    assert [item.label for item in said] == ["good", "bad"]
+    assert all(sum(item.probabilities) == pytest.approx(1) for item in said)
+    again = cloze.load(head=tmp_path).predict(["a charming play", "an awful meal"])
+    assert again == said
+    # The same through the ragged entry.
+    encoding = result.model.tokenize("a charming play")
+    logits = result.model.run(encoding.ids, np.array([0, len(encoding)]), output="classes")
+    shares = np.exp(logits[0]) / np.exp(logits[0]).sum()
+    assert shares == pytest.approx(np.array(said[0].probabilities), abs=1e-6)
+
+
+def test_same_seed_same_bits(model: cloze.Model) -> None:
+    options = dict(hidden=[8], epochs=3, dropout=0.2)
+    first, second, other = (
+        cloze.train("classify", reviews(80, 1), base=model, seed=seed, **options).model.predict(["a poor song"])
+        for seed in (1, 1, 2))
+    assert first == second != other
+
+
+def test_numbers_and_labels(model: cloze.Model) -> None:
+    numbers = [(text, 1.0 if label == "good" else -1.0) for text, label in reviews(200, 3)]
+    result = cloze.train("regress", numbers, base=model)
+    assert result.metrics["pearson"] > 0.8
+    assert result.model.predict(["a lovely book"])[0].value > 0
+    labels = [(text, [label] + (["art"] if "song" in text or "play" in text else [])) for text, label in reviews(300, 4)]
+    result = cloze.train("multilabel", labels, base=model)
+    assert set(result.model.predict(["a great song"])[0].labels) == {"art", "good"}
+
+
+def test_tags(model: cloze.Model) -> None:
+    sentences = [
+        (text.split(), ["O", "B-ADJ", "O"]) for text, _ in reviews(200, 5)]
+    result = cloze.train("tag", sentences, base=model, epochs=5, learning_rate=0.01)
+    assert result.metrics["f1"] > 0.95
+    words, text = result.model.predict([["the", "dreadful", "hotel"], "Ü dreadful hotel"])
+    assert words.tags == ("O", "B-ADJ", "O")
+    assert [("Ü dreadful hotel"[begin:end], tag) for begin, end, tag, _ in text.tags] == [
+        ("Ü", "O"), ("dreadful", "B-ADJ"), ("hotel", "O")]
+
+
+def test_answers(model: cloze.Model) -> None:
+    chance = random.Random(6)
+    questions = []
+    for _ in range(200):
+        words = chance.sample(GOOD + BAD + ["über"], 6)
+        place = chance.randrange(6)
+        words[place] = chance.choice(NOUNS)
+        context = " ".join(words)
+        questions.append({
+            "question": "what", "context": context,
+            "answers": {"text": [words[place]], "answer_start": [context.index(words[place])]}})
+    result = cloze.train("answer", questions, base=model, epochs=10, learning_rate=0.01, max_tokens=32, stride=8)
+    assert result.metrics["exact_match"] > 0.9
+    passage = "über awful boring hotel poor"
+    said = result.model.predict([("what", passage)])[0]
+    assert said.answer == "hotel" and passage[slice(*said.span)] == "hotel"
+
+
+def test_what_is_refused(model: cloze.Model, tmp_path: Path) -> None:
+    with pytest.raises(cloze.ArgumentError, match="task is"):
+        cloze.train("translate", [], base=model)
+    with pytest.raises(cloze.ArgumentError, match="no option is called epoch"):
+        cloze.train("classify", reviews(20, 1), base=model, epoch=3)
+    with pytest.raises(TypeError, match=r"train\[0\]"):
+        cloze.train("classify", ["text"], base=model)
+    with pytest.raises(cloze.ArgumentError, match="labels"):
+        cloze.train("classify", [("a", "x"), ("b", "x")], base=model)
+    with pytest.raises(cloze.Error) as failure:
+        model.predict(["a"])
+    assert failure.value.status == "no_head"
+    bad = tmp_path / "bad.tsv"
+    bad.write_text("text\tlabel\na\tx\nb\n")
+    with pytest.raises(cloze.ArgumentError, match="bad.tsv:3"):
+        cloze.train("classify", bad, base=model, text="text", label="label")
+    with pytest.raises(cloze.Error, match="no such file"):
+        cloze.load(head=tmp_path / "none")
