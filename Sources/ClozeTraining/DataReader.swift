@@ -8,7 +8,12 @@ extension Dataset {
   ///   `.notFound`, `.io`; `.invalidArgument` for a format that the task does not read.
   public init(path: String, task: Head.Task, format: DataFormat = DataFormat()) throws(ClozeError) {
     let bytes: [UInt8]
-    do throws(TokenizerError) { bytes = try contents(of: path) } catch { throw ClozeError(error) }
+    do throws(TokenizerError) {
+      if try FileKind(path) == .missing {
+        throw TokenizerError(.notFound, "\(path): no such file")
+      }
+      bytes = try contents(of: path)
+    } catch { throw ClozeError(error) }
     var reader = DataReader(bytes: bytes, name: path, task: task, format: format)
     try reader.read()
     self.init(reader.examples, skipped: reader.skipped)

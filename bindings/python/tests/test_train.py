@@ -96,7 +96,7 @@ def test_what_is_refused(model: cloze.Model, tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=r"train\[0\]"):
         cloze.train("classify", ["text"], base=model)
     with pytest.raises(cloze.ArgumentError, match="labels"):
-        cloze.train("classify", [("a", "x"), ("b", "x")], base=model)
+        cloze.train("classify", [("a", "x"), ("b", "x")] * 20, base=model)
     with pytest.raises(cloze.Error) as failure:
         model.predict(["a"])
     assert failure.value.status == "no_head"
