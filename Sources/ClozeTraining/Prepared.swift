@@ -132,12 +132,19 @@ struct Preparation {
           for label in given { row[Int(try number(label))] = 1 }
           prepared.labels.append(contentsOf: row)
         case (.regress, .scored(let text, let value)), (.regressPairs, .scored(let text, let value)):
+          guard value.isFinite else { throw TokenizerError(.invalidText, "the value is no number") }
           try append(text, to: &prepared)
           prepared.values.append(value)
         case (.tag, .words(let words, let tags)):
+          guard tags.count == words.count, !words.isEmpty else {
+            throw TokenizerError(.invalidText, "\(words.count) words and \(tags.count) tags")
+          }
           let classes = try tags.map { tag throws(TokenizerError) in try number(tag) }
           try append(words, classes, to: &prepared)
         case (.answer, .question(let question, let passage, let answers, _)):
+          let size = passage.utf8.count
+          guard answers.allSatisfy({ (0..<max(size, 1)).contains($0.offset) && $0.text.utf8.count <= size })
+          else { throw TokenizerError(.invalidText, "an answer stands outside the passage") }
           try append(question, passage, answers, index, to: &prepared)
         case (.mlm, .document(let sentences)):
           for sentence in sentences { try append(Text(sentence), to: &prepared, isItem: false) }

@@ -231,6 +231,15 @@ struct TrainerTests {
     fails(.invalidText, good, valid: Dataset([Example(.text("b", label: "new"))]))
     fails(.invalidText, good, task: .tag)
     fails(.invalidText, good, task: .classifyPairs)
+    fails(.invalidText, Dataset([Example(.words(["a", "b"], tags: ["O"]))] + Self.dataset(.tag).examples), task: .tag)
+    fails(
+      .invalidText,
+      Dataset((0..<20).map { _ in Example(.scored("b", value: .nan)) }), task: .regress)
+    for offset in [-1, 5, .max] {
+      let answer = Example.Answer(text: "b", offset: offset)
+      let example = Example(.question("q", passage: "b c", answers: [answer], id: ""))
+      fails(.invalidText, Dataset(Array(repeating: example, count: 20)), task: .answer)
+    }
     fails(.invalidArgument, good) { $0.metric = "bleu" }
     fails(.invalidArgument, good) { $0.epochs = 0 }
     fails(.invalidArgument, good) { $0.learningRate = .nan }

@@ -1,0 +1,63 @@
+import Testing
+
+@testable import ClozeTraining
+
+/// Losses and steps against the numbers that PyTorch 2 gives for the same input, in Double where
+/// gradients are meant.
+struct ReferenceTests {
+  @Test func crossEntropyIsPyTorchs() throws {
+    let z = try Block<Double>(12)
+    z.fill(from: [0.5, -1, 2, 1.5, 0.2, -0.3, 0, 0.1, 0.2, -1, 2.5, 0.7])
+    let loss = Loss(smoothing: 0.1, classWeights: [1, 2, 0.5])
+    let value = loss(z.base, rows: 4, outputs: 3, .classes([0, 2, -1, 1]), bounds: [0, 1, 2, 3, 4])
+    #expect(abs(value - 0.990_481_695_603_423_7) < 1e-9)
+    let expected = [
+      -0.215_748_981_330_751_3, -0.007_686_347_764_228_88, 0.223_435_329_094_980_14,
+      0.103_079_686_851_283_2, 0.011_640_413_721_383_911, -0.114_720_100_572_667_09, 0, 0, 0,
+      0.004_308_657_161_827_24, -0.075_264_947_334_917_27, 0.070_956_290_173_089_98,
+    ]
+    for (ours, theirs) in zip(z.array, expected) { #expect(abs(ours - theirs) < 1e-8) }
+  }
+
+  @Test func binaryCrossEntropyIsPyTorchs() throws {
+    let z = try Block<Double>(4)
+    z.fill(from: [0.5, -1, 3, -2])
+    let value = Loss()(z.base, rows: 2, outputs: 2, .labels([1, 0, 0, 1]), bounds: [0, 1, 2])
+    #expect(abs(value - 1.490_713_508_578_761) < 1e-12)
+    let expected = [
+      -0.094_385_167_199_536_37, 0.067_235_355_342_498_78, 0.238_143_531_705_608_26,
+      -0.220_199_269_494_470_6,
+    ]
+    for (ours, theirs) in zip(z.array, expected) { #expect(abs(ours - theirs) < 1e-7) }
+  }
+
+  @Test func stepsAreThoseOfPyTorchsAdamW() throws {
+    let (w, g) = (try Block<Float>(4), try Block<Float>(4))
+    w.fill(from: [1, -2, 0.5, 3])
+    var optimizer = try AdamW<Float>(parameters: 4)
+    let segments = [NetworkShape.Segment(range: 0..<4, isTrained: true, decays: true)]
+    for gradient in [[0.1, -0.2, 0.3, 0], [0.05, 0.4, -0.1, 2], [-1, 0, 0.2, 0.5]] as [[Float]] {
+      g.fill(from: gradient)
+      optimizer.step(w, g, segments, rate: 0.01, decay: 0.1, scale: 1)
+    }
+    let expected: [Float] = [0.983_259_32, -1.990_513_56, 0.478_492_47, 2.976_444_96]
+    for (ours, theirs) in zip(w.array, expected) { #expect(abs(ours - theirs) <= 1e-6 * abs(theirs)) }
+  }
+
+  /// A quadratic function, whose minimum is known.
+  @Test func lbfgsFindsTheMinimum() throws {
+    func function(_ x: [Double]) -> (value: Double, gradient: [Double]) {
+      var (value, gradient) = (0.0, x)
+      for i in x.indices {
+        let (d, scale) = (x[i] - Double(i), Double(1 + i * i))
+        value += scale * d * d
+        gradient[i] = 2 * scale * d
+      }
+      return (value, gradient)
+    }
+    var solver = try LBFGS(from: [Double](repeating: 0, count: 12), function)
+    while solver.slope > 1e-9, solver.iterations < 200, try solver.iterate(function) {}
+    #expect(solver.iterations < 100)
+    for (i, x) in solver.x.enumerated() { #expect(abs(x - Double(i)) < 1e-8) }
+  }
+}
