@@ -136,6 +136,7 @@ struct ModelFacts {
       $0.value("parameters", parameters)
       $0.array("weight_types") { for type in weightTypes { $0.value(nil, type) } }
       $0.object("memory_bytes") { for (precision, bytes) in memory { $0.value(precision, bytes) } }
+      $0.value("operations_per_token", operationsPerToken)
       $0.value("producer", producer)
       $0.value("producer_version", producerVersion)
       $0.value("opset", opset)
@@ -196,6 +197,7 @@ struct ModelFacts {
         memory.map { "\(Self.megabytes($0.bytes)) in \($0.precision)" }.joined(separator: ", ")
       ),
     ]
+    rows.append(("work", workText))
     rows += more
     rows += [
       (
@@ -210,6 +212,22 @@ struct ModelFacts {
     rows += forms.map { ($0.block, $0.form) }
     rows += warnings.map { ("note", $0) }
     return rows
+  }
+
+  /// Multiplications and additions of a token's way through the layers, without attention's own,
+  /// which grow with the length.
+  var operationsPerToken: Int {
+    let (d, f) = (size("hidden_size"), size("intermediate_size"))
+    return size("num_hidden_layers") &* 2 &* (4 &* d &* d &+ 2 &* d &* f)
+  }
+
+  private var workText: String {
+    let tenths = operationsPerToken / 100_000
+    // What AVX2 reaches in int8 on one core; docs/ARCHITECTURE.md.
+    let tokens = 150_000_000_000 / max(operationsPerToken, 1)
+    let rounded = tokens > 1000 ? tokens / 100 * 100 : tokens
+    return "\(tenths / 10).\(tenths % 10) million operations a token; at 150 billion a second, a core's "
+      + "with AVX2 in int8, up to \(rounded) tokens a second"
   }
 
   static func megabytes(_ bytes: Int) -> String {

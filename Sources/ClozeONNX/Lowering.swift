@@ -59,7 +59,7 @@ struct Lowering {
     "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QLinearMatMul",
   ]
 
-  private init(_ source: Graph) {
+  init(_ source: Graph) {
     graph = source
     graph.nodes = []
     graph.producers = Array(repeating: -1, count: source.names.count)

@@ -83,6 +83,9 @@ extension Recognizer {
     if graph.opset > 23 {
       warnings.append("operator set \(graph.opset) is newer than any that was tested")
     }
+    if graph.irVersion > 13 {
+      warnings.append("IR version \(graph.irVersion) is newer than any that is known")
+    }
     for name in outputs.unrecognized {
       warnings.append("output \"\(name)\" is not one that this library computes")
     }

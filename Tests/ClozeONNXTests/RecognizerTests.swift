@@ -157,6 +157,17 @@ struct RecognizerTests {
     #expect(fused.forms.contains { $0.block == "layer norm" && $0.form == "LayerNormalization" })
   }
 
+  @Test func newerVersionsAreAWordInTheSummary() throws {
+    var bytes = try Fixture.bytes("mask-m2")
+    // ir_version and the version of the only operator set, in their fields.
+    #expect(bytes[0] == 0x08)
+    bytes[1] = 15
+    let warnings = try bytes.withUnsafeBytes { raw in
+      try recognizeBERT(in: ONNXFile(borrowing: raw)).summary.warnings
+    }
+    #expect(warnings.contains { $0.contains("IR version 15") })
+  }
+
   @Test func summaryNamesFusedFormsAndIntegers() throws {
     let fused = try Fixture.recognize("fused-o2").summary
     #expect(
