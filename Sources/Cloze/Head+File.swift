@@ -23,7 +23,9 @@ extension Head {
       }
     } catch { throw ClozeError(error) }
     let source = try TensorFile(path: file)
-    do throws(TokenizerError) { try self.init(source, name: file) } catch { throw ClozeError(error) }
+    do throws(TokenizerError) { try self.init(source, name: file) } catch {
+      throw ClozeError(error)
+    }
     do throws(ClozeError) { try check() } catch {
       throw ClozeError(error.status, "\(file): \(error.message)")
     }

@@ -8,7 +8,8 @@ extension Model {
   func check(_ head: Head) throws(ClozeError) {
     try head.check()
     guard head.inputs == info.hiddenSize, head.encoder == fingerprint else {
-      throw ClozeError(.invalidArgument, "the head was trained on another encoder than this model's")
+      throw ClozeError(
+        .invalidArgument, "the head was trained on another encoder than this model's")
     }
     guard head.maxTokens <= info.maxPositionEmbeddings else {
       throw ClozeError(
@@ -18,7 +19,8 @@ extension Model {
     if head.pooling == .pooler, !info.heads.contains(.pooler) { throw lacks("pooler") }
     guard head.encoderLayers.count <= info.numHiddenLayers else {
       throw ClozeError(
-        .invalidModel, "the head has \(head.encoderLayers.count) encoder layers, the model "
+        .invalidModel,
+        "the head has \(head.encoderLayers.count) encoder layers, the model "
           + "\(info.numHiddenLayers)")
     }
     let sizes = EncoderLayer.sizes(info.hiddenSize, info.intermediateSize)
@@ -74,13 +76,15 @@ extension WeightBuilder {
     return Weights.Dense(
       inputs: inputs, outputs: bias.count,
       columns: try pack(
-        [WeightSource(rows: staged.floats(), inputs: inputs, outputs: bias.count)], bias.count, inputs,
+        [WeightSource(rows: staged.floats(), inputs: inputs, outputs: bias.count)], bias.count,
+        inputs,
         smoothing: nil),
       bias: room,
       inverseSmoothing: nil)
   }
 
-  func norm(_ gamma: [Float], _ beta: [Float], _ epsilon: Float) throws(ClozeError) -> Weights.Norm {
+  func norm(_ gamma: [Float], _ beta: [Float], _ epsilon: Float) throws(ClozeError) -> Weights.Norm
+  {
     let room = try memory.floats(2 * gamma.count)
     for (i, value) in (gamma + beta).enumerated() { room[i] = value }
     return Weights.Norm(gamma: room, beta: room + gamma.count, epsilon: epsilon)

@@ -113,7 +113,9 @@ extension Model {
     if let scale = columns.scale {
       var row = [Int8](repeating: 0, count: inputs)
       row.withUnsafeMutableBytes { bytes in
-        if let base = bytes.baseAddress { kernels.int8.unpack_column(columns.panels, inputs, index, base) }
+        if let base = bytes.baseAddress {
+          kernels.int8.unpack_column(columns.panels, inputs, index, base)
+        }
       }
       return row.map { Float($0) * scale[index] }
     }

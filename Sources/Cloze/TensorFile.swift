@@ -138,9 +138,13 @@ package struct TensorFile {
         let part = content[(base + first)..<(base + last)]
         part.withUnsafeBytes { bytes in
           if size == 4 {
-            add(name, shape, (0..<count).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) })
+            add(
+              name, shape,
+              (0..<count).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) })
           } else {
-            add(name, (0..<count).map { bytes.loadUnaligned(fromByteOffset: 8 * $0, as: Double.self) })
+            add(
+              name, (0..<count).map { bytes.loadUnaligned(fromByteOffset: 8 * $0, as: Double.self) }
+            )
           }
         }
       }

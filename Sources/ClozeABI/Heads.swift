@@ -95,7 +95,9 @@ private func append(
     }
   default:
     let shares = prediction.probabilities
-    let order = shares.indices.sorted { shares[$0] > shares[$1] || shares[$0] == shares[$1] && $0 < $1 }
+    let order = shares.indices.sorted {
+      shares[$0] > shares[$1] || shares[$0] == shares[$1] && $0 < $1
+    }
     for label in order { add(Int32(clamping: label), shares[label]) }
   }
 }

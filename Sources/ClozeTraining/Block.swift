@@ -7,7 +7,8 @@ final class Block<Element: BitwiseCopyable>: @unchecked Sendable {
   let count: Int
 
   init(_ count: Int) throws(ClozeError) {
-    let (size, overflow) = max(count, 1).multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
+    let (size, overflow) = max(count, 1).multipliedReportingOverflow(
+      by: MemoryLayout<Element>.stride)
     guard count >= 0, !overflow, let raw = cloze_memory_allocate(size) else {
       throw ClozeError(.outOfMemory, "no memory for \(count) numbers")
     }

@@ -7,7 +7,8 @@ extension DataReader {
   mutating func readRecords() throws(ClozeError) {
     let separator = Array((format.separator ?? (kind == .csv ? "," : "\t")).utf8)
     guard let mark = separator.first, !separator.contains(0x22), !separator.contains(0x0A) else {
-      throw ClozeError(.invalidArgument, "a separator must not be empty nor hold a quote or line end")
+      throw ClozeError(
+        .invalidArgument, "a separator must not be empty nor hold a quote or line end")
     }
     var lines: [(bytes: ArraySlice<UInt8>, number: Int)] = []
     try forEachLine { line, number in lines.append((line, number)) }
@@ -181,7 +182,8 @@ private struct Record {
         }
         isQuoted = false
         guard i == line.endIndex || line[i...].starts(with: separator) else {
-          throw BadLine("text after the closing quote of a field (--no-quotes reads quotes as text)")
+          throw BadLine(
+            "text after the closing quote of a field (--no-quotes reads quotes as text)")
         }
       } else {
         let first = i

@@ -84,7 +84,8 @@ struct DataReader {
   }
 
   /// Adds an example, or what is wrong with its line.
-  mutating func add(_ line: Int, _ make: () throws(BadLine) -> Example.Content?) throws(ClozeError) {
+  mutating func add(_ line: Int, _ make: () throws(BadLine) -> Example.Content?) throws(ClozeError)
+  {
     try add("\(name):\(line)", make)
   }
 

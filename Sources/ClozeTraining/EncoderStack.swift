@@ -129,7 +129,8 @@ final class EncoderStack<S: TrainingScalar> {
         qkv.append(target)
       }
       let context = try traces[layer].context.reserve(rows * d)
-      let shares = try traces[layer].shares.reserve(shareOffsets[offsets.count - 1] * settings.heads)
+      let shares = try traces[layer].shares.reserve(
+        shareOffsets[offsets.count - 1] * settings.heads)
       try attend(qkv, shares, settings.scales[layer], context)
       let attended = try rooms[0].reserve(rows * d)
       try dense(context, rows, d, d, part(layer, 6), part(layer, 7), attended)
@@ -161,7 +162,8 @@ final class EncoderStack<S: TrainingScalar> {
     let (rows, width, f) = (offsets[offsets.count - 1], width, settings.intermediate)
     for layer in (0..<layers).reversed() {
       layernormBackward(
-        d, try traces[layer].normed2.reserve(rows * width), try traces[layer].inverse2.reserve(rows),
+        d, try traces[layer].normed2.reserve(rows * width),
+        try traces[layer].inverse2.reserve(rows),
         rows, width, part(layer, 14), gradient(layer, 14), gradient(layer, 15), d)
       let active = try traces[layer].active.reserve(rows * f)
       let middle = try traces[layer].middle.reserve(rows * width)
@@ -191,7 +193,8 @@ final class EncoderStack<S: TrainingScalar> {
         qkv.append(try traces[layer].qkv[p].reserve(rows * width))
         dqkv.append(try rooms[3 + p].reserve(rows * width))
       }
-      let shares = try traces[layer].shares.reserve(shareOffsets[offsets.count - 1] * settings.heads)
+      let shares = try traces[layer].shares.reserve(
+        shareOffsets[offsets.count - 1] * settings.heads)
       try attendBackward(dContext, qkv, shares, settings.scales[layer], dqkv)
       let input = try traces[layer].input.reserve(rows * width)
       for p in 0..<3 {

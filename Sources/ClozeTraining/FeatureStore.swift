@@ -40,12 +40,14 @@ final class FeatureStore: @unchecked Sendable {
     let code = posix_fallocate(descriptor, 0, off_t(size))
     guard code == 0 else {
       throw ClozeError(
-        .io, "\(size >> 20) MB of features do not fit into \(folder): \(text(code)); "
+        .io,
+        "\(size >> 20) MB of features do not fit into \(folder): \(text(code)); "
           + "raise the memory limit, or use fewer examples")
     }
     let memory = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0)
     guard let memory, memory != MAP_FAILED else {
-      throw ClozeError(.outOfMemory, "\(size >> 20) MB of features cannot be mapped: \(text(errno))")
+      throw ClozeError(
+        .outOfMemory, "\(size >> 20) MB of features cannot be mapped: \(text(errno))")
     }
     base = memory.assumingMemoryBound(to: Float.self)
     mapped = size

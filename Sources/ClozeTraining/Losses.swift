@@ -45,7 +45,8 @@ struct Loss: Sendable {
     _ logits: UnsafeMutablePointer<S>, _ rows: Int, _ outputs: Int, _ classes: [Int32]
   ) -> S {
     let weights: [S] =
-      classWeights.count == outputs ? classWeights.map { S($0) } : Array(repeating: 1, count: outputs)
+      classWeights.count == outputs
+      ? classWeights.map { S($0) } : Array(repeating: 1, count: outputs)
     var total: S = 0
     for row in 0..<rows where classes[row] >= 0 { total += weights[Int(classes[row])] }
     guard total > 0 else {

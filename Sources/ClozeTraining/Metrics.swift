@@ -97,7 +97,9 @@ public struct Metrics: Sendable {
 
   /// Ranks from 1; equal values share the mean of theirs.
   static func ranks(_ values: [Double]) -> [Double] {
-    let order = values.indices.sorted { values[$0] < values[$1] || values[$0] == values[$1] && $0 < $1 }
+    let order = values.indices.sorted {
+      values[$0] < values[$1] || values[$0] == values[$1] && $0 < $1
+    }
     var ranks = [Double](repeating: 0, count: values.count)
     var first = 0
     while first < order.count {

@@ -196,7 +196,9 @@ extension Network where S == Float {
   /// The layers as a head holds them.
   var layers: [Head.Dense] {
     shape.layers.enumerated().map { i, layer in
-      func values(_ part: Int) -> [Float] { segments[4 * i + part].range.map { parameters.base[$0] } }
+      func values(_ part: Int) -> [Float] {
+        segments[4 * i + part].range.map { parameters.base[$0] }
+      }
       return Head.Dense(
         inputs: layer.inputs, outputs: layer.outputs, weight: values(0), bias: values(1),
         activation: layer.activation,

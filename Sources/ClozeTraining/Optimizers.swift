@@ -44,7 +44,8 @@ struct AdamW<S: TrainingScalar> {
         let v = b2 * second.base[i] + (1 - b2) * g * g
         first.base[i] = m
         second.base[i] = v
-        parameters.base[i] = parameters.base[i] * keep - stepSize * (m / (v.squareRoot() / root + e))
+        parameters.base[i] =
+          parameters.base[i] * keep - stepSize * (m / (v.squareRoot() / root + e))
       }
     }
   }

@@ -12,7 +12,8 @@ struct Sequences {
 
   var count: Int { bounds.count - 1 }
 
-  mutating func append(_ ids: some Sequence<Int32>, _ types: some Sequence<Int32>, truncated: Bool) {
+  mutating func append(_ ids: some Sequence<Int32>, _ types: some Sequence<Int32>, truncated: Bool)
+  {
     self.ids.append(contentsOf: ids)
     typeIDs.append(contentsOf: types)
     bounds.append(self.ids.count)
@@ -95,7 +96,8 @@ struct Preparation {
           .invalidText, "the examples have \(found.count) labels, \(least) or more are needed")
       }
       guard found.count <= 65536 else {
-        throw ClozeError(.invalidText, "the examples have \(found.count) labels; 65536 are possible")
+        throw ClozeError(
+          .invalidText, "the examples have \(found.count) labels; 65536 are possible")
       }
       return found.sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }
     case .nsp: return ["next", "not next"]
@@ -131,7 +133,8 @@ struct Preparation {
           var row = [Float](repeating: 0, count: labels.count)
           for label in given { row[Int(try number(label))] = 1 }
           prepared.labels.append(contentsOf: row)
-        case (.regress, .scored(let text, let value)), (.regressPairs, .scored(let text, let value)):
+        case (.regress, .scored(let text, let value)),
+          (.regressPairs, .scored(let text, let value)):
           guard value.isFinite else { throw TokenizerError(.invalidText, "the value is no number") }
           try append(text, to: &prepared)
           prepared.values.append(value)
@@ -143,7 +146,10 @@ struct Preparation {
           try append(words, classes, to: &prepared)
         case (.answer, .question(let question, let passage, let answers, _)):
           let size = passage.utf8.count
-          guard answers.allSatisfy({ (0..<max(size, 1)).contains($0.offset) && $0.text.utf8.count <= size })
+          guard
+            answers.allSatisfy({
+              (0..<max(size, 1)).contains($0.offset) && $0.text.utf8.count <= size
+            })
           else { throw TokenizerError(.invalidText, "an answer stands outside the passage") }
           try append(question, passage, answers, index, to: &prepared)
         case (.mlm, .document(let sentences)):

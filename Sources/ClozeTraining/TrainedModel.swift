@@ -28,7 +28,8 @@ final class TrainedModel {
   }
 
   /// Parameters, gradients and what is to be done with them.
-  var blocks: [(parameters: Block<Float>, gradients: Block<Float>, segments: [NetworkShape.Segment])]
+  var blocks:
+    [(parameters: Block<Float>, gradients: Block<Float>, segments: [NetworkShape.Segment])]
   {
     var blocks = [(network.parameters, network.gradients, network.shape.segments)]
     if let stack { blocks.append((stack.parameters, stack.gradients, stack.segments)) }

@@ -64,8 +64,9 @@ public final class Trainer {
   }
 
   var maxTokens: Int {
-    options.maxTokens ?? (task == .answer
-      ? min(384, model.info.maxPositionEmbeddings) : model.info.maxTokens)
+    options.maxTokens
+      ?? (task == .answer
+        ? min(384, model.info.maxPositionEmbeddings) : model.info.maxTokens)
   }
 
   /// Trains a head, and gives it back with the weights that were best on the validation set.
@@ -76,7 +77,8 @@ public final class Trainer {
   /// - Throws: `.invalidText` for an example that can't be used, with its place; `.cancelled`;
   ///   `.invalidArgument`; `.io` and `.outOfMemory`.
   public func train(
-    _ train: Dataset, valid: Dataset? = nil, onEvent: @escaping (TrainingEvent) -> Bool = { _ in true }
+    _ train: Dataset, valid: Dataset? = nil,
+    onEvent: @escaping (TrainingEvent) -> Bool = { _ in true }
   ) throws(ClozeError) -> TrainingResult {
     self.onEvent = onEvent
     let tokenizer = try model.requiredTokenizer()

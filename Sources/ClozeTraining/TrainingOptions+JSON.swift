@@ -35,7 +35,9 @@ extension TrainingOptions {
       pooling = found.1
     case "hidden":
       hidden = []
-      for size in try field.isArray ? field.elements() : [field] { hidden.append(try size.integer()) }
+      for size in try field.isArray ? field.elements() : [field] {
+        hidden.append(try size.integer())
+      }
     case "activation": activation = try choice(Head.Activation.self)
     case "dropout": dropout = try field.number()
     case "optimizer": optimizer = try choice(Optimizer.self)
@@ -50,7 +52,9 @@ extension TrainingOptions {
     case "clip": clip = try field.number()
     case "label_smoothing": labelSmoothing = try field.number()
     case "class_weight":
-      for (label, weight) in try field.members() { classWeights[label] = Float(try weight.number()) }
+      for (label, weight) in try field.members() {
+        classWeights[label] = Float(try weight.number())
+      }
     case "balanced": balanced = try field.bool()
     case "patience": patience = try whole()
     case "metric": metric = try field.string()

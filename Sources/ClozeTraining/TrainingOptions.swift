@@ -77,7 +77,8 @@ public struct TrainingOptions: Sendable {
   /// Makes sure that numbers are in range.
   func check() throws(ClozeError) {
     func fail(_ reason: String) -> ClozeError { ClozeError(.invalidArgument, reason) }
-    func between(_ value: Double, _ low: Double, _ high: Double, _ name: String) throws(ClozeError) {
+    func between(_ value: Double, _ low: Double, _ high: Double, _ name: String) throws(ClozeError)
+    {
       guard value >= low, value <= high else {
         throw fail("\(name) = \(value), expected \(low) to \(high)")
       }
@@ -89,7 +90,9 @@ public struct TrainingOptions: Sendable {
       (epochs, "epochs"), (batchSize, "batch size"), (accumulation, "accumulation"),
       (maxTokens, "max tokens"),
     ] {
-      if let value, value < 1 || value > 1 << 30 { throw fail("\(name) = \(value), expected 1 or more") }
+      if let value, value < 1 || value > 1 << 30 {
+        throw fail("\(name) = \(value), expected 1 or more")
+      }
     }
     for (value, name) in [(patience, "patience"), (stride, "stride"), (unfreeze, "unfreeze")]
     where value < 0 || value > 1 << 30 { throw fail("\(name) = \(value), expected 0 or more") }

@@ -15,23 +15,26 @@ public struct TrainingReport: Sendable {
     body += Plot(title: "Training loss, step by step", x: "step", lines: [("", steps)]).svg
     if result.epochs.count > 1 {
       let name = result.metric
-      body += Plot(
-        title: "\(name), epoch by epoch", x: "epoch",
-        lines: [("", result.epochs.map { (Double($0.epoch), $0.metrics[name] ?? 0) })]
-      ).svg
-      body += Plot(
-        title: "Loss, epoch by epoch", x: "epoch",
-        lines: [
-          ("train", result.epochs.map { (Double($0.epoch), $0.loss) }),
-          ("valid", result.epochs.map { (Double($0.epoch), $0.metrics["loss"] ?? 0) }),
-        ]
-      ).svg
+      body +=
+        Plot(
+          title: "\(name), epoch by epoch", x: "epoch",
+          lines: [("", result.epochs.map { (Double($0.epoch), $0.metrics[name] ?? 0) })]
+        ).svg
+      body +=
+        Plot(
+          title: "Loss, epoch by epoch", x: "epoch",
+          lines: [
+            ("train", result.epochs.map { (Double($0.epoch), $0.loss) }),
+            ("valid", result.epochs.map { (Double($0.epoch), $0.metrics["loss"] ?? 0) }),
+          ]
+        ).svg
     }
     if !result.scatter.isEmpty {
-      body += Plot(
-        title: "Truth and prediction", x: "truth", lines: [],
-        points: result.scatter.prefix(2000).map { (Double($0.truth), Double($0.predicted)) }
-      ).svg
+      body +=
+        Plot(
+          title: "Truth and prediction", x: "truth", lines: [],
+          points: result.scatter.prefix(2000).map { (Double($0.truth), Double($0.predicted)) }
+        ).svg
     }
     body += "</div>\n"
     body += Self.confusion(result)
@@ -109,7 +112,9 @@ private struct Plot {
     if right == left { right = left + 1 }
     if high == low { (low, high) = (low - 0.5, high + 0.5) }
     let (width, height, edge, top) = (460.0, 260.0, 58.0, 30.0)
-    func px(_ x: Double) -> String { rounded(edge + (x - left) / (right - left) * (width - edge - 14)) }
+    func px(_ x: Double) -> String {
+      rounded(edge + (x - left) / (right - left) * (width - edge - 14))
+    }
     func py(_ y: Double) -> String {
       rounded(height - 40 - (y - low) / (high - low) * (height - 40 - top))
     }

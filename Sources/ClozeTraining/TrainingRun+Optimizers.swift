@@ -157,7 +157,8 @@ extension TrainingRun {
     }
 
     var solver: LBFGS
-    if checkpoint.steps > 0, let x = checkpoint.doubles("x"), let g = checkpoint.doubles("gradient"),
+    if checkpoint.steps > 0, let x = checkpoint.doubles("x"),
+      let g = checkpoint.doubles("gradient"),
       let v = checkpoint.doubles("value")?.first, x.count == network.parameters.count,
       g.count == x.count
     {

@@ -52,7 +52,8 @@ final class TrainingRun {
     self.loss = loss
     let names: [String] =
       switch trainer.task {
-      case .classify, .classifyPairs, .nsp: ["accuracy", "f1_macro", "f1_micro", "matthews", "loss"]
+      case .classify, .classifyPairs, .nsp:
+        ["accuracy", "f1_macro", "f1_micro", "matthews", "loss"]
       case .multilabel: ["f1_micro", "f1_macro", "accuracy", "loss"]
       case .regress, .regressPairs: ["pearson", "spearman", "mse", "loss"]
       case .tag: ["f1", "precision", "recall", "accuracy", "loss"]

@@ -102,7 +102,9 @@ struct GradientTests {
     let wide = try Network<Double>(shape, arithmetic)
     let narrow = try Network<Float>(shape, arithmetic)
     narrow.initialize(seed: 3)
-    for i in 0..<wide.parameters.count { wide.parameters.base[i] = Double(narrow.parameters.base[i]) }
+    for i in 0..<wide.parameters.count {
+      wide.parameters.base[i] = Double(narrow.parameters.base[i])
+    }
     let x = try Block<Float>(50 * 40)
     x.fill(from: random(2000, seed: 1).map { Float($0) })
     let y = try Block<Double>(2000)
@@ -125,7 +127,9 @@ struct GradientTests {
   @Test(arguments: [ProductForm.plain, .turnedLeft, .turnedRight])
   func products(_ form: ProductForm) throws {
     let single = try Arithmetic(threads: 1)
-    for (m, n, k) in [(1, 1, 1), (2, 17, 5), (13, 16, 33), (97, 40, 64), (300, 130, 120), (2, 384, 9000)] {
+    for (m, n, k) in [
+      (1, 1, 1), (2, 17, 5), (13, 16, 33), (97, 40, 64), (300, 130, 120), (2, 384, 9000),
+    ] {
       let a = random(m * k, seed: 1).map { Float($0) }
       let b = random(n * k, seed: 2).map { Float($0) }
       var (c, d) = ([Float](repeating: .nan, count: m * n), [Float](repeating: .nan, count: m * n))

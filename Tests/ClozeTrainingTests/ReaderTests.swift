@@ -32,7 +32,9 @@ struct ReaderTests {
 
   @Test func separatedFields() throws {
     #expect(labels(try read("a\tx\nb\ty\n", .classify)) == ["a|-|x", "b|-|y"])
-    let named = try read("\u{FEFF}label,text\r\n1,\"a, \"\"b\"\"\nc\"\r\n", .classify, name: "x.csv") {
+    let named = try read(
+      "\u{FEFF}label,text\r\n1,\"a, \"\"b\"\"\nc\"\r\n", .classify, name: "x.csv"
+    ) {
       $0.text = .name("text")
       $0.label = .name("label")
     }

@@ -9,7 +9,8 @@ struct ReferenceTests {
     let z = try Block<Double>(12)
     z.fill(from: [0.5, -1, 2, 1.5, 0.2, -0.3, 0, 0.1, 0.2, -1, 2.5, 0.7])
     let loss = Loss(smoothing: 0.1, classWeights: [1, 2, 0.5])
-    let value = loss(z.base, rows: 4, outputs: 3, .classes([0, 2, -1, 1]), bounds: [0, 1, 2, 3, 4])
+    let value = loss(
+      z.base, rows: 4, outputs: 3, .classes([0, 2, -1, 1]), bounds: [0, 1, 2, 3, 4])
     #expect(abs(value - 0.990_481_695_603_423_7) < 1e-9)
     let expected = [
       -0.215_748_981_330_751_3, -0.007_686_347_764_228_88, 0.223_435_329_094_980_14,
@@ -41,7 +42,9 @@ struct ReferenceTests {
       optimizer.step(w, g, segments, rate: 0.01, decay: 0.1, scale: 1)
     }
     let expected: [Float] = [0.983_259_32, -1.990_513_56, 0.478_492_47, 2.976_444_96]
-    for (ours, theirs) in zip(w.array, expected) { #expect(abs(ours - theirs) <= 1e-6 * abs(theirs)) }
+    for (ours, theirs) in zip(w.array, expected) {
+      #expect(abs(ours - theirs) <= 1e-6 * abs(theirs))
+    }
   }
 
   /// A quadratic function, whose minimum is known.

@@ -47,7 +47,8 @@ struct TrainerTests {
           let place = words.firstIndex(of: "a")
           return Example(
             .question(
-              "q", passage: words.map { $0 == "a" ? "w" : $0 == "w" ? "v" : $0 }.joined(separator: " "),
+              "q",
+              passage: words.map { $0 == "a" ? "w" : $0 == "w" ? "v" : $0 }.joined(separator: " "),
               answers: place.map { [Example.Answer(text: "w", offset: 2 * $0)] } ?? [], id: "\(i)"))
         case .mlm, .nsp: return Example(.document(words + words))
         }
@@ -59,7 +60,10 @@ struct TrainerTests {
   ) throws -> TrainingResult {
     var options = TrainingOptions()
     options.threads = 1
-    if task == .answer { options.maxTokens = 24; options.stride = 8 }
+    if task == .answer {
+      options.maxTokens = 24
+      options.stride = 8
+    }
     set(&options)
     return try Trainer(model: model, task: task, options: options).train(
       Self.dataset(task), valid: Self.dataset(task, count: 120, seed: 2))
@@ -231,7 +235,9 @@ struct TrainerTests {
     fails(.invalidText, good, valid: Dataset([Example(.text("b", label: "new"))]))
     fails(.invalidText, good, task: .tag)
     fails(.invalidText, good, task: .classifyPairs)
-    fails(.invalidText, Dataset([Example(.words(["a", "b"], tags: ["O"]))] + Self.dataset(.tag).examples), task: .tag)
+    fails(
+      .invalidText,
+      Dataset([Example(.words(["a", "b"], tags: ["O"]))] + Self.dataset(.tag).examples), task: .tag)
     fails(
       .invalidText,
       Dataset((0..<20).map { _ in Example(.scored("b", value: .nan)) }), task: .regress)

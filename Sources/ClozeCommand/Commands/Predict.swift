@@ -43,7 +43,8 @@ struct Predict: ParsableCommand {
         if json {
           try printer.write(
             JSONValue.object(
-              JSONValue.members(of: text) + members(prediction, trained)).line)
+              JSONValue.members(of: text) + members(prediction, trained)
+            ).line)
         } else {
           try printer.write(line(prediction, trained, text.text) + "\n")
         }

@@ -125,7 +125,8 @@ final class TrainingRecorder {
 
   init(folder: String, isResumed: Bool) throws {
     let path = "\(folder)/steps.jsonl"
-    descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (isResumed ? O_APPEND : O_TRUNC), 0o666)
+    descriptor = open(
+      path, O_WRONLY | O_CREAT | O_CLOEXEC | (isResumed ? O_APPEND : O_TRUNC), 0o666)
     guard descriptor >= 0 else { throw WorkFailure("cannot write to \(path)", errno: errno) }
     writer = ByteWriter(descriptor: descriptor, name: path)
   }

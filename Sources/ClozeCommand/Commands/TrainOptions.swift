@@ -50,9 +50,11 @@ struct HeadOptions: ParsableArguments {
   @Option(help: "What the head reads of a text (default: what the model's files say, else mean).")
   var pooling: PoolingName?
   @Option(
-    help: ArgumentHelp("Outputs of a layer before the last; give it again for more.", valueName: "n"))
+    help: ArgumentHelp(
+      "Outputs of a layer before the last; give it again for more.", valueName: "n"))
   var hidden: [Int] = []
-  @Option(help: ArgumentHelp("Share of inputs set to zero (default: 0, with adamw 0.1).", valueName: "p"))
+  @Option(
+    help: ArgumentHelp("Share of inputs set to zero (default: 0, with adamw 0.1).", valueName: "p"))
   var dropout: Double?
   @Option(
     help: "lbfgs is exact and for linear heads over texts, whose default it is; else adamw.")
@@ -81,9 +83,12 @@ struct HeadOptions: ParsableArguments {
   var classWeight: [String] = []
   @Flag(help: "Weigh classes inversely to their number of examples.")
   var balanced = false
-  @Option(help: ArgumentHelp("Epochs without progress after which training ends; 0: none.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp(
+      "Epochs without progress after which training ends; 0: none.", valueName: "n"))
   var patience = 3
-  @Option(help: ArgumentHelp("The metric that decides (default: the task's first).", valueName: "name"))
+  @Option(
+    help: ArgumentHelp("The metric that decides (default: the task's first).", valueName: "name"))
   var metric: String?
   @Option(help: ArgumentHelp("Decides everything random.", valueName: "n"))
   var seed: UInt64 = 0
@@ -120,7 +125,8 @@ struct HeadOptions: ParsableArguments {
     result.labelSmoothing = labelSmoothing
     result.balanced = balanced
     for item in classWeight {
-      guard let equals = item.lastIndex(of: "="), let weight = Float(item[item.index(after: equals)...])
+      guard let equals = item.lastIndex(of: "="),
+        let weight = Float(item[item.index(after: equals)...])
       else { throw ValidationError("--class-weight \(item): expected label=number") }
       result.classWeights[String(item[..<equals])] = weight
     }
