@@ -145,7 +145,6 @@ public func cloze_trainer_run(
 ) -> cloze_status {
   call { () throws(ClozeError) in
     let holder = try required(object(trainer, TrainerHandle.self), "trainer")
-    holder.result = nil
     holder.result = try holder.trainer.train(holder.train, valid: holder.valid) { event in
       guard let callback else { return true }
       var progress = cloze_training_progress()

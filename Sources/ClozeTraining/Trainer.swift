@@ -1,5 +1,6 @@
 public import Cloze
 internal import ClozeTokenizer
+internal import Synchronization
 
 /// Trains a head for one task on top of one encoder.
 ///
@@ -18,6 +19,7 @@ public final class Trainer {
 
   let arithmetic: Arithmetic
   let session: Session
+  private let running = Atomic<Bool>(false)
   var labels: [String] = []
   var onEvent: (TrainingEvent) -> Bool = { _ in true }
 
@@ -80,6 +82,9 @@ public final class Trainer {
     _ train: Dataset, valid: Dataset? = nil,
     onEvent: @escaping (TrainingEvent) -> Bool = { _ in true }
   ) throws(ClozeError) -> TrainingResult {
+    guard running.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
+    else { throw ClozeError(.busy, "the trainer is running already") }
+    defer { running.store(false, ordering: .releasing) }
     self.onEvent = onEvent
     let tokenizer = try model.requiredTokenizer()
     guard maxTokens <= model.info.maxPositionEmbeddings, maxTokens >= 8 else {

@@ -25,12 +25,14 @@ static void add(cloze_trainer *trainer, cloze_example_set set, int count) {
 
 struct seen {
   int calls, epochs, limit;
+  cloze_trainer *trainer; /* asked to run again while it runs */
 };
 
 static int32_t watch(void *context, const cloze_training_progress *progress) {
   struct seen *seen = context;
   CHECK(progress->struct_size == sizeof *progress);
   CHECK(progress->done <= progress->total);
+  if (seen->trainer) CHECK_STATUS(cloze_trainer_run(seen->trainer, NULL, NULL), CLOZE_BUSY);
   seen->calls++;
   seen->epochs += progress->ended;
   return seen->limit > 0 && seen->calls >= seen->limit;
@@ -43,7 +45,7 @@ static void trains_and_predicts(void) {
   cloze_model_free(model);
   add(trainer, CLOZE_SET_TRAIN, 80);
   add(trainer, CLOZE_SET_VALID, 20);
-  struct seen seen = {0, 0, 0};
+  struct seen seen = {0, 0, 0, trainer};
   CHECK_OK(cloze_trainer_run(trainer, watch, &seen));
   CHECK(seen.epochs >= 1 && seen.calls > seen.epochs);
 
@@ -98,7 +100,7 @@ static void stops_when_asked(void) {
   cloze_trainer *trainer = NULL;
   CHECK_OK(cloze_trainer_create(model, "classify", NULL, &trainer));
   add(trainer, CLOZE_SET_TRAIN, 80);
-  struct seen seen = {0, 0, 2};
+  struct seen seen = {0, 0, 2, NULL};
   CHECK_STATUS(cloze_trainer_run(trainer, watch, &seen), CLOZE_CANCELLED);
   CHECK(seen.calls == 2);
   char metrics[64];
