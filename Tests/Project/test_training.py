@@ -14,7 +14,7 @@ GOOD = "wonderful great lovely charming brilliant".split()
 BAD = "terrible awful boring dreadful poor".split()
 NOUNS = "film book song play meal".split()
 
-#: How often the run is killed; 50 were made once, for docs/FINETUNING.md.
+#: How often the run is started and killed; 50 times for docs/FINETUNING.md.
 KILLS = int(os.environ.get("CLOZE_KILLS", "6"))
 
 
