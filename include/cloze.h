@@ -267,6 +267,34 @@ CLOZE_API cloze_status cloze_convert(
     const char *CLOZE_NULLABLE source, const char *CLOZE_NULLABLE target,
     const cloze_convert_options *CLOZE_NULLABLE options);
 
+/* How an ONNX file that is written holds its weights. */
+typedef int32_t cloze_export_format;
+#define CLOZE_EXPORT_DEFAULT 0 /* float32 */
+#define CLOZE_EXPORT_FLOAT32 1
+#define CLOZE_EXPORT_FLOAT16 2 /* matrices and tables in 16 bits, arithmetic in 32 */
+#define CLOZE_EXPORT_INT8 3    /* matrices in 8 bits, activations quantized in the graph, each token with its own scale */
+
+typedef struct cloze_export_options {
+  size_t struct_size;
+  cloze_export_format format;
+  int32_t threads;                     /* as in cloze_load_options */
+  const char *CLOZE_NULLABLE head;     /* cloze_export: a trained head, a file or a folder, that becomes part of the file */
+} cloze_export_options;
+
+/* Writes a model as a clean ONNX file: operator set 17, weights by Hugging Face's names, free batch and sequence length,
+ * an output for each head. source is what cloze_model_load takes, NULL: the built-in model; weights are those of its file.
+ * An ONNX file holds at most 2 GB; a larger model is CLOZE_UNSUPPORTED_MODEL. The file appears under the name target when
+ * it is complete, in place of one that was there. options may be NULL. */
+CLOZE_API cloze_status cloze_export(
+    const char *CLOZE_NULLABLE source, const char *CLOZE_NULLABLE target,
+    const cloze_export_options *CLOZE_NULLABLE options);
+
+/* The same of a loaded model, with the trained head that it has: the weights are those it holds, which int8 has rounded.
+ * options->head must be NULL. */
+CLOZE_API cloze_status cloze_model_export(
+    const cloze_model *CLOZE_NULLABLE model, const char *CLOZE_NULLABLE target,
+    const cloze_export_options *CLOZE_NULLABLE options);
+
 /* ---- 4. Sessions ------------------------------------------------------------------------------------------------- */
 
 /* Scratch memory and worker threads for running a model: one call at a time. */

@@ -19,6 +19,8 @@ public final class Model: Sendable {
   let tokenizerObstacle: String?
   /// Why embeddings cannot be made the way the model's files ask; pooling must then be named.
   let embeddingObstacle: String?
+  /// How the model's files, or its graph, make one vector of a text; nil where they do not say.
+  let sentencePooling: Pooling?
   /// The head that was put on it.
   package let trained: HeadRunner?
   /// The model whose weights this one shares.
@@ -126,6 +128,7 @@ public final class Model: Sendable {
     let rows = 512 * 1024 / (MemoryLayout<Float>.size * max(configuration.intermediateSize, 1))
     blockRows = min(max(rows, 24), 96).roundedUp(to: panel)
     embeddingObstacle = settings.obstacle
+    sentencePooling = settings.obstacle == nil ? settings.pooling : nil
     tokenizerObstacle = settings.tokenizerObstacle
     trained = nil
     base = nil
@@ -142,6 +145,7 @@ public final class Model: Sendable {
     tokenizer = model.tokenizer
     blockRows = model.blockRows
     embeddingObstacle = model.embeddingObstacle
+    sentencePooling = model.sentencePooling
     tokenizerObstacle = model.tokenizerObstacle
     base = model
     let runner = try HeadRunner(head, model: model)

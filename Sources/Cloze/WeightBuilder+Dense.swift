@@ -21,7 +21,8 @@ extension WeightBuilder {
       return Weights.Dense(
         inputs: inputs, outputs: outputs,
         columns: try packStored(parts.map(\.weight), outputs: outputs, inputs: inputs),
-        bias: try bias(parts.map(\.bias), parts.map(\.weight.outputSize)), inverseSmoothing: nil)
+        bias: try bias(parts.map(\.bias), parts.map(\.weight.outputSize)),
+        inverseSmoothing: try storedFactors(parts[0].weight))
     }
     let sources = try sources(parts.map(\.weight), inputs: inputs, outputs: outputs)
     let smoothing = try self.smoothing(ranges, sources, inputs)

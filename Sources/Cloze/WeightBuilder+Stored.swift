@@ -5,7 +5,19 @@ internal import ClozeONNX
 extension WeightBuilder {
   /// Whether matrices side by side can be taken as they are stored.
   func takesStored(_ parts: [Matrix]) -> Bool {
-    precision == .int8 && !parts.isEmpty && parts.allSatisfy(\.isStoredInt8)
+    guard precision == .int8, let first = parts.first, parts.allSatisfy(\.isStoredInt8) else {
+      return false
+    }
+    let factors = first.inputFactors
+    return parts.dropFirst().allSatisfy { $0.inputFactors == factors }
+  }
+
+  /// What activations are multiplied by before they are quantized, where the file says so.
+  func storedFactors(_ part: Matrix) throws(ClozeError) -> UnsafePointer<Float>? {
+    guard let factors = part.inputFactors else { return nil }
+    let target = try memory.floats(factors.count)
+    for (i, factor) in factors.enumerated() { target[i] = factor }
+    return UnsafePointer(target)
   }
 
   /// Rows of [outputs, inputs] signed bytes of matrices side by side, and a scale for each row.

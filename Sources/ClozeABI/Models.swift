@@ -185,3 +185,45 @@ public func cloze_convert(
       options: LoadOptions(options))
   }
 }
+
+@c @implementation
+public func cloze_export(
+  _ source: UnsafePointer<CChar>?, _ target: UnsafePointer<CChar>?,
+  _ options: UnsafePointer<cloze_export_options>?
+) -> cloze_status {
+  call { () throws(ClozeError) in
+    let options = try cloze_export_options.read(options)
+    try Model.export(
+      source.map { String(cString: $0) }, to: String(cString: required(target, "target")),
+      format: formatChoice(options.format),
+      head: options.head.map { path throws(ClozeError) in try Head(path: String(cString: path)) },
+      options: LoadOptions(threads: threadChoice(options.threads)))
+  }
+}
+
+@c @implementation
+public func cloze_model_export(
+  _ model: OpaquePointer?, _ target: UnsafePointer<CChar>?,
+  _ options: UnsafePointer<cloze_export_options>?
+) -> cloze_status {
+  call { () throws(ClozeError) in
+    let options = try cloze_export_options.read(options)
+    guard options.head == nil else {
+      throw ClozeError(
+        .invalidArgument, "head is for cloze_export; give the model its head by cloze_model_with_head")
+    }
+    _ = try threadChoice(options.threads)
+    try required(object(model, Model.self), "model").export(
+      to: String(cString: required(target, "target")), format: formatChoice(options.format))
+  }
+}
+
+private func formatChoice(_ value: cloze_export_format) throws(ClozeError) -> ExportFormat {
+  switch value {
+  case CLOZE_EXPORT_DEFAULT, CLOZE_EXPORT_FLOAT32: return .float32
+  case CLOZE_EXPORT_FLOAT16: return .float16
+  case CLOZE_EXPORT_INT8: return .int8
+  default:
+    throw ClozeError(.invalidArgument, "format = \(value) is none of the CLOZE_EXPORT_ values")
+  }
+}

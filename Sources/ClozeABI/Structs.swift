@@ -62,6 +62,7 @@ extension cloze_load_options: SizedStruct { static var name: String { "cloze_loa
 extension cloze_convert_options: SizedStruct {
   static var name: String { "cloze_convert_options" }
 }
+extension cloze_export_options: SizedStruct { static var name: String { "cloze_export_options" } }
 extension cloze_info: SizedStruct { static var name: String { "cloze_info" } }
 extension cloze_session_options: SizedStruct { static var name: String { "cloze_session_options" } }
 extension cloze_batch: SizedStruct { static var name: String { "cloze_batch" } }

@@ -5,6 +5,7 @@ public import ClozeTraining
 
 // How the library's choices are spelled on the command line: as in the other interfaces.
 
+extension ExportFormat: ExpressibleByArgument {}
 extension ISA: ExpressibleByArgument {}
 extension Truncation: ExpressibleByArgument {}
 extension Head.Task: ExpressibleByArgument {}

@@ -6,6 +6,10 @@ extension Lowering {
     var right: Right
     /// Scales of activations to be multiplied with.
     var missing: [ValueID]
+    /// The rows' zero points, times the weights' column sums still to be subtracted.
+    var rowZeroPoint: ValueID?
+    /// What the channels of the activation were multiplied by.
+    var factors: Tensor?
 
     enum Right {
       case activation(ValueID)
@@ -47,13 +51,17 @@ extension Lowering {
     case "MatMulInteger": return integerProduct(node, source)
     case "Cast":
       // Of an integer product to a real number.
+      if quantizedRows(node) { return true }
       guard let x = source.input(0), let y = node.output(0), let product = products[x] else {
         return false
       }
       products[y] = product
       add(node)
       return true
-    case "Mul": return try scaled(node, source)
+    case "Sub": return withoutZeroPoints(node, source)
+    case "Mul":
+      if try storedRows(node) { return true }
+      return try scaled(node, source)
     case "DynamicQuantizeMatMul":
       // A, B, scale of B, zero point of B, bias
       guard let a = node.input(0), let b = source.input(1), let scale = node.input(2),
@@ -181,11 +189,14 @@ extension Lowering {
     guard let a = source.input(0), let b = source.input(1), let y = node.output(0),
       let x = real[a], let scale = scales[a]
     else { return false }
-    if let right = real[b], let other = scales[b] {
+    if let right = real[b], let other = scales[b], rowZeroPoints[a] == nil,
+      rowZeroPoints[b] == nil
+    {
       products[y] = Product(left: x, right: .activation(right), missing: [scale, other])
     } else if graph.constant(b) != nil {
       products[y] = Product(
-        left: x, right: .weight(b, zeroPoint: node.input(3), scale: nil), missing: [scale])
+        left: x, right: .weight(b, zeroPoint: node.input(3), scale: nil), missing: [scale],
+        rowZeroPoint: rowZeroPoints[a], factors: channelFactors[a])
     } else {
       return false
     }
@@ -198,7 +209,7 @@ extension Lowering {
     guard source.inputs.count == 2, let y = node.output(0),
       let side = source.inputs.firstIndex(where: { $0.map { products[$0] != nil } ?? false }),
       let value = source.inputs[side], let factor = node.inputs[1 - side],
-      var product = products[value]
+      var product = products[value], product.rowZeroPoint == nil
     else { return false }
     for factor in factors(factor) {
       if let index = product.missing.firstIndex(of: factor) {
@@ -215,7 +226,11 @@ extension Lowering {
     case .activation(let right) where product.missing.isEmpty:
       emit("MatMul", [product.left, right], to: y)
     case .weight(let integers, let zero, let scale?) where product.missing.isEmpty:
-      guard let weight = try weight(integers, scale, zero) else { return false }
+      guard var weight = try weight(integers, scale, zero) else { return false }
+      if let factors = product.factors {
+        guard let multiplied = try self.multiplied(weight, factors) else { return false }
+        weight = multiplied
+      }
       emit("MatMul", [product.left, weight], to: y)
     default:
       products[y] = product

@@ -25,6 +25,10 @@ struct Lowering {
   var real: [ValueID: ValueID] = [:]
   /// Quantized activation -> its scale.
   var scales: [ValueID: ValueID] = [:]
+  /// Quantized activations, each row of which has a zero point of its own: that.
+  var rowZeroPoints: [ValueID: ValueID] = [:]
+  /// What the channels of an activation were multiplied by before it was quantized.
+  var channelFactors: [ValueID: Tensor] = [:]
   /// Integer products that still lack a factor.
   var products: [ValueID: Product] = [:]
   /// Tensors made of others, so that each is made once.

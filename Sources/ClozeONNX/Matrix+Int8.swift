@@ -4,11 +4,19 @@ extension Matrix {
   public var isStoredInt8: Bool {
     guard let quantization = tensor.quantization, tensor.shape.count == 2,
       tensor.elementType == .int8 || tensor.elementType == .uint8,
-      quantization.isUniform || quantization.axis == (layout == .inOut ? 1 : 0)
+      quantization.isUniform || quantization.axis == (layout == .inOut ? 1 : 0),
+      quantization.factors == nil || inputFactors != nil
     else { return false }
     // A zero point in the middle: of int8 0, of uint8 128.
     let middle: Int32 = tensor.elementType == .int8 ? 0 : 128
     return quantization.zeroPoints.allSatisfy { $0 == middle }
+  }
+
+  /// What activations are multiplied by before they meet the stored integers [inputSize]; nil: 1.
+  package var inputFactors: [Float]? {
+    guard let quantization = tensor.quantization, quantization.factorAxis == (layout == .inOut ? 0 : 1)
+    else { return nil }
+    return quantization.factors
   }
 
   /// Writes the stored integers as rows of [outputSize, inputSize] signed bytes, and the scale of

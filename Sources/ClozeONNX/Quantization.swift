@@ -1,5 +1,6 @@
 /// What the integers of a tensor stand for: real = scale (integer - zero point), with one scale and
-/// zero point for all, or one for each index of an axis.
+/// zero point for all, or one for each index of an axis. Of a matrix, perhaps times a factor for each
+/// index of the other axis, by which activations are multiplied before they are quantized.
 public final class Quantization: Sendable {
   /// One, or one for each index of `axis`; finite and above 0.
   public let scales: [Float]
@@ -7,11 +8,18 @@ public final class Quantization: Sendable {
   public let zeroPoints: [Int32]
   /// nil where there is one scale.
   public let axis: Int?
+  /// One for each index of `factorAxis`; nil: 1.
+  let factors: [Float]?
+  let factorAxis: Int
 
-  init(scales: [Float], zeroPoints: [Int32], axis: Int?) {
+  package init(
+    scales: [Float], zeroPoints: [Int32], axis: Int?, factors: [Float]? = nil, factorAxis: Int = 0
+  ) {
     self.scales = scales
     self.zeroPoints = zeroPoints
     self.axis = scales.count == 1 ? nil : axis
+    self.factors = factors
+    self.factorAxis = factorAxis
   }
 
   /// Whether every element has the same scale and zero point.
@@ -25,18 +33,15 @@ public final class Quantization: Sendable {
   }
 
   func moved(to axis: Int) -> Quantization? {
-    axis < 0 ? nil : Quantization(scales: scales, zeroPoints: zeroPoints, axis: axis)
+    axis < 0 || factors != nil ? nil : Quantization(scales: scales, zeroPoints: zeroPoints, axis: axis)
   }
 
   /// For indices `range` of an axis of the tensor.
-  func part(_ range: Range<Int>, axis: Int) -> Quantization {
-    guard self.axis == axis, range.upperBound <= scales.count else { return self }
-    return Quantization(
-      scales: Array(scales[range]), zeroPoints: Array(zeroPoints[range]), axis: axis)
-  }
+  func part(_ range: Range<Int>, axis: Int) -> Quantization { joined([range], axis: axis) }
 
   /// Turns elements `range` of a tensor, written as floats, into what they stand for.
   func apply(to elements: UnsafeMutablePointer<Float>, _ range: Range<Int>, _ shape: [Int]) {
+    defer { multiply(elements, range, shape) }
     guard let axis, axis < shape.count else {
       let (scale, zero) = (scales.first ?? 1, Float(zeroPoints.first ?? 0))
       for i in 0..<range.count { elements[i] = (elements[i] - zero) * scale }
@@ -55,6 +60,17 @@ public final class Quantization: Sendable {
       }
     }
   }
+
+  private func multiply(
+    _ elements: UnsafeMutablePointer<Float>, _ range: Range<Int>, _ shape: [Int]
+  ) {
+    guard let factors, shape.count == 2, shape[factorAxis] == factors.count else { return }
+    let columns = shape[1]
+    for i in 0..<range.count {
+      let (row, column) = (range.lowerBound &+ i).quotientAndRemainder(dividingBy: columns)
+      elements[i] *= factors[factorAxis == 0 ? row : column]
+    }
+  }
 }
 
 extension Tensor {
@@ -71,6 +87,18 @@ extension Tensor {
       if value > 64 || value < -64 { return 8 }
     }
     return 7
+  }
+
+  /// The same integers of a matrix, with a factor for each index of an axis.
+  func multiplied(by factors: [Float], axis: Int) -> Tensor? {
+    guard let quantization, quantization.factors == nil, shape.count == 2, axis == 0 || axis == 1,
+      shape[axis] == factors.count, quantization.axis != axis
+    else { return nil }
+    return Tensor(
+      name: name, elementType: elementType, shape: shape, bytes: bytes,
+      quantization: Quantization(
+        scales: quantization.scales, zeroPoints: quantization.zeroPoints, axis: quantization.axis,
+        factors: factors, factorAxis: axis), owner: owner)
   }
 
   /// The tensor of integers that these are, as quantized numbers.

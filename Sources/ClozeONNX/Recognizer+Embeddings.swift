@@ -112,7 +112,9 @@ extension Recognizer {
     where node.operation == "Gather" && (node.int("axis") ?? 0) == 0 {
       guard let data = node.input(0), let indices = node.input(1), let made = node.output(0),
         let table = graph.constant(data), !table.transposed, table.tensor.shape.count == 2,
-        table.tensor.isReal, source(of: indices) == inputRoles.inputIDs.value
+        table.tensor.isReal, source(of: indices) == inputRoles.inputIDs.value,
+        // Not the scales of a table of integers, which were taken over with that.
+        table.tensor.shape[1] > 1 || !uses[made].isEmpty
       else { continue }
       for probe in probes {
         let wanted = [probe.batch, probe.sequence, table.tensor.shape[1]]

@@ -36,7 +36,7 @@ extension Tensor {
     return Tensor(name: "", .int64, [numbers.count], memory)
   }
 
-  static func floats(_ numbers: [Float], shape: [Int], name: String) throws(ONNXError) -> Tensor {
+  package static func floats(_ numbers: [Float], shape: [Int], name: String) throws(ONNXError) -> Tensor {
     let memory = try TensorMemory(4 * numbers.count)
     for (i, number) in numbers.enumerated() {
       memory.bytes.storeBytes(of: number, toByteOffset: 4 * i, as: Float.self)
@@ -75,11 +75,14 @@ extension Tensor {
 extension Quantization {
   /// For ranges of indices of an axis, one after the other.
   func joined(_ ranges: [Range<Int>], axis: Int) -> Quantization {
-    guard self.axis == axis, ranges.allSatisfy({ $0.upperBound <= scales.count }) else {
-      return self
-    }
+    let factors =
+      factorAxis == axis
+      ? self.factors.map { factors in ranges.flatMap { factors[$0.clamped(to: factors.indices)] } }
+      : self.factors
+    let isAlong = self.axis == axis && ranges.allSatisfy { $0.upperBound <= scales.count }
     return Quantization(
-      scales: ranges.flatMap { scales[$0] }, zeroPoints: ranges.flatMap { zeroPoints[$0] },
-      axis: axis)
+      scales: isAlong ? ranges.flatMap { scales[$0] } : scales,
+      zeroPoints: isAlong ? ranges.flatMap { zeroPoints[$0] } : zeroPoints, axis: self.axis,
+      factors: factors, factorAxis: factorAxis)
   }
 }

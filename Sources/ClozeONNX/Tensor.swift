@@ -103,6 +103,7 @@ public struct Tensor: @unchecked Sendable {
       else { return nil }
       quantization = moved
     }
+    if quantization?.factors != nil, shape != self.shape { return nil }
     return Tensor(
       name: name, elementType: elementType, shape: shape, bytes: bytes, quantization: quantization,
       owner: owner)

@@ -1,4 +1,4 @@
-/* Walks the bytes of an ONNX model and says where everything in it lies.
+/* Walks the bytes of an ONNX model and says where everything in it lies; and writes models.
  *
  * The bytes are the caller's. They must not change and must outlive the model: names and tensor
  * data are pointers into them, nothing large is copied. A model is immutable once opened and may
@@ -138,6 +138,57 @@ cloze_onnx_value cloze_onnx_get_output(
     const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t index);
 cloze_onnx_dimension cloze_onnx_get_output_dimension(
     const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t output, size_t index);
+
+/* ---- Writing ----------------------------------------------------------------------------------
+ *
+ * A writer holds a model's graph without the elements of its tensors. Calls that begin a thing are
+ * followed by those that describe it. Nothing is reported until `cloze_onnx_writer_finish`: what
+ * could not be taken, for want of memory, fails there. */
+typedef struct cloze_onnx_writer cloze_onnx_writer;
+
+/* An empty model of these versions; NULL where there is no memory for it. */
+cloze_onnx_writer *CLOZE_ONNX_NULLABLE cloze_onnx_writer_create(int64_t ir_version, int64_t opset,
+    const char *CLOZE_ONNX_NONNULL producer, const char *CLOZE_ONNX_NONNULL producer_version);
+
+/* Freeing NULL does nothing. */
+void cloze_onnx_writer_free(cloze_onnx_writer *CLOZE_ONNX_NULLABLE writer);
+
+void cloze_onnx_writer_metadata(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer,
+    const char *CLOZE_ONNX_NONNULL key, const char *CLOZE_ONNX_NONNULL value);
+
+/* Begins a node; its inputs, outputs and attributes follow in their order. */
+void cloze_onnx_writer_node(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer,
+    const char *CLOZE_ONNX_NONNULL op_type, const char *CLOZE_ONNX_NONNULL name);
+void cloze_onnx_writer_node_input(
+    cloze_onnx_writer *CLOZE_ONNX_NONNULL writer, const char *CLOZE_ONNX_NONNULL name);
+void cloze_onnx_writer_node_output(
+    cloze_onnx_writer *CLOZE_ONNX_NONNULL writer, const char *CLOZE_ONNX_NONNULL name);
+void cloze_onnx_writer_node_int(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer,
+    const char *CLOZE_ONNX_NONNULL name, int64_t value);
+void cloze_onnx_writer_node_float(
+    cloze_onnx_writer *CLOZE_ONNX_NONNULL writer, const char *CLOZE_ONNX_NONNULL name, float value);
+void cloze_onnx_writer_node_ints(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer,
+    const char *CLOZE_ONNX_NONNULL name, const int64_t *CLOZE_ONNX_NONNULL values, size_t count);
+
+/* Begins an input or output of the graph; its dimensions follow: free ones with their name, others
+ * with name NULL. */
+void cloze_onnx_writer_value(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer, int is_output,
+    const char *CLOZE_ONNX_NONNULL name, int32_t element_type);
+void cloze_onnx_writer_dimension(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer,
+    const char *CLOZE_ONNX_NULLABLE name, int64_t value);
+
+/* An initializer of byte_count bytes, which the caller writes into the file itself. */
+void cloze_onnx_writer_tensor(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer,
+    const char *CLOZE_ONNX_NONNULL name, int32_t element_type,
+    const int64_t *CLOZE_ONNX_NULLABLE dims, size_t rank, uint64_t byte_count);
+
+/* Lays the file out: piece 0, then for each tensor, in their order, piece i + 1 and the tensor's
+ * bytes. *size receives the length of all of it. A file of more than 2 GB - 1 is
+ * CLOZE_ONNX_UNSUPPORTED, as protobuf reads no more. To be called once, after everything else. */
+cloze_onnx_status cloze_onnx_writer_finish(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer,
+    uint64_t *CLOZE_ONNX_NONNULL size, char *CLOZE_ONNX_NONNULL message, size_t capacity);
+cloze_onnx_text cloze_onnx_writer_piece(
+    const cloze_onnx_writer *CLOZE_ONNX_NONNULL writer, size_t index);
 
 #ifdef __cplusplus
 }

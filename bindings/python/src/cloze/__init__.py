@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from ._convert import convert
 from ._errors import ArgumentError, Error
+from ._export import export
 from ._info import ModelInfo
 from ._inspect import inspect
 from ._library import version as __version__
@@ -34,6 +35,7 @@ __all__ = [
     "TrainingResult",
     "__version__",
     "convert",
+    "export",
     "inspect",
     "load",
     "train",

@@ -118,6 +118,15 @@ class ConvertOptions(Sized):
     _fields_ = [("struct_size", c_size_t), ("precision", c_int32), ("threads", c_int32), ("tokenizer", c_void_p)]
 
 
+EXPORT_FLOAT32 = 1
+EXPORT_FLOAT16 = 2
+EXPORT_INT8 = 3
+
+
+class ExportOptions(Sized):
+    _fields_ = [("struct_size", c_size_t), ("format", c_int32), ("threads", c_int32), ("head", c_char_p)]
+
+
 HEAD_POOLER = 1
 HEAD_MLM = 2
 HEAD_NSP = 4
@@ -166,6 +175,8 @@ PROTOTYPES.update({
     "cloze_model_tokenizer": (_status, [c_void_p, _address]),
     "cloze_inspect": (_status, [c_char_p, _address, c_size_t, _address]),
     "cloze_convert": (_status, [c_char_p, c_char_p, _address]),
+    "cloze_export": (_status, [c_char_p, c_char_p, _address]),
+    "cloze_model_export": (_status, [c_void_p, c_char_p, _address]),
 })
 
 # ---- 4. Sessions -------------------------------------------------------------------------------------------------

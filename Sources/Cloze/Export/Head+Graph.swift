@@ -1,0 +1,112 @@
+internal import ClozeONNX
+
+extension BERTGraph {
+  /// Puts a trained head on the graph, in the place of one of the same kind that the file had, and
+  /// the encoder layers that were trained with it.
+  ///
+  /// - Returns: the head, where it is none of those that a graph has a place for.
+  mutating func take(_ head: Head) throws(ONNXError) -> [AddedHead] {
+    let first = layers.count - head.encoderLayers.count
+    for (i, layer) in head.encoderLayers.enumerated() where layers.indices.contains(first + i) {
+      try layers[first + i].take(layer, configuration)
+    }
+    var added: [AddedHead.Layer] = []
+    for layer in head.layers { added.append(try AddedHead.Layer(layer)) }
+    let source = AddedHead.Source.pooled(head.pooling.graph)
+    switch head.task {
+    case .classify, .classifyPairs, .multilabel, .regress, .regressPairs:
+      classifier = nil
+      return [
+        AddedHead(name: "classifier", source: source, layers: added, result: .whole("logits"))
+      ]
+    case .tag:
+      tokenClassifier = nil
+      return [
+        AddedHead(name: "classifier", source: .tokens, layers: added, result: .whole("logits"))
+      ]
+    case .answer:
+      answer = nil
+      return [AddedHead(name: "qa_outputs", source: .tokens, layers: added, result: .answer)]
+    case .mlm:
+      mlm = nil
+      if head.layers.count == 2, let function = added[0].activation, let norm = added[0].norm {
+        let decoder = added[1].linear
+        mlm = BERTGraph.MaskedLMHead(
+          added[0].linear, function, norm, .separate(decoder.weight), bias: decoder.bias)
+        return []
+      }
+      return [
+        AddedHead(name: "cls.predictions", source: .tokens, layers: added, result: .whole("logits"))
+      ]
+    case .nsp:
+      nsp = nil
+      // The head brings its own pooler, on the first token.
+      return [
+        AddedHead(
+          name: "cls.seq_relationship", source: .pooled(.cls), layers: added,
+          result: .whole("seq_relationship_logits"))
+      ]
+    }
+  }
+}
+
+extension BERTGraph.Layer {
+  fileprivate mutating func take(
+    _ layer: EncoderLayer, _ c: BERTGraph.Configuration
+  ) throws(ONNXError) {
+    let (d, f) = (c.hiddenSize, c.intermediateSize)
+    let arrays = layer.arrays
+    guard arrays.map(\.count) == EncoderLayer.sizes(d, f) else {
+      throw ONNXError(.shape, "an encoder layer of the head has weights of other sizes")
+    }
+    func linear(_ index: Int, _ inputs: Int, _ outputs: Int) throws(ONNXError) -> Linear {
+      try Linear(rows: arrays[index], bias: arrays[index + 1], inputs, outputs)
+    }
+    func norm(_ index: Int, _ epsilon: Double) throws(ONNXError) -> LayerNorm {
+      LayerNorm(
+        try Tensor.floats(arrays[index], shape: [d], name: ""),
+        try Tensor.floats(arrays[index + 1], shape: [d], name: ""), Float(epsilon))
+    }
+    query = try linear(0, d, d)
+    key = try linear(2, d, d)
+    value = try linear(4, d, d)
+    attentionOutput = try linear(6, d, d)
+    attentionNorm = try norm(8, attentionNorm.epsilon)
+    intermediate = try linear(10, d, f)
+    output = try linear(12, f, d)
+    outputNorm = try norm(14, outputNorm.epsilon)
+  }
+}
+
+extension Linear {
+  fileprivate init(
+    rows: [Float], bias: [Float], _ inputs: Int, _ outputs: Int
+  ) throws(ONNXError) {
+    self.init(
+      weight: Matrix(
+        tensor: try Tensor.floats(rows, shape: [outputs, inputs], name: ""), layout: .outIn,
+        inputSize: inputs, outputSize: outputs),
+      bias: try Tensor.floats(bias, shape: [outputs], name: ""))
+  }
+}
+
+extension AddedHead.Layer {
+  fileprivate init(_ layer: Head.Dense) throws(ONNXError) {
+    let linear = try Linear(rows: layer.weight, bias: layer.bias, layer.inputs, layer.outputs)
+    let function: Activation? =
+      switch layer.activation {
+      case .none: nil
+      case .gelu: .gelu
+      case .geluTanh: .geluTanh
+      case .relu: .relu
+      case .tanh: .tanh
+      }
+    var norm: LayerNorm?
+    if let source = layer.norm {
+      norm = LayerNorm(
+        try Tensor.floats(source.gamma, shape: [layer.outputs], name: ""),
+        try Tensor.floats(source.beta, shape: [layer.outputs], name: ""), source.epsilon)
+    }
+    self.init(linear: linear, activation: function, norm: norm)
+  }
+}

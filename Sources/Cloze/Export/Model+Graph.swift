@@ -1,0 +1,179 @@
+internal import CClozeKernels
+internal import ClozeONNX
+
+/// The weights that a model holds, taken out of the panels that kernels read.
+extension Model {
+  /// This model as a graph: int8 weights as they are held, with their scales, others in float32.
+  func graph() throws(ClozeError) -> BERTGraph {
+    do throws(ONNXError) { return try Unpacking(self).graph() } catch { throw ClozeError(error) }
+  }
+}
+
+private struct Unpacking {
+  let model: Model
+  let matrix: cloze_matrix_kernels
+  let isInt8: Bool
+
+  init(_ model: Model) {
+    self.model = model
+    matrix = model.kernels.matrix(model.info.precision)
+    isInt8 = model.info.precision == .int8
+  }
+
+  func graph() throws(ONNXError) -> BERTGraph {
+    let (info, weights) = (model.info, model.weights)
+    let width = weights.embeddingWidth(info.hiddenSize)
+    var layers: [BERTGraph.Layer] = []
+    for layer in weights.layers { layers.append(try self.layer(layer)) }
+    let configuration = BERTGraph.Configuration(
+      hidden: info.hiddenSize, layers: layers.count, heads: info.numAttentionHeads,
+      intermediate: info.intermediateSize, vocabulary: info.vocabSize,
+      positions: info.maxPositionEmbeddings, types: info.typeVocabSize,
+      epsilon: Double(weights.norm.epsilon),
+      activation: try activation(weights.layers.first?.activation ?? 0) ?? .gelu,
+      attentionScale: Double(weights.layers.first?.attentionScale ?? 1))
+    var embeddings = BERTGraph.Embeddings(
+      tables: (
+        word: try words(width),
+        position: try floats(weights.position, [info.maxPositionEmbeddings, width]),
+        tokenType: try floats(weights.tokenType, [info.typeVocabSize, width])
+      ),
+      norm: try norm(weights.norm, width))
+    embeddings.projection = try weights.projection.map { dense throws(ONNXError) in
+      try linear(dense)
+    }
+    var graph = BERTGraph(configuration: configuration, embeddings: embeddings, layers: layers)
+    graph.pooler = try weights.pooler.map { dense throws(ONNXError) in try linear(dense) }
+    graph.nsp = try weights.nextSentence.map { dense throws(ONNXError) in try linear(dense) }
+    if let head = weights.maskedLM { graph.mlm = try maskedLM(head) }
+    if let head = weights.heads.classes {
+      graph.classifier = BERTGraph.SequenceHead(
+        try head.transform.map { layer throws(ONNXError) in try linear(layer.dense) },
+        try activation(head.transform?.activation ?? 0), try linear(head.output))
+    }
+    graph.tokenClassifier = try weights.heads.tags.map { dense throws(ONNXError) in
+      try linear(dense)
+    }
+    graph.answer = try weights.heads.answer.map { dense throws(ONNXError) in try linear(dense) }
+    var dense: [(Linear, Activation?)] = []
+    for layer in weights.heads.sentence {
+      dense.append((try linear(layer.dense), try activation(layer.activation)))
+    }
+    // Without a way that the model's files ask for, a file has no sentence embedding.
+    if let pooling = model.sentencePooling {
+      graph.sentence = BERTGraph.SentenceHead(
+        pooling.graph, dense, normalize: info.normalize)
+    }
+    return graph
+  }
+
+  private func layer(_ layer: Weights.Layer) throws(ONNXError) -> BERTGraph.Layer {
+    let width = model.info.hiddenSize
+    func part(_ index: Int) throws(ONNXError) -> Linear {
+      try linear(layer.queryKeyValue, (index * width)..<((index + 1) * width))
+    }
+    return BERTGraph.Layer(
+      inputs: (query: try part(0), key: try part(1), value: try part(2)),
+      attentionOutput: try linear(layer.attentionOutput),
+      attentionNorm: try norm(layer.attentionNorm, width),
+      intermediate: try linear(layer.intermediate), output: try linear(layer.output),
+      outputNorm: try norm(layer.outputNorm, width), scale: Double(layer.attentionScale))
+  }
+
+  private func maskedLM(_ head: Weights.MaskedLM) throws(ONNXError) -> BERTGraph.MaskedLMHead {
+    let decoder: BERTGraph.Decoder
+    if let columns = model.weights.word.columns, columns.panels == head.decoder.columns.panels {
+      decoder = .tied
+    } else {
+      decoder = .separate(try linear(head.decoder).weight)
+    }
+    return BERTGraph.MaskedLMHead(
+      try linear(head.transform), try activation(head.activation) ?? .gelu,
+      try norm(head.norm, head.transform.outputs), decoder,
+      bias: try floats(head.decoder.bias, [head.decoder.outputs]))
+  }
+
+  // MARK: - Parts
+
+  private func floats(
+    _ values: UnsafePointer<Float>, _ shape: [Int]
+  ) throws(ONNXError) -> Tensor {
+    try Tensor.made("", shape, UnsafeBufferPointer(start: values, count: shape.reduce(1, *)))
+  }
+
+  private func norm(_ norm: Weights.Norm, _ width: Int) throws(ONNXError) -> LayerNorm {
+    LayerNorm(try floats(norm.gamma, [width]), try floats(norm.beta, [width]), norm.epsilon)
+  }
+
+  private func activation(_ kernel: Int32) throws(ONNXError) -> Activation? {
+    Activation.allCases.first { $0.kernel == kernel }
+  }
+
+  /// Some outputs of a dense layer, all of them for nil.
+  private func linear(
+    _ dense: Weights.Dense, _ range: Range<Int>? = nil
+  ) throws(ONNXError) -> Linear {
+    let range = range ?? 0..<dense.outputs
+    let factors = dense.inverseSmoothing.map {
+      Array(UnsafeBufferPointer(start: $0, count: dense.inputs))
+    }
+    let tensor = try rows(dense.columns, range, dense.inputs, factors)
+    return Linear(
+      weight: Matrix(
+        tensor: tensor, layout: .outIn, inputSize: dense.inputs, outputSize: range.count),
+      bias: try floats(dense.bias + range.lowerBound, [range.count]))
+  }
+
+  /// Columns of panels as rows [range, inputs].
+  private func rows(
+    _ columns: cloze_packed_columns, _ range: Range<Int>, _ inputs: Int, _ factors: [Float]?
+  ) throws(ONNXError) -> Tensor {
+    let size = isInt8 ? 1 : MemoryLayout<Float>.size
+    var quantization: Quantization?
+    if isInt8, let scale = columns.scale {
+      quantization = Quantization(
+        scales: range.map { Self.scale(scale[$0]) },
+        zeroPoints: Array(repeating: 0, count: range.count), axis: 0, factors: factors,
+        factorAxis: 1)
+    }
+    return try Tensor.made(
+      "", isInt8 ? .int8 : .float32, [range.count, inputs], quantization: quantization
+    ) { target in
+      guard let base = target.baseAddress else { return }
+      for (i, column) in range.enumerated() {
+        matrix.unpack_column(columns.panels, inputs, column, base + i &* inputs &* size)
+      }
+    }
+  }
+
+  private func words(_ width: Int) throws(ONNXError) -> Tensor {
+    let word = model.weights.word
+    let count = model.info.vocabSize
+    if let columns = word.columns { return try rows(columns, 0..<count, width, nil) }
+    guard let rows = word.rows else { throw ONNXError(.shape, "the model has no word table") }
+    guard let scale = word.scale else {
+      return try floats(rows.assumingMemoryBound(to: Float.self), [count, width])
+    }
+    let quantization = Quantization(
+      scales: (0..<count).map { Self.scale(scale[$0]) },
+      zeroPoints: Array(repeating: 0, count: count), axis: 0)
+    return try Tensor.made("", .int8, [count, width], quantization: quantization) {
+      $0.copyMemory(from: UnsafeRawBufferPointer(start: rows, count: $0.count))
+    }
+  }
+
+  // A row of zeros may have any scale; of 0 none is read back.
+  private static func scale(_ value: Float) -> Float { value > 0 ? value : 1 }
+}
+
+extension Pooling {
+  var graph: BERTGraph.SentenceHead.Pooling {
+    switch self {
+    case .mean: .mean
+    case .cls: .cls
+    case .max: .max
+    case .meanSqrtLen: .meanSqrtLen
+    case .pooler: .pooler
+    }
+  }
+}

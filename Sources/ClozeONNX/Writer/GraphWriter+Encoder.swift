@@ -1,0 +1,111 @@
+/// Embeddings and layers.
+extension GraphWriter {
+  mutating func embeddings() throws(ONNXError) -> Value {
+    let parts = graph.embeddings
+    scope = prefix + "embeddings"
+    let width = parts.width
+    var sum = try words(parts.word)
+    if let types = parts.tokenType {
+      if takesTypes {
+        let table = try table(types, "\(scope).token_type_embeddings.weight")
+        sum = node("Add", [sum, node("Gather", [table, "token_type_ids"], [("axis", .int(0))])])
+      } else {
+        let row = try vector(types, "\(scope).token_type_embeddings.weight")
+        sum = node("Add", [sum, row])
+      }
+    }
+    let positions = try table(parts.position, "\(scope).position_embeddings.weight")
+    let length = node("Shape", ["input_ids"], [("start", .int(1)), ("end", .int(2))])
+    let rows = node(
+      "Slice", [positions, try constant([0]), length, try constant([0])])
+    sum = node("Add", [sum, rows])
+    let normed = try norm(sum, parts.norm, width, "\(scope).LayerNorm")
+    guard let projection = parts.projection else { return normed }
+    scope = prefix + "embeddings_project"
+    return try linear(normed, projection, scope)
+  }
+
+  /// What is added to attention scores [B, 1, 1, S]: 0 where there is a token, else the lowest
+  /// number that float32 has.
+  mutating func maskBias() throws(ONNXError) -> Value {
+    scope = prefix + "mask"
+    let four = node("Unsqueeze", ["attention_mask", try constant([1, 2])])
+    let kept = node("Cast", [four], [("to", .int(1))])
+    let left = node("Sub", [try constant(1 as Float), kept])
+    return node("Mul", [left, try constant(-Float.greatestFiniteMagnitude)])
+  }
+
+  mutating func layer(
+    _ layer: BERTGraph.Layer, _ index: Int, _ x: Value, _ mask: Value, name: Value?
+  ) throws(ONNXError) -> Value {
+    let width = configuration.hiddenSize
+    let heads = configuration.numAttentionHeads
+    let base = "\(prefix)encoder.layer.\(index)"
+    let apart = try constant([0, 0, heads, width / max(heads, 1)])
+    let together = try constant([0, 0, width])
+    quantizedRows = [:]
+
+    scope = "\(base).attention.self"
+    func split(_ value: Value, _ order: [Int]) -> Value {
+      node("Transpose", [node("Reshape", [value, apart])], [("perm", .ints(order))])
+    }
+    let query = split(try linear(x, layer.query, "\(scope).query"), [0, 2, 1, 3])
+    let key = split(try linear(x, layer.key, "\(scope).key"), [0, 2, 3, 1])
+    let value = split(try linear(x, layer.value, "\(scope).value"), [0, 2, 1, 3])
+    let scaled = node(
+      "Mul", [node("MatMul", [query, key]), try constant(Float(layer.attentionScale))])
+    let weights = node("Softmax", [node("Add", [scaled, mask])], [("axis", .int(-1))])
+    let context = node(
+      "Transpose", [node("MatMul", [weights, value])], [("perm", .ints([0, 2, 1, 3]))])
+    let joined = node("Reshape", [context, together])
+
+    scope = "\(base).attention.output"
+    let attended = try linear(joined, layer.attentionOutput, "\(scope).dense")
+    let middle = try norm(
+      node("Add", [attended, x]), layer.attentionNorm, width, "\(scope).LayerNorm")
+
+    scope = "\(base).intermediate"
+    let wide = try activation(
+      linear(middle, layer.intermediate, "\(scope).dense"), configuration.hiddenAct)
+    scope = "\(base).output"
+    let narrow = try linear(wide, layer.output, "\(scope).dense")
+    return try norm(
+      node("Add", [narrow, middle]), layer.outputNorm, width, "\(scope).LayerNorm", to: name)
+  }
+
+  mutating func norm(
+    _ x: Value, _ norm: LayerNorm, _ width: Int, _ name: String, to output: Value? = nil
+  ) throws(ONNXError) -> Value {
+    func filled(_ tensor: Tensor?, with value: Float) throws(ONNXError) -> Tensor {
+      if let tensor { return tensor }
+      return try Tensor.floats(Array(repeating: value, count: width), shape: [width], name: name)
+    }
+    let gamma = try vector(filled(norm.gamma, with: 1), name + ".weight")
+    let beta = try vector(filled(norm.beta, with: 0), name + ".bias")
+    return node(
+      "LayerNormalization", [x, gamma, beta],
+      [("axis", .int(-1)), ("epsilon", .float(Float(norm.epsilon)))], to: output)
+  }
+
+  mutating func activation(_ x: Value, _ function: Activation) throws(ONNXError) -> Value {
+    switch function {
+    case .gelu:
+      let scaled = node("Div", [x, try constant(Float(2).squareRoot())])
+      let sum = node("Add", [node("Erf", [scaled]), try constant(1 as Float)])
+      return node("Mul", [node("Mul", [x, sum]), try constant(0.5 as Float)])
+    case .geluTanh:
+      // 0.7978845608 = sqrt(2 / pi)
+      let cube = node("Pow", [x, try constant(3 as Float)])
+      let inner = node("Add", [x, node("Mul", [cube, try constant(0.044715 as Float)])])
+      let curve = node("Tanh", [node("Mul", [inner, try constant(0.7978845608 as Float)])])
+      let sum = node("Add", [curve, try constant(1 as Float)])
+      return node("Mul", [node("Mul", [x, try constant(0.5 as Float)]), sum])
+    case .quickGelu:
+      return node(
+        "Mul", [x, node("Sigmoid", [node("Mul", [x, try constant(1.702 as Float)])])])
+    case .relu: return node("Relu", [x])
+    case .silu: return node("Mul", [x, node("Sigmoid", [x])])
+    case .tanh: return node("Tanh", [x])
+    }
+  }
+}

@@ -1,0 +1,198 @@
+/// What stands on the last hidden state.
+extension GraphWriter {
+  /// The heads of the graph that are a few linear layers, as those that are added.
+  var ownHeads: [AddedHead] {
+    var heads: [AddedHead] = []
+    if let head = graph.classifier {
+      let output = AddedHead.Layer(linear: head.output, activation: nil)
+      if let transform = head.transform {
+        if let pooler = graph.pooler, head.activation == .tanh, pooler.isSame(as: transform) {
+          heads.append(
+            AddedHead(
+              name: "classifier", source: .pooled(.pooler), layers: [output],
+              result: .whole("logits")))
+        } else {
+          let first = AddedHead.Layer(linear: transform, activation: head.activation)
+          heads.append(
+            AddedHead(
+              name: "classifier", source: .pooled(.cls), layers: [first, output],
+              result: .whole("logits")))
+        }
+      } else {
+        heads.append(
+          AddedHead(
+            name: "classifier", source: .pooled(.cls), layers: [output], result: .whole("logits")))
+      }
+    }
+    if let linear = graph.tokenClassifier {
+      heads.append(
+        AddedHead(
+          name: "classifier", source: .tokens,
+          layers: [AddedHead.Layer(linear: linear, activation: nil)], result: .whole("logits")))
+    }
+    if let linear = graph.answer {
+      heads.append(
+        AddedHead(
+          name: "qa_outputs", source: .tokens,
+          layers: [AddedHead.Layer(linear: linear, activation: nil)], result: .answer))
+    }
+    return heads
+  }
+
+  mutating func heads(_ x: Value, _ added: [AddedHead]) throws(ONNXError) {
+    quantizedRows = [:]
+    let width = configuration.hiddenSize
+    if let pooler = graph.pooler {
+      let first = try pooled(x, .cls)
+      scope = prefix + "pooler"
+      let dense = try linear(first, pooler, "\(scope).dense")
+      _ = node("Tanh", [dense], to: "pooler_output")
+      publish("pooler_output", [.free("batch"), .fixed(width)])
+    }
+    if let mlm = graph.mlm {
+      let plain = graph.nsp == nil && !added.contains { if case .whole("logits") = $0.result { true } else { false } }
+      try maskedLM(x, mlm, to: plain ? "logits" : "prediction_logits")
+    }
+    if let nsp = graph.nsp, graph.pooler != nil {
+      scope = "cls.seq_relationship"
+      _ = try linear("pooler_output", nsp, scope, to: "seq_relationship_logits")
+      publish("seq_relationship_logits", [.free("batch"), .fixed(nsp.weight.outputSize)])
+    }
+    for head in added { try self.head(x, head) }
+    if let sentence = graph.sentence, sentence.pooling != .pooler || graph.pooler != nil {
+      try self.sentence(x, sentence)
+    }
+  }
+
+  private mutating func maskedLM(
+    _ x: Value, _ head: BERTGraph.MaskedLMHead, to output: Value
+  ) throws(ONNXError) {
+    scope = "cls.predictions.transform"
+    let dense = try activation(
+      linear(x, head.transform, "\(scope).dense"), head.activation)
+    let normed = try norm(
+      dense, head.norm, head.transform.weight.outputSize, "\(scope).LayerNorm")
+    scope = "cls.predictions"
+    switch head.decoder {
+    case .tied:
+      let logits = try decode(normed)
+      if let bias = head.bias {
+        _ = node("Add", [logits, try vector(bias, "\(scope).bias")], to: output)
+      } else {
+        _ = node("Identity", [logits], to: output)
+      }
+    case .separate(let matrix):
+      _ = try linear(
+        normed, Linear(weight: matrix, bias: head.bias), "\(scope).decoder", to: output)
+    }
+    publish(
+      output, [.free("batch"), .free("sequence"), .fixed(configuration.vocabSize)])
+  }
+
+  private mutating func head(_ x: Value, _ head: AddedHead) throws(ONNXError) {
+    var sizes: [ONNXDocument.Dimension] = [.free("batch")]
+    var value = x
+    switch head.source {
+    case .tokens: sizes.append(.free("sequence"))
+    case .pooled(let pooling): value = try pooled(x, pooling)
+    }
+    scope = head.name
+    var width = configuration.hiddenSize
+    for (i, layer) in head.layers.enumerated() {
+      let isLast = i == head.layers.count - 1
+      // The last one alone has the head's own name, as in the classes of transformers.
+      let name = isLast ? head.name : "\(head.name).layers.\(i)"
+      var output: Value?
+      if isLast, layer.activation == nil, layer.norm == nil, case .whole(let name) = head.result {
+        output = name
+      }
+      value = try linear(value, layer.linear, name, to: output)
+      width = layer.linear.weight.outputSize
+      if let function = layer.activation { value = try activation(value, function) }
+      if let norm = layer.norm { value = try self.norm(value, norm, width, "\(name).LayerNorm") }
+    }
+    switch head.result {
+    case .whole(let name):
+      if value != name { _ = node("Identity", [value], to: name) }
+      publish(name, sizes + [.fixed(width)])
+    case .answer:
+      for (column, name) in ["start_logits", "end_logits"].enumerated() {
+        let index = try constant("constant.int64.\(column)") { () throws(ONNXError) in
+          try Tensor.made("", .int64, []) { $0.storeBytes(of: Int64(column), as: Int64.self) }
+        }
+        _ = node("Gather", [value, index], [("axis", .int(-1))], to: name)
+        publish(name, sizes)
+      }
+    }
+  }
+
+  private mutating func sentence(
+    _ x: Value, _ head: BERTGraph.SentenceHead
+  ) throws(ONNXError) {
+    var value = try pooled(x, head.pooling)
+    var width = configuration.hiddenSize
+    scope = "sentence"
+    for (i, layer) in head.dense.enumerated() {
+      value = try linear(value, layer.linear, "\(scope).dense.\(i)")
+      width = layer.linear.weight.outputSize
+      if let function = layer.activation { value = try activation(value, function) }
+    }
+    if head.normalize {
+      let length = node("ReduceL2", [value], [("axes", .ints([-1])), ("keepdims", .int(1))])
+      value = node("Div", [value, node("Max", [length, try constant(1e-12 as Float)])])
+    }
+    _ = node("Identity", [value], to: "sentence_embedding")
+    publish("sentence_embedding", [.free("batch"), .fixed(width)])
+  }
+
+  /// One vector [B, D] for each sequence, out of the states of its tokens.
+  private mutating func pooled(
+    _ x: Value, _ pooling: BERTGraph.SentenceHead.Pooling
+  ) throws(ONNXError) -> Value {
+    if let known = pools[pooling] { return known }
+    scope = "pooling.\(pooling.rawValue)"
+    var result: Value
+    switch pooling {
+    case .pooler: result = "pooler_output"
+    case .cls:
+      let first = try constant("constant.int64.0") { () throws(ONNXError) in
+        try Tensor.made("", .int64, []) { $0.storeBytes(of: 0, as: Int64.self) }
+      }
+      result = node("Gather", [x, first], [("axis", .int(1))])
+    case .max:
+      let kept = node(
+        "Cast", [node("Unsqueeze", ["attention_mask", try constant([2])])], [("to", .int(9))])
+      let rows = node("Where", [kept, x, try constant(-Float.greatestFiniteMagnitude)])
+      result = node("ReduceMax", [rows], [("axes", .ints([1])), ("keepdims", .int(0))])
+    case .mean, .meanSqrtLen:
+      let kept = node(
+        "Cast", [node("Unsqueeze", ["attention_mask", try constant([2])])], [("to", .int(1))])
+      let axis = try constant([1])
+      let sum = node("ReduceSum", [node("Mul", [x, kept]), axis], [("keepdims", .int(0))])
+      let count = node("ReduceSum", [kept, axis], [("keepdims", .int(0))])
+      var divisor = node("Max", [count, try constant(1e-9 as Float)])
+      if pooling == .meanSqrtLen { divisor = node("Sqrt", [divisor]) }
+      result = node("Div", [sum, divisor])
+    }
+    pools[pooling] = result
+    return result
+  }
+}
+
+extension Linear {
+  /// Whether both are the same numbers in the same order.
+  fileprivate func isSame(as other: Linear) -> Bool {
+    weight.layout == other.weight.layout && weight.tensor.isSame(as: other.weight.tensor)
+      && (bias == nil) == (other.bias == nil)
+      && (bias.flatMap { a in other.bias.map { a.isSame(as: $0) } } ?? true)
+  }
+}
+
+extension Tensor {
+  fileprivate func isSame(as other: Tensor) -> Bool {
+    elementType == other.elementType && shape == other.shape
+      && quantization?.scales == other.quantization?.scales
+      && quantization?.zeroPoints == other.quantization?.zeroPoints
+      && bytes.elementsEqual(other.bytes)
+  }
+}

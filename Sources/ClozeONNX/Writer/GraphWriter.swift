@@ -1,0 +1,126 @@
+/// Puts the graph of a BERT together: the walk of `Recognizer` the other way round.
+struct GraphWriter {
+  /// The name of a value.
+  typealias Value = String
+
+  let document: ONNXDocument
+  let graph: BERTGraph
+  let format: ONNXFormat
+  /// What weights of the encoder are called before their own names: "bert." below heads.
+  var prefix = ""
+  /// Where nodes belong, for their names.
+  var scope = ""
+  /// How many nodes have a name already.
+  private var names: [String: Int] = [:]
+  /// Constants that are used more than once.
+  private var constants: [String: Value] = [:]
+  /// Rows that were quantized, by what they were made of.
+  var quantizedRows: [Value: QuantizedRows] = [:]
+  /// Vectors of sequences, by how they were pooled.
+  var pools: [BERTGraph.SentenceHead.Pooling: Value] = [:]
+  /// The word table, as float32.
+  var wordValue = ""
+
+  init(_ document: ONNXDocument, _ graph: BERTGraph, _ format: ONNXFormat) {
+    self.document = document
+    self.graph = graph
+    self.format = format
+  }
+
+  var configuration: BERTGraph.Configuration { graph.configuration }
+
+  mutating func write(_ heads: [AddedHead]) throws(ONNXError) {
+    let all = ownHeads + heads
+    if graph.mlm != nil || graph.nsp != nil || !all.isEmpty { prefix = "bert." }
+    let sizes: [ONNXDocument.Dimension] = [.free("batch"), .free("sequence")]
+    document.input("input_ids", .int64, sizes)
+    document.input("attention_mask", .int64, sizes)
+    if takesTypes { document.input("token_type_ids", .int64, sizes) }
+
+    var x = try embeddings()
+    let mask = try maskBias()
+    for (index, layer) in graph.layers.enumerated() {
+      let isLast = index == graph.layers.count - 1
+      x = try self.layer(layer, index, x, mask, name: isLast ? "last_hidden_state" : nil)
+    }
+    publish("last_hidden_state", sizes + [.fixed(configuration.hiddenSize)])
+    try self.heads(x, all)
+  }
+
+  /// Whether there is more than one row to look token types up in.
+  var takesTypes: Bool {
+    (graph.embeddings.tokenType?.shape.first ?? 0) > 1
+      || graph.embeddings.tokenType != nil && graph.inputs.tokenTypeIDs != nil
+  }
+
+  func publish(_ name: String, _ shape: [ONNXDocument.Dimension]) {
+    document.output(name, .float32, shape)
+  }
+
+  // MARK: - Nodes
+
+  /// A node with one output; gives that, or the name that it is to have.
+  mutating func node(
+    _ op: String, _ inputs: [Value], _ attributes: [(String, ONNXDocument.Attribute)] = [],
+    to output: Value? = nil
+  ) -> Value {
+    let base = scope.isEmpty ? op : scope + "/" + op
+    let count = names[base, default: 0]
+    names[base] = count + 1
+    let name = count == 0 ? base : "\(base)_\(count)"
+    let made = output ?? name + "_output"
+    document.node(op, name: name, inputs: inputs, outputs: [made], attributes: attributes)
+    return made
+  }
+
+  /// A float32 constant, written once.
+  mutating func constant(_ value: Float) throws(ONNXError) -> Value {
+    try constant("constant.\(value)") { () throws(ONNXError) in
+      try Tensor.floats([value], shape: [], name: "")
+    }
+  }
+
+  /// An int64 vector, written once.
+  mutating func constant(_ values: [Int]) throws(ONNXError) -> Value {
+    try constant("constant.\(values.map { String($0) }.joined(separator: ","))") {
+      () throws(ONNXError) in try Tensor.integers(values)
+    }
+  }
+
+  mutating func constant(
+    _ name: String, _ make: () throws(ONNXError) -> Tensor
+  ) throws(ONNXError) -> Value {
+    if let known = constants[name] { return known }
+    constants[name] = name
+    let tensor = try make()
+    try document.tensor(name, tensor.elementType, tensor.shape) { () throws(ONNXError) in tensor }
+    return name
+  }
+
+  // MARK: - Weights
+
+  /// A vector, always float32.
+  mutating func vector(_ tensor: Tensor, _ name: String) throws(ONNXError) -> Value {
+    try document.tensor(name, .float32, [tensor.count]) { () throws(ONNXError) in
+      try tensor.asFloat32()
+    }
+    return name
+  }
+
+  /// A tensor of real numbers in the format of the file, as float32.
+  mutating func real(
+    _ name: String, _ shape: [Int], _ content: @escaping ONNXDocument.Content
+  ) throws(ONNXError) -> Value {
+    guard format == .float16, try content().fitsFloat16() else {
+      try document.tensor(name, .float32, shape, content)
+      return name
+    }
+    try document.tensor(name, .float16, shape) { () throws(ONNXError) in try content().asFloat16() }
+    return node("Cast", [name], [("to", .int(1))], to: name + ".float32")
+  }
+
+  /// A table [rows, width].
+  mutating func table(_ tensor: Tensor, _ name: String) throws(ONNXError) -> Value {
+    try real(name, tensor.shape) { () throws(ONNXError) in try tensor.asFloat32() }
+  }
+}

@@ -1,0 +1,137 @@
+import CClozeONNX
+
+/// An ONNX file on its way to disk: a graph that is put together node by node, and tensors whose
+/// elements are made only when their turn comes to be written.
+final class ONNXDocument {
+  /// Elements of a tensor: what there is of them in memory, or how they are made.
+  typealias Content = () throws(ONNXError) -> Tensor
+
+  private let writer: OpaquePointer
+  private var contents: [(bytes: Int, content: Content)] = []
+  /// The next piece to hand out: the graph, then what introduces a tensor and its elements by turns.
+  private var position = 0
+  /// Keeps what was handed out last.
+  private var current: Tensor?
+  /// Bytes of the file; 0 before `finish`.
+  private(set) var size = 0
+
+  init(irVersion: Int, opset: Int, producer: String, version: String) throws(ONNXError) {
+    guard let writer = cloze_onnx_writer_create(Int64(irVersion), Int64(opset), producer, version)
+    else { throw ONNXError(.outOfMemory, "no memory for the graph") }
+    self.writer = writer
+  }
+
+  deinit { cloze_onnx_writer_free(writer) }
+
+  enum Attribute {
+    case int(Int)
+    case float(Float)
+    case ints([Int])
+  }
+
+  func node(
+    _ op: String, name: String, inputs: [String], outputs: [String],
+    attributes: [(String, Attribute)] = []
+  ) {
+    cloze_onnx_writer_node(writer, op, name)
+    for input in inputs { cloze_onnx_writer_node_input(writer, input) }
+    for output in outputs { cloze_onnx_writer_node_output(writer, output) }
+    for (name, attribute) in attributes {
+      switch attribute {
+      case .int(let value): cloze_onnx_writer_node_int(writer, name, Int64(value))
+      case .float(let value): cloze_onnx_writer_node_float(writer, name, value)
+      case .ints(let values):
+        let wide = values.map { Int64($0) }
+        wide.withUnsafeBufferPointer { buffer in
+          guard let base = buffer.baseAddress else { return }
+          cloze_onnx_writer_node_ints(writer, name, base, buffer.count)
+        }
+      }
+    }
+  }
+
+  enum Dimension {
+    case free(String)
+    case fixed(Int)
+  }
+
+  func input(_ name: String, _ type: Tensor.ElementType, _ shape: [Dimension]) {
+    value(name, type, shape, isOutput: false)
+  }
+
+  func output(_ name: String, _ type: Tensor.ElementType, _ shape: [Dimension]) {
+    value(name, type, shape, isOutput: true)
+  }
+
+  private func value(
+    _ name: String, _ type: Tensor.ElementType, _ shape: [Dimension], isOutput: Bool
+  ) {
+    cloze_onnx_writer_value(writer, isOutput ? 1 : 0, name, type.rawValue)
+    for dimension in shape {
+      switch dimension {
+      case .free(let name): cloze_onnx_writer_dimension(writer, name, 0)
+      case .fixed(let size): cloze_onnx_writer_dimension(writer, nil, Int64(size))
+      }
+    }
+  }
+
+  func metadata(_ key: String, _ value: String) { cloze_onnx_writer_metadata(writer, key, value) }
+
+  /// An initializer; `content` makes a tensor of this type and as many elements.
+  func tensor(
+    _ name: String, _ type: Tensor.ElementType, _ shape: [Int], _ content: @escaping Content
+  ) throws(ONNXError) {
+    var bytes = type.size
+    for dimension in shape {
+      let (product, overflow) = bytes.multipliedReportingOverflow(by: dimension)
+      guard dimension >= 0, !overflow else {
+        throw ONNXError(.shape, "tensor \"\(name)\" has an impossible shape \(shape)")
+      }
+      bytes = product
+    }
+    let dims = shape.map { Int64($0) }
+    dims.withUnsafeBufferPointer { dims in
+      cloze_onnx_writer_tensor(
+        writer, name, type.rawValue, dims.baseAddress, dims.count, UInt64(bytes))
+    }
+    contents.append((bytes, content))
+  }
+
+  /// Ends the graph. A file that protobuf could not read is refused.
+  func finish() throws(ONNXError) {
+    var total: UInt64 = 0
+    let capacity = 256
+    let (status, message) = withUnsafeTemporaryAllocation(of: CChar.self, capacity: capacity) {
+      buffer -> (cloze_onnx_status, String) in
+      guard let start = buffer.baseAddress else { return (CLOZE_ONNX_OUT_OF_MEMORY, "") }
+      start.initialize(repeating: 0, count: capacity)
+      let status = cloze_onnx_writer_finish(writer, &total, start, capacity)
+      return (status, status == CLOZE_ONNX_OK ? "" : String(cString: start))
+    }
+    switch status {
+    case CLOZE_ONNX_OK: size = Int(clamping: total)
+    case CLOZE_ONNX_UNSUPPORTED: throw ONNXError(.unsupported, message)
+    default: throw ONNXError(.outOfMemory, message)
+    }
+  }
+
+  /// The next bytes of the file, which stay until the next call; nil at its end.
+  func next() throws(ONNXError) -> UnsafeRawBufferPointer? {
+    let index = (position - 1) / 2
+    defer { position += 1 }
+    if position % 2 == 1 || position == 0 {
+      current = nil
+      guard position == 0 || index < contents.count else { return nil }
+      let piece = cloze_onnx_writer_piece(writer, position == 0 ? 0 : index + 1)
+      return UnsafeRawBufferPointer(start: piece.bytes, count: piece.count)
+    }
+    guard index < contents.count else { return nil }
+    let tensor = try contents[index].content()
+    guard tensor.bytes.count == contents[index].bytes else {
+      throw ONNXError(
+        .shape, "\(tensor.label) has \(tensor.bytes.count) bytes, \(contents[index].bytes) are written")
+    }
+    current = tensor
+    return tensor.bytes
+  }
+}

@@ -1,0 +1,34 @@
+/// A BERT as an ONNX file: operator set 17, IR version 8, weights by the names that they have in
+/// Hugging Face's files (matrices lie as MatMul takes them, [in, out]).
+///
+/// Inputs `input_ids`, `attention_mask` and, where the model knows types, `token_type_ids`, all
+/// int64 [batch, sequence]. Outputs: `last_hidden_state` and one for each head.
+package final class ONNXExport {
+  package static let opset = 17
+  package static let irVersion = 8
+
+  private let document: ONNXDocument
+
+  /// - Parameters:
+  ///   - heads: beside those of the graph.
+  ///   - metadata: the file's `metadata_props`.
+  ///   - version: of this library, the producer.
+  package init(
+    _ graph: BERTGraph, format: ONNXFormat, heads: [AddedHead] = [],
+    metadata: [(key: String, value: String)] = [], version: String
+  ) throws(ONNXError) {
+    let document = try ONNXDocument(
+      irVersion: Self.irVersion, opset: Self.opset, producer: "cloze", version: version)
+    self.document = document
+    for (key, value) in metadata { document.metadata(key, value) }
+    var writer = GraphWriter(document, graph, format)
+    try writer.write(heads)
+    try document.finish()
+  }
+
+  /// Bytes of the file.
+  package var size: Int { document.size }
+
+  /// The next bytes of the file, which stay until the next call; nil at its end.
+  package func next() throws(ONNXError) -> UnsafeRawBufferPointer? { try document.next() }
+}

@@ -1,0 +1,140 @@
+/// Tensors as they are written.
+extension Tensor {
+  /// Its numbers in float32: itself where they are that already.
+  func asFloat32() throws(ONNXError) -> Tensor {
+    if elementType == .float32, quantization == nil { return self }
+    let memory = try TensorMemory(4 * count)
+    try copyFloat32(to: memory.bytes.bindMemory(to: Float.self))
+    return Tensor(name: name, .float32, shape, memory)
+  }
+
+  /// Float32 numbers in float16, to nearest, halfway cases to even.
+  func asFloat16() throws(ONNXError) -> Tensor {
+    let memory = try TensorMemory(2 * count)
+    let target = memory.bytes.bindMemory(to: UInt16.self)
+    for i in 0..<Swift.min(count, target.count) {
+      target[i] = Tensor.half(bytes.loadUnaligned(fromByteOffset: 4 &* i, as: Float.self))
+    }
+    return Tensor(name: name, .float16, shape, memory)
+  }
+
+  /// Whether no number of these, in float32, becomes infinite in float16.
+  func fitsFloat16() -> Bool {
+    for i in 0..<count
+    where !(abs(bytes.loadUnaligned(fromByteOffset: 4 &* i, as: Float.self)) < 65520) {
+      return false
+    }
+    return true
+  }
+
+  /// The bits of the float16 next to a number, halfway cases to even.
+  ///
+  /// Adding a power of two whose last place is that of the result rounds as wanted; 2^-24 is the
+  /// last place of the smallest numbers.
+  @inline(__always)
+  static func half(_ value: Float) -> UInt16 {
+    let sign = UInt16(truncatingIfNeeded: value.bitPattern &>> 16) & 0x8000
+    let magnitude = abs(value)
+    guard magnitude < 65520 else { return sign | (magnitude.isNaN ? 0x7e00 : 0x7c00) }
+    if magnitude < 0x1p-14 {
+      // A multiple of 2^-24 below 2^-14: in the sum with 0.5, whose last place is 2^-24, its
+      // multiple is the fraction.
+      return sign | UInt16(truncatingIfNeeded: (magnitude + 0.5).bitPattern & 0x7ff)
+    }
+    let bits = magnitude.bitPattern
+    let odd = (bits &>> 13) & 1
+    let rounded = (bits &+ 0xfff &+ odd) &>> 13
+    return sign | UInt16(truncatingIfNeeded: rounded &- (UInt32(127 - 15) &<< 10))
+  }
+
+  /// A tensor whose elements `fill` writes.
+  package static func made(
+    _ name: String, _ type: ElementType, _ shape: [Int], quantization: Quantization? = nil,
+    _ fill: (UnsafeMutableRawBufferPointer) -> Void
+  ) throws(ONNXError) -> Tensor {
+    var bytes = type.size
+    for dimension in shape {
+      let (product, overflow) = bytes.multipliedReportingOverflow(by: dimension)
+      guard !overflow else { throw ONNXError(.shape, "\(shape) elements are too many") }
+      bytes = product
+    }
+    let memory = try TensorMemory(bytes)
+    fill(memory.bytes)
+    return Tensor(name: name, type, shape, memory, quantization: quantization)
+  }
+
+  package static func made(
+    _ name: String, _ shape: [Int], _ values: UnsafeBufferPointer<Float>
+  ) throws(ONNXError) -> Tensor {
+    try made(name, .float32, shape) { $0.copyMemory(from: UnsafeRawBufferPointer(values)) }
+  }
+}
+
+extension Matrix {
+  /// [inputSize, outputSize] float32, as MatMul takes it.
+  func asFloat32() throws(ONNXError) -> Tensor {
+    guard layout == .outIn else { return try tensor.asFloat32() }
+    let memory = try TensorMemory(4 * tensor.count)
+    let target = memory.bytes.bindMemory(to: Float.self)
+    // Some rows at a time, so that the matrix is not held once more.
+    let step = 32
+    let rows = try TensorMemory(4 * step * inputSize)
+    let source = rows.bytes.bindMemory(to: Float.self)
+    guard tensor.count == inputSize &* outputSize, target.count == tensor.count else {
+      throw ONNXError(.shape, "\(tensor.label) is no \(outputSize) x \(inputSize) matrix")
+    }
+    for first in stride(from: 0, to: outputSize, by: step) {
+      let count = Swift.min(step, outputSize &- first)
+      try tensor.copyFloat32((first &* inputSize)..<((first &+ count) &* inputSize), to: source)
+      for input in 0..<inputSize {
+        for row in 0..<count {
+          target[input &* outputSize &+ first &+ row] = source[row &* inputSize &+ input]
+        }
+      }
+    }
+    return Tensor(name: tensor.name, .float32, [inputSize, outputSize], memory)
+  }
+
+  /// The stored integers [outputSize, inputSize] with 128 added, the scale of each output, and the
+  /// sum of each output's integers without that; only where `isStoredInt8`.
+  func asRows() throws(ONNXError) -> (integers: Tensor, scales: Tensor, sums: Tensor) {
+    let rows = try TensorMemory(tensor.count)
+    let scales = try TensorMemory(4 * outputSize)
+    let sums = try TensorMemory(4 * outputSize)
+    let signed = rows.bytes.bindMemory(to: Int8.self)
+    if let rows = signed.baseAddress, let scales = scales.bytes.bindMemory(to: Float.self).baseAddress {
+      try copyInt8(to: rows, scales: scales)
+    }
+    let totals = sums.bytes.bindMemory(to: Int32.self)
+    for output in 0..<outputSize {
+      var sum: Int32 = 0
+      for i in (output &* inputSize)..<((output &+ 1) &* inputSize) {
+        sum &+= Int32(signed[i])
+        signed[i] ^= -128
+      }
+      totals[output] = sum
+    }
+    return (
+      Tensor(name: tensor.name, .uint8, [outputSize, inputSize], rows),
+      Tensor(name: tensor.name, .float32, [outputSize], scales),
+      Tensor(name: tensor.name, .int32, [outputSize], sums)
+    )
+  }
+}
+
+extension Tensor {
+  /// A matrix of bytes with rows and columns exchanged.
+  func transposed() throws(ONNXError) -> Tensor {
+    guard shape.count == 2, elementType.size == 1 else {
+      throw ONNXError(.shape, "\(label) is no matrix of bytes")
+    }
+    let (rows, columns) = (shape[0], shape[1])
+    let memory = try TensorMemory(count)
+    for row in 0..<rows {
+      for column in 0..<columns {
+        memory.bytes[column &* rows &+ row] = bytes[row &* columns &+ column]
+      }
+    }
+    return Tensor(name: name, elementType, [columns, rows], memory)
+  }
+}

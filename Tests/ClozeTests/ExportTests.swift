@@ -1,0 +1,126 @@
+import ClozeTestSupport
+import Foundation
+import Testing
+
+@testable import Cloze
+
+/// Models written as ONNX, and read again.
+@Suite struct ExportTests {
+  /// Outputs of a model on random sequences.
+  private func results(_ model: Model) throws -> [[UInt32]] {
+    let session = try Session(model: model, threads: 1)
+    let batch = Batch(model, lengths: [1, 5, min(11, model.info.maxPositionEmbeddings)])
+    return try model.outputs.map { try session.run(batch, $0).bits }
+  }
+
+  private func load(_ path: String, _ precision: Precision) throws -> Model {
+    try Model(path: path, options: LoadOptions(precision: precision))
+  }
+
+  @Test(arguments: Fixture.all + Fixture.quantized)
+  func comesBack(_ name: String) throws {
+    try withFolder { folder in
+      let source = Fixture.modelPath(name)
+      let (first, second) = (folder + "/a.onnx", folder + "/b.onnx")
+      for format in ExportFormat.allCases {
+        try Model.export(source, to: first, format: format)
+        try Model.export(first, to: second, format: format)
+        #expect(
+          FileManager.default.contentsEqual(atPath: first, andPath: second), "\(format) again")
+        if format == .float16 { continue }
+        // Weights are those of the source, to the bit, and what is computed is too.
+        let precision: Precision = format == .int8 ? .int8 : .float32
+        let (model, found) = (try load(source, precision), try load(first, precision))
+        #expect(found.info.heads == model.info.heads, "\(format)")
+        #expect(found.info.embeddingSize == model.info.embeddingSize, "\(format)")
+        #expect(try results(found) == results(model), "\(format)")
+      }
+    }
+  }
+
+  @Test(arguments: ["pretraining-sdpa-opset17", "masked-lm-separate", "classifier", "electra"])
+  func throughThePreparedForm(_ name: String) throws {
+    try withFolder { folder in
+      for precision in Precision.allCases {
+        let (prepared, path) = (folder + "/a.cloze", folder + "/a.onnx")
+        let options = LoadOptions(precision: precision)
+        try Model.convert(Fixture.modelPath(name), to: prepared, options: options)
+        let expected = try results(Model(path: prepared))
+        try Model.export(prepared, to: path, format: precision == .int8 ? .int8 : .float32)
+        #expect(try results(load(path, precision)) == expected)
+        // The other way, from memory.
+        let other = folder + "/b.onnx"
+        try Model(path: prepared).export(to: other, format: precision == .int8 ? .int8 : .float32)
+        #expect(FileManager.default.contentsEqual(atPath: path, andPath: other))
+        // Weights of 8 bits, as floats; and floats, quantized now.
+        try Model.export(prepared, to: path, format: precision == .int8 ? .float32 : .int8)
+        #expect(try load(path, .int8).info.numHiddenLayers > 0)
+      }
+    }
+  }
+
+  @Test func theBuiltInModel() throws {
+    try withFolder { folder in
+      let path = folder + "/model.onnx"
+      let builtIn = try Model()
+      let tokens = try #require(builtIn.tokenizer)
+      let options = LoadOptions(tokenizer: tokens)
+      for (format, precision) in [
+        (ExportFormat.float32, Precision.float32), (.float16, .float32), (.int8, .int8),
+      ] {
+        try Model.export(to: path, format: format)
+        let found = try Model(
+          path: path, options: LoadOptions(precision: precision, tokenizer: tokens))
+        let expected = try Model(options: LoadOptions(precision: precision))
+        #expect(found.info.heads == expected.info.heads)
+        // Its weights are float16, but for none that float16 changes.
+        #expect(try results(found) == results(expected), "\(format)")
+      }
+      #expect(try Model(path: path, options: options).info.precision == .int8)
+    }
+  }
+
+  @Test func metadata() throws {
+    try withFolder { folder in
+      let path = folder + "/model.onnx"
+      try Model.export(to: path)
+      let text = String(decoding: try Data(contentsOf: URL(filePath: path)).prefix(2000), as: UTF8.self)
+      for word in ["wordpiece", "do_lower_case", "strip_accents", "cloze"] {
+        #expect(text.contains(word), "\(word)")
+      }
+    }
+  }
+
+  @Test func sumsThatAreWrongAreRefused() throws {
+    try withFolder { folder in
+      let path = folder + "/model.onnx"
+      try Model.export(Fixture.modelPath("sdpa-opset14"), to: path, format: .int8)
+      var data = try Data(contentsOf: URL(filePath: path))
+      let name = Data("encoder.layer.0.attention.self.key.weight.sum".utf8)
+      let last = try #require(data.range(of: name, options: .backwards))
+      data[last.upperBound + 20] ^= 1
+      try data.write(to: URL(filePath: path))
+      expectError(.unsupportedModel, "layer 0") { _ = try Model(path: path) }
+    }
+  }
+
+  @Test func failuresLeaveNothing() throws {
+    try withFolder { folder in
+      let path = folder + "/a.onnx"
+      try write("before", to: path)
+      expectError(.unsupportedModel) { try Model.export(Fixture.path("refused/causal"), to: path) }
+      expectError(.notFound, "nowhere") { try Model.export(folder + "/nowhere", to: path) }
+      let source = Fixture.modelPath("sdpa-opset14")
+      expectError(.io, folder) { try Model.export(source, to: folder) }
+      expectError(.io, "nowhere") { try Model.export(source, to: folder + "/nowhere/a.onnx") }
+      expectError(.invalidArgument, "path") { try Model.export(source, to: "") }
+      // Every byte of /dev/full's folder is taken, but no file may be made there either.
+      expectError(.io, "/proc") { try Model.export(source, to: "/proc/a.onnx") }
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["a.onnx"])
+      #expect(try String(contentsOfFile: path, encoding: .utf8) == "before")
+      // What was there is replaced.
+      try Model.export(source, to: path)
+      #expect(try load(path, .float32).info.numHiddenLayers > 0)
+    }
+  }
+}
