@@ -35,8 +35,8 @@ public struct TrainingOptions: Sendable {
   public var warmup = 0.1
   /// AdamW's, of matrices.
   public var weightDecay = 0.01
-  /// With L-BFGS, the loss plus l2 / (2 N) times the sum of squares of the matrices is minimized, N
-  /// examples: scikit-learn's 1 / C.
+  /// With L-BFGS, how strongly weights are drawn to zero: scikit-learn's 1 / C, and its alpha of
+  /// ridge regression.
   public var l2 = 1.0
   /// Gradients are scaled down to this L2 norm; 0: never.
   public var clip = 1.0

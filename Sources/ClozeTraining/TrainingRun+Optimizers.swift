@@ -111,7 +111,10 @@ extension TrainingRun {
 
   /// L-BFGS over all examples at once:
   ///
-  ///     mean loss + l2 / (2 N) |W|^2
+  ///     mean loss + s l2 / (2 N) |W|^2
+  ///
+  /// s makes `l2` scikit-learn's 1 / C and alpha: it takes the squared error without halving it, gives
+  /// two classes one row of weights, where there are two of opposite sign here, and adds up labels.
   ///
   /// In blocks of items, whose gradients are added in Double in their order.
   func runLBFGS(_ train: LoadedSet, _ valid: LoadedSet) throws(ClozeError) {
@@ -121,7 +124,8 @@ extension TrainingRun {
     let items = train.prepared.items
     let iterations = options.epochs ?? 1000
     let total = weight(train.prepared, 0..<items)
-    let ridge = options.l2 / Double(max(items, 1))
+    let scale = task == .multilabel ? 1 / Double(max(outputs, 1)) : outputs <= 2 ? 2 : 1
+    let ridge = scale * options.l2 / Double(max(items, 1))
 
     func function(_ x: [Double]) throws(ClozeError) -> (value: Double, gradient: [Double]) {
       for (i, value) in x.enumerated() { network.parameters.base[i] = Float(value) }
