@@ -1,0 +1,121 @@
+"""Models that `cloze export` wrote, in ONNX's checker and in ONNX Runtime, against the numbers of their sources."""
+
+import struct
+import subprocess
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from conftest import ROOT, run
+
+FIXTURES = ROOT / "Tests" / "Fixtures" / "onnx"
+NAMES = sorted(path.stem for path in FIXTURES.glob("*.expected"))
+OUTPUTS = {
+    "pooler": "pooler_output", "nsp": "seq_relationship_logits", "logits": "logits",
+}
+
+
+def expected(name):
+  """The arrays of a fixture; the format is in Fixtures/README.md."""
+  data = (FIXTURES / f"{name}.expected").read_bytes()
+  at = 8
+
+  def word():
+    nonlocal at
+    at += 4
+    return struct.unpack_from("<I", data, at - 4)[0]
+
+  arrays = {}
+  for _ in range(word()):
+    length = word()
+    key = data[at:at + length].decode()
+    at += length
+    kind = word()
+    shape = [word() for _ in range(word())]
+    count = int(np.prod(shape))
+    arrays[key] = np.frombuffer(data, np.float32 if kind == 0 else np.int32, count, at).reshape(shape)
+    at += 4 * count
+  return arrays
+
+
+def compute(path, arrays):
+  session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+  inputs = {one.name: arrays[one.name].astype(np.int64) for one in session.get_inputs()}
+  return dict(zip([one.name for one in session.get_outputs()], session.run(None, inputs)))
+
+
+def distance(found, wanted, mask):
+  if found.shape[:2] == mask.shape:
+    found, wanted = found[mask], wanted[mask]
+  return float(np.abs(found - wanted).max() / np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_onnx_runtime_agrees(dist, tmp_path, name):
+  source = FIXTURES / f"{name}.onnx"
+  if not source.exists():
+    source = FIXTURES / name / "model.onnx"
+  arrays = expected(name)
+  mask = arrays["attention_mask"] == 1
+  last = max(int(key[7:]) for key in arrays if key.startswith("hidden_"))
+  # int8 against float32 is the error of 8 bits in tiny random models, with all their worst rows.
+  for kind, bound in [("float32", 2e-5), ("float16", 2e-2), ("int8", 0.2)]:
+    path = tmp_path / f"{kind}.onnx"
+    run(dist / "bin" / "cloze", "export", "--format", kind, source, path)
+    onnx.checker.check_model(str(path), full_check=True)
+    found = compute(path, arrays)
+    assert distance(found["last_hidden_state"], arrays[f"hidden_{last}"], mask) <= bound
+    for key, output in OUTPUTS.items():
+      if key in arrays:
+        assert distance(found[output], arrays[key], mask) <= bound, output
+    if "mlm" in arrays:
+      output = "prediction_logits" if "prediction_logits" in found else "logits"
+      assert distance(found[output], arrays["mlm"], mask) <= bound
+
+
+def test_int8_is_unsigned_bytes(dist, tmp_path):
+  """Signed weights saturate on CPUs without VNNI."""
+  command = dist / "bin" / "cloze"
+  source = FIXTURES / "base-3-layers-opset11.onnx"
+  run(command, "export", "--format", "int8", source, tmp_path / "m.onnx")
+  kinds = {one.name: one.data_type for one in onnx.load(tmp_path / "m.onnx").graph.initializer}
+  assert kinds["encoder.layer.0.attention.self.query.weight"] == onnx.TensorProto.UINT8
+  assert kinds["embeddings.word_embeddings.weight"] == onnx.TensorProto.UINT8
+
+
+def test_padding_and_company_change_nothing(dist, tmp_path):
+  """Scales are a token's own, in this file too: a text alone gives what it gives in a batch."""
+  run(dist / "bin" / "cloze", "export", "--format", "int8", FIXTURES / "sdpa-opset14.onnx", tmp_path / "m.onnx")
+  arrays = expected("sdpa-opset14")
+  together = compute(tmp_path / "m.onnx", arrays)["last_hidden_state"]
+  row = 1
+  count = int(arrays["attention_mask"][row].sum())
+  alone = {key: arrays[key][row:row + 1, :count] for key in ("input_ids", "attention_mask", "token_type_ids")}
+  found = compute(tmp_path / "m.onnx", alone)["last_hidden_state"]
+  assert distance(found[0], together[row, :count], np.ones(1)) < 1e-2
+
+
+def test_trained_head(dist, tmp_path):
+  """A head that was trained is part of the file, with its labels."""
+  lines = [f"{text}\t{label}" for text, label in [("a good film", "good"), ("a bad film", "bad")] * 8]
+  (tmp_path / "train.tsv").write_text("\n".join(["text\tlabel", *lines]) + "\n")
+  command = dist / "bin" / "cloze"
+  run(command, "train", "classify", "--data", tmp_path / "train.tsv", "--output", tmp_path / "head")
+  run(command, "export", "--head", tmp_path / "head", tmp_path / "m.onnx")
+  model = onnx.load(tmp_path / "m.onnx")
+  metadata = {one.key: one.value for one in model.metadata_props}
+  assert metadata["task"] == "classify" and '"good"' in metadata["id2label"]
+  assert "logits" in [one.name for one in model.graph.output]
+  onnx.checker.check_model(model, full_check=True)
+
+
+def test_interrupted(dist, tmp_path):
+  """No half file under the final name, whatever ends the program."""
+  target = tmp_path / "m.onnx"
+  target.write_text("before")
+  done = subprocess.run(
+      ["bash", "-c", f"ulimit -f 1024; trap '' XFSZ; '{dist}/bin/cloze' export '{target}'"], capture_output=True,
+      text=True)
+  assert done.returncode == 1 and "m.onnx" in done.stderr
+  assert target.read_text() == "before" and [one.name for one in tmp_path.iterdir()] == ["m.onnx"]
