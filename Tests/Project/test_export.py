@@ -1,5 +1,6 @@
 """Models that `cloze export` wrote, in ONNX's checker and in ONNX Runtime, against the numbers of their sources."""
 
+import json
 import struct
 import subprocess
 
@@ -108,6 +109,14 @@ def test_trained_head(dist, tmp_path):
   assert metadata["task"] == "classify" and '"good"' in metadata["id2label"]
   assert "logits" in [one.name for one in model.graph.output]
   onnx.checker.check_model(model, full_check=True)
+  ids = np.array([json.loads(run(command, "tokenize", "--json", "a bad book"))["ids"]])
+  arrays = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+  logits = compute(tmp_path / "m.onnx", arrays)["logits"][0]
+  said = run(command, "predict", "--head", tmp_path / "head", "--precision", "float32", "--json", "a bad book")
+  probabilities = json.loads(said)["probabilities"]
+  labels = json.loads(metadata["id2label"])
+  for i, value in enumerate(np.exp(logits) / np.exp(logits).sum()):
+    assert abs(probabilities[labels[str(i)]] - value) < 1e-4
 
 
 def test_interrupted(dist, tmp_path):
