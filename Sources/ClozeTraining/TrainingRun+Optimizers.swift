@@ -12,7 +12,9 @@ extension TrainingRun {
     let perEpoch = (batches + options.accumulation - 1) / options.accumulation
     let total = perEpoch * epochs
     let warmup = Int((options.warmup * Double(total)).rounded())
-    let rate = options.learningRate ?? (options.unfreeze > 0 ? 5e-5 : 1e-3)
+    // A linear head over frozen tokens has one minimum, which small steps do not reach in time.
+    let isLinear = (task == .tag || task == .answer) && options.hidden.isEmpty
+    let rate = options.learningRate ?? (options.unfreeze > 0 ? 5e-5 : isLinear ? 1e-2 : 1e-3)
     let dropout = options.dropout ?? (task == .mlm || task == .nsp ? 0 : 0.1)
     let outputs = model.network.shape.layers.last?.outputs ?? 0
     var optimizers: [AdamW<Float>] = []

@@ -65,7 +65,7 @@ struct HeadOptions: ParsableArguments {
   var batchSize: Int?
   @Option(help: ArgumentHelp("Batches of one step.", valueName: "n"))
   var accumulate = 1
-  @Option(help: ArgumentHelp("Of adamw (default: 0.001; with --unfreeze 0.00005).", valueName: "x"))
+  @Option(help: ArgumentHelp("Of adamw (default: 0.001; linear tag, answer 0.01; --unfreeze 0.00005).", valueName: "x"))
   var learningRate: Double?
   @Option(help: "How the learning rate goes down.")
   var schedule: Schedule = .linear
