@@ -34,6 +34,11 @@ extension DataReader {
       let fields = record.fields
       if columns == nil {
         if let failure { throw ClozeError(.invalidText, "\(name):\(number): \(failure.reason)") }
+        if let standard = standardColumns(fields) {
+          columns = standard
+          width = fields.count
+          continue
+        }
         do throws(BadLine) { columns = try resolve(fields) } catch {
           throw ClozeError(.invalidText, "\(name):\(number): \(error.reason)")
         }
@@ -62,6 +67,23 @@ extension DataReader {
         }
         return try reader.content(texts[0], isPair ? texts[1] : nil, texts[isPair ? 2 : 1])
       }
+    }
+  }
+
+  /// The columns where no field was asked for and the first line names them all, as in JSONL.
+  private func standardColumns(_ header: [[UInt8]]) -> [Int]? {
+    guard format.text == nil, format.pair == nil, format.label == nil else { return nil }
+    let names = ["text"] + (task.takesPairs ? ["pair"] : []) + [labelName]
+    let columns = names.compactMap { header.firstIndex(of: Array($0.utf8)) }
+    return columns.count == names.count ? columns : nil
+  }
+
+  /// What the label is called where nothing else is said.
+  private var labelName: String {
+    switch task {
+    case .multilabel: "labels"
+    case .regress, .regressPairs: "value"
+    default: "label"
     }
   }
 
@@ -133,12 +155,11 @@ extension DataReader {
       let text = try root.required(key(format.text, "text")).string()
       let pair = task.takesPairs ? try root.required(key(format.pair, "pair")).string() : nil
       if task == .multilabel {
-        let field = try root.required(key(format.label, "labels"))
+        let field = try root.required(key(format.label, labelName))
         if field.isArray { return .labelled(Text(text, pair), labels: try strings(field)) }
         return .labelled(Text(text, pair), labels: [try field.scalar()])
       }
-      let isValue = task == .regress || task == .regressPairs
-      let label = try root.required(key(format.label, isValue ? "value" : "label")).scalar()
+      let label = try root.required(key(format.label, labelName)).scalar()
       do throws(BadLine) { return try content(text, pair, label) } catch {
         throw TokenizerError(.invalidFile, error.reason)
       }

@@ -50,6 +50,16 @@ struct ReaderTests {
     #expect(labels(quotes) == ["\"a|-|1"])
   }
 
+  @Test func firstLineThatNamesAllFieldsIsAHeader() throws {
+    #expect(labels(try read("id\tlabel\ttext\n1\tx\ta\n", .classify)) == ["a|-|x"])
+    #expect(labels(try read("text\tvalue\na\t2\n", .regress)) == ["a|2.0"])
+    // Two texts that happen to be words of a header are not all of them.
+    #expect(labels(try read("text\tgood\na\tx\n", .classify)) == ["text|-|good", "a|-|x"])
+    #expect(
+      labels(try read("text\tlabel\nb\ty\n", .classify) { $0.label = .number(2) })
+        == ["text|-|label", "b|-|y"])
+  }
+
   @Test(arguments: [
     ("a\tx\nb\n", "data.tsv:2", "1 fields"), ("\"a\tx\nb\ty\n", "data.tsv:1", "does not end"),
     ("\"a\"b\tx\n", "data.tsv:1", "closing quote"), ("a\t\n", "data.tsv:1", "label is empty"),

@@ -37,10 +37,11 @@ def command(dist, reviews, output, *more):
 
 def test_train_and_predict(dist, reviews, tmp_path):
   output = tmp_path / "head"
-  printed = run(*command(dist, reviews, output, "--json"))
+  printed = run(*command(dist, reviews, output, "--json", "--export"))
   result = json.loads(printed)
   assert result["metrics"]["accuracy"] > 0.9
-  assert set(os.listdir(output)) >= {"head.safetensors", "metrics.json", "report.html", "steps.jsonl"}
+  assert set(os.listdir(output)) >= {
+      "head.safetensors", "metrics.json", "model.onnx", "report.html", "steps.jsonl"}
   assert all(json.loads(line) for line in (output / "steps.jsonl").read_text().splitlines())
   report = (output / "report.html").read_text()
   assert "<svg" in report and "http" not in report

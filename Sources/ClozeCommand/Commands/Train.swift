@@ -33,6 +33,10 @@ struct Train: ParsableCommand {
   @Flag(help: "Go on from the checkpoint in --output.")
   var resume = false
 
+  @Flag(
+    help: "Write encoder and head as one ONNX file too, model.onnx in --output; as `cloze export`.")
+  var export = false
+
   @Flag(help: "Print the metrics as one JSON object.")
   var json = false
 
@@ -72,6 +76,11 @@ struct Train: ParsableCommand {
     progress.clear()
     try recorder.finish()
     try result.head.save(to: "\(output)/\(Head.fileName)")
+    if export {
+      try Model.export(
+        modelOptions.model, to: "\(output)/model.onnx", head: result.head,
+        options: modelOptions.loadOptions())
+    }
     let seconds = Clock.seconds() - start
     try write(metricsJSON(result, seconds).line, to: "\(output)/metrics.json")
     let report = TrainingReport(
