@@ -118,6 +118,7 @@ class ConvertOptions(Sized):
     _fields_ = [("struct_size", c_size_t), ("precision", c_int32), ("threads", c_int32), ("tokenizer", c_void_p)]
 
 
+EXPORT_DEFAULT = 0
 EXPORT_FLOAT32 = 1
 EXPORT_FLOAT16 = 2
 EXPORT_INT8 = 3
