@@ -5,28 +5,28 @@
 /* Twelve sums, as many as hide the latency of every step below; the compiler must neither keep a step out of the loop nor
  * combine two: the sums pass through an empty asm. */
 #define SUMS 12
-#define KEEP(v) __asm__ volatile("" : "+x"(v))
+#define LOOP(name, isa, vector, operand, step)                            \
+  __attribute__((target(isa))) static void name(int64_t passes) {         \
+    vector sum[SUMS] = {{0}};                                             \
+    operand x = {0}, y = {0};                                             \
+    KEEP(x);                                                              \
+    KEEP(y);                                                              \
+    for (int64_t pass = 0; pass < passes; pass++)                         \
+      _Pragma("clang loop unroll(full)") for (int i = 0; i < SUMS; i++) { \
+        sum[i] = step;                                                    \
+        KEEP(sum[i]);                                                     \
+      }                                                                   \
+  }
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#define LOOP(name, isa, vector, zero, step)                     \
-  __attribute__((target(isa))) static void name(int64_t passes) { \
-    vector sum[SUMS], x = zero, y = zero;                       \
-    for (int i = 0; i < SUMS; i++) sum[i] = zero;               \
-    KEEP(x);                                                    \
-    KEEP(y);                                                    \
-    for (int64_t pass = 0; pass < passes; pass++)               \
-      _Pragma("clang loop unroll(full)") for (int i = 0; i < SUMS; i++) { \
-        sum[i] = step;                                          \
-        KEEP(sum[i]);                                           \
-      }                                                         \
-  }
+#define KEEP(v) __asm__ volatile("" : "+x"(v))
 
-LOOP(dpbusd_512, "avx512f,avx512vnni", __m512i, _mm512_setzero_si512(), _mm512_dpbusd_epi32(sum[i], x, y))
-LOOP(dpbusd_256, "avx2,avxvnni", __m256i, _mm256_setzero_si256(), _mm256_dpbusd_avx_epi32(sum[i], x, y))
-LOOP(fma_512, "avx512f", __m512, _mm512_setzero_ps(), _mm512_fmadd_ps(x, y, sum[i]))
-LOOP(fma_256, "avx2,fma", __m256, _mm256_setzero_ps(), _mm256_fmadd_ps(x, y, sum[i]))
+LOOP(dpbusd_512, "avx512f,avx512vnni", __m512i, __m512i, _mm512_dpbusd_epi32(sum[i], x, y))
+LOOP(dpbusd_256, "avx2,avxvnni", __m256i, __m256i, _mm256_dpbusd_avx_epi32(sum[i], x, y))
+LOOP(fma_512, "avx512f", __m512, __m512, _mm512_fmadd_ps(x, y, sum[i]))
+LOOP(fma_256, "avx2,fma", __m256, __m256, _mm256_fmadd_ps(x, y, sum[i]))
 
 /* Three instructions; the product of each sum is one of its own, so that none is computed once for all. */
 __attribute__((target("avx2"))) static void maddubs(int64_t passes) {
@@ -55,26 +55,11 @@ static const cloze_limit limits[] = {
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 
-#undef KEEP
 #define KEEP(v) __asm__ volatile("" : "+w"(v))
 
-#define LOOP(name, isa, vector, zero, operand, zeros, step)     \
-  __attribute__((target(isa))) static void name(int64_t passes) { \
-    vector sum[SUMS];                                           \
-    operand x = zeros, y = zeros;                               \
-    for (int i = 0; i < SUMS; i++) sum[i] = zero;               \
-    KEEP(x);                                                    \
-    KEEP(y);                                                    \
-    for (int64_t pass = 0; pass < passes; pass++)               \
-      _Pragma("clang loop unroll(full)") for (int i = 0; i < SUMS; i++) { \
-        sum[i] = step;                                          \
-        KEEP(sum[i]);                                           \
-      }                                                         \
-  }
-
-LOOP(udot, "dotprod", uint32x4_t, vdupq_n_u32(0), uint8x16_t, vdupq_n_u8(0), vdotq_u32(sum[i], x, y))
-LOOP(ummla, "i8mm", uint32x4_t, vdupq_n_u32(0), uint8x16_t, vdupq_n_u8(0), vmmlaq_u32(sum[i], x, y))
-LOOP(fmla, "neon", float32x4_t, vdupq_n_f32(0), float32x4_t, vdupq_n_f32(0), vfmaq_f32(sum[i], x, y))
+LOOP(udot, "dotprod", uint32x4_t, uint8x16_t, vdotq_u32(sum[i], x, y))
+LOOP(ummla, "i8mm", uint32x4_t, uint8x16_t, vmmlaq_u32(sum[i], x, y))
+LOOP(fmla, "neon", float32x4_t, float32x4_t, vfmaq_f32(sum[i], x, y))
 
 static const cloze_limit limits[] = {
     {"neoni8mm", "ummla", 0, SUMS * 64, ummla},
