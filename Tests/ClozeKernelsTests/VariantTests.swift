@@ -69,7 +69,7 @@ import Testing
         owner[function] = name
       }
     }
-    #expect(owner.count == Variant.compiled.count * (2 * 7 + 9))
+    #expect(owner.count == Variant.compiled.count * (2 * 7 + 12))
   }
 
   @Test(arguments: Variant.all, Precision.allCases)
