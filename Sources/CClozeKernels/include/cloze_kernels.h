@@ -90,7 +90,8 @@ typedef struct cloze_matrix_kernels {
   size_t (*attention_scratch)(size_t s, size_t d);
 } cloze_matrix_kernels;
 
-/* The operators on rows; all sums run over 16 lanes that are then added as a tree. */
+/* The operators on rows, and on weights w, which may lie at any address, as they do in files. All sums run over 16 lanes
+ * that are then added as a tree. */
 typedef struct cloze_row_kernels {
   /* y[i] = (x[i] + r[i] - mean) / sqrt(variance + epsilon) gamma + beta for each of m rows of d; r may be NULL, y may be
    * x or r. gamma and beta [d]. */

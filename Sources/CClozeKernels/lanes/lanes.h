@@ -26,14 +26,17 @@ typedef uint8_t u8x16 __attribute__((vector_size(16)));
 typedef int8_t i8x16 __attribute__((vector_size(16)));
 typedef int16_t i16x16 __attribute__((vector_size(32)));
 
+/* Floats are read from wherever they lie: those of weights, where a model file has them. */
+typedef float unaligned_float __attribute__((aligned(1)));
+
 INLINE f32x16 splat(float a) { return (f32x16){a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a}; }
-INLINE f32x16 load(const float *p) { f32x16 v; memcpy(&v, p, sizeof v); return v; }
+INLINE f32x16 load(const unaligned_float *p) { f32x16 v; memcpy(&v, p, sizeof v); return v; }
 INLINE void store(float *p, f32x16 v) { memcpy(p, &v, sizeof v); }
 INLINE i32x16 load_i32(const int32_t *p) { i32x16 v; memcpy(&v, p, sizeof v); return v; }
 
 /* Copies n < 16 floats. A copy of a length that the compiler does not know would be a call, around which every vector
  * that is kept in a register has to be stored. */
-INLINE void copy_some(float *to, const float *from, size_t n) {
+INLINE void copy_some(unaligned_float *to, const unaligned_float *from, size_t n) {
   size_t at = 0;
   if (n & 8) memcpy(to, from, 32), at = 8;
   if (n & 4) memcpy(to + at, from + at, 16), at += 4;
@@ -42,7 +45,7 @@ INLINE void copy_some(float *to, const float *from, size_t n) {
 }
 
 /* The first n < 16 floats, `rest` in the other lanes. */
-INLINE f32x16 load_some(const float *p, size_t n, float rest) {
+INLINE f32x16 load_some(const unaligned_float *p, size_t n, float rest) {
   float lanes[LANES];
   store(lanes, splat(rest));
   copy_some(lanes, p, n);
@@ -55,7 +58,9 @@ INLINE void store_some(float *p, f32x16 v, size_t n) {
 }
 
 /* The same for n <= 16, quick for 16. */
-INLINE f32x16 load_upto(const float *p, size_t n, float rest) { return n == LANES ? load(p) : load_some(p, n, rest); }
+INLINE f32x16 load_upto(const unaligned_float *p, size_t n, float rest) {
+  return n == LANES ? load(p) : load_some(p, n, rest);
+}
 INLINE void store_upto(float *p, f32x16 v, size_t n) {
   if (n == LANES) store(p, v);
   else store_some(p, v, n);
