@@ -105,16 +105,17 @@ uint32_t cloze_crc32c(const void *bytes, size_t count) { return cloze_crc32c_por
 #endif
 
 int cloze_floats_finite(const float *values, size_t count) {
+  const char *at = (const char *)values; /* aligned or not */
   while (count) {
     size_t block = count < 4096 ? count : 4096;
     uint32_t found = 0;
     for (size_t i = 0; i < block; i++) {
       uint32_t bits;
-      memcpy(&bits, values + i, 4);
+      memcpy(&bits, at + i * 4, 4);
       found |= (bits & 0x7f800000u) == 0x7f800000u;
     }
     if (found) return 0;
-    values += block;
+    at += block * 4;
     count -= block;
   }
   return 1;

@@ -28,7 +28,7 @@ uint32_t cloze_crc32c(const void *bytes, size_t count);
 uint32_t cloze_crc32c_portable(const void *bytes, size_t count);
 /* The CRC-32C of two parts one after the other, from each part's own; the second has `second_count` bytes. */
 uint32_t cloze_crc32c_join(uint32_t first, uint32_t second, size_t second_count);
-/* Whether none of them is infinite or NaN. */
+/* Whether none of them is infinite or NaN; they may lie at any address. */
 int cloze_floats_finite(const float *values, size_t count);
 
 /* ---- Processors and places ---- */
