@@ -16,11 +16,10 @@ extension Session {
         .invalidArgument, "text \(index) is no pair; the head reads two texts")
     }
     switch head.task {
-    case .tag: return try texts.map { text throws(ClozeError) in try tag(text, runner, tokenizer) }
+    case .tag:
+      return try exclusively { () throws(ClozeError) in try tags(of: texts, runner, tokenizer) }
     case .answer:
-      var predictions: [Prediction] = []
-      for text in texts { predictions.append(try answer(text, runner, tokenizer)) }
-      return predictions
+      return try exclusively { () throws(ClozeError) in try answers(to: texts, runner, tokenizer) }
     case .mlm:
       throw ClozeError(.invalidArgument, "a masked language model is asked with fillMask")
     default:
@@ -38,8 +37,9 @@ extension Session {
     do throws(TokenizerError) {
       encoded = try WordEncoding(words, tokenizer, maxTokens: runner.head.maxTokens)
     } catch { throw ClozeError(error) }
-    let logits = try logits(
-      runner, encoded.ids, encoded.typeIDs, encoded.pieces.map { Int64($0.token) })
+    var batch = TokenBatch()
+    batch.append(encoded.ids, encoded.typeIDs, reading: encoded.pieces.map(\.token))
+    let logits = try exclusively { () throws(ClozeError) in try self.logits(runner, batch) }
     var spans: [Prediction.Span] = []
     var at = 0
     for word in words {
@@ -83,107 +83,7 @@ extension Session {
     return predictions
   }
 
-  private func tag(
-    _ text: Text, _ runner: HeadRunner, _ tokenizer: Tokenizer
-  ) throws(ClozeError) -> Prediction {
-    let encoding: Encoding
-    do throws(TokenizerError) {
-      encoding = try tokenizer.encode(
-        text.first, maxTokens: runner.head.maxTokens, truncation: .longestFirst)
-    } catch { throw ClozeError(error) }
-    // A token that goes on where the one before ended, and begins with ##, belongs to its word.
-    var words: [(token: Int64, begin: Int, end: Int)] = []
-    for (token, range) in encoding.offsets.enumerated() where range.end > range.begin {
-      let goesOn = tokenizer.token(for: encoding.ids[token])?.hasPrefix("##") ?? false
-      if goesOn, let last = words.indices.last {
-        words[last].end = Int(range.end)
-      } else {
-        words.append((Int64(token), Int(range.begin), Int(range.end)))
-      }
-    }
-    let logits = try logits(runner, encoding.ids, encoding.typeIDs, words.map(\.token))
-    var spans: [Prediction.Span] = []
-    for (row, word) in words.enumerated() {
-      let (label, probability) = best(logits, row, runner.head.labels)
-      spans.append(
-        Prediction.Span(begin: word.begin, end: word.end, text: label, probability: probability))
-    }
-    return prediction(spans, truncated: encoding.truncated)
-  }
-
-  private func prediction(_ words: [Prediction.Span], truncated: Bool) -> Prediction {
-    var prediction = Prediction()
-    prediction.tags = words
-    prediction.truncated = truncated
-    for entity in Entity.all(in: words.map(\.text)) {
-      let lowest = words[entity.first...entity.last].reduce(1) { min($0, $1.probability) }
-      prediction.entities.append(
-        Prediction.Span(
-          begin: words[entity.first].begin, end: words[entity.last].end, text: entity.type,
-          probability: lowest))
-    }
-    return prediction
-  }
-
-  private func answer(
-    _ text: Text, _ runner: HeadRunner, _ tokenizer: Tokenizer
-  ) throws(ClozeError) -> Prediction {
-    let head = runner.head
-    let passage = text.second ?? ""
-    let windows: PassageWindows
-    do throws(TokenizerError) {
-      windows = try PassageWindows(
-        text.first, passage, tokenizer, maxTokens: head.maxTokens, stride: head.stride)
-    } catch { throw ClozeError(error) }
-    var search = AnswerSearch()
-    for window in windows.windows {
-      let logits = try logits(
-        runner, window.ids, window.typeIDs, (0..<window.ids.count).map(Int64.init))
-      let offsets = Array(windows.offsets[window.passage])
-      logits.withUnsafeBufferPointer {
-        search.add(
-          $0, first: window.first, last: window.first + window.passage.count, offsets: offsets)
-      }
-    }
-    var prediction = Prediction()
-    guard let span = search.answer(threshold: head.noAnswerThreshold) else { return prediction }
-    let bytes = passage.utf8.dropFirst(span.begin).prefix(max(0, span.end - span.begin))
-    prediction.answer = Prediction.Span(
-      begin: span.begin, end: span.end, text: String(decoding: Array(bytes), as: UTF8.self),
-      probability: 1 / (1 + exponential(-search.margin)))
-    return prediction
-  }
-
-  /// The head's outputs for some tokens of one sequence.
-  private func logits(
-    _ runner: HeadRunner, _ ids: [Int32], _ types: [Int32], _ positions: [Int64]
-  ) throws(ClozeError) -> [Float] {
-    guard !positions.isEmpty else { return [] }
-    let width = model.info.hiddenSize
-    let rows = try filled(bytes(positions.count, width)) { values throws(ClozeError) in
-      let failure = positions.withUnsafeBufferPointer { positions -> ClozeError? in
-        ids.withUnsafeBufferPointer { ids in
-          types.withUnsafeBufferPointer { types in
-            var output = Output(.hidden, values: values)
-            output.positions = positions
-            return withUnsafePointer(to: output) { output -> ClozeError? in
-              do throws(ClozeError) {
-                try exclusively { () throws(ClozeError) in
-                  try run(
-                    ids, types, [0, ids.count], UnsafeBufferPointer(start: output, count: 1))
-                }
-                return nil
-              } catch { return error }
-            }
-          }
-        }
-      }
-      if let failure { throw failure }
-    }
-    return try run(runner, rows, rows: positions.count)
-  }
-
-  private func run(_ runner: HeadRunner, _ rows: [Float], rows count: Int) throws(ClozeError)
+  func run(_ runner: HeadRunner, _ rows: [Float], rows count: Int) throws(ClozeError)
     -> [Float]
   {
     guard count > 0 else { return [] }
@@ -200,7 +100,7 @@ extension Session {
   }
 
   /// The best label of a row of logits, with its probability.
-  private func best(
+  func best(
     _ values: [Float], _ row: Int, _ labels: [String], areProbabilities: Bool = false
   ) -> (label: String, probability: Float) {
     let count = labels.count
@@ -217,7 +117,7 @@ extension Session {
     }
   }
 
-  private func exponential(_ x: Float) -> Float {
+  func exponential(_ x: Float) -> Float {
     // softmax of (x, 0) is (s, 1 - s) with s / (1 - s) = exp(x); for large x the ratio is infinite.
     var pair: [Float] = [x, 0]
     softmax(&pair)
