@@ -165,6 +165,7 @@ public func cloze_trainer_run(
         progress.ended = 1
         progress.loss = epoch.loss
         progress.metric = epoch.metrics.values.first?.value ?? 0
+      case .result: return true
       }
       return callback(context, &progress) == 0
     }

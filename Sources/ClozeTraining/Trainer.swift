@@ -8,8 +8,9 @@ internal import Synchronization
 ///     let result = try trainer.train(Dataset(path: "train.tsv", task: .classify)) { _ in true }
 ///     try result.head.save(to: "head.safetensors")
 ///
-/// The same data, options and seed give the same bits, on any number of threads.
-public final class Trainer {
+/// The same data, options and seed give the same bits, on any number of threads. One training at a
+/// time; a second one at the same time is an error. `events` is the same as an asynchronous sequence.
+public final class Trainer: @unchecked Sendable {
   /// The encoder.
   public let model: Model
   /// What is learned.
@@ -19,6 +20,7 @@ public final class Trainer {
 
   let arithmetic: Arithmetic
   let session: Session
+  /// Guards what follows.
   private let running = Atomic<Bool>(false)
   var labels: [String] = []
   var onEvent: (TrainingEvent) -> Bool = { _ in true }
@@ -75,7 +77,7 @@ public final class Trainer {
   ///
   /// - Parameters:
   ///   - valid: nil: a share of `train` is held out, of every class alike.
-  ///   - onEvent: called on this thread as training goes on; false ends it.
+  ///   - onEvent: called on this thread as training goes on; false ends it after the present step.
   /// - Throws: `.invalidText` for an example that can't be used, with its place; `.cancelled`;
   ///   `.invalidArgument`; `.io` and `.outOfMemory`.
   public func train(
@@ -84,8 +86,21 @@ public final class Trainer {
   ) throws(ClozeError) -> TrainingResult {
     guard running.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
     else { throw ClozeError(.busy, "the trainer is running already") }
-    defer { running.store(false, ordering: .releasing) }
     self.onEvent = onEvent
+    let result: TrainingResult
+    do {
+      defer {
+        self.onEvent = { _ in true }
+        running.store(false, ordering: .releasing)
+      }
+      result = try run(train, valid ?? Dataset())
+    }
+    // The trainer is free already: who hears of the result may train again.
+    _ = onEvent(.result(result))
+    return result
+  }
+
+  private func run(_ train: Dataset, _ valid: Dataset) throws(ClozeError) -> TrainingResult {
     let tokenizer = try model.requiredTokenizer()
     guard maxTokens <= model.info.maxPositionEmbeddings, maxTokens >= 8 else {
       throw ClozeError(
@@ -98,7 +113,7 @@ public final class Trainer {
     if options.unfreeze > 0, pooling == .pooler || pooling == .max {
       throw ClozeError(.invalidArgument, "unfreeze goes with the poolings mean, cls, mean_sqrt_len")
     }
-    var (train, valid) = (train, valid ?? Dataset())
+    var (train, valid) = (train, valid)
     guard !train.examples.isEmpty else {
       throw ClozeError(.invalidText, "there is no example to train on")
     }

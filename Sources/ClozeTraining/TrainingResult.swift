@@ -8,6 +8,8 @@ public enum TrainingEvent: Sendable {
   case step(TrainingStep)
   /// An epoch ended, or L-BFGS did.
   case epoch(TrainingEpoch)
+  /// The head is trained: the last event.
+  case result(TrainingResult)
 }
 
 /// A step of the optimizer.

@@ -1,4 +1,4 @@
-"""The README's programs, run exactly as printed, and the examples they are copies of."""
+"""The programs of the documents, run exactly as printed, and the examples they are copies of."""
 
 import os
 import re
@@ -8,22 +8,25 @@ import pytest
 from conftest import ROOT, run
 
 README = (ROOT / "README.md").read_text() if (ROOT / "README.md").exists() else ""
+FINETUNING = (ROOT / "docs" / "FINETUNING.md").read_text()
 
 # A fenced block with its language, and the block without one that follows it: what it prints.
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n(?:\n```\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 
 
-def program(language):
-  """The README's program in this language, and what it says that it prints."""
-  found = [(text, output) for name, text, output in BLOCK.findall(README) if name == language and output]
-  assert len(found) == 1, f"the README has {len(found)} {language} programs with their output, not one"
+def program(language, document=README):
+  """The document's program in this language, and what it says that it prints."""
+  found = [(text, output) for name, text, output in BLOCK.findall(document) if name == language and output]
+  assert len(found) == 1, f"there are {len(found)} {language} programs with their output, not one"
   return found[0]
 
 
 @pytest.mark.parametrize(
-    "language, example", [("c", "tour.c"), ("python", "tour.py"), ("swift", "swift/Sources/Tour/main.swift")])
-def test_program_is_the_example(language, example):
-  assert program(language)[0] == (ROOT / "examples" / example).read_text()
+    "language, example, document",
+    [("c", "tour.c", README), ("python", "tour.py", README), ("swift", "swift/Sources/Tour/main.swift", README),
+     ("swift", "swift/Sources/Train/main.swift", FINETUNING)], ids=["c", "python", "Tour", "Train"])
+def test_program_is_the_example(language, example, document):
+  assert program(language, document)[0] == (ROOT / "examples" / example).read_text()
 
 
 def test_c(dist, tmp_path):
@@ -40,16 +43,23 @@ def test_python(tmp_path):
   assert run(sys.executable, "tour.py", cwd=tmp_path) == output
 
 
-def test_swift_in_a_package_of_its_own(tmp_path):
-  """A package somewhere else that depends on this checkout by its path."""
-  text, output = program("swift")
+@pytest.fixture(scope="module")
+def swift_package(tmp_path_factory):
+  """A package somewhere else that depends on this checkout by its path, with the programs of the documents."""
+  folder = tmp_path_factory.mktemp("package")
   manifest = (ROOT / "examples" / "swift" / "Package.swift").read_text()
   assert 'path: "../.."' in manifest
-  (tmp_path / "Sources" / "Tour").mkdir(parents=True)
-  (tmp_path / "Sources" / "Tour" / "main.swift").write_text(text)
-  (tmp_path / "Package.swift").write_text(manifest.replace('path: "../.."', f'path: "{ROOT}"'))
-  run("swift", "build", cwd=tmp_path, timeout=1800)
-  assert run(tmp_path / ".build" / "debug" / "Tour") == output
+  (folder / "Package.swift").write_text(manifest.replace('path: "../.."', f'path: "{ROOT}"'))
+  for name, text in (("Tour", README), ("Train", FINETUNING)):
+    (folder / "Sources" / name).mkdir(parents=True)
+    (folder / "Sources" / name / "main.swift").write_text(program("swift", text)[0])
+  run("swift", "build", cwd=folder, timeout=1800)
+  return folder
+
+
+@pytest.mark.parametrize("name, document", [("Tour", README), ("Train", FINETUNING)], ids=["Tour", "Train"])
+def test_swift_in_a_package_of_its_own(swift_package, name, document):
+  assert run(swift_package / ".build" / "debug" / name) == program("swift", document)[1]
 
 
 CONSOLE = re.findall(r"^```console\n(.*?)^```\n", README, re.MULTILINE | re.DOTALL)

@@ -8,6 +8,11 @@ let package = Package(
   ],
   targets: [
     .executableTarget(
-      name: "Tour", dependencies: [.product(name: "Cloze", package: "cloze")])
+      name: "Tour", dependencies: [.product(name: "Cloze", package: "cloze")]),
+    .executableTarget(
+      name: "Train",
+      dependencies: [
+        .product(name: "Cloze", package: "cloze"), .product(name: "ClozeTraining", package: "cloze"),
+      ]),
   ]
 )

@@ -145,7 +145,7 @@ final class TrainingRecorder {
   func add(_ event: TrainingEvent) {
     do {
       switch event {
-      case .features: break
+      case .features, .result: break
       case .step(let step):
         try writer.write(
           JSONValue.object([
@@ -198,6 +198,7 @@ struct TrainingProgress {
       metrics = epoch.metrics.values.prefix(1)
         .map { "\($0.name) \(fixed($0.value, digits: 4))" }.joined()
       return
+    case .result: return
     }
     last = now
     hasLine = true
