@@ -32,7 +32,9 @@ struct AdamW<S: TrainingScalar> {
     steps += 1
     let correction1 = 1 - pow(beta1, Double(steps))
     let correction2 = (1 - pow(beta2, Double(steps))).squareRoot()
-    let (b1, b2, e) = (S(beta1), S(beta2), S(epsilon))
+    let (b2, e) = (S(beta2), S(epsilon))
+    // Rounded once: 1 - S(beta2) would be off by 5e-5 in Float.
+    let (c1, c2) = (S(1 - beta1), S(1 - beta2))
     let stepSize = S(rate / correction1)
     let root = S(correction2)
     let factor = S(scale)
@@ -40,8 +42,8 @@ struct AdamW<S: TrainingScalar> {
       let keep = S(segment.decays ? 1 - rate * decay : 1)
       for i in segment.range {
         let g = gradients.base[i] * factor
-        let m = first.base[i] + (1 - b1) * (g - first.base[i])
-        let v = b2 * second.base[i] + (1 - b2) * g * g
+        let m = first.base[i] + c1 * (g - first.base[i])
+        let v = b2 * second.base[i] + c2 * g * g
         first.base[i] = m
         second.base[i] = v
         parameters.base[i] =

@@ -143,7 +143,7 @@ public final class Trainer: @unchecked Sendable {
   }
 
   /// The head with its first weights: those of the model where it has that head.
-  private func makeModel() throws(ClozeError) -> TrainedModel {
+  func makeModel() throws(ClozeError) -> TrainedModel {
     let width = model.info.hiddenSize
     var layers: [NetworkShape.Layer] = []
     var initial: [Head.Dense]?
