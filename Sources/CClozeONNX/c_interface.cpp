@@ -44,7 +44,8 @@ cloze_onnx_dimension dimension_at(
 extern "C" {
 
 cloze_onnx_status cloze_onnx_open(
-    const uint8_t *bytes, size_t size, cloze_onnx_model **model, char *message, size_t capacity) {
+    const uint8_t *bytes, size_t size, cloze_onnx_fill fill, void *context, cloze_onnx_model **model, char *message,
+    size_t capacity) {
   *model = nullptr;
   try {
     if (bytes == nullptr || size == 0) cloze_onnx::fail_damaged("the file is empty");
@@ -55,7 +56,7 @@ cloze_onnx_status cloze_onnx_open(
           "of external data");
     }
     auto result = std::make_unique<cloze_onnx_model>();
-    cloze_onnx::read_model(result->value, {bytes, size});
+    cloze_onnx::read_model(result->value, {{bytes, size}, fill, context});
     *model = result.release();
     return CLOZE_ONNX_OK;
   } catch (const cloze_onnx::Failure &failure) {

@@ -78,7 +78,7 @@ constexpr size_t kMaxRank = 16;
 constexpr uint64_t kMaxTensorBytes = uint64_t{1} << 42;
 
 struct Model {
-  const uint8_t *origin = nullptr;
+  Source source;
   int64_t ir_version = 0;
   std::string_view producer_name, producer_version;
   std::vector<Opset> opsets;
@@ -103,7 +103,7 @@ size_t element_size(int32_t element_type);
 Tensor read_tensor(Model &model, Bytes bytes);
 
 // Reads a ModelProto into `model`.
-void read_model(Model &model, Bytes bytes);
+void read_model(Model &model, Source source);
 
 }  // namespace cloze_onnx
 

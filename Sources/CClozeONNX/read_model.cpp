@@ -28,6 +28,16 @@ int32_t infer_kind(const Attribute &attribute, bool has_float, bool has_int, boo
   return AttributeProto::UNDEFINED;
 }
 
+void add_floats(Model &model, Bytes bytes) {
+  if (model.floats.size() + bytes.count / 4 > kMaxNumbers) fail_unsupported("attributes are too long");
+  model.source.need(bytes);
+  for (size_t i = 0; i + 4 <= bytes.count; i += 4) {
+    float value;
+    __builtin_memcpy(&value, bytes.begin + i, sizeof value);
+    model.floats.push_back(value);
+  }
+}
+
 Attribute read_attribute(Model &model, Bytes bytes) {
   Attribute attribute;
   bool has_float = false, has_int = false, has_text = false, has_graph = false;
@@ -36,7 +46,7 @@ Attribute read_attribute(Model &model, Bytes bytes) {
   Bytes tensor;
   bool has_tensor = false;
 
-  Message message(bytes, model.origin, "an attribute");
+  Message message(bytes, model.source, "an attribute");
   while (message.next()) {
     switch (message.field()) {
       case AttributeProto::kNameFieldNumber:
@@ -68,16 +78,7 @@ Attribute read_attribute(Model &model, Bytes bytes) {
         });
         break;
       case AttributeProto::kFloatsFieldNumber:
-        message.fixed(4, [&](const uint8_t *source, size_t count) {
-          if (model.floats.size() + count / 4 > kMaxNumbers) {
-            fail_unsupported("attributes are too long");
-          }
-          for (size_t i = 0; i + 4 <= count; i += 4) {
-            float value;
-            __builtin_memcpy(&value, source + i, sizeof value);
-            model.floats.push_back(value);
-          }
-        });
+        add_floats(model, message.fixed(4));
         break;
       case AttributeProto::kGFieldNumber:
         // A graph inside a node (If, Loop): noted, not read, as no BERT needs one.
@@ -110,7 +111,7 @@ void read_node(Model &model, Bytes bytes) {
   // Inputs, outputs and attributes may lie in any order, while each has to be one range of a pool:
   // one pass for each.
   node.inputs.begin = model.names.size();
-  Message message(bytes, model.origin, "a node");
+  Message message(bytes, model.source, "a node");
   bool has_outputs = false, has_attributes = false;
   while (message.next()) {
     switch (message.field()) {
@@ -142,7 +143,7 @@ void read_node(Model &model, Bytes bytes) {
 
   node.outputs.begin = model.names.size();
   if (has_outputs) {
-    Message again(bytes, model.origin, "a node");
+    Message again(bytes, model.source, "a node");
     while (again.next()) {
       if (again.field() == NodeProto::kOutputFieldNumber) {
         add_name(model, again.text());
@@ -155,7 +156,7 @@ void read_node(Model &model, Bytes bytes) {
 
   node.attributes.begin = model.attributes.size();
   if (has_attributes) {
-    Message again(bytes, model.origin, "a node");
+    Message again(bytes, model.source, "a node");
     while (again.next()) {
       if (again.field() == NodeProto::kAttributeFieldNumber) {
         if (model.attributes.size() >= kMaxAttributes) {
@@ -173,7 +174,7 @@ void read_node(Model &model, Bytes bytes) {
 
 // Graph inputs and outputs are few and small: through the generated class.
 Value read_value(Message &message) {
-  Bytes bytes = message.bytes();
+  Bytes bytes = message.contents();
   onnx::ValueInfoProto proto;
   if (bytes.count > kMaxValueBytes) message.fail("a graph input or output is described too long");
   if (!proto.ParseFromArray(bytes.begin, static_cast<int>(bytes.count))) {
@@ -200,7 +201,7 @@ Value read_value(Message &message) {
 
 void read_graph(Model &model, Bytes bytes) {
   // Initializers in a pass of their own, so that they come first in the table of tensors.
-  Message initializers(bytes, model.origin, "the graph");
+  Message initializers(bytes, model.source, "the graph");
   while (initializers.next()) {
     if (initializers.field() == GraphProto::kInitializerFieldNumber) {
       add_tensor(model, initializers.bytes());
@@ -210,7 +211,7 @@ void read_graph(Model &model, Bytes bytes) {
   }
   model.initializer_count = model.tensors.size();
 
-  Message message(bytes, model.origin, "the graph");
+  Message message(bytes, model.source, "the graph");
   while (message.next()) {
     switch (message.field()) {
       case GraphProto::kNodeFieldNumber:
@@ -236,7 +237,7 @@ void read_graph(Model &model, Bytes bytes) {
 }
 
 Opset read_opset(Message &message) {
-  Bytes bytes = message.bytes();
+  Bytes bytes = message.contents();
   onnx::OperatorSetIdProto proto;
   if (bytes.count > kMaxValueBytes ||
       !proto.ParseFromArray(bytes.begin, static_cast<int>(bytes.count))) {
@@ -247,11 +248,11 @@ Opset read_opset(Message &message) {
 
 }  // namespace
 
-void read_model(Model &model, Bytes bytes) {
-  model.origin = bytes.begin;
+void read_model(Model &model, Source source) {
+  model.source = source;
   Bytes graph;
   bool has_graph = false;
-  Message message(bytes, model.origin, "the model");
+  Message message(source.bytes, model.source, "the model");
   while (message.next()) {
     switch (message.field()) {
       case ModelProto::kIrVersionFieldNumber:

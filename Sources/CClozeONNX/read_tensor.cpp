@@ -56,8 +56,8 @@ struct External {
 };
 
 // One StringStringEntryProto of TensorProto.external_data.
-void read_external(const Model &model, Bytes bytes, Tensor &tensor, External &external) {
-  Message entry(bytes, model.origin, "external data");
+void read_external(Model &model, Bytes bytes, Tensor &tensor, External &external) {
+  Message entry(bytes, model.source, "external data");
   std::string_view key, value;
   while (entry.next()) {
     switch (entry.field()) {
@@ -104,16 +104,17 @@ uint64_t expected_bytes(const Model &model, const Tensor &tensor, size_t size) {
 // field is read again because data_type, which says how wide an element is, may lie behind it.
 void read_typed(Model &model, Bytes bytes, Tensor &tensor, size_t size, uint64_t expected) {
   auto &elements = model.converted.emplace_back();
-  auto append = [&](const uint8_t *source, size_t count) {
-    if (count > expected - elements.size()) {
+  auto append = [&](Bytes part) {
+    if (part.count > expected - elements.size()) {
       fail_damaged(named(tensor) + " has more elements than its shape says");
     }
     // A single packed field of floats is what exporters write: no copy then.
-    if (count == expected && elements.empty()) {
-      tensor.data = source;
+    if (part.count == expected && elements.empty()) {
+      tensor.data = part.begin;
     } else {
       tensor.data = nullptr;
-      elements.insert(elements.end(), source, source + count);
+      model.source.need(part);
+      elements.insert(elements.end(), part.begin, part.begin + part.count);
     }
   };
   auto append_number = [&](uint64_t value) {
@@ -125,16 +126,16 @@ void read_typed(Model &model, Bytes bytes, Tensor &tensor, size_t size, uint64_t
     elements.insert(elements.end(), little, little + size);
   };
 
-  Message message(bytes, model.origin, "a tensor");
+  Message message(bytes, model.source, "a tensor");
   while (message.next()) {
     int field = message.field();
     bool wide =
         tensor.element_type == TensorProto::UINT32 || tensor.element_type == TensorProto::UINT64;
     if (field == TensorProto::kFloatDataFieldNumber && tensor.element_type == TensorProto::FLOAT) {
-      message.fixed(4, append);
+      append(message.fixed(4));
     } else if (field == TensorProto::kDoubleDataFieldNumber &&
                tensor.element_type == TensorProto::DOUBLE) {
-      message.fixed(8, append);
+      append(message.fixed(8));
     } else if ((field == TensorProto::kInt64DataFieldNumber &&
                    tensor.element_type == TensorProto::INT64) ||
                (field == TensorProto::kUint64DataFieldNumber && wide) ||
@@ -164,7 +165,7 @@ Tensor read_tensor(Model &model, Bytes bytes) {
   std::vector<Bytes> entries;
   std::vector<int64_t> dims;
 
-  Message message(bytes, model.origin, "a tensor");
+  Message message(bytes, model.source, "a tensor");
   while (message.next()) {
     switch (message.field()) {
       case TensorProto::kDimsFieldNumber:

@@ -1,6 +1,6 @@
 #include "wire.h"
 
-#include "CClozeONNX.h"
+#include <algorithm>
 
 namespace cloze_onnx {
 
@@ -20,8 +20,23 @@ std::string quoted(std::string_view text) {
   return result + "\"";
 }
 
+void Source::need(const uint8_t *begin, size_t count) {
+  if (begin >= from && begin <= to && count <= static_cast<size_t>(to - begin)) return;
+  // On to the end of a block of the file: a file is filled in blocks of at least this size.
+  constexpr size_t kBlock = 1 << 15;
+  size_t start = static_cast<size_t>(begin - bytes.begin);
+  size_t end = start + std::min(count, bytes.count - start);
+  end = std::min(bytes.count, (end + kBlock - 1) / kBlock * kBlock);
+  if (end == start) return;
+  if (!fill(context, begin, end - start)) throw Failure{CLOZE_ONNX_UNREAD, "the file cannot be read"};
+  from = begin;
+  to = bytes.begin + end;
+}
+
 bool Message::next() {
   if (position() >= count_) return false;
+  // A tag, and a number or a length: ten bytes at most each.
+  source_.need(begin_ + position(), 20);
   tag_ = input_.ReadTag();
   if (tag_ == 0 || field() == 0) fail("a field has no valid number");
   return true;
@@ -58,6 +73,18 @@ Bytes Message::bytes() {
   return {begin_ + start, static_cast<size_t>(count)};
 }
 
+Bytes Message::fixed(size_t width) {
+  if (wire_type() == (width == 4 ? kFixed32 : kFixed64)) {
+    size_t start = position();
+    if (count_ - start < width) fail("a number is cut short");
+    input_.Skip(static_cast<int>(width));
+    return {begin_ + start, width};
+  }
+  Bytes packed = bytes();
+  if (packed.count % width != 0) fail("packed numbers are cut short");
+  return packed;
+}
+
 void Message::skip() {
   switch (static_cast<int>(wire_type())) {
     case kVarint:
@@ -77,7 +104,7 @@ void Message::skip() {
 
 void Message::fail(const char *what) {
   fail_damaged(std::string(what) + ", in " + kind_ + " at byte " +
-               std::to_string(static_cast<size_t>(begin_ - origin_) + position()));
+               std::to_string(static_cast<size_t>(begin_ - source_.bytes.begin) + position()));
 }
 
 }  // namespace cloze_onnx

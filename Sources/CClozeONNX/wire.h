@@ -1,4 +1,4 @@
-// One protobuf message in memory, read field by field without copying.
+// One protobuf message, read field by field without copying.
 #pragma once
 
 #include <google/protobuf/io/coded_stream.h>
@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+
+#include "CClozeONNX.h"
 
 namespace cloze_onnx {
 
@@ -30,6 +32,19 @@ struct Bytes {
   std::string_view text() const { return {reinterpret_cast<const char *>(begin), count}; }
 };
 
+// The whole file, of which only what is looked at has to be in memory.
+struct Source {
+  Bytes bytes;
+  cloze_onnx_fill fill = nullptr;
+  void *context = nullptr;
+  // What was filled last, so that most fields cost a comparison.
+  const uint8_t *from = nullptr, *to = nullptr;
+
+  // Makes sure that `count` bytes from `begin` on, as far as the file goes, are there.
+  void need(const uint8_t *begin, size_t count);
+  void need(Bytes part) { need(part.begin, part.count); }
+};
+
 // Wire types of protobuf's encoding.
 enum WireType { kVarint = 0, kFixed64 = 1, kLength = 2, kFixed32 = 5 };
 
@@ -37,11 +52,11 @@ enum WireType { kVarint = 0, kFixed64 = 1, kLength = 2, kFixed32 = 5 };
 // that another `Message` reads, so that nothing here recurses by itself.
 class Message {
  public:
-  // `origin` is where the whole file begins: positions in errors count from there.
-  Message(Bytes bytes, const uint8_t *origin, const char *kind)
+  // Positions in errors count from where `source` begins.
+  Message(Bytes bytes, Source &source, const char *kind)
       : begin_(bytes.begin),
         count_(bytes.count),
-        origin_(origin),
+        source_(source),
         kind_(kind),
         // At most INT_MAX bytes: `cloze_onnx_open` refuses more, as protobuf itself does.
         input_(bytes.begin, static_cast<int>(bytes.count)) {
@@ -61,8 +76,15 @@ class Message {
   int64_t int64() { return static_cast<int64_t>(varint()); }
   int32_t int32() { return static_cast<int32_t>(varint()); }
   float float32();
+  // Of a length-delimited field, where it lies: not filled, so that weights are not read.
   Bytes bytes();
-  std::string_view text() { return bytes().text(); }
+  // The same, filled.
+  Bytes contents() {
+    Bytes found = bytes();
+    source_.need(found);
+    return found;
+  }
+  std::string_view text() { return contents().text(); }
 
   // Passes over the present field.
   void skip();
@@ -70,9 +92,8 @@ class Message {
   // Elements of a repeated number, packed or one by one.
   template <typename Append>
   void varints(Append append);
-  // `width` bytes each: 4 or 8.
-  template <typename Append>
-  void fixed(size_t width, Append append);
+  // `width` bytes each, 4 or 8: where they lie, not filled.
+  Bytes fixed(size_t width);
 
   [[noreturn]] void fail(const char *what);
 
@@ -81,7 +102,7 @@ class Message {
 
   const uint8_t *begin_;
   size_t count_;
-  const uint8_t *origin_;
+  Source &source_;
   const char *kind_;
   google::protobuf::io::CodedInputStream input_;
   uint32_t tag_ = 0;
@@ -93,26 +114,13 @@ void Message::varints(Append append) {
     append(varint());
     return;
   }
-  Bytes packed = bytes();
+  Bytes packed = contents();
   google::protobuf::io::CodedInputStream elements(packed.begin, static_cast<int>(packed.count));
   while (static_cast<size_t>(elements.CurrentPosition()) < packed.count) {
     uint64_t value = 0;
     if (!elements.ReadVarint64(&value)) fail("a number is cut short");
     append(value);
   }
-}
-
-template <typename Append>
-void Message::fixed(size_t width, Append append) {
-  if (wire_type() == (width == 4 ? kFixed32 : kFixed64)) {
-    if (count_ - position() < width) fail("a number is cut short");
-    append(begin_ + position(), width);
-    input_.Skip(static_cast<int>(width));
-    return;
-  }
-  Bytes packed = bytes();
-  if (packed.count % width != 0) fail("packed numbers are cut short");
-  append(packed.begin, packed.count);
 }
 
 }  // namespace cloze_onnx

@@ -57,3 +57,24 @@ final class Team {
     }
   }
 }
+
+/// What came of pieces of work, written by several threads.
+final class Flags: @unchecked Sendable {
+  let count: Int
+  private let flags: UnsafeMutablePointer<Bool>
+
+  init(_ count: Int) {
+    self.count = count
+    flags = .allocate(capacity: max(count, 1))
+    flags.initialize(repeating: false, count: count)
+  }
+
+  deinit { flags.deallocate() }
+
+  subscript(index: Int) -> Bool {
+    get { flags[index] }
+    set { flags[index] = newValue }
+  }
+
+  var allSet: Bool { (0..<count).allSatisfy { flags[$0] } }
+}

@@ -24,7 +24,8 @@ extension WeightBuilder {
         bias: try bias(parts.map(\.bias), parts.map(\.weight.outputSize)),
         inverseSmoothing: try storedFactors(parts[0].weight))
     }
-    let sources = try sources(parts.map(\.weight), inputs: inputs, outputs: outputs)
+    let sources = try sources(
+      parts.map(\.weight), inputs: inputs, outputs: outputs, smoothed: ranges != nil)
     let smoothing = try self.smoothing(ranges, sources, inputs)
     return Weights.Dense(
       inputs: inputs, outputs: outputs,
@@ -51,7 +52,7 @@ extension WeightBuilder {
       return Weights.WordTable(
         columns: nil, rows: UnsafeRawPointer(rows), scale: UnsafePointer(scale))
     }
-    let source = try WeightSource(table)
+    let source = try WeightSource(table, staged: nil)
     if packed {
       let columns = try pack([source], count, width, smoothing: nil)
       return Weights.WordTable(columns: columns, rows: nil, scale: columns.scale)
@@ -61,14 +62,15 @@ extension WeightBuilder {
     }
     let scale = try memory.floats(count)
     let rows = try memory.allocate(tensor.count).bindMemory(to: Int8.self, capacity: tensor.count)
-    let step = 512
+    let step = 64
     let results = Flags((count &+ step &- 1) / step)
     team.each(results.count) { i in
       let first = i &* step
-      results[i] =
+      let some = min(step, count &- first)
+      results[i] = source.withRows(first, some) {
         kernels.rows.quantize_weights(
-          source.base + first &* width, width, nil, min(step, count &- first), width,
-          rows + first &* width, width, scale + first) == 0
+          $0, width, nil, some, width, rows + first &* width, width, scale + first) == 0
+      }
     }
     try check(results, [source])
     return Weights.WordTable(
@@ -97,17 +99,24 @@ extension WeightBuilder {
 
   /// Matrices side by side. Where a panel would hold columns of two of them, all are copied into one.
   private func sources(
-    _ parts: [Matrix], inputs: Int, outputs: Int
+    _ parts: [Matrix], inputs: Int, outputs: Int, smoothed: Bool
   ) throws(ClozeError) -> [WeightSource] {
+    let joined = !parts.dropLast().allSatisfy { $0.outputSize % Int(matrix.nr) == 0 }
+    // Rows of outputs can be read as they are packed; others are wanted whole.
+    func isWhole(_ part: Matrix) -> Bool {
+      part.isFloat32 && (part.layout == .inOut || smoothed || joined)
+    }
+    var staged = try staging.read(parts.filter(isWhole).map(\.tensor), team: team)[...]
     var sources: [WeightSource] = []
-    for part in parts { sources.append(try WeightSource(part)) }
+    for part in parts {
+      sources.append(try WeightSource(part, staged: isWhole(part) ? staged.popFirst() : nil))
+    }
     for source in sources where source.inputs != inputs {
       throw ClozeError(
         .invalidModel,
         "\"\(source.name)\" takes \(source.inputs) numbers, expected \(inputs)")
     }
-    if sources.dropLast().allSatisfy({ $0.outputs % Int(matrix.nr) == 0 }) { return sources }
-    return [try WeightSource(joining: sources, inputs: inputs, outputs: outputs)]
+    return joined ? [try WeightSource(joining: sources, inputs: inputs, outputs: outputs)] : sources
   }
 
   private func smoothing(
@@ -121,9 +130,10 @@ extension WeightBuilder {
     team.each((inputs &+ step &- 1) / step) { i in
       let first = i &* step
       for source in sources {
+        guard let base = source.base else { continue }
         let byRow = source.layout == .inOut
         kernels.rows.channel_ranges(
-          source.base + first &* (byRow ? source.stride : 1), source.stride, source.outputs,
+          base + first &* (byRow ? source.stride : 1), source.stride, source.outputs,
           min(step, inputs &- first), byRow ? 1 : 0, forward + first)
       }
     }
@@ -179,13 +189,15 @@ extension WeightBuilder {
     _ source: WeightSource, _ first: Int, _ count: Int, _ panels: UnsafeMutableRawPointer
   ) -> Bool {
     if source.layout == .inOut {
+      guard let base = source.base else { return false }
       return kernels.rows.pack_float_columns(
-        source.base + first, source.stride, count, source.inputs,
+        base + first, source.stride, count, source.inputs,
         panels.assumingMemoryBound(to: Float.self)) != 0
     }
-    let rows = source.base + first &* source.stride
-    matrix.pack_columns(rows, source.stride, count, source.inputs, panels, nil)
-    return cloze_floats_finite(rows, count &* source.inputs) != 0
+    return source.withRows(first, count) { rows in
+      matrix.pack_columns(rows, source.stride, count, source.inputs, panels, nil)
+      return cloze_floats_finite(rows, count &* source.inputs) != 0
+    }
   }
 
   private func quantize(
@@ -195,16 +207,19 @@ extension WeightBuilder {
   ) -> Bool {
     let inputs = source.inputs
     if source.layout == .inOut {
+      guard let base = source.base else { return false }
       return kernels.rows.quantize_columns(
-        source.base + first, source.stride, smoothing, count, inputs,
+        base + first, source.stride, smoothing, count, inputs,
         panels.assumingMemoryBound(to: UInt8.self), scale, sum) != 0
     }
     return withUnsafeTemporaryAllocation(byteCount: count &* inputs, alignment: 64) { rows in
       guard let q = rows.baseAddress?.bindMemory(to: Int8.self, capacity: rows.count) else { return false }
-      let bad = kernels.rows.quantize_weights(
-        source.base + first &* source.stride, source.stride, smoothing, count, inputs, q, inputs, scale)
-      matrix.pack_columns(q, inputs, count, inputs, panels, sum)
-      return bad == 0
+      return source.withRows(first, count) {
+        let bad = kernels.rows.quantize_weights(
+          $0, source.stride, smoothing, count, inputs, q, inputs, scale)
+        matrix.pack_columns(q, inputs, count, inputs, panels, sum)
+        return bad == 0
+      }
     }
   }
 
@@ -218,25 +233,4 @@ extension WeightBuilder {
       .invalidModel,
       "\"\(sources.first?.name ?? "")\" holds weights that are no numbers, or too large to be quantized")
   }
-}
-
-/// What came of pieces of work, written by several threads.
-private final class Flags: @unchecked Sendable {
-  let count: Int
-  private let flags: UnsafeMutablePointer<Bool>
-
-  init(_ count: Int) {
-    self.count = count
-    flags = .allocate(capacity: max(count, 1))
-    flags.initialize(repeating: false, count: count)
-  }
-
-  deinit { flags.deallocate() }
-
-  subscript(index: Int) -> Bool {
-    get { flags[index] }
-    set { flags[index] = newValue }
-  }
-
-  var allSet: Bool { (0..<count).allSatisfy { flags[$0] } }
 }

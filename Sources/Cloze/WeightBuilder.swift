@@ -1,4 +1,5 @@
 internal import CClozeKernels
+internal import CClozeSupport
 internal import ClozeONNX
 
 /// Turns the tensors of a graph into `Weights`.
@@ -8,6 +9,7 @@ struct WeightBuilder {
   let matrix: cloze_matrix_kernels
   let memory = WeightMemory()
   let team: Team
+  let staging = Staging()
 
   init(kernels: Kernels, precision: Precision, threads: Int) throws(ClozeError) {
     team = try Team(threads: threads)
@@ -125,8 +127,12 @@ struct WeightBuilder {
   /// Copies a tensor as float32 and makes sure that it holds numbers only.
   func copy(_ tensor: Tensor, to target: UnsafeMutableBufferPointer<Float>) throws(ClozeError) {
     do throws(ONNXError) {
-      try tensor.checkFinite()
       try tensor.copyFloat32(to: target)
+      // The copy is checked, the tensor only for the message: it would be read once more.
+      if let start = target.baseAddress, cloze_floats_finite(start, tensor.count) == 0 {
+        try tensor.checkFinite()
+        throw ONNXError(.notFinite, "\(tensor.label) holds a number too large for float32")
+      }
     } catch {
       throw ClozeError(error)
     }

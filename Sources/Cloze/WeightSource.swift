@@ -1,14 +1,15 @@
 internal import CClozeKernels
 internal import ClozeONNX
 
-/// The float32 numbers of a matrix: where they lie in the file, aligned or not, or a copy.
+/// The float32 numbers of a matrix: in memory, or rows of outputs that are still in the file.
 struct WeightSource {
-  /// What keeps the file's bytes; nil for numbers of another origin.
+  /// What the numbers come from, for messages and for rows in the file; nil for those of a head.
   let tensor: Tensor?
   let layout: Matrix.Layout
   let inputs: Int
   let outputs: Int
-  let base: UnsafePointer<Float>
+  /// All numbers, not necessarily aligned; nil where `withRows` reads them.
+  let base: UnsafePointer<Float>?
   private let copy: AlignedMemory?
 
   /// For messages.
@@ -27,7 +28,9 @@ struct WeightSource {
     copy = nil
   }
 
-  init(_ matrix: Matrix) throws(ClozeError) {
+  /// - Parameter staged: the numbers of a matrix that `isFloat32`, in memory that outlives this;
+  ///   needed where the layout is `.inOut`.
+  init(_ matrix: Matrix, staged: UnsafePointer<Float>?) throws(ClozeError) {
     let tensor = matrix.tensor
     self.tensor = tensor
     layout = matrix.layout
@@ -38,8 +41,8 @@ struct WeightSource {
         .invalidModel,
         "\"\(tensor.name)\" has \(tensor.count) elements, expected \(inputs) x \(outputs)")
     }
-    if tensor.elementType == .float32, tensor.quantization == nil, let start = tensor.bytes.baseAddress {
-      base = start.assumingMemoryBound(to: Float.self)
+    if matrix.isFloat32, staged != nil || layout == .outIn {
+      base = staged
       copy = nil
       return
     }
@@ -60,7 +63,8 @@ struct WeightSource {
     var row = memory.base
     for part in parts {
       do throws(ONNXError) { try part.tensor?.checkFinite() } catch { throw ClozeError(error) }
-      let source = UnsafeRawPointer(part.base)
+      guard let base = part.base else { throw ClozeError(.internal, "\(part.name) is not in memory") }
+      let source = UnsafeRawPointer(base)
       for output in 0..<part.outputs {
         for input in 0..<inputs {
           let place = part.layout == .inOut ? input &* part.outputs &+ output : output &* inputs &+ input
@@ -76,5 +80,67 @@ struct WeightSource {
     self.outputs = outputs
     base = UnsafePointer(memory.floats())
     copy = memory
+  }
+
+  /// Calls `body` with rows `first` and following of a matrix that holds rows of outputs; false,
+  /// without a call, where they cannot be read. May be called by several threads at once.
+  func withRows(_ first: Int, _ count: Int, _ body: (UnsafePointer<Float>) -> Bool) -> Bool {
+    if let base { return body(base + first &* stride) }
+    return withUnsafeTemporaryAllocation(of: Float.self, capacity: count &* inputs) { room in
+      guard let rows = room.baseAddress, let tensor else { return false }
+      do throws(ONNXError) {
+        try tensor.read((first &* inputs)..<((first &+ count) &* inputs), to: rows)
+      } catch { return false }
+      return body(rows)
+    }
+  }
+}
+
+extension Matrix {
+  /// Whether the file holds its numbers as they are computed with.
+  var isFloat32: Bool { tensor.elementType == .float32 && tensor.quantization == nil }
+}
+
+/// Memory through which whole matrices come out of the file, one after the other: fresh pages for
+/// each would take as long as reading them.
+final class Staging {
+  private var memory: AlignedMemory?
+
+  /// Reads float32 tensors on all threads. What was read before is overwritten.
+  func read(_ tensors: [Tensor], team: Team) throws(ClozeError) -> [UnsafePointer<Float>] {
+    let total = tensors.reduce(0) { $0 &+ $1.count }
+    guard total > 0 else { return [] }
+    let size = try bytes(total, MemoryLayout<Float>.size)
+    if memory.map({ $0.size < size }) ?? true {
+      memory = nil
+      memory = try AlignedMemory(bytes: size)
+    }
+    guard let memory else { throw ClozeError(.internal, "no memory to read through") }
+    let strip = 1 << 16
+    var starts: [UnsafePointer<Float>] = []
+    var strips: [(tensor: Tensor, range: Range<Int>, target: UnsafeMutablePointer<Float>)] = []
+    var target = memory.floats()
+    for tensor in tensors {
+      starts.append(UnsafePointer(target))
+      for first in stride(from: 0, to: tensor.count, by: strip) {
+        strips.append((tensor, first..<min(first + strip, tensor.count), target + first))
+      }
+      target += tensor.count
+    }
+    let results = Flags(strips.count)
+    team.each(strips.count) { i in
+      let (tensor, range, target) = strips[i]
+      do throws(ONNXError) {
+        try tensor.read(range, to: target)
+        results[i] = true
+      } catch {}
+    }
+    for i in strips.indices where !results[i] {
+      // Once more, for the reason.
+      do throws(ONNXError) { try strips[i].tensor.read(strips[i].range, to: strips[i].target) } catch {
+        throw ClozeError(error)
+      }
+    }
+    return starts
   }
 }

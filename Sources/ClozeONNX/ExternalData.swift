@@ -23,8 +23,8 @@ struct ExternalData {
   /// what lies between its first and its last byte in use.
   static func read(
     _ regions: [Region], folder: String?, model: String? = nil
-  ) throws(ONNXError) -> (bytes: [UnsafeRawBufferPointer], owners: [FileBytes]) {
-    guard let first = regions.first else { return ([], []) }
+  ) throws(ONNXError) -> [(place: UnsafeRawBufferPointer, file: FileBytes)] {
+    guard let first = regions.first else { return [] }
     guard let folder else {
       throw ONNXError(
         .externalData,
@@ -53,7 +53,6 @@ struct ExternalData {
     let root = try realPath(folder.isEmpty ? "." : folder, named: folder)
     let store = model.flatMap { Self.store(of: $0) }
     var files: [String: FileBytes] = [:]
-    var owners: [FileBytes] = []
     var total = 0
     for region in regions where files[region.location] == nil {
       guard let extent = extents[region.location] else { continue }
@@ -64,9 +63,7 @@ struct ExternalData {
       }
       let path = try locate(region, in: root, or: store)
       do throws(ONNXError) {
-        let bytes = try FileBytes(path: path, range: extent, followLinks: false)
-        files[region.location] = bytes
-        owners.append(bytes)
+        files[region.location] = try FileBytes(path: path, range: extent, followLinks: false)
       } catch {
         throw ONNXError(
           error.kind == .notFound || error.kind == .outOfMemory ? error.kind : .externalData,
@@ -74,7 +71,7 @@ struct ExternalData {
       }
     }
 
-    var parts: [UnsafeRawBufferPointer] = []
+    var parts: [(place: UnsafeRawBufferPointer, file: FileBytes)] = []
     parts.reserveCapacity(regions.count)
     for region in regions {
       guard let file = files[region.location], let extent = extents[region.location] else {
@@ -82,9 +79,9 @@ struct ExternalData {
       }
       let start = Int(region.offset) - extent.lowerBound
       parts.append(
-        UnsafeRawBufferPointer(rebasing: file.bytes[start..<(start + Int(region.count))]))
+        (UnsafeRawBufferPointer(rebasing: file.place[start..<(start + Int(region.count))]), file))
     }
-    return (parts, owners)
+    return parts
   }
 
   /// The real path of a region's file, which lies inside `root` (a real path itself).

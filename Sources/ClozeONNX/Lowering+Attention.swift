@@ -192,15 +192,15 @@ extension Lowering {
   private mutating func columns(
     _ value: ValueID, _ ranges: [Range<Int>]
   ) throws(ONNXError) -> ValueID? {
-    guard let (tensor, transposed) = graph.constant(value), let base = tensor.bytes.baseAddress
+    guard let (tensor, transposed) = graph.constant(value), let base = tensor.place.baseAddress
     else { return nil }
     if transposed {
       guard ranges.count == 1, let rows = tensor.rows(ranges[0]) else { return nil }
       return emit("Transpose", [constant(rows)], [("perm", .ints([1, 0]))])
     }
-    let key = Made(address: base, count: tensor.bytes.count, ranges: ranges)
+    let key = Made(address: base, count: tensor.place.count, ranges: ranges)
     if let known = made[key] { return known }
-    try charge(tensor.bytes.count / 3)
+    try charge(tensor.place.count / 3)
     guard let part = try tensor.columns(ranges) else { return nil }
     let id = constant(part)
     made[key] = id
@@ -212,7 +212,7 @@ extension Lowering {
     _ value: ValueID, _ ranges: [Range<Int>]
   ) throws(ONNXError) -> ValueID? {
     guard let tensor = graph.constant(value)?.tensor else { return nil }
-    try charge(tensor.bytes.count / 3)
+    try charge(tensor.place.count / 3)
     return try tensor.elements(ranges).map { constant($0) }
   }
 }

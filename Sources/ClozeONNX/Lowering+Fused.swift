@@ -154,9 +154,10 @@ extension Lowering {
     var points = [Float](repeating: Float(1 << (bits - 1)), count: n * blocks)
     let mask: UInt8 = bits == 8 ? 255 : (1 << UInt8(bits)) - 1
     if let zeros, zeros.elementType == .uint8 {
+      let zeros = try zeros.bytes()
       for row in 0..<n {
         for b in 0..<blocks {
-          let byte = zeros.bytes[row * zeroBytes + b / perByte]
+          let byte = zeros[row * zeroBytes + b / perByte]
           points[row * blocks + b] = Float((byte >> UInt8(b % perByte * bits)) & mask)
         }
       }
@@ -167,11 +168,12 @@ extension Lowering {
     }
     let memory = try TensorMemory(4 * n * k)
     let target = memory.bytes.bindMemory(to: Float.self)
+    let integers = try packed.bytes()
     for row in 0..<n {
       for i in 0..<k {
         let b = row * blocks + i / block
         let at = i % block
-        let byte = packed.bytes[b * blob + at / perByte]
+        let byte = integers[b * blob + at / perByte]
         let q = (byte >> UInt8(at % perByte * bits)) & mask
         target[row * k + i] = (Float(q) - points[b]) * scales[b]
       }

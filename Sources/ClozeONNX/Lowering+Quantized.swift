@@ -58,7 +58,7 @@ extension Lowering {
       products[y] = product
       add(node)
       return true
-    case "Sub": return withoutZeroPoints(node, source)
+    case "Sub": return try withoutZeroPoints(node, source)
     case "Mul":
       if try storedRows(node) { return true }
       return try scaled(node, source)
@@ -152,10 +152,10 @@ extension Lowering {
     if zeroPoint != nil, zero == nil {
       throw ONNXError(.unsupported, "the zero point of \(tensor.label) is computed")
     }
-    let key = tensor.bytes.baseAddress.map {
+    let key = tensor.place.baseAddress.map {
       Made(
-        address: $0, count: tensor.bytes.count, ranges: [], scale: scale.bytes.baseAddress,
-        zeroPoint: zero?.bytes.baseAddress)
+        address: $0, count: tensor.place.count, ranges: [], scale: scale.place.baseAddress,
+        zeroPoint: zero?.place.baseAddress)
     }
     if let key, let known = made[key] { return known }
     try charge(8 * scale.count)

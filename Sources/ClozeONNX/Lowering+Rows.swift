@@ -43,13 +43,13 @@ extension Lowering {
 
   /// An integer product less its rows' zero points times the weights' column sums: what it would be
   /// without zero points.
-  mutating func withoutZeroPoints(_ node: Node, _ source: Node) -> Bool {
+  mutating func withoutZeroPoints(_ node: Node, _ source: Node) throws(ONNXError) -> Bool {
     guard let value = source.input(0), var product = products[value], let y = node.output(0),
       let zero = product.rowZeroPoint, let times = step("Mul", node.input(1)),
       let cast = step("Cast", times.input(0)), cast.input(0) == zero, cast.int("to") == 6,
       let sums = times.input(1).flatMap({ graph.constant($0) })?.tensor,
       case .weight(let weight, let point, nil) = product.right,
-      isSum(sums, of: weight, zeroPoint: point)
+      try isSum(sums, of: weight, zeroPoint: point)
     else { return false }
     product.rowZeroPoint = nil
     products[y] = product
@@ -116,7 +116,7 @@ extension Lowering {
   }
 
   /// Whether integers are the sums of a weight's columns, zero point subtracted.
-  private func isSum(_ sums: Tensor, of weight: ValueID, zeroPoint: ValueID?) -> Bool {
+  private func isSum(_ sums: Tensor, of weight: ValueID, zeroPoint: ValueID?) throws(ONNXError) -> Bool {
     guard let (tensor, transposed) = graph.constant(weight), tensor.shape.count == 2,
       tensor.elementType == .uint8 || tensor.elementType == .int8, sums.elementType == .int32,
       sums.shape == [tensor.shape[transposed ? 0 : 1]]
@@ -124,22 +124,24 @@ extension Lowering {
     var zero = 0
     if let zeroPoint {
       guard let point = graph.constant(zeroPoint)?.tensor, point.count == 1,
-        point.elementType == tensor.elementType, let byte = point.bytes.first
+        point.elementType == tensor.elementType, let byte = try point.bytes().first
       else { return false }
       zero = tensor.elementType == .int8 ? Int(Int8(bitPattern: byte)) : Int(byte)
     }
     let (rows, columns) = (tensor.shape[0], tensor.shape[1])
     var totals = [Int](repeating: 0, count: sums.count)
     let isSigned = tensor.elementType == .int8
+    let bytes = try tensor.bytes()
     for row in 0..<rows {
       for column in 0..<columns {
-        let byte = tensor.bytes[row &* columns &+ column]
+        let byte = bytes[row &* columns &+ column]
         let value = (isSigned ? Int(Int8(bitPattern: byte)) : Int(byte)) &- zero
         totals[transposed ? row : column] &+= value
       }
     }
+    let stored = try sums.bytes()
     return totals.indices.allSatisfy {
-      totals[$0] == Int(sums.bytes.loadUnaligned(fromByteOffset: 4 &* $0, as: Int32.self))
+      totals[$0] == Int(stored.loadUnaligned(fromByteOffset: 4 &* $0, as: Int32.self))
     }
   }
 }

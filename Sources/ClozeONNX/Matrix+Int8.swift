@@ -26,7 +26,7 @@ extension Matrix {
   public func copyInt8(
     to rows: UnsafeMutablePointer<Int8>, scales: UnsafeMutablePointer<Float>
   ) throws(ONNXError) {
-    guard isStoredInt8, let quantization = tensor.quantization, let base = tensor.bytes.baseAddress,
+    guard isStoredInt8, let quantization = tensor.quantization, let base = try tensor.bytes().baseAddress,
       tensor.count == inputSize &* outputSize
     else {
       throw ONNXError(.shape, "\(tensor.label) holds no \(inputSize) x \(outputSize) signed bytes")

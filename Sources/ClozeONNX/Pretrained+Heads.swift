@@ -55,7 +55,7 @@ extension Pretrained {
     var decoder = BERTGraph.Decoder.tied
     if has(form.2 + ".weight") {
       let matrix = try linear(form.2, inputs: width, outputs: count).weight
-      if !Recognizer.isSameMatrix(matrix, graph.embeddings.word) { decoder = .separate(matrix) }
+      if try !Recognizer.isSameMatrix(matrix, graph.embeddings.word) { decoder = .separate(matrix) }
     }
     let bias = [form.3, form.2 + ".bias"].first { has($0) }
     // The function that the masked LM of RoBERTa has, whatever config.json says.

@@ -219,7 +219,7 @@ struct Pretrained {
   private func summary() -> GraphSummary {
     var bytes: [Tensor.ElementType: Int] = [:]
     for tensor in file.tensors.values where tensor.elementType.isFloat {
-      bytes[tensor.elementType, default: 0] += tensor.bytes.count
+      bytes[tensor.elementType, default: 0] += tensor.place.count
     }
     let types = bytes.sorted { ($0.value, $0.key.rawValue) > ($1.value, $1.key.rawValue) }
     return GraphSummary(

@@ -33,8 +33,8 @@ extension Probe {
       guard inputs.count == 3, let c = inputs[0], let x = inputs[1], let y = inputs[2],
         let xy = Probe.broadcast(x.shape, y.shape), let shape = Probe.broadcast(c.shape, xy)
       else { return nil }
-      guard let a = Probe.expand(c, to: shape), let b = Probe.expand(x, to: shape),
-        let d = Probe.expand(y, to: shape)
+      guard x.elements != nil, y.elements != nil, let a = Probe.expand(c, to: shape),
+        let b = Probe.expand(x, to: shape), let d = Probe.expand(y, to: shape)
       else { return Value(x.type, shape) }
       return Value(x.type, shape, a.indices.map { a[$0] != 0 ? b[$0] : d[$0] })
     case "Sum", "Min", "Max":
@@ -213,6 +213,14 @@ extension Probe {
     _ a: Value, _ b: Value, _ type: Tensor.ElementType, _ function: (Double, Double) -> Double
   ) -> Value? {
     guard let shape = broadcast(a.shape, b.shape) else { return nil }
+    // Most operands are unknown or a number: nothing is to be repeated for these.
+    guard let known = a.elements, let other = b.elements else { return Value(type, shape) }
+    if shape == a.shape, let number = b.scalar {
+      return Value(type, shape, known.map { function($0, number) })
+    }
+    if shape == b.shape, let number = a.scalar {
+      return Value(type, shape, other.map { function(number, $0) })
+    }
     guard let x = expand(a, to: shape), let y = expand(b, to: shape) else {
       return Value(type, shape)
     }

@@ -180,6 +180,11 @@ struct Probe: Sendable {
     return Int(value)
   }
 
+  /// Whether the elements of a tensor, itself or as a constant of the graph, are of interest.
+  static func looksInto(_ tensor: Tensor) -> Bool {
+    tensor.count <= (tensor.elementType.isFloat ? maximumConstant : maximumElements)
+  }
+
   static func constant(_ tensor: Tensor) -> Value {
     if tensor.quantization != nil {
       var numbers = [Float](repeating: 0, count: tensor.count <= maximumConstant ? tensor.count : 0)
@@ -188,8 +193,7 @@ struct Probe: Sendable {
       }
       return Value(.float32, tensor.shape, copied ? numbers.map { Double($0) } : nil)
     }
-    let limit = tensor.elementType.isFloat ? maximumConstant : maximumElements
-    guard tensor.count <= limit, let base = tensor.bytes.baseAddress else {
+    guard looksInto(tensor), let base = (try? tensor.bytes())?.baseAddress else {
       return Value(tensor.elementType, tensor.shape, tensor.count == 0 ? [] : nil)
     }
     let n = tensor.count

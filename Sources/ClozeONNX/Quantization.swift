@@ -76,13 +76,13 @@ public final class Quantization: Sendable {
 extension Tensor {
   /// Bits that quantized bytes take, zero points subtracted: 7 where a quantizer left one free, for
   /// CPUs whose products of 8 bits saturate. nil for other elements.
-  var bitsUsed: Int? {
+  func bitsUsed() throws(ONNXError) -> Int? {
     guard let quantization, quantization.isUniform || quantization.zeroPoints.allSatisfy({ $0 == 0 }),
       elementType == .int8 || elementType == .uint8
     else { return nil }
     let zero = Int(quantization.zeroPoints.first ?? 0)
     // Most are found out by the first few bytes.
-    for byte in bytes {
+    for byte in try bytes() {
       let value = (elementType == .int8 ? Int(Int8(bitPattern: byte)) : Int(byte)) - zero
       if value > 64 || value < -64 { return 8 }
     }
@@ -95,10 +95,10 @@ extension Tensor {
       shape[axis] == factors.count, quantization.axis != axis
     else { return nil }
     return Tensor(
-      name: name, elementType: elementType, shape: shape, bytes: bytes,
+      name: name, elementType: elementType, shape: shape, place: place,
       quantization: Quantization(
         scales: quantization.scales, zeroPoints: quantization.zeroPoints, axis: quantization.axis,
-        factors: factors, factorAxis: axis), owner: owner)
+        factors: factors, factorAxis: axis), file: file, owner: owner)
   }
 
   /// The tensor of integers that these are, as quantized numbers.
@@ -142,7 +142,7 @@ extension Tensor {
       }
     }
     return Tensor(
-      name: name, elementType: elementType, shape: shape, bytes: bytes,
-      quantization: Quantization(scales: scales, zeroPoints: points, axis: axis), owner: owner)
+      name: name, elementType: elementType, shape: shape, place: place,
+      quantization: Quantization(scales: scales, zeroPoints: points, axis: axis), file: file, owner: owner)
   }
 }

@@ -11,7 +11,7 @@ extension Recognizer {
       throw contradiction("word embeddings \(word.label) have no usable size", node: lookup.node)
     }
     hiddenSize = word.shape[1]
-    count(word)
+    try count(word)
 
     // Forward through the additions to the value that is normalised.
     let expected = "the sum of word, position and segment embeddings, then a layer normalisation"
@@ -58,7 +58,7 @@ extension Recognizer {
           "embeddings \(table.label) and \(word.label) differ in the hidden size",
           node: lookup.node)
       }
-      count(table)
+      try count(table)
     }
     if inputRoles.tokenTypeIDs != nil, tokenType == nil {
       throw misfit(

@@ -36,15 +36,21 @@ extension Recognizer {
     from value: ValueID, to result: ValueID
   ) throws(ONNXError) -> Activation {
     let grid = stride(from: -6.0, through: 6.0, by: 0.125).map { $0 }
-    // In the value's own shape where that has room, as some graphs reshape on the way.
-    var shape = probes[0].values[value]?.shape ?? []
-    let room = Probe.count(shape) ?? 0
-    if room < grid.count || room > 1 << 16 { shape = [1, 1, grid.count] }
-    let count = shape.reduce(1, *)
-    let numbers = (0..<count).map { grid[$0 % grid.count] }
-    let given = [value: Probe.Value(.float32, shape, numbers)]
     let expected = "gelu (erf or tanh), relu, silu, quick_gelu or tanh"
-    switch probes[0].evaluate(result, given: given) {
+    func outcome(_ shape: [Int]) -> Probe.Outcome {
+      let numbers = (0..<shape.reduce(1, *)).map { grid[$0 % grid.count] }
+      return probes[0].evaluate(result, given: [value: Probe.Value(.float32, shape, numbers)])
+    }
+    var count = grid.count
+    var found = outcome([1, 1, count])
+    // In the value's own shape where that alone goes, as some graphs reshape on the way.
+    if case .unknown = found, let shape = probes[0].values[value]?.shape,
+      let room = Probe.count(shape), room >= count, room <= 1 << 16
+    {
+      count = room
+      found = outcome(shape)
+    }
+    switch found {
     case .unknown(let node):
       throw misfit(
         node ?? producer(result), "the activation can't be computed from its input alone",

@@ -72,7 +72,7 @@ extension Recognizer {
     guard let name = outputNames[logits]?.first else {
       throw misfit(usersOf: logits, "the logits as an output of the graph")
     }
-    let tied = Recognizer.isSameMatrix(decoder.weight, word)
+    let tied = try Recognizer.isSameMatrix(decoder.weight, word)
     heads.mlm = BERTGraph.MaskedLMHead(
       transform: first, activation: activation, norm: norm,
       decoder: tied ? .tied : .separate(decoder.weight), bias: decoder.bias)
@@ -81,17 +81,18 @@ extension Recognizer {
   }
 
   /// Whether a matrix D -> V is the table [V, D], element for element. Types must be the same too.
-  static func isSameMatrix(_ matrix: Matrix, _ table: Tensor) -> Bool {
+  static func isSameMatrix(_ matrix: Matrix, _ table: Tensor) throws(ONNXError) -> Bool {
     let tensor = matrix.tensor
-    guard tensor.elementType == table.elementType, tensor.count == table.count,
-      let a = tensor.bytes.baseAddress, let b = table.bytes.baseAddress
-    else { return false }
     let rows = matrix.outputSize
     let columns = matrix.inputSize
-    guard rows * columns == tensor.count else { return false }
-    if matrix.layout == .outIn {
-      return a == b || memcmp(a, b, tensor.bytes.count) == 0
+    guard tensor.elementType == table.elementType, tensor.count == table.count,
+      rows * columns == tensor.count
+    else { return false }
+    if matrix.layout == .outIn, tensor.place.baseAddress == table.place.baseAddress { return true }
+    guard let a = try tensor.bytes().baseAddress, let b = try table.bytes().baseAddress else {
+      return false
     }
+    if matrix.layout == .outIn { return memcmp(a, b, tensor.place.count) == 0 }
     switch tensor.elementType.size {
     case 2: return isTransposed(a, b, rows, columns, as: UInt16.self)
     case 4: return isTransposed(a, b, rows, columns, as: UInt32.self)

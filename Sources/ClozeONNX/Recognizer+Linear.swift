@@ -46,8 +46,8 @@ extension Recognizer {
       value = sum
     }
     note("linear", node.origin ?? (node.op == "Gemm" ? "Gemm" : bias == nil ? "MatMul" : "MatMul, Add"))
-    count(matrix.tensor)
-    if let bias { count(bias) }
+    try count(matrix.tensor)
+    if let bias { try count(bias) }
     return (Linear(weight: matrix, bias: bias), value)
   }
 
@@ -98,8 +98,8 @@ extension Recognizer {
     return vector
   }
 
-  mutating func count(_ tensor: Tensor) {
-    weightBytes[tensor.elementType, default: 0] += tensor.bytes.count
+  mutating func count(_ tensor: Tensor) throws(ONNXError) {
+    weightBytes[tensor.elementType, default: 0] += tensor.place.count
     guard let quantization = tensor.quantization, tensor.shape.count == 2 else { return }
     let fits = Matrix(
       tensor: tensor, layout: .inOut, inputSize: tensor.shape[0], outputSize: tensor.shape[1]
@@ -108,7 +108,7 @@ extension Recognizer {
       tensor: tensor, layout: .outIn, inputSize: tensor.shape[1], outputSize: tensor.shape[0]
     ).isStoredInt8
     var text = "\(tensor.elementType) \(quantization.label)"
-    if let bits = tensor.bitsUsed { text += ", \(bits) bits used" }
+    if let bits = try tensor.bitsUsed() { text += ", \(bits) bits used" }
     text += fits || rows ? ", used as stored" : ", quantized anew for its zero point"
     note(place == "embeddings" ? "tables" : "weights", text)
   }

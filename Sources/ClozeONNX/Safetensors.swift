@@ -1,8 +1,7 @@
 /// A file of tensors as the package `safetensors` writes it: 8 bytes with the length of a header, the
 /// header (JSON: name -> dtype, shape, data_offsets), and the data.
 ///
-/// Source: the format's description in huggingface/safetensors. Nothing is copied: tensors lie in the
-/// bytes of the file.
+/// Source: the format's description in huggingface/safetensors. Only the header is read here.
 struct Safetensors {
   private(set) var tensors: [String: Tensor] = [:]
   private(set) var byteCount = 0
@@ -17,17 +16,19 @@ struct Safetensors {
   }
 
   init(_ file: FileBytes, name: String) throws(ONNXError) {
-    let bytes = file.bytes
+    let bytes = file.place
     guard bytes.count >= 8 else {
       throw ONNXError(.damaged, "\(name): no safetensors, only \(bytes.count) bytes")
     }
+    try file.fill(UnsafeRawBufferPointer(rebasing: bytes[..<8]))
     let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
     guard length <= UInt64(Self.mostHeader), Int(length) <= bytes.count - 8 else {
       throw ONNXError(.damaged, "\(name): no safetensors, its header would have \(length) bytes")
     }
     let data = UnsafeRawBufferPointer(rebasing: bytes[(8 + Int(length))...])
-    var scanner = HeaderScanner(
-      bytes: UnsafeRawBufferPointer(rebasing: bytes[8..<(8 + Int(length))]), name: name)
+    let header = UnsafeRawBufferPointer(rebasing: bytes[8..<(8 + Int(length))])
+    try file.fill(header)
+    var scanner = HeaderScanner(bytes: header, name: name)
     while let entry = try scanner.next() {
       guard tensors.count < Self.mostTensors else {
         throw ONNXError(.unsupported, "\(name): too many tensors")
@@ -50,11 +51,11 @@ struct Safetensors {
       }
       let tensor = Tensor(
         name: entry.name, elementType: type, shape: entry.shape,
-        bytes: UnsafeRawBufferPointer(rebasing: data[entry.begin..<entry.end]), owner: file)
+        place: UnsafeRawBufferPointer(rebasing: data[entry.begin..<entry.end]), file: file, owner: file)
       guard tensors.updateValue(tensor, forKey: entry.name) == nil else {
         throw refuse("is there twice")
       }
-      byteCount += tensor.bytes.count
+      byteCount += tensor.place.count
     }
   }
 

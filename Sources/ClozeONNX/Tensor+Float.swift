@@ -19,14 +19,16 @@ extension Tensor {
         .shape,
         "elements \(range) of \(label) do not fit into a buffer of \(destination.count) elements")
     }
-    guard let target = destination.baseAddress, let base = bytes.baseAddress, !range.isEmpty else {
+    guard let target = destination.baseAddress, !range.isEmpty else { return }
+    if elementType == .float32 {
+      try read(range, to: target)
       return
     }
+    guard let base = try bytes().baseAddress else { return }
     let n = range.count
     let source = base + range.lowerBound * elementType.size
     switch elementType {
-    case .float32:
-      UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: n * 4)
+    case .float32: break
     case .float16:
       // Through the bits, without Float16 arithmetic: whole vectors at a time on any CPU.
       for i in 0..<n {
@@ -52,19 +54,19 @@ extension Tensor {
   }
 
   /// Index of the first NaN or infinite element, nil where all are finite. Integers are finite.
-  public func firstNotFinite() -> Int? {
+  public func firstNotFinite() throws(ONNXError) -> Int? {
     switch elementType {
-    case .float32: return firstWithExponent(0x7f80_0000, as: UInt32.self)
-    case .float16: return firstWithExponent(0x7c00, as: UInt16.self)
-    case .bfloat16: return firstWithExponent(0x7f80, as: UInt16.self)
-    case .float64: return firstWithExponent(0x7ff0_0000_0000_0000, as: UInt64.self)
+    case .float32: return try firstWithExponent(0x7f80_0000, as: UInt32.self)
+    case .float16: return try firstWithExponent(0x7c00, as: UInt16.self)
+    case .bfloat16: return try firstWithExponent(0x7f80, as: UInt16.self)
+    case .float64: return try firstWithExponent(0x7ff0_0000_0000_0000, as: UInt64.self)
     default: return nil
     }
   }
 
   /// Throws `.notFinite`, naming the tensor and the element, where a weight is NaN or infinite.
   public func checkFinite() throws(ONNXError) {
-    guard let index = firstNotFinite() else { return }
+    guard let index = try firstNotFinite() else { return }
     throw ONNXError(.notFinite, "element \(index) of \(label) is NaN or infinite")
   }
 
@@ -72,8 +74,8 @@ extension Tensor {
   // loop becomes vector code; only a block that has one is searched.
   private func firstWithExponent<Bits: FixedWidthInteger & UnsignedInteger>(
     _ mask: Bits, as type: Bits.Type
-  ) -> Int? {
-    guard let base = bytes.baseAddress else { return nil }
+  ) throws(ONNXError) -> Int? {
+    guard let base = try bytes().baseAddress else { return nil }
     let size = MemoryLayout<Bits>.size
     var start = 0
     while start < count {

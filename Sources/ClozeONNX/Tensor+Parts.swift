@@ -25,7 +25,7 @@ extension Tensor {
   ) {
     self.init(
       name: name, elementType: elementType, shape: shape,
-      bytes: UnsafeRawBufferPointer(memory.bytes), quantization: quantization, owner: memory)
+      place: UnsafeRawBufferPointer(memory.bytes), quantization: quantization, owner: memory)
   }
 
   static func integers(_ numbers: [Int]) throws(ONNXError) -> Tensor {
@@ -46,7 +46,7 @@ extension Tensor {
 
   /// A copy of some columns of a matrix, range after range; nil where it has not as many.
   func columns(_ ranges: [Range<Int>]) throws(ONNXError) -> Tensor? {
-    guard shape.count == 2, let base = bytes.baseAddress,
+    guard shape.count == 2, let base = try bytes().baseAddress,
       ranges.allSatisfy({ $0.lowerBound >= 0 && $0.upperBound <= shape[1] })
     else { return nil }
     let width = ranges.reduce(0) { $0 + $1.count }

@@ -58,22 +58,26 @@ public struct Tensor: @unchecked Sendable {
   public let name: String
   public let elementType: ElementType
   public let shape: [Int]
-  /// `count * elementType.size` bytes, little-endian, not necessarily aligned.
-  public let bytes: UnsafeRawBufferPointer
+  /// Where its bytes lie: `count * elementType.size`, little-endian, not necessarily aligned. They
+  /// are there only after `bytes()`.
+  let place: UnsafeRawBufferPointer
   /// What integers stand for; nil where elements are themselves.
   public let quantization: Quantization?
-  // Keeps `bytes` alive.
+  // What `place` is filled from; nil for bytes in memory.
+  let file: FileBytes?
+  // Keeps `place` alive.
   let owner: AnyObject?
 
   init(
-    name: String, elementType: ElementType, shape: [Int], bytes: UnsafeRawBufferPointer,
-    quantization: Quantization? = nil, owner: AnyObject?
+    name: String, elementType: ElementType, shape: [Int], place: UnsafeRawBufferPointer,
+    quantization: Quantization? = nil, file: FileBytes? = nil, owner: AnyObject?
   ) {
     self.name = name
     self.elementType = elementType
     self.shape = shape
-    self.bytes = bytes
+    self.place = place
     self.quantization = quantization
+    self.file = file
     self.owner = owner
   }
 
@@ -81,7 +85,34 @@ public struct Tensor: @unchecked Sendable {
   public var isReal: Bool { elementType.isFloat || quantization != nil }
 
   /// Number of elements: the product of `shape`.
-  public var count: Int { bytes.count / elementType.size }
+  public var count: Int { place.count / elementType.size }
+
+  /// Its bytes, read from the file where they have not been yet.
+  ///
+  /// - Throws: `.io` where the file cannot be read any more.
+  public func bytes() throws(ONNXError) -> UnsafeRawBufferPointer {
+    try file?.fill(place)
+    return place
+  }
+
+  /// Copies elements `range` as they are, straight from the file; may be called by several threads
+  /// at once.
+  ///
+  /// - Parameter target: memory for `range.count * elementType.size` bytes.
+  /// - Throws: `.io` where the file cannot be read any more, `.shape` for elements that it has not.
+  public func read(_ range: Range<Int>, to target: UnsafeMutableRawPointer) throws(ONNXError) {
+    guard range.lowerBound >= 0, range.upperBound <= count else {
+      throw ONNXError(.shape, "\(label) has no elements \(range)")
+    }
+    let size = elementType.size
+    let part = UnsafeRawBufferPointer(
+      rebasing: place[(range.lowerBound * size)..<(range.upperBound * size)])
+    if let file {
+      try file.read(part, to: target)
+    } else if let start = part.baseAddress {
+      target.copyMemory(from: start, byteCount: part.count)
+    }
+  }
 
   /// "name" float32 [384, 1536]
   public var label: String { "\"\(name)\" \(elementType) \(shape)" }
@@ -105,8 +136,8 @@ public struct Tensor: @unchecked Sendable {
     }
     if quantization?.factors != nil, shape != self.shape { return nil }
     return Tensor(
-      name: name, elementType: elementType, shape: shape, bytes: bytes, quantization: quantization,
-      owner: owner)
+      name: name, elementType: elementType, shape: shape, place: place, quantization: quantization,
+      file: file, owner: owner)
   }
 
   /// Rows `range` of a matrix; nil where it is none or has not as many rows.
@@ -114,11 +145,11 @@ public struct Tensor: @unchecked Sendable {
     guard shape.count == 2, range.lowerBound >= 0, range.upperBound <= shape[0], shape[0] > 0 else {
       return nil
     }
-    let stride = bytes.count / shape[0]
+    let stride = place.count / shape[0]
     let part = UnsafeRawBufferPointer(
-      rebasing: bytes[(range.lowerBound * stride)..<(range.upperBound * stride)])
+      rebasing: place[(range.lowerBound * stride)..<(range.upperBound * stride)])
     return Tensor(
-      name: name, elementType: elementType, shape: [range.count, shape[1]], bytes: part,
-      quantization: quantization?.part(range, axis: 0), owner: owner)
+      name: name, elementType: elementType, shape: [range.count, shape[1]], place: part,
+      quantization: quantization?.part(range, axis: 0), file: file, owner: owner)
   }
 }

@@ -194,8 +194,8 @@ struct RecognizerTests {
       for graph in [copied, borrowed] {
         #expect(graph.configuration == fromFile.configuration)
         #expect(
-          graph.layers[0].query.weight.tensor.bytes.elementsEqual(
-            fromFile.layers[0].query.weight.tensor.bytes))
+          try graph.layers[0].query.weight.tensor.bytes().elementsEqual(
+            fromFile.layers[0].query.weight.tensor.bytes()))
       }
     }
   }

@@ -12,7 +12,7 @@ struct TensorTests {
     return try bytes.withUnsafeBytes { raw in
       let part = UnsafeRawBufferPointer(rebasing: raw[1...])
       return try body(
-        Tensor(name: "t", elementType: type, shape: [elements.count], bytes: part, owner: nil))
+        Tensor(name: "t", elementType: type, shape: [elements.count], place: part, owner: nil))
     }
   }
 
@@ -70,18 +70,18 @@ struct TensorTests {
       for bad in [Float.nan, .infinity, -.infinity] {
         var elements = [Float](repeating: 1, count: 10_000)
         elements[position] = bad
-        withTensor(elements, .float32) { tensor in
-          #expect(tensor.firstNotFinite() == position)
+        try withTensor(elements, .float32) { tensor throws in
+          #expect(try tensor.firstNotFinite() == position)
           #expect(throws: ONNXError.self) { try tensor.checkFinite() }
         }
       }
     }
     var half = [UInt16](repeating: 0x7bff, count: 5000)
-    #expect(withTensor(half, .float16) { $0.firstNotFinite() } == nil)
+    #expect(try withTensor(half, .float16) { try $0.firstNotFinite() } == nil)
     half[4999] = 0xfc00
-    #expect(withTensor(half, .float16) { $0.firstNotFinite() } == 4999)
-    #expect(withTensor([0x7f7f, 0x7fc0] as [UInt16], .bfloat16) { $0.firstNotFinite() } == 1)
-    #expect(withTensor([1, .nan] as [Double], .float64) { $0.firstNotFinite() } == 1)
-    #expect(withTensor([-1, -1] as [Int64], .int64) { $0.firstNotFinite() } == nil)
+    #expect(try withTensor(half, .float16) { try $0.firstNotFinite() } == 4999)
+    #expect(try withTensor([0x7f7f, 0x7fc0] as [UInt16], .bfloat16) { try $0.firstNotFinite() } == 1)
+    #expect(try withTensor([1, .nan] as [Double], .float64) { try $0.firstNotFinite() } == 1)
+    #expect(try withTensor([-1, -1] as [Int64], .int64) { try $0.firstNotFinite() } == nil)
   }
 }

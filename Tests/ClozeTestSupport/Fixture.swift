@@ -5,6 +5,10 @@ public enum Fixture {
   public static let folder = URL(filePath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().appending(path: "Fixtures/onnx").path
 
+  /// The model that the library has inside, 15 MB.
+  public static let builtInModel = URL(filePath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent().appending(path: "models/cloze-mini/model.onnx").path
+
   public static func path(_ name: String) -> String { folder + "/" + name + ".onnx" }
 
   public static func bytes(_ name: String) throws -> [UInt8] {

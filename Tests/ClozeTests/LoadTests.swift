@@ -142,7 +142,7 @@ struct LoadTests {
         graph.pooler?.weight.tensor, graph.mlm?.transform.weight.tensor, graph.mlm?.norm.gamma,
         graph.mlm?.bias, graph.nsp?.weight.tensor,
       ]
-      return tensors.compactMap { $0 }.map { Array($0.bytes.prefix(8)) }
+      return try tensors.compactMap { $0 }.map { Array(try $0.bytes().prefix(8)) }
     }
   }
 
@@ -169,5 +169,34 @@ struct LoadTests {
       let best = try Model.fixture("sdpa-opset14")
       #expect(best.info.isa == availableISAs.last)
     }
+  }
+
+  /// Another program cuts a model short while it loads: an error, or a model where that came late.
+  @Test func aFileThatIsCutShort() throws {
+    let bytes = try Data(contentsOf: URL(filePath: Fixture.builtInModel))
+    let path = FileManager.default.temporaryDirectory.appending(path: "cloze-\(UUID().uuidString)").path
+    defer { unlink(path) }
+    var failures = 0
+    for round in 0..<24 {
+      try bytes.write(to: URL(filePath: path))
+      let graph = try recognizeBERT(in: ONNXFile(path: path))
+      let isCut = DispatchGroup()
+      DispatchQueue.global().async(group: isCut) {
+        usleep(UInt32(round / 2 * 1000))
+        truncate(path, off_t(bytes.count / 24 * round))
+      }
+      // Every other time before the weights are read.
+      if round % 2 == 0 { isCut.wait() }
+      let options = LoadOptions(precision: round % 3 == 0 ? .float32 : .int8)
+      let loaded = Result {
+        try Model(graph, tokenizer: nil, settings: ModelSettings(), options: options)
+      }
+      isCut.wait()
+      guard case .failure(let error) = loaded else { continue }
+      failures += 1
+      #expect((error as? ClozeError)?.status == .io)
+      #expect("\(error)".contains("became shorter"))
+    }
+    #expect(failures >= 12)
   }
 }

@@ -28,7 +28,8 @@ typedef enum cloze_onnx_status {
   CLOZE_ONNX_OK = 0,
   CLOZE_ONNX_DAMAGED = 1,     /* not an ONNX model, cut short, or contradicting itself */
   CLOZE_ONNX_UNSUPPORTED = 2, /* valid, but past a limit or of a kind that is not read */
-  CLOZE_ONNX_OUT_OF_MEMORY = 3
+  CLOZE_ONNX_OUT_OF_MEMORY = 3,
+  CLOZE_ONNX_UNREAD = 4 /* `fill` failed, and knows why */
 } cloze_onnx_status;
 
 /* Bytes of a string, not terminated and not checked for UTF-8. */
@@ -109,9 +110,13 @@ typedef struct cloze_onnx_dimension {
   cloze_onnx_text name;
 } cloze_onnx_dimension;
 
-/* Walks `size` bytes. On success *model is the model, to be closed once; otherwise it is NULL and
+/* Makes sure that `count` bytes from `bytes` on are there; 0 where that fails. */
+typedef int (*cloze_onnx_fill)(void *CLOZE_ONNX_NULLABLE context, const uint8_t *CLOZE_ONNX_NONNULL bytes, size_t count);
+
+/* Walks `size` bytes, and has those filled that it looks at: everything but the data of tensors. On success *model is the model, to be closed once; otherwise it is NULL and
  * `message` (capacity > 0 bytes) holds one terminated sentence. */
 cloze_onnx_status cloze_onnx_open(const uint8_t *CLOZE_ONNX_NULLABLE bytes, size_t size,
+    cloze_onnx_fill CLOZE_ONNX_NONNULL fill, void *CLOZE_ONNX_NULLABLE context,
     cloze_onnx_model * CLOZE_ONNX_NULLABLE * CLOZE_ONNX_NONNULL model,
     char *CLOZE_ONNX_NONNULL message, size_t capacity);
 

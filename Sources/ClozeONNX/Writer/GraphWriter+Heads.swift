@@ -1,12 +1,12 @@
 /// What stands on the last hidden state.
 extension GraphWriter {
   /// The heads of the graph that are a few linear layers, as those that are added.
-  var ownHeads: [AddedHead] {
+  func ownHeads() throws(ONNXError) -> [AddedHead] {
     var heads: [AddedHead] = []
     if let head = graph.classifier {
       let output = AddedHead.Layer(linear: head.output, activation: nil)
       if let transform = head.transform {
-        if let pooler = graph.pooler, head.activation == .tanh, pooler.isSame(as: transform) {
+        if let pooler = graph.pooler, head.activation == .tanh, try pooler.isSame(as: transform) {
           heads.append(
             AddedHead(
               name: "classifier", source: .pooled(.pooler), layers: [output],
@@ -181,18 +181,21 @@ extension GraphWriter {
 
 extension Linear {
   /// Whether both are the same numbers in the same order.
-  fileprivate func isSame(as other: Linear) -> Bool {
-    weight.layout == other.weight.layout && weight.tensor.isSame(as: other.weight.tensor)
-      && (bias == nil) == (other.bias == nil)
-      && (bias.flatMap { a in other.bias.map { a.isSame(as: $0) } } ?? true)
+  fileprivate func isSame(as other: Linear) throws(ONNXError) -> Bool {
+    guard weight.layout == other.weight.layout, try weight.tensor.isSame(as: other.weight.tensor) else {
+      return false
+    }
+    guard let bias, let another = other.bias else { return bias == nil && other.bias == nil }
+    return try bias.isSame(as: another)
   }
 }
 
 extension Tensor {
-  fileprivate func isSame(as other: Tensor) -> Bool {
-    elementType == other.elementType && shape == other.shape
-      && quantization?.scales == other.quantization?.scales
-      && quantization?.zeroPoints == other.quantization?.zeroPoints
-      && bytes.elementsEqual(other.bytes)
+  fileprivate func isSame(as other: Tensor) throws(ONNXError) -> Bool {
+    guard elementType == other.elementType, shape == other.shape,
+      quantization?.scales == other.quantization?.scales,
+      quantization?.zeroPoints == other.quantization?.zeroPoints
+    else { return false }
+    return try bytes().elementsEqual(other.bytes())
   }
 }

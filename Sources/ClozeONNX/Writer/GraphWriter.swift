@@ -30,7 +30,7 @@ struct GraphWriter {
   var configuration: BERTGraph.Configuration { graph.configuration }
 
   mutating func write(_ heads: [AddedHead]) throws(ONNXError) {
-    let all = ownHeads + heads
+    let all = try ownHeads() + heads
     if graph.mlm != nil || graph.nsp != nil || !all.isEmpty { prefix = "bert." }
     let sizes: [ONNXDocument.Dimension] = [.free("batch"), .free("sequence")]
     document.input("input_ids", .int64, sizes)

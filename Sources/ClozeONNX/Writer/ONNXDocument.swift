@@ -127,11 +127,11 @@ final class ONNXDocument {
     }
     guard index < contents.count else { return nil }
     let tensor = try contents[index].content()
-    guard tensor.bytes.count == contents[index].bytes else {
+    guard tensor.place.count == contents[index].bytes else {
       throw ONNXError(
-        .shape, "\(tensor.label) has \(tensor.bytes.count) bytes, \(contents[index].bytes) are written")
+        .shape, "\(tensor.label) has \(tensor.place.count) bytes, \(contents[index].bytes) are written")
     }
     current = tensor
-    return tensor.bytes
+    return try tensor.bytes()
   }
 }

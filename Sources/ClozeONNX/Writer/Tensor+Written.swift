@@ -12,6 +12,7 @@ extension Tensor {
   func asFloat16() throws(ONNXError) -> Tensor {
     let memory = try TensorMemory(2 * count)
     let target = memory.bytes.bindMemory(to: UInt16.self)
+    let bytes = try bytes()
     for i in 0..<Swift.min(count, target.count) {
       target[i] = Tensor.half(bytes.loadUnaligned(fromByteOffset: 4 &* i, as: Float.self))
     }
@@ -19,7 +20,8 @@ extension Tensor {
   }
 
   /// Whether no number of these, in float32, becomes infinite in float16.
-  func fitsFloat16() -> Bool {
+  func fitsFloat16() throws(ONNXError) -> Bool {
+    let bytes = try bytes()
     for i in 0..<count
     where !(abs(bytes.loadUnaligned(fromByteOffset: 4 &* i, as: Float.self)) < 65520) {
       return false
@@ -130,6 +132,7 @@ extension Tensor {
     }
     let (rows, columns) = (shape[0], shape[1])
     let memory = try TensorMemory(count)
+    let bytes = try bytes()
     for row in 0..<rows {
       for column in 0..<columns {
         memory.bytes[column &* rows &+ row] = bytes[row &* columns &+ column]
