@@ -5,56 +5,26 @@ public struct TrainingReport: Sendable {
 
   /// - Parameter facts: names and values for the table at the top.
   public init(result: TrainingResult, title: String, facts: [(name: String, value: String)]) {
-    var body = "<h1>\(escaped(title))</h1>\n<table class=facts>"
+    var body = "<h1>\(escaped(title))</h1>\n<div class=metrics>"
     for (name, value) in result.metrics.values {
-      body += "<tr><th>\(escaped(name))<td class=figure>\(rounded(value))"
+      body += "<div\(name == result.metric ? " class=main" : "")><b>\(rounded(value))</b>"
+      body += "<span>\(escaped(named(name)))</span></div>"
     }
-    for (name, value) in facts { body += "<tr><th>\(escaped(name))<td>\(escaped(value))" }
-    body += "</table>\n<div class=plots>"
-    let steps = result.steps.map { (Double($0.step), $0.loss) }
-    body += Plot(title: "Training loss, step by step", x: "step", lines: [("", steps)]).svg
-    if result.epochs.count > 1 {
-      let name = result.metric
-      body +=
-        Plot(
-          title: "\(name), epoch by epoch", x: "epoch",
-          lines: [("", result.epochs.map { (Double($0.epoch), $0.metrics[name] ?? 0) })]
-        ).svg
-      body +=
-        Plot(
-          title: "Loss, epoch by epoch", x: "epoch",
-          lines: [
-            ("train", result.epochs.map { (Double($0.epoch), $0.loss) }),
-            ("valid", result.epochs.map { (Double($0.epoch), $0.metrics["loss"] ?? 0) }),
-          ]
-        ).svg
-    }
-    if !result.scatter.isEmpty {
-      body +=
-        Plot(
-          title: "Truth and prediction", x: "truth", lines: [],
-          points: result.scatter.prefix(2000).map { (Double($0.truth), Double($0.predicted)) }
-        ).svg
-    }
+    body += "</div>\n<dl>"
+    for (name, value) in facts { body += "<div><dt>\(escaped(name))<dd>\(escaped(value))</div>" }
+    body += "</dl>\n<div class=plots>\n"
+    for plot in Self.plots(result) { body += plot.svg }
     body += "</div>\n"
     body += Self.confusion(result)
     body += Self.mistakes(result)
     html = """
       <!doctype html>
-      <html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width">
+      <html lang=en><head><meta charset=utf-8>
+      <meta name=viewport content="width=device-width, initial-scale=1">
       <title>\(escaped(title))</title>
       <style>
-      body{font:15px/1.45 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;
-      color:#1b1f24;background:#fff}
-      h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}
-      table{border-collapse:collapse}th,td{padding:.25rem .7rem;text-align:left;vertical-align:top}
-      .facts th{font-weight:400;color:#57606a}.figure{font-weight:600}
-      .plots{display:flex;flex-wrap:wrap;gap:1rem;margin-top:1rem}
-      svg{max-width:100%;height:auto}
-      .confusion td{text-align:right;min-width:3rem}.wide{overflow-x:auto}
-      .mistakes{width:100%}.mistakes td{border-top:1px solid #d8dee4;overflow-wrap:anywhere}
-      .mistakes td:first-child{width:60%}.place{color:#57606a;font-size:.85em}
-      </style>
+      \(Self.style)
+      </style></head>
       <body>
       \(body)
       </body></html>
@@ -62,19 +32,77 @@ public struct TrainingReport: Sendable {
       """
   }
 
+  private static func plots(_ result: TrainingResult) -> [Plot] {
+    // L-BFGS has one epoch and no learning rate.
+    let isExact = result.epochs.count <= 1 && result.steps.allSatisfy { $0.learningRate == 0 }
+    let step = isExact ? "iteration" : "step"
+    var plots = [
+      Plot(
+        title: "Training loss", x: step, y: "loss",
+        lines: [.init(points: result.steps.map { (Double($0.step), $0.loss) }, isNoisy: !isExact)])
+    ]
+    if result.epochs.count > 1 {
+      let name = named(result.metric)
+      func values(_ metric: String) -> [(x: Double, y: Double)] {
+        result.epochs.map { (Double($0.epoch), $0.metrics[metric] ?? .nan) }
+      }
+      var line = Plot.Line(points: values(result.metric), hasDots: true)
+      if let best = result.epochs.last(where: \.isBest) {
+        let value = best.metrics[result.metric] ?? .nan
+        line.mark = (Double(best.epoch), value, "best \(rounded(value)), epoch \(best.epoch)")
+      }
+      plots.append(
+        Plot(title: "\(name) on held-out examples", x: "epoch", y: name, lines: [line]))
+      plots.append(
+        Plot(
+          title: "Loss of epochs", x: "epoch", y: "loss",
+          lines: [
+            .init(
+              name: "training", points: result.epochs.map { (Double($0.epoch), $0.loss) },
+              hasDots: true),
+            .init(name: "held out", points: values("loss"), hasDots: true),
+          ]))
+    }
+    if !result.scatter.isEmpty {
+      plots.append(
+        Plot(
+          title: "Truth and prediction", x: "truth", y: "prediction",
+          points: result.scatter.prefix(2000).map { (Double($0.truth), Double($0.predicted)) }))
+    }
+    return plots
+  }
+
   private static func confusion(_ result: TrainingResult) -> String {
-    guard !result.confusion.isEmpty, result.confusion.count <= 60 else { return "" }
-    var text = "<h2>Confusion: rows are the truth, columns what was said</h2>"
-    text += "<div class=wide><table class=confusion><tr><th>"
-    for label in result.head.labels { text += "<th>\(escaped(label))" }
-    for (label, row) in zip(result.head.labels, result.confusion) {
-      text += "<tr><th>\(escaped(label))"
-      let total = max(row.reduce(0, +), 1)
-      for (column, count) in row.enumerated() {
-        let share = Double(count) / Double(total)
-        let isRight = label == result.head.labels[column]
-        let color = isRight ? "9,105,218" : "207,34,46"
-        text += "<td style=\"background:rgba(\(color),\(rounded(share * 0.6)))\">\(count)"
+    let (labels, table) = (result.head.labels, result.confusion)
+    guard !table.isEmpty, table.count == labels.count else { return "" }
+    let columns = labels.indices.map { column in table.reduce(0) { $0 + $1[column] } }
+    // More than a page is wide: what was confused most.
+    guard labels.count <= 30 else {
+      var wrong: [(truth: Int, said: Int, count: Int)] = []
+      for (i, row) in table.enumerated() {
+        for (j, count) in row.enumerated() where i != j && count > 0 { wrong.append((i, j, count)) }
+      }
+      wrong.sort { $0.count > $1.count }
+      var text = "<h2>Most often confused</h2>\n<table><tr><th>truth<th>prediction<th>examples"
+      for (truth, said, count) in wrong.prefix(30) {
+        text += "<tr><td>\(escaped(labels[truth]))<td>\(escaped(labels[said]))<td>\(count)"
+      }
+      return text + "</table>\n"
+    }
+    var text = "<h2>Confusion</h2>\n<p>Rows are the truth, columns the prediction; "
+    text += "the stronger a field's colour, the larger its share of the row.</p>\n"
+    text += "<div class=wide><table class=confusion><tr><td>"
+    for label in labels { text += "<th scope=col><span>\(escaped(label))</span>" }
+    text += "<th scope=col>recall<th scope=col>precision"
+    for (i, row) in table.enumerated() {
+      text += "<tr><th scope=row>\(escaped(labels[i]))"
+      let total = row.reduce(0, +)
+      for (j, count) in row.enumerated() {
+        let share = fixed(Double(count) / Double(max(total, 1)), 3)
+        text += "<td class=\(i == j ? "right" : "wrong") style=\"--share:\(share)\">\(count)"
+      }
+      for sum in [total, columns[i]] {
+        text += "<td>\(sum == 0 ? "–" : fixed(Double(row[i]) / Double(sum), 3))"
       }
     }
     return text + "</table></div>\n"
@@ -82,97 +110,95 @@ public struct TrainingReport: Sendable {
 
   private static func mistakes(_ result: TrainingResult) -> String {
     guard !result.mistakes.isEmpty else { return "" }
-    var text = "<h2>Most wrong</h2><table class=mistakes><tr><th>text<th>truth<th>said<th>loss"
+    let measure =
+      switch result.head.task {
+      case .regress, .regressPairs: "distance"
+      case .answer: "1 − F1"
+      default: "loss"
+      }
+    var text = "<h2>Most wrong</h2>\n<table class=mistakes><thead><tr><th>text<th>truth"
+    text += "<th>prediction<th>\(measure)</thead>"
     for mistake in result.mistakes {
-      text += "<tr><td>\(escaped(String(mistake.text.prefix(500))))"
+      text += "\n<tr><td dir=auto>\(escaped(shortened(mistake.text, to: 600)))"
       if !mistake.place.isEmpty { text += " <span class=place>\(escaped(mistake.place))</span>" }
-      text += "<td>\(escaped(mistake.truth))<td>\(escaped(mistake.predicted))"
-      text += "<td>\(rounded(mistake.loss))"
+      for (name, value) in [("truth", mistake.truth), ("prediction", mistake.predicted)] {
+        text += "<td dir=auto data-name=\(name)>"
+        text += value.isEmpty ? "<i>none</i>" : escaped(shortened(value, to: 300))
+      }
+      text += "<td data-name=\"\(measure)\">\(fixed(mistake.loss, 2))"
     }
     return text + "</table>\n"
   }
-}
 
-/// A plot of lines or points, as SVG.
-private struct Plot {
-  let title: String
-  let x: String
-  let lines: [(name: String, points: [(Double, Double)])]
-  var points: [(Double, Double)] = []
-
-  var svg: String {
-    let all = lines.flatMap(\.points) + points
-    let finite = all.filter { $0.0.isFinite && $0.1.isFinite }
-    guard let first = finite.first else { return "" }
-    var (left, right, low, high) = (first.0, first.0, first.1, first.1)
-    for (x, y) in finite {
-      (left, right) = (min(left, x), max(right, x))
-      (low, high) = (min(low, y), max(high, y))
-    }
-    if right == left { right = left + 1 }
-    if high == low { (low, high) = (low - 0.5, high + 0.5) }
-    let (width, height, edge, top) = (460.0, 260.0, 58.0, 30.0)
-    func px(_ x: Double) -> String {
-      rounded(edge + (x - left) / (right - left) * (width - edge - 14))
-    }
-    func py(_ y: Double) -> String {
-      rounded(height - 40 - (y - low) / (high - low) * (height - 40 - top))
-    }
-    var text = "<svg viewBox=\"0 0 460 260\" width=460 role=img aria-label=\"\(escaped(title))\" "
-    text += "font-family=\"system-ui,sans-serif\" font-size=11 fill=\"#57606a\">"
-    text += "<text x=10 y=16 font-size=13 fill=\"#1b1f24\">\(escaped(title))</text>"
-    for i in 0...4 {
-      let y = low + (high - low) * Double(i) / 4
-      text += "<path d=\"M58 \(py(y))H446\" stroke=\"#d8dee4\"/>"
-      text += "<text x=52 y=\(py(y)) dy=4 text-anchor=end>\(short(y))</text>"
-      let at = left + (right - left) * Double(i) / 4
-      text += "<text x=\(px(at)) y=236 text-anchor=middle>\(short(at))</text>"
-    }
-    text += "<text x=252 y=254 text-anchor=middle>\(escaped(x))</text>"
-    let colors = ["#0969da", "#bc4c00"]
-    for (number, line) in lines.enumerated() {
-      let color = colors[number % colors.count]
-      // No more points than a screen shows.
-      let step = max(1, line.points.count / 400)
-      var path = ""
-      for (i, point) in line.points.enumerated()
-      where i % step == 0 && point.0.isFinite && point.1.isFinite {
-        path += "\(path.isEmpty ? "M" : "L")\(px(point.0)) \(py(point.1))"
-      }
-      text += "<path d=\"\(path)\" fill=none stroke=\"\(color)\" stroke-width=1.6 />"
-      if !line.name.isEmpty {
-        text += "<text x=446 y=\(16 + 14 * number) text-anchor=end fill=\"\(color)\">"
-        text += "\(escaped(line.name))</text>"
-      }
-    }
-    for (x, y) in points where x.isFinite && y.isFinite {
-      text += "<circle cx=\(px(x)) cy=\(py(y)) r=2 fill=\"#0969da\" fill-opacity=.35 />"
-    }
-    return text + "</svg>"
+  private static func shortened(_ text: String, to count: Int) -> String {
+    let part = text.prefix(count)
+    return part.endIndex == text.endIndex ? text : "\(part) …"
   }
 
-  private func short(_ value: Double) -> String {
-    abs(value) >= 100 ? "\(Int(min(max(value, -1e15), 1e15).rounded()))" : rounded(value)
+  private static let style = """
+    :root{color-scheme:light dark;--ink:#1b1f24;--soft:#57606a;--line:#d8dee4;--page:#fff;
+    --card:#f6f8fa;--a:#0969da;--b:#bc4c00;--right:9,105,218;--wrong:207,34,46}
+    @media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--soft:#9198a1;--line:#30363d;
+    --page:#0d1117;--card:#161b22;--a:#4493f8;--b:#f0883e;--right:68,147,248;--wrong:248,81,73}}
+    *{box-sizing:border-box}
+    body{font:15px/1.5 system-ui,sans-serif;max-width:66rem;margin:2rem auto;padding:0 1rem;
+    color:var(--ink);background:var(--page)}
+    h1{font-size:1.5rem;overflow-wrap:anywhere}h2{font-size:1.15rem;margin:2.2rem 0 .6rem}
+    p{color:var(--soft);margin:0 0 .8rem}
+    .metrics{display:flex;flex-wrap:wrap;gap:.7rem}
+    .metrics div{background:var(--card);border:1px solid var(--line);border-radius:8px;
+    padding:.6rem 1rem;min-width:7rem}
+    .metrics .main{border-color:var(--a);box-shadow:inset 0 0 0 1px var(--a)}
+    .metrics b{display:block;font-size:1.35rem;font-weight:600;font-variant-numeric:tabular-nums}
+    .metrics span,dt,.place,th{color:var(--soft)}
+    dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(11rem,1fr));gap:.7rem 1.4rem;
+    margin:1.3rem 0}
+    dt{font-size:.85rem}dd{margin:0;overflow-wrap:anywhere}
+    .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(26rem,100%),1fr));gap:1rem}
+    svg{width:100%;max-width:36rem;height:auto;background:var(--card);border:1px solid var(--line);
+    border-radius:8px;font:11px system-ui,sans-serif}
+    svg text{fill:var(--soft)}svg .title{fill:var(--ink);font-size:13px;font-weight:600}
+    svg .name{font-size:12px}.grid{stroke:var(--line)}.axis{stroke:var(--soft)}
+    .line{fill:none;stroke-width:1.8;stroke-linejoin:round}.line.faint{stroke-width:1;opacity:.3}
+    .line.a{stroke:var(--a)}.line.b{stroke:var(--b)}
+    circle.a,svg text.a{fill:var(--a)}circle.b,svg text.b{fill:var(--b)}
+    circle.mark{fill:none;stroke:var(--a);stroke-width:2}circle.point{fill-opacity:.4}
+    .diagonal{stroke:var(--soft);stroke-dasharray:5 4}
+    table{border-collapse:collapse}
+    th,td{padding:.35rem .7rem;text-align:left;vertical-align:top}th{font-weight:500}
+    .wide{overflow-x:auto}
+    .confusion td,.confusion th{text-align:right;white-space:nowrap;
+    font-variant-numeric:tabular-nums}
+    .confusion th span{display:inline-block;max-width:9rem;overflow:hidden;text-overflow:ellipsis}
+    .confusion th[scope=row]{position:sticky;left:0;background:var(--page);max-width:14rem;
+    overflow:hidden;text-overflow:ellipsis}
+    .right{background:rgba(var(--right),calc(var(--share)*.6))}
+    .wrong{background:rgba(var(--wrong),calc(var(--share)*.6))}
+    .mistakes{width:100%;table-layout:fixed}
+    .mistakes th:first-child{width:50%}.mistakes th:last-child{width:5.5rem}
+    .mistakes td{border-top:1px solid var(--line);overflow-wrap:anywhere}
+    .mistakes td:last-child,.mistakes th:last-child{text-align:right}.place{font-size:.85em}
+    @media(max-width:42rem){
+    .mistakes thead{display:none}.mistakes,.mistakes tbody,.mistakes tr,.mistakes td{display:block}
+    .mistakes tr{border-top:1px solid var(--line);padding:.5rem 0}
+    .mistakes td{border:0;padding:.15rem 0}.mistakes td:last-child{text-align:left}
+    .mistakes td[data-name]:before{content:attr(data-name) ": ";color:var(--soft)}}
+    """
+}
+
+/// A metric's name as it is written in a sentence.
+private func named(_ metric: String) -> String {
+  switch metric {
+  case "f1": "F1"
+  case "f1_macro": "F1, macro"
+  case "f1_micro": "F1, micro"
+  case "exact_match": "exact match"
+  case "mse": "mean squared error"
+  case "matthews": "Matthews"
+  case "pearson": "Pearson"
+  case "spearman": "Spearman"
+  default: metric
   }
 }
 
-/// At most four digits after the point.
-private func rounded(_ value: Double) -> String {
-  guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
-  let text = "\((value * 10000).rounded() / 10000)"
-  return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
-}
-
-private func escaped(_ text: String) -> String {
-  var result = ""
-  for scalar in text.unicodeScalars {
-    switch scalar {
-    case "<": result += "&lt;"
-    case ">": result += "&gt;"
-    case "&": result += "&amp;"
-    case "\"": result += "&quot;"
-    default: result.unicodeScalars.append(scalar)
-    }
-  }
-  return result
-}
+private func rounded(_ value: Double) -> String { fixed(value, abs(value) >= 1000 ? 1 : 4) }
