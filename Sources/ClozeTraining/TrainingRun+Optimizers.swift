@@ -128,8 +128,15 @@ extension TrainingRun {
     let total = weight(train.prepared, 0..<items)
     let scale = task == .multilabel ? 1 / Double(max(outputs, 1)) : outputs <= 2 ? 2 : 1
     let ridge = scale * options.l2 / Double(max(items, 1))
+    // Linear heads begin at zero, which is zero in both.
+    let whitening =
+      network.shape.layers.count == 1
+      ? try Whitening(
+        train.features.base, rows: train.features.rows, inputs: train.features.width,
+        outputs: outputs, ridge: ridge, trainer.arithmetic) : nil
 
-    func function(_ x: [Double]) throws(ClozeError) -> (value: Double, gradient: [Double]) {
+    func function(_ point: [Double]) throws(ClozeError) -> (value: Double, gradient: [Double]) {
+      let x = whitening?.parameters(point) ?? point
       for (i, value) in x.enumerated() { network.parameters.base[i] = Float(value) }
       var value = 0.0
       var gradient = [Double](repeating: 0, count: x.count)
@@ -159,7 +166,7 @@ extension TrainingRun {
           }
         }
       }
-      return (value, gradient)
+      return (value, whitening?.gradient(gradient) ?? gradient)
     }
 
     var solver: LBFGS
@@ -201,7 +208,8 @@ extension TrainingRun {
       try send(.step(entry))
       if before - solver.value < 1e-9 * max(1, abs(before)) { break }
     }
-    for (i, value) in solver.x.enumerated() { network.parameters.base[i] = Float(value) }
+    let x = whitening?.parameters(solver.x) ?? solver.x
+    for (i, value) in x.enumerated() { network.parameters.base[i] = Float(value) }
     checkpoint.history = []
     try send(.epoch(try judge(valid, epoch: 1, epochs: 1, loss: solver.value)))
   }

@@ -63,4 +63,41 @@ struct ReferenceTests {
     #expect(solver.iterations < 100)
     for (i, x) in solver.x.enumerated() { #expect(abs(x - Double(i)) < 1e-8) }
   }
+
+  /// Features with a large mean, small spreads and one that follows from another: in the variables
+  /// of `Whitening` logits have the variance of the variables' length, and gradients follow suit.
+  @Test func whiteningEvensOutFeatures() throws {
+    let (rows, inputs) = (5000, 4)
+    let x = try Block<Float>(rows * inputs)
+    var random = TrainingRandom(3, 1)
+    for row in 0..<rows {
+      let values = (0..<3).map { _ in random.unit() - 0.5 }
+      let at = x.base + row * inputs
+      at[0] = Float(7 + values[0])
+      at[1] = Float(0.01 * values[1] + 0.1 * values[0])
+      at[2] = Float(3 * values[2])
+      at[3] = 2 * at[2]
+    }
+    let whitening = try Whitening(
+      x.base, rows: rows, inputs: inputs, outputs: 1, ridge: 1e-9, Arithmetic(threads: 1))
+    let variables = [0.3, -0.5, 0.2, 0, 0.7]
+    let parameters = whitening.parameters(variables)
+    func logit(_ row: Int) -> Double {
+      (0..<inputs).reduce(parameters[4]) { $0 + parameters[$1] * Double(x.base[row * inputs + $1]) }
+    }
+    let logits = (0..<rows).map(logit)
+    let mean = logits.reduce(0, +) / Double(rows)
+    let variance = logits.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(rows)
+    #expect(abs(mean - 0.7) < 1e-4)
+    #expect(abs(variance - 0.38) < 1e-3)
+    let slopes = [0.4, 2, -1, 0.5, 3]
+    let gradient = whitening.gradient(slopes)
+    for i in variables.indices {
+      var moved = variables
+      moved[i] += 1
+      let change = zip(whitening.parameters(moved), parameters).map { $0 - $1 }
+      let expected = zip(change, slopes).reduce(0) { $0 + $1.0 * $1.1 }
+      #expect(abs(gradient[i] - expected) <= 1e-6 * max(1, abs(expected)))
+    }
+  }
 }
