@@ -61,7 +61,8 @@ extension DataReader {
         var texts: [String] = []
         for column in wanted {
           guard column < fields.count else {
-            throw BadLine("\(fields.count) fields, field \(column + 1) was asked for")
+            let count = fields.count == 1 ? "1 field" : "\(fields.count) fields"
+            throw BadLine("\(count), field \(column + 1) was asked for")
           }
           texts.append(try Self.text(fields[column][...]))
         }
@@ -122,7 +123,11 @@ extension DataReader {
       try add(number) { () throws(BadLine) in
         do throws(TokenizerError) {
           return try reader.jsonContent(JSONField(parsing: Array(line), name: "line"))
-        } catch { throw BadLine(error.message) }
+        } catch {
+          // Which line it is, is said anyway.
+          let message = error.message
+          throw BadLine(message.hasPrefix("line: ") ? String(message.dropFirst(6)) : message)
+        }
       }
     }
   }

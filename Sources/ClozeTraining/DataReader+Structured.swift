@@ -37,7 +37,8 @@ extension DataReader {
         ? line.split(whereSeparator: { $0 == 0x20 || $0 == 0x09 })
         : line.split(omittingEmptySubsequences: false) { $0 == separator?.first }
       guard fields.count > max(wordColumn, tagColumn) else {
-        bad = bad ?? (number, "\(fields.count) fields, a word and a tag are needed")
+        let count = fields.count == 1 ? "1 field" : "\(fields.count) fields"
+        bad = bad ?? (number, "\(count), a word and a tag are needed")
         continue
       }
       if fields[wordColumn].elementsEqual("-DOCSTART-".utf8) { continue }

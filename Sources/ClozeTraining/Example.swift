@@ -59,6 +59,18 @@ public struct Dataset: Sendable {
   }
 }
 
+extension Example.Content {
+  /// Its class, labels or tags.
+  var labels: [String] {
+    switch self {
+    case .text(_, let label): label.map { [$0] } ?? []
+    case .labelled(_, let labels): labels
+    case .words(_, let tags): tags
+    case .scored, .question, .document: []
+    }
+  }
+}
+
 extension Head.Task {
   /// The class of an example, for drawing from all classes alike.
   func stratum(_ example: Example) -> String {
@@ -72,8 +84,8 @@ extension Head.Task {
 }
 
 extension Dataset {
-  /// Splits off a share of the examples, of every class alike, chosen by the seed; the order within
-  /// both parts stays.
+  /// Splits off a share of the examples, of every class alike, chosen by the seed; every label of
+  /// the second part is in the first, and the order within both stays.
   func split(_ task: Head.Task, share: Double, seed: UInt64) -> (train: Dataset, valid: Dataset) {
     var groups: [String: [Int]] = [:]
     var names: [String] = []
@@ -92,6 +104,15 @@ extension Dataset {
       let count = min(max(0, Int(owed.rounded())), group.count)
       owed -= Double(count)
       for place in random.order(group.count).prefix(count) { held.insert(group[place]) }
+    }
+    // A label that held-out examples alone have could not be learned.
+    var known = Set<String>()
+    for (i, example) in examples.enumerated() where !held.contains(i) {
+      known.formUnion(example.content.labels)
+    }
+    for i in held.sorted() where !known.isSuperset(of: examples[i].content.labels) {
+      known.formUnion(examples[i].content.labels)
+      held.remove(i)
     }
     var (train, valid) = (Dataset(), Dataset())
     for (i, example) in examples.enumerated() {

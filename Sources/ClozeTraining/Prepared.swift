@@ -93,7 +93,9 @@ struct Preparation {
       let least = task == .multilabel ? 1 : 2
       guard found.count >= least else {
         throw ClozeError(
-          .invalidText, "the examples have \(found.count) labels, \(least) or more are needed")
+          .invalidText,
+          found.first.map { "all examples have the label \"\($0)\"; there must be two" }
+            ?? "no example has a label")
       }
       guard found.count <= 65536 else {
         throw ClozeError(
@@ -118,7 +120,7 @@ struct Preparation {
       func number(_ label: String) throws(TokenizerError) -> Int32 {
         guard let number = numbers[label] else {
           throw TokenizerError(
-            .invalidText, "\"\(label)\" is no label of the training examples")
+            .invalidText, "no training example has the label \"\(label)\"")
         }
         return number
       }

@@ -29,7 +29,7 @@ public final class Trainer: @unchecked Sendable {
   public init(
     model: Model, task: Head.Task, options: TrainingOptions = TrainingOptions()
   ) throws(ClozeError) {
-    try options.check()
+    try options.check(for: task)
     self.model = model
     self.task = task
     self.options = options
@@ -41,7 +41,7 @@ public final class Trainer: @unchecked Sendable {
     if options.unfreeze > 0 {
       guard model.info.precision == .float32 else {
         throw ClozeError(
-          .invalidArgument, "encoder layers are trained in float32; load the model so")
+          .invalidArgument, "encoder layers are trained in float32: load the model with that precision")
       }
       guard task != .mlm, task != .nsp else {
         throw ClozeError(.invalidArgument, "unfreeze is not for \(task.rawValue)")
@@ -120,7 +120,9 @@ public final class Trainer: @unchecked Sendable {
     if valid.examples.isEmpty {
       (train, valid) = train.split(task, share: options.holdout, seed: options.seed)
       guard !valid.examples.isEmpty, !train.examples.isEmpty else {
-        throw ClozeError(.invalidText, "too few examples to hold some out: give a validation set")
+        throw ClozeError(
+          .invalidText,
+          "of so few examples none can be held out to judge by: give a validation set")
       }
     }
     if task == .nsp {

@@ -75,6 +75,31 @@ public struct TrainingOptions: Sendable {
   /// All defaults.
   public init() {}
 
+  /// Makes sure that numbers are in range, and that no option is set that would do nothing.
+  func check(for task: Head.Task) throws(ClozeError) {
+    try check()
+    func fail(_ reason: String) -> ClozeError { ClozeError(.invalidArgument, reason) }
+    let name = task.rawValue
+    let hasClasses =
+      task == .classify || task == .classifyPairs || task == .tag || task == .nsp
+    if !hidden.isEmpty, task == .mlm || task == .nsp {
+      throw fail("hidden layers are not for \(name), whose head has the model's own")
+    }
+    if !tied, task != .mlm { throw fail("only mlm has a decoder that can be untied") }
+    if balanced || !classWeights.isEmpty, !hasClasses {
+      throw fail("class weights are not for \(name): an example has no single class")
+    }
+    if labelSmoothing > 0, !hasClasses, task != .multilabel, task != .mlm {
+      throw fail("label smoothing is not for \(name)")
+    }
+    guard optimizer == .lbfgs else { return }
+    if task == .mlm { throw fail("L-BFGS is not for mlm, which masks other tokens in every epoch") }
+    if (dropout ?? 0) > 0 || learningRate != nil || batchSize != nil || accumulation > 1 {
+      throw fail(
+        "L-BFGS sees all examples at once: it has no learning rate, no batches and no dropout")
+    }
+  }
+
   /// Makes sure that numbers are in range.
   func check() throws(ClozeError) {
     func fail(_ reason: String) -> ClozeError { ClozeError(.invalidArgument, reason) }

@@ -6,7 +6,8 @@ import Testing
 
 /// Training as an asynchronous sequence.
 struct EventTests {
-  private static func options(_ set: (inout TrainingOptions) -> Void = { _ in }) -> TrainingOptions {
+  private static func options(_ set: (inout TrainingOptions) -> Void = { _ in }) -> TrainingOptions
+  {
     var options = TrainingOptions()
     options.threads = 1
     options.optimizer = .adamw
@@ -115,7 +116,7 @@ struct EventTests {
     for _ in 0..<1000 {
       do {
         _ = try trainer.train(data) { _ in false }
-      } catch where error.status == .busy {
+      } catch  where error.status == .busy {
         try await Task.sleep(for: .milliseconds(20))
         continue
       } catch { return #expect(error.status == .cancelled) }

@@ -61,7 +61,7 @@ struct ReaderTests {
   }
 
   @Test(arguments: [
-    ("a\tx\nb\n", "data.tsv:2", "1 fields"), ("\"a\tx\nb\ty\n", "data.tsv:1", "does not end"),
+    ("a\tx\nb\n", "data.tsv:2", "1 field, field 2"), ("\"a\tx\nb\ty\n", "data.tsv:1", "does not end"),
     ("\"a\"b\tx\n", "data.tsv:1", "closing quote"), ("a\t\n", "data.tsv:1", "label is empty"),
   ])
   func badLinesAreNamed(_ text: String, _ place: String, _ reason: String) throws {
@@ -119,6 +119,22 @@ struct ReaderTests {
     #expect(labels(try read("a\nb\n\nc\n", .mlm, name: "f.txt")).count == 3)
     #expect(throws: ClozeError.self) { try read("\n\n", .mlm, name: "f.txt") }
     #expect(throws: ClozeError.self) { try read("a", .tag, name: "f.tsv") }
+  }
+
+  /// A class or tag of a single example is never held out: nothing could be learned of it.
+  @Test func everyHeldOutLabelIsTrainedOn() {
+    let rare = (0..<40).map { Example(.text("t", label: $0 < 20 ? "c\($0)" : "common")) }
+    let tags = (0..<30).map { Example(.words(["a", "b"], tags: ["O", "B-\($0 % 20)"])) }
+    let several = (0..<30).map { Example(.labelled("t", labels: ["a", "b\($0 % 20)"])) }
+    for (task, examples) in [(Head.Task.classify, rare), (.tag, tags), (.multilabel, several)] {
+      for seed: UInt64 in 0..<5 {
+        let (train, valid) = Dataset(examples).split(task, share: 0.3, seed: seed)
+        let known = Set(train.examples.flatMap(\.content.labels))
+        #expect(valid.examples.allSatisfy { known.isSuperset(of: $0.content.labels) })
+        #expect(!valid.examples.isEmpty)
+        #expect(train.examples.count + valid.examples.count == examples.count)
+      }
+    }
   }
 
   @Test func splitsAreStratified() throws {

@@ -41,7 +41,8 @@ struct ReportTests {
   }
 
   @Test(arguments: [
-    [0.0], [5, 5], [-1e-9, 1e-9], [1e15, 1e15 + 1], [1e29, -1e29], [1e300, 0], [.nan, .infinity, 1],
+    [0.0], [5, 5], [-1e-9, 1e-9], [1e15, 1e15 + 1], [1e29, -1e29], [1e300, 0],
+    [.nan, .infinity, 1],
     [.nan], [], [0.1, 0.2, 0.3], [-3, 4], [1e-300, 2e-300], [0, 1e-300], [.greatestFiniteMagnitude],
   ])
   func plotsOfAnyNumbers(_ values: [Double]) {
@@ -68,7 +69,8 @@ struct ReportTests {
   }
 
   @Test func numbersWithDigits() {
-    #expect(fixed(-0.049, 1) == "0.0" && fixed(-0.05, 1) == "-0.1" && fixed(1234.5678, 2) == "1234.57")
+    #expect(
+      fixed(-0.049, 1) == "0.0" && fixed(-0.05, 1) == "-0.1" && fixed(1234.5678, 2) == "1234.57")
     #expect(fixed(0.007, 2) == "0.01" && fixed(7, 0) == "7" && fixed(.nan, 2) == "nan")
   }
 }

@@ -252,6 +252,20 @@ struct TrainerTests {
     fails(.invalidArgument, good) { $0.unfreeze = 1 }
     fails(.invalidArgument, good) { $0.maxTokens = 10_000 }
     fails(.invalidArgument, good) { $0.classWeights = ["none": 1] }
+    // Options that would do nothing.
+    fails(.invalidArgument, good) { $0.tied = false }
+    fails(.invalidArgument, Self.dataset(.mlm, count: 20), task: .mlm) { $0.hidden = [8] }
+    fails(.invalidArgument, Self.dataset(.mlm, count: 20), task: .mlm) { $0.optimizer = .lbfgs }
+    fails(.invalidArgument, Self.dataset(.regress, count: 20), task: .regress) {
+      $0.balanced = true
+    }
+    fails(.invalidArgument, Self.dataset(.regress, count: 20), task: .regress) {
+      $0.labelSmoothing = 0.1
+    }
+    fails(.invalidArgument, good) {
+      $0.optimizer = .lbfgs
+      $0.dropout = 0.1
+    }
   }
 }
 

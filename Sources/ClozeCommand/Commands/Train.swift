@@ -46,9 +46,6 @@ struct Train: ParsableCommand {
 
   func run() throws {
     let start = Clock.seconds()
-    guard mkdir(output, 0o777) == 0 || errno == EEXIST else {
-      throw WorkFailure("cannot make the folder \(output)", errno: errno)
-    }
     let options = try headOptions.options(
       threads: modelOptions.threads, folder: output, resume: resume)
     let format = dataOptions.dataFormat
@@ -56,24 +53,43 @@ struct Train: ParsableCommand {
     let valid = try valid.map { try Dataset(path: $0, task: task, format: format) }
     for (name, set) in [(data, train), (self.valid ?? "", valid ?? Dataset())] {
       guard let first = set.skipped.first else { continue }
-      StandardError.note("\(grouped(set.skipped.count)) bad lines of \(name) left out; \(first)")
+      let count = set.skipped.count == 1 ? "1 bad line" : "\(grouped(set.skipped.count)) bad lines"
+      StandardError.note("\(count) of \(name) left out; \(first)")
+    }
+    guard mkdir(output, 0o777) == 0 || errno == EEXIST else {
+      throw WorkFailure("cannot make the folder \(output)", errno: errno)
+    }
+    let isResumed = resume && access("\(output)/checkpoint.safetensors", F_OK) == 0
+    if resume, !isResumed {
+      StandardError.note("there is no checkpoint in \(output): training begins anew")
     }
     let model = try modelOptions.loadModel()
     let trainer = try Trainer(model: model, task: task, options: options)
-    let recorder = try TrainingRecorder(folder: output, isResumed: resume)
+    let recorder = try TrainingRecorder(folder: output, isResumed: isResumed)
     var progress = TrainingProgress()
     let result: TrainingResult
+    var hasCheckpoint = isResumed
+    StopRequest.begin()
     do {
       result = try trainer.train(train, valid: valid) { event in
         recorder.add(event)
         progress.show(event)
-        return true
+        if case .epoch = event { hasCheckpoint = true }
+        return !StopRequest.isMade
       }
     } catch {
       progress.clear()
+      if error.status == .cancelled, StopRequest.isMade {
+        StandardError.note(
+          hasCheckpoint
+            ? "interrupted; --resume goes on from the last checkpoint"
+            : "interrupted before there was a checkpoint")
+        StopRequest.end()
+      }
       throw error
     }
     progress.clear()
+    StopRequest.end()
     try recorder.finish()
     try result.head.save(to: "\(output)/\(Head.fileName)")
     if export {

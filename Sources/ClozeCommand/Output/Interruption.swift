@@ -60,7 +60,7 @@ enum Interruption {
     return signals
   }
 
-  private static func isIgnored(_ number: Int32) -> Bool {
+  static func isIgnored(_ number: Int32) -> Bool {
     var current = sigaction()
     guard sigaction(number, nil, &current) == 0 else { return false }
     return unsafeBitCast(current.__sigaction_handler.sa_handler, to: Int.self)
