@@ -21,14 +21,15 @@ public struct TrainingOptions: Sendable {
   public var dropout: Double?
   /// nil: L-BFGS for a linear head without dropout over a text's vector, else AdamW.
   public var optimizer: Optimizer?
-  /// Passes over the examples; with L-BFGS, iterations. nil: 20 with AdamW, 1000 with L-BFGS.
+  /// Passes over the examples; with L-BFGS, iterations. nil: 20 with AdamW, 5 where encoder layers
+  /// are trained too, 1000 with L-BFGS.
   public var epochs: Int?
   /// Examples of a batch; nil: 32.
   public var batchSize: Int?
   /// Batches whose gradients are added up for one step.
   public var accumulation = 1
-  /// AdamW's; nil: 1e-3; 1e-2 for linear heads of `tag` and `answer`; 5e-5 where encoder layers are
-  /// trained too.
+  /// AdamW's; nil: 1e-3; 1e-2 for linear heads of `tag` and `answer`; 4e-4 / N where N encoder
+  /// layers are trained too.
   public var learningRate: Double?
   /// How it changes.
   public var schedule: Schedule = .linear

@@ -5,7 +5,7 @@ extension TrainingRun {
   /// one can begin after a checkpoint.
   func runAdamW(_ train: LoadedSet, _ valid: LoadedSet) throws(ClozeError) {
     var train = train
-    let epochs = options.epochs ?? (options.unfreeze > 0 ? 3 : 20)
+    let epochs = options.epochs ?? (options.unfreeze > 0 ? 5 : 20)
     let size = options.batchSize ?? 32
     let items = train.prepared.items
     let batches = (items + size - 1) / size
@@ -14,7 +14,9 @@ extension TrainingRun {
     let warmup = Int((options.warmup * Double(total)).rounded())
     // A linear head over frozen tokens has one minimum, which small steps do not reach in time.
     let isLinear = (task == .tag || task == .answer) && options.hidden.isEmpty
-    let rate = options.learningRate ?? (options.unfreeze > 0 ? 5e-5 : isLinear ? 1e-2 : 1e-3)
+    // The more layers learn together, the smaller the steps that they bear.
+    let unfrozen = options.unfreeze > 0 ? 4e-4 / Double(options.unfreeze) : nil
+    let rate = options.learningRate ?? unfrozen ?? (isLinear ? 1e-2 : 1e-3)
     let dropout = options.dropout ?? (task == .mlm || task == .nsp ? 0 : 0.1)
     let outputs = model.network.shape.layers.last?.outputs ?? 0
     var optimizers: [AdamW<Float>] = []

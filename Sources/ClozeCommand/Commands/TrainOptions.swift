@@ -59,13 +59,13 @@ struct HeadOptions: ParsableArguments {
   @Option(
     help: "lbfgs is exact and for linear heads over texts, whose default it is; else adamw.")
   var optimizer: TrainingOptions.Optimizer?
-  @Option(help: ArgumentHelp("Passes over the examples (default: 20).", valueName: "n"))
+  @Option(help: ArgumentHelp("Passes over the examples (default: 20; --unfreeze 5).", valueName: "n"))
   var epochs: Int?
   @Option(help: ArgumentHelp("Examples of a batch (default: 32).", valueName: "n"))
   var batchSize: Int?
   @Option(help: ArgumentHelp("Batches of one step.", valueName: "n"))
   var accumulate = 1
-  @Option(help: ArgumentHelp("Of adamw (default: 0.001; linear tag, answer 0.01; --unfreeze 0.00005).", valueName: "x"))
+  @Option(help: ArgumentHelp("Of adamw (default: 0.001; linear tag, answer 0.01; --unfreeze n 0.0004 / n).", valueName: "x"))
   var learningRate: Double?
   @Option(help: "How the learning rate goes down.")
   var schedule: Schedule = .linear
