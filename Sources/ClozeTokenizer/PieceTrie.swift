@@ -96,6 +96,9 @@ final class PieceTrie: @unchecked Sendable {
     }
     var built = [Node(first: 0, extent: 0, value: -1, label: 0)]
     var pending: [Range] = []
+    // About as many as there will be: memory that is not used costs nothing, growing costs copies.
+    built.reserveCapacity(sorted.count &* 2)
+    pending.reserveCapacity(sorted.count &* 2)
     func addChildren(_ low: Int, _ high: Int, _ depth: Int) {
       var i = low
       while i < high {

@@ -86,13 +86,19 @@ struct UnicodeTables: @unchecked Sendable {
   }
 
   private init() {
-    let codePoints = 0x110000
+    // Entries of code points below `codePoints`, one by one; of those above, where nothing has a
+    // mapping, runs only: fresh pages for all 0x110000 would take most of the time.
+    let codePoints = 0x30000
     var flat = [UInt32](repeating: 0, count: codePoints)
+    var above: [(end: Int, flags: UInt32)] = []
     var numbers = NumberReader(UnicodeData.flags)
     var at = 0
-    while let flags = numbers.next(), let count = numbers.next() {
-      for c in at..<min(at &+ count, codePoints) { flat[c] = UInt32(truncatingIfNeeded: flags) }
-      at = min(at &+ count, codePoints)
+    while let number = numbers.next(), let count = numbers.next() {
+      let flags = UInt32(truncatingIfNeeded: number)
+      let end = at &+ count
+      for c in min(at, codePoints)..<min(end, codePoints) { flat[c] = flags }
+      if end > codePoints { above.append((end, flags)) }
+      at = end
     }
 
     // Mapping 0 is nobody's, so that index 0 is harmless.
@@ -148,20 +154,32 @@ struct UnicodeTables: @unchecked Sendable {
 
     var pages: [UInt16] = []
     var entries: [UInt32] = []
+    // Pages whose entries are all the same are stored once.
     var uniform: [UInt32: UInt16] = [:]
-    for page in 0..<codePoints / 64 {
-      let slice = flat[page &* 64..<page &* 64 &+ 64]
-      let first = flat[page &* 64]
-      let number = UInt16(truncatingIfNeeded: entries.count / 64)
-      if slice.allSatisfy({ $0 == first }) {
-        if let known = uniform[first] {
-          pages.append(known)
-          continue
-        }
-        uniform[first] = number
+    func addUniform(_ entry: UInt32) {
+      let number = uniform[entry] ?? UInt16(truncatingIfNeeded: entries.count / 64)
+      if uniform.updateValue(number, forKey: entry) == nil {
+        entries.append(contentsOf: repeatElement(entry, count: 64))
       }
       pages.append(number)
-      entries.append(contentsOf: slice)
+    }
+    func add(_ page: ArraySlice<UInt32>) {
+      if let first = page.first, page.allSatisfy({ $0 == first }) {
+        addUniform(first)
+      } else {
+        pages.append(UInt16(truncatingIfNeeded: entries.count / 64))
+        entries.append(contentsOf: page)
+      }
+    }
+    for first in stride(from: 0, to: codePoints, by: 64) { add(flat[first..<first &+ 64]) }
+    var run = 0
+    for first in stride(from: codePoints, to: 0x110000, by: 64) {
+      while run < above.count, above[run].end <= first { run &+= 1 }
+      if run < above.count, above[run].end >= first &+ 64 {
+        addUniform(above[run].flags)
+        continue
+      }
+      add((first..<first &+ 64).map { c in above[run...].first { c < $0.end }?.flags ?? 0 }[...])
     }
 
     var classRuns: [ClassRun] = []
