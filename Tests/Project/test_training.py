@@ -83,3 +83,23 @@ def test_killed_runs_go_on_to_the_same_bits(dist, reviews, tmp_path):
   assert killed > 0
   head = "head.safetensors"
   assert (output / head).read_bytes() == (tmp_path / "whole" / head).read_bytes()
+
+
+def test_an_interrupted_run_says_how_it_goes_on(dist, reviews, tmp_path):
+  options = ["--optimizer", "adamw", "--epochs", "60", "--patience", "0", "--batch-size", "2", "--hidden", "64"]
+  run(*command(dist, reviews, tmp_path / "whole", *options))
+  output = tmp_path / "interrupted"
+  program = subprocess.Popen(
+      list(map(str, command(dist, reviews, output, *options))), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+      text=True)
+  while not (output / "checkpoint.safetensors").exists() and program.poll() is None:
+    time.sleep(0.01)
+  program.send_signal(signal.SIGINT)
+  _, errors = program.communicate()
+  assert program.returncode == -signal.SIGINT and "--resume goes on" in errors
+  assert not (output / "head.safetensors").exists()
+  run(*command(dist, reviews, output, *options, "--resume"))
+  assert (output / "head.safetensors").read_bytes() == (tmp_path / "whole" / "head.safetensors").read_bytes()
+  steps = [json.loads(line) for line in (output / "steps.jsonl").read_text().splitlines()]
+  numbers = [step["step"] for step in steps if "step" in step]
+  assert numbers == sorted(set(numbers)) and numbers[-1] == 60 * 180
