@@ -94,7 +94,7 @@ struct Preparation {
       guard found.count >= least else {
         throw ClozeError(
           .invalidText,
-          found.first.map { "all examples have the label \"\($0)\"; there must be two" }
+          found.first.map { "all examples have the label \"\($0)\", where two labels are needed" }
             ?? "no example has a label")
       }
       guard found.count <= 65536 else {
