@@ -50,7 +50,9 @@ struct EventTests {
   }
 
   @Test func errorsEndTheLoop() async throws {
-    let trainer = try Trainer(model: TrainerTests.model(), task: .tag)
+    // Without end, as the second training may be slow to begin.
+    let trainer = try Trainer(
+      model: TrainerTests.model(), task: .tag, options: Self.options { $0.epochs = 1 << 20 })
     await #expect(throws: ClozeError.self) {
       for try await _ in trainer.events(TrainerTests.dataset(.classify)) {}
     }
@@ -76,8 +78,8 @@ struct EventTests {
       try Trainer(
         model: model, task: .classify,
         options: Self.options {
-          // More than can be over before the task is cancelled.
-          $0.epochs = 3000
+          // Without end.
+          $0.epochs = 1 << 20
           $0.folder = folder
           $0.resume = resume
         })
@@ -95,7 +97,7 @@ struct EventTests {
     }
     let (epochs, error) = await task.value
     #expect(error?.status == .cancelled)
-    #expect((2..<3000).contains(epochs))
+    #expect(epochs >= 2)
     // The training has ended with the loop, and what is in the folder goes on.
     #expect(throws: ClozeError.self) { try first.train(data) { _ in false } }
     var next: Int?
@@ -113,7 +115,7 @@ struct EventTests {
     let data = TrainerTests.dataset(.classify, count: 80)
     for try await event in trainer.events(data) { if case .step = event { break } }
     // Without end, it would be busy for hours.
-    for _ in 0..<1000 {
+    for _ in 0..<3000 {
       do {
         _ = try trainer.train(data) { _ in false }
       } catch  where error.status == .busy {
