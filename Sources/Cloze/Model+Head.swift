@@ -16,6 +16,10 @@ extension Model {
         .invalidArgument,
         "the head takes \(head.maxTokens) tokens, the model \(info.maxPositionEmbeddings)")
     }
+    if head.task == .mlm, head.outputs != info.vocabSize {
+      throw ClozeError(
+        .invalidModel, "the head knows \(head.outputs) tokens, the model \(info.vocabSize)")
+    }
     if head.pooling == .pooler, !info.heads.contains(.pooler) { throw lacks("pooler") }
     guard head.encoderLayers.count <= info.numHiddenLayers else {
       throw ClozeError(

@@ -159,7 +159,8 @@ public final class Model: Sendable {
     case .classify, .classifyPairs, .multilabel: info.heads.insert(.classes)
     case .tag: info.heads.insert(.tags)
     case .answer: info.heads.insert(.answer)
-    case .regress, .regressPairs, .mlm, .nsp: break
+    case .mlm: info.heads.insert(.mlm)
+    case .regress, .regressPairs, .nsp: break
     }
     self.info = info
   }

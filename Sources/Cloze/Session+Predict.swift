@@ -21,7 +21,7 @@ extension Session {
     case .answer:
       return try exclusively { () throws(ClozeError) in try answers(to: texts, runner, tokenizer) }
     case .mlm:
-      throw ClozeError(.invalidArgument, "a masked language model is asked with fillMask")
+      throw ClozeError(.invalidArgument, "a head for masked words is asked with fillMask")
     default:
       return try pooled(texts, runner)
     }

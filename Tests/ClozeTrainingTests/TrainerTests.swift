@@ -119,6 +119,21 @@ struct TrainerTests {
     #expect(losses.count == 3)
     #expect(losses[2] < losses[0], "\(losses)")
     #expect(result.head.task == task)
+    guard task == .mlm else { return }
+    // Masked words are filled in by the trained head, whatever the model had.
+    let model = try Self.model()
+    let session = try Session(model: Model(model, head: result.head), threads: 1)
+    let trained = try session.fillMask("a b [MASK] d")[0].candidates
+    #expect(trained.count == 5)
+    let first = try Session(model: model, threads: 1).fillMask("a b [MASK] d")[0].candidates
+    #expect(trained.map(\.probability) != first.map(\.probability))
+    var narrow = result.head
+    for i in narrow.layers.indices where i == 1 {
+      narrow.layers[i].outputs -= 1
+      narrow.layers[i].bias.removeLast()
+      narrow.layers[i].weight.removeLast(narrow.layers[i].inputs)
+    }
+    #expect(throws: ClozeError.self) { try Model(model, head: narrow) }
   }
 
   @Test(arguments: [

@@ -28,6 +28,10 @@ struct FillMask: ParsableCommand {
       valueName: "a,b,c"))
   var targets: String?
 
+  @Option(
+    help: ArgumentHelp("A head that `cloze train mlm` wrote for the model.", valueName: "folder"))
+  var head: String?
+
   @Flag(help: "Print one JSON object a text.")
   var json = false
 
@@ -45,7 +49,9 @@ struct FillMask: ParsableCommand {
 
   func run() throws {
     var source = try input.source(argumentsArePairs: pairArguments)
-    let session = try modelOptions.makeSession()
+    var model = try modelOptions.loadModel()
+    if let head { model = try Model(model, head: Head(path: head)) }
+    let session = try Session(model: model, threads: modelOptions.threads)
     guard let tokenizer = session.model.tokenizer else {
       throw WorkFailure("the model came without a tokenizer: give one with --tokenizer PATH")
     }

@@ -25,6 +25,9 @@ struct Predict: ParsableCommand {
 
   func run() throws {
     let trained = try Head(path: head)
+    guard trained.task != .mlm else {
+      throw WorkFailure("\(head): a head for masked words; cloze fill-mask --head asks it")
+    }
     let isPair = trained.task.takesPairs
     var source = try input.source(argumentsArePairs: isPair, needsPairs: isPair)
     let model = try Model(modelOptions.loadModel(), head: trained)
