@@ -49,7 +49,11 @@ extension Head {
       guard let activation = Activation(rawValue: activation) else {
         throw damaged("an unknown activation, \"\(activation)\"")
       }
-      guard let weight = file.floats("layers.\(i).weight"), weight.shape.count == 2,
+      let matrix = try layer.present("matrix").map { field throws(TokenizerError) in
+        try field.string()
+      }
+      let name = matrix == "word" ? "embeddings.word" : "layers.\(i).weight"
+      guard let weight = file.floats(name), weight.shape.count == 2,
         let bias = file.floats("layers.\(i).bias")
       else { throw damaged("no weights of layer \(i)") }
       var norm: Norm?
@@ -75,6 +79,17 @@ extension Head {
       }
       encoderLayers.append(EncoderLayer(arrays: arrays))
     }
+    var embeddings: EncoderEmbeddings?
+    if try root.present("embeddings")?.bool() ?? false {
+      var arrays: [[Float]] = []
+      for part in EncoderEmbeddings.names {
+        guard let values = file.floats("embeddings.\(part)") else {
+          throw damaged("no \(part) of the embeddings")
+        }
+        arrays.append(values.values)
+      }
+      embeddings = EncoderEmbeddings(arrays: arrays)
+    }
     self.init(
       task: task, labels: labels, layers: layers, pooling: pooling,
       maxTokens: Int(try root.required("max_tokens").id()),
@@ -82,7 +97,7 @@ extension Head {
       noAnswerThreshold: try root.present("no_answer_threshold").map {
         field throws(TokenizerError) in Float(try field.number())
       },
-      encoderLayers: encoderLayers,
+      encoderLayers: encoderLayers, embeddings: embeddings,
       encoder: UInt64(try root.required("encoder").string(), radix: 16) ?? 0)
   }
 
@@ -91,6 +106,8 @@ extension Head {
   /// - Parameter path: a file; its folder must be there.
   public func save(to path: String) throws(ClozeError) {
     try check()
+    // A decoder that is the word embeddings is stored once.
+    let isWord = layers.map { layer in embeddings.map { $0.word == layer.weight } ?? false }
     var writer = JSONWriter()
     writer.object { writer in
       writer.value("version", 1)
@@ -101,10 +118,12 @@ extension Head {
       writer.value("stride", stride)
       if let noAnswerThreshold { writer.value("no_answer_threshold", Double(noAnswerThreshold)) }
       writer.value("encoder_layers", encoderLayers.count)
+      writer.value("embeddings", embeddings != nil)
       writer.value("encoder", String(encoder, radix: 16))
       writer.array("layers") { writer in
-        for layer in layers {
+        for (i, layer) in layers.enumerated() {
           writer.object { writer in
+            if isWord[i] { writer.value("matrix", "word") }
             writer.value("activation", layer.activation.rawValue)
             if let norm = layer.norm { writer.value("layer_norm_eps", Double(norm.epsilon)) }
           }
@@ -114,7 +133,9 @@ extension Head {
     var file = TensorFile()
     file.metadata = [("cloze_head", writer.text)]
     for (i, layer) in layers.enumerated() {
-      file.add("layers.\(i).weight", [layer.outputs, layer.inputs], layer.weight)
+      if !isWord[i] {
+        file.add("layers.\(i).weight", [layer.outputs, layer.inputs], layer.weight)
+      }
       file.add("layers.\(i).bias", [layer.outputs], layer.bias)
       guard let norm = layer.norm else { continue }
       file.add("layers.\(i).norm.gamma", [layer.outputs], norm.gamma)
@@ -123,6 +144,12 @@ extension Head {
     for (i, layer) in encoderLayers.enumerated() {
       for (name, array) in zip(EncoderLayer.names, layer.arrays) {
         file.add("encoder.\(i).\(name)", [array.count], array)
+      }
+    }
+    if let embeddings {
+      for (part, (name, array)) in zip(EncoderEmbeddings.names, embeddings.arrays).enumerated() {
+        let shape = part < 3 ? [array.count / max(inputs, 1), inputs] : [array.count]
+        file.add("embeddings.\(name)", shape, array)
       }
     }
     try file.write(to: path)

@@ -108,6 +108,8 @@ public struct Head: Sendable {
   public var noAnswerThreshold: Float?
   /// The last layers of the encoder, where they were trained too, in the encoder's order.
   public var encoderLayers: [EncoderLayer]
+  /// The embeddings, where they were trained too; then all encoder layers were.
+  public var embeddings: EncoderEmbeddings?
   /// A number that tells encoders apart: of the one the head was trained on.
   public var encoder: UInt64
 
@@ -115,7 +117,7 @@ public struct Head: Sendable {
   public init(
     task: Task, labels: [String], layers: [Dense], pooling: Pooling = .mean, maxTokens: Int,
     stride: Int = 0, noAnswerThreshold: Float? = nil, encoderLayers: [EncoderLayer] = [],
-    encoder: UInt64 = 0
+    embeddings: EncoderEmbeddings? = nil, encoder: UInt64 = 0
   ) {
     self.task = task
     self.labels = labels
@@ -125,6 +127,7 @@ public struct Head: Sendable {
     self.stride = stride
     self.noAnswerThreshold = noAnswerThreshold
     self.encoderLayers = encoderLayers
+    self.embeddings = embeddings
     self.encoder = encoder
   }
 
@@ -156,6 +159,9 @@ public struct Head: Sendable {
         throw fail("layer \(i) holds a value that is no number")
       }
       width = layer.outputs
+    }
+    guard embeddings == nil || embeddings?.arrays.count == EncoderEmbeddings.names.count else {
+      throw fail("list of embeddings is not complete")
     }
     let needed: Int? =
       switch task {
@@ -193,4 +199,19 @@ public struct EncoderLayer: Sendable {
   package static func sizes(_ d: Int, _ f: Int) -> [Int] {
     [d * d, d, d * d, d, d * d, d, d * d, d, d, d, f * d, f, d * f, d, d, d]
   }
+}
+
+/// The float32 weights of an encoder's embeddings:
+///
+///     x = norm(word[id] + position[place] + token_type[type])
+public struct EncoderEmbeddings: Sendable {
+  package static let names = ["word", "position", "token_type", "norm.gamma", "norm.beta"]
+  /// In the order of `names`: [V, D], [P, D], [types, D] with at least one row, [D], [D].
+  public var arrays: [[Float]]
+
+  /// Of its parts.
+  public init(arrays: [[Float]]) { self.arrays = arrays }
+
+  /// [V, D]
+  package var word: [Float] { arrays.first ?? [] }
 }

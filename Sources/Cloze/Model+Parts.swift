@@ -57,6 +57,21 @@ extension Model {
     return rows
   }
 
+  /// Word, position and type tables, and the norm after their sum; nil where they are narrower than
+  /// the layers.
+  package var encoderEmbeddings: (embeddings: EncoderEmbeddings, epsilon: Float)? {
+    guard weights.projection == nil else { return nil }
+    let norm = plain(weights.norm)
+    func floats(_ base: UnsafePointer<Float>, _ rows: Int) -> [Float] {
+      Array(UnsafeBufferPointer(start: base, count: rows * info.hiddenSize))
+    }
+    let arrays = [
+      wordEmbeddings, floats(weights.position, info.maxPositionEmbeddings),
+      floats(weights.tokenType, max(info.typeVocabSize, 1)), norm.gamma, norm.beta,
+    ]
+    return (EncoderEmbeddings(arrays: arrays), norm.epsilon)
+  }
+
   /// Layer `index` of the encoder.
   package func encoderLayer(_ index: Int) -> EncoderLayer {
     let layer = weights.layers[index]

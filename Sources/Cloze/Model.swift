@@ -150,7 +150,7 @@ public final class Model: Sendable {
     base = model
     let runner = try HeadRunner(head, model: model)
     trained = runner
-    weights = try model.weights(with: head.encoderLayers)
+    weights = try model.weights(with: head)
     var info = model.info
     info.labels = head.labels
     // What the file's own heads say is not what this one says.
@@ -159,8 +159,9 @@ public final class Model: Sendable {
     case .classify, .classifyPairs, .multilabel: info.heads.insert(.classes)
     case .tag: info.heads.insert(.tags)
     case .answer: info.heads.insert(.answer)
-    case .mlm: info.heads.insert(.mlm)
-    case .regress, .regressPairs, .nsp: break
+    case .mlm: if weights.maskedLM != nil { info.heads.insert(.mlm) }
+    case .nsp: if weights.nextSentence != nil { info.heads.formUnion([.pooler, .nsp]) }
+    case .regress, .regressPairs: break
     }
     self.info = info
   }

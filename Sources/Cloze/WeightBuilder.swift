@@ -25,7 +25,31 @@ struct WeightBuilder {
         .unsupportedModel, "the embeddings are wider than the layers: \(width) numbers")
     }
     let tied = if case .tied? = graph.mlm?.decoder { true } else { false }
-    let word = try wordTable(graph.embeddings.word, width: width, packed: tied)
+    let (word, position, tokenType, norm, layers) = try encoder(graph, packsWords: tied)
+    var weights = Weights(
+      word: word,
+      position: position,
+      tokenType: tokenType,
+      norm: norm,
+      layers: layers,
+      pooler: try graph.pooler.map { linear throws(ClozeError) in try dense([linear]) },
+      maskedLM: try maskedLM(graph, word: word),
+      nextSentence: try graph.nsp.map { linear throws(ClozeError) in try dense([linear]) },
+      memory: memory)
+    weights.heads = try heads(graph)
+    if let projection = graph.embeddings.projection { weights.projection = try dense([projection]) }
+    return weights
+  }
+
+  /// Embeddings and layers.
+  func encoder(
+    _ graph: BERTGraph, packsWords: Bool
+  ) throws(ClozeError) -> (
+    word: Weights.WordTable, position: UnsafePointer<Float>, tokenType: UnsafePointer<Float>,
+    norm: Weights.Norm, layers: [Weights.Layer]
+  ) {
+    let width = graph.embeddings.width
+    let word = try wordTable(graph.embeddings.word, width: width, packed: packsWords)
     let tokenType: UnsafePointer<Float>
     if let tensor = graph.embeddings.tokenType {
       tokenType = try floats(tensor)
@@ -44,19 +68,7 @@ struct WeightBuilder {
     for layer in graph.layers {
       layers.append(try self.layer(layer, graph: graph, probe: probe))
     }
-    var weights = Weights(
-      word: word,
-      position: position,
-      tokenType: tokenType,
-      norm: norm,
-      layers: layers,
-      pooler: try graph.pooler.map { linear throws(ClozeError) in try dense([linear]) },
-      maskedLM: try maskedLM(graph, word: word),
-      nextSentence: try graph.nsp.map { linear throws(ClozeError) in try dense([linear]) },
-      memory: memory)
-    weights.heads = try heads(graph)
-    if let projection = graph.embeddings.projection { weights.projection = try dense([projection]) }
-    return weights
+    return (word, position, tokenType, norm, layers)
   }
 
   private func layer(_ layer: BERTGraph.Layer, graph: BERTGraph, probe: ChannelProbe?)

@@ -8,8 +8,8 @@ struct NetworkShape: Sendable {
     var activation: Head.Activation = .none
     /// Epsilon of the norm after it; nil: none.
     var norm: Float?
-    /// false: the matrix stays as it is; bias and norm are trained.
-    var trainsWeight = true
+    /// The matrix lies elsewhere, see `Network.borrow`; bias and norm are the layer's own.
+    var borrowsWeight = false
   }
 
   /// A run of parameters that are treated alike.
@@ -32,7 +32,7 @@ struct NetworkShape: Sendable {
       at += count
     }
     for layer in layers {
-      add(layer.inputs * layer.outputs, layer.trainsWeight, true)
+      add(layer.borrowsWeight ? 0 : layer.inputs * layer.outputs, true, true)
       add(layer.outputs, true, false)
       add(layer.norm == nil ? 0 : layer.outputs, true, false)
       add(layer.norm == nil ? 0 : layer.outputs, true, false)
@@ -66,6 +66,16 @@ final class Network<S: TrainingScalar> {
   }
   private var traces: [Trace]
   private var dropped: S = 0
+  private var borrowed: Borrowed?
+
+  /// A matrix that a layer shares with something else.
+  struct Borrowed {
+    var weight: UnsafeMutablePointer<S>
+    /// nil: it is not trained.
+    var gradient: UnsafeMutablePointer<S>?
+    /// What keeps both.
+    var owner: AnyObject
+  }
 
   init(_ shape: NetworkShape, _ arithmetic: Arithmetic) throws(ClozeError) {
     self.shape = shape
@@ -90,8 +100,12 @@ final class Network<S: TrainingScalar> {
     }
   }
 
+  /// Gives the layer that has no matrix of its own one.
+  func borrow(_ matrix: Borrowed) { borrowed = matrix }
+
   private func part(_ layer: Int, _ part: Int) -> UnsafeMutablePointer<S> {
-    parameters.base + segments[4 * layer + part].range.lowerBound
+    if part == 0, shape.layers[layer].borrowsWeight, let borrowed { return borrowed.weight }
+    return parameters.base + segments[4 * layer + part].range.lowerBound
   }
 
   private func gradient(_ layer: Int, _ part: Int) -> UnsafeMutablePointer<S> {
@@ -171,10 +185,9 @@ final class Network<S: TrainingScalar> {
         for column in 0..<outputs { dBias[column] += d[column] }
       }
       let input = try traces[i].input.reserve(rows * inputs)
-      if layer.trainsWeight {
+      if let target = layer.borrowsWeight ? borrowed?.gradient : gradient(i, 0) {
         let dWeight = try scratch.reserve(max(inputs * outputs, rows * inputs))
         try S.product(.turnedLeft, outputs, inputs, rows, dOutput, input, dWeight, arithmetic)
-        let target = gradient(i, 0)
         for p in 0..<(inputs &* outputs) { target[p] += dWeight[p] }
       }
       if i == 0, !wantsInput { return nil }
@@ -199,8 +212,10 @@ extension Network where S == Float {
       func values(_ part: Int) -> [Float] {
         segments[4 * i + part].range.map { parameters.base[$0] }
       }
+      let weight = Array(
+        UnsafeBufferPointer(start: self.part(i, 0), count: layer.inputs * layer.outputs))
       return Head.Dense(
-        inputs: layer.inputs, outputs: layer.outputs, weight: values(0), bias: values(1),
+        inputs: layer.inputs, outputs: layer.outputs, weight: weight, bias: values(1),
         activation: layer.activation,
         norm: layer.norm.map { Head.Norm(gamma: values(2), beta: values(3), epsilon: $0) })
     }

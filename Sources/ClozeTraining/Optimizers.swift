@@ -25,10 +25,14 @@ struct AdamW<S: TrainingScalar> {
     second = try Block(parameters)
   }
 
+  /// - Parameters:
+  ///   - touched: which rows of a table at the block's beginning have ever had a gradient; nil: all.
+  ///   - scale: what gradients are multiplied by.
   mutating func step(
     _ parameters: Block<S>, _ gradients: Block<S>, _ segments: [NetworkShape.Segment],
-    rate: Double, decay: Double, scale: Double
-  ) {
+    touched: TouchedRows? = nil, rate: Double, decay: Double, scale: Double,
+    _ arithmetic: Arithmetic? = nil
+  ) throws(ClozeError) {
     steps += 1
     let correction1 = 1 - pow(beta1, Double(steps))
     let correction2 = (1 - pow(beta2, Double(steps))).squareRoot()
@@ -38,26 +42,91 @@ struct AdamW<S: TrainingScalar> {
     let stepSize = S(rate / correction1)
     let root = S(correction2)
     let factor = S(scale)
-    for segment in segments where segment.isTrained {
-      let keep = S(segment.decays ? 1 - rate * decay : 1)
-      for i in segment.range {
-        let g = gradients.base[i] * factor
-        let m = first.base[i] + c1 * (g - first.base[i])
-        let v = b2 * second.base[i] + c2 * g * g
-        first.base[i] = m
-        second.base[i] = v
-        parameters.base[i] =
-          parameters.base[i] * keep - stepSize * (m / (v.squareRoot() / root + e))
+    let (first, second) = (first.base, second.base)
+    let (weights, slopes) = (parameters.base, gradients.base)
+    let pieces = Self.pieces(segments)
+    func update(_ range: Range<Int>, _ keep: S) {
+      for i in range {
+        let g = slopes[i] * factor
+        let m = first[i] + c1 * (g - first[i])
+        let v = b2 * second[i] + c2 * g * g
+        first[i] = m
+        second[i] = v
+        weights[i] = weights[i] * keep - stepSize * (m / (v.squareRoot() / root + e))
       }
     }
+    func update(_ index: Int) {
+      let (range, decays) = pieces[index]
+      let keep = S(decays ? 1 - rate * decay : 1)
+      guard let touched, range.lowerBound < touched.elements else { return update(range, keep) }
+      // Pieces of a table may begin and end within rows.
+      var at = range.lowerBound
+      while at < range.upperBound {
+        let row = at / touched.width
+        let end = min((row + 1) * touched.width, range.upperBound)
+        if row >= touched.count || touched.ever[row] {
+          update(at..<end, keep)
+        } else if keep != 1 {
+          // Moments of 0: what remains of the step is the decay.
+          for i in at..<end { weights[i] *= keep }
+        }
+        at = end
+      }
+    }
+    guard let arithmetic else {
+      for i in pieces.indices { update(i) }
+      return
+    }
+    try arithmetic.forEach(pieces.count, update)
+  }
+
+  /// The trained segments in pieces that threads share out.
+  private static func pieces(
+    _ segments: [NetworkShape.Segment]
+  ) -> [(range: Range<Int>, decays: Bool)] {
+    var pieces: [(Range<Int>, Bool)] = []
+    for segment in segments where segment.isTrained {
+      var at = segment.range.lowerBound
+      while at < segment.range.upperBound {
+        let end = min(at + 32768, segment.range.upperBound)
+        pieces.append((at..<end, segment.decays))
+        at = end
+      }
+    }
+    return pieces
   }
 }
 
 /// The L2 norm of all trained gradients, summed in Double in their order.
-func norm<S: TrainingScalar>(_ gradients: Block<S>, _ segments: [NetworkShape.Segment]) -> Double {
+///
+/// - Parameter touched: the rows of a table at the block's beginning whose gradients are not 0.
+func norm<S: TrainingScalar>(
+  _ gradients: Block<S>, _ segments: [NetworkShape.Segment], touched: TouchedRows? = nil
+) -> Double {
   var sum = 0.0
+  func add(_ range: Range<Int>) {
+    // Four sums, which do not wait for each other.
+    var parts = SIMD4<Double>(repeating: 0)
+    let base = gradients.base
+    var i = range.lowerBound
+    while i &+ 4 <= range.upperBound {
+      let x = SIMD4(
+        Double(base[i]), Double(base[i &+ 1]), Double(base[i &+ 2]), Double(base[i &+ 3]))
+      parts += x * x
+      i &+= 4
+    }
+    while i < range.upperBound {
+      parts[0] += Double(base[i]) * Double(base[i])
+      i &+= 1
+    }
+    sum += parts.sum()
+  }
   for segment in segments where segment.isTrained {
-    for i in segment.range { sum += Double(gradients.base[i]) * Double(gradients.base[i]) }
+    guard let touched, segment.range.lowerBound < touched.elements else {
+      add(segment.range)
+      continue
+    }
+    for row in touched.now { add((row * touched.width)..<((row + 1) * touched.width)) }
   }
   return sum.squareRoot()
 }

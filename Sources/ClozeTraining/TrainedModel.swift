@@ -3,7 +3,17 @@ internal import Cloze
 /// A set of examples with the vectors that were computed of them.
 struct LoadedSet {
   var prepared: Prepared
-  var features: FeatureStore
+  /// nil where the embeddings are trained too: then nothing stays the same.
+  var features: FeatureStore?
+}
+
+/// Parameters, their gradients, and what is to be done with them.
+struct TrainedBlock {
+  var parameters: Block<Float>
+  var gradients: Block<Float>
+  var segments: [NetworkShape.Segment]
+  /// Which rows of a table at its beginning have gradients; nil: all has.
+  var touched: TouchedRows?
 }
 
 /// What is trained, and how a batch goes through it.
@@ -12,27 +22,47 @@ final class TrainedModel {
   let network: Network<Float>
   /// The last layers of the encoder, where they are trained too.
   let stack: EncoderStack<Float>?
+  /// The embeddings, where all layers are trained.
+  let input: EncoderInput<Float>?
   let pooling: Pooling
+  /// Whether the head's last matrix is the word embeddings, and these are trained.
+  private let isTied: Bool
   private var gathered = Room<Float>()
   private var pooled = Room<Float>()
   private var dTokens = Room<Float>()
   private var lastRows = 0
   private var lastSelection: [Int] = []
-  private var lastBounds: [Int] = []
+  private var readsTokens = false
 
-  init(task: Head.Task, network: Network<Float>, stack: EncoderStack<Float>?, pooling: Pooling) {
+  init(
+    task: Head.Task, network: Network<Float>, stack: EncoderStack<Float>?,
+    input: EncoderInput<Float>?, pooling: Pooling
+  ) {
     self.task = task
     self.network = network
     self.stack = stack
+    self.input = input
     self.pooling = pooling
+    isTied = input != nil && network.shape.layers.contains { $0.borrowsWeight }
   }
 
-  /// Parameters, gradients and what is to be done with them.
-  var blocks:
-    [(parameters: Block<Float>, gradients: Block<Float>, segments: [NetworkShape.Segment])]
-  {
-    var blocks = [(network.parameters, network.gradients, network.shape.segments)]
-    if let stack { blocks.append((stack.parameters, stack.gradients, stack.segments)) }
+  var blocks: [TrainedBlock] {
+    var blocks = [
+      TrainedBlock(
+        parameters: network.parameters, gradients: network.gradients,
+        segments: network.shape.segments)
+    ]
+    if let stack {
+      blocks.append(
+        TrainedBlock(
+          parameters: stack.parameters, gradients: stack.gradients, segments: stack.segments))
+    }
+    if let input {
+      blocks.append(
+        TrainedBlock(
+          parameters: input.parameters, gradients: input.gradients, segments: input.segments,
+          touched: input.touched))
+    }
     return blocks
   }
 
@@ -48,16 +78,16 @@ final class TrainedModel {
     }
     let rows = bounds[bounds.count - 1]
     lastRows = rows
-    lastBounds = bounds
-    let width = set.features.width
     if let stack {
-      let x = try tokens(set, items, stack, rows, width)
+      let x = try tokens(set, items, stack, rows, stack.width)
       return (try network.forward(x, rows: rows, dropout: dropout), bounds)
     }
+    guard let features = set.features else { throw ClozeError(.internal, "no features") }
+    let width = features.width
     let x = try gathered.reserve(max(rows * width, 1))
     for (place, item) in items.enumerated() {
       (x + bounds[place] &* width).update(
-        from: set.features.base + prepared.bounds[item] &* width,
+        from: features.base + prepared.bounds[item] &* width,
         count: (bounds[place + 1] - bounds[place]) &* width)
     }
     return (try network.forward(x, rows: rows, dropout: dropout), bounds)
@@ -75,27 +105,37 @@ final class TrainedModel {
       offsets.append(offsets[offsets.count - 1] + length)
     }
     let total = offsets[offsets.count - 1]
-    let x = try gathered.reserve(total * width)
+    let x = try input == nil ? gathered.reserve(total * width) : nil
+    var batch = EncoderInput<Float>.Tokens(offsets: offsets)
     lastSelection = []
+    readsTokens = prepared.positions != nil
     for (place, item) in items.enumerated() {
-      let first = prepared.sequences.bounds[item]
-      (x + offsets[place] &* width).update(
-        from: set.features.base + first &* width,
-        count: (offsets[place + 1] - offsets[place]) &* width)
+      let range = prepared.sequences.bounds[item]..<prepared.sequences.bounds[item + 1]
+      let first = range.lowerBound
+      if let x, let features = set.features {
+        (x + offsets[place] &* width).update(
+          from: features.base + first &* width, count: range.count &* width)
+      } else {
+        batch.ids += prepared.sequences.ids[range]
+        batch.types += prepared.sequences.typeIDs[range]
+      }
       if let positions = prepared.positions {
         for row in prepared.bounds[item]..<prepared.bounds[item + 1] {
           lastSelection.append(positions[row] - first + offsets[place])
         }
       }
     }
-    let states = try stack.forward(x, offsets: offsets)
+    var states = x
+    if let input { states = try input.forward(batch) }
+    guard let before = states else { throw ClozeError(.internal, "no features") }
+    let after = try stack.forward(before, offsets: offsets)
     let chosen = try pooled.reserve(max(rows * width, 1))
     if prepared.positions != nil {
       for (row, token) in lastSelection.enumerated() {
-        (chosen + row &* width).update(from: states + token &* width, count: width)
+        (chosen + row &* width).update(from: after + token &* width, count: width)
       }
     } else {
-      pool(states, offsets, width, to: chosen)
+      pool(after, offsets, width, to: chosen)
     }
     return chosen
   }
@@ -133,7 +173,7 @@ final class TrainedModel {
     let total = offsets[offsets.count - 1]
     let dx = try dTokens.reserve(total * width)
     dx.update(repeating: 0, count: total * width)
-    if task == .tag || task == .answer {
+    if readsTokens {
       for (row, token) in lastSelection.enumerated() {
         let (to, from) = (dx + token &* width, d + row &* width)
         for i in 0..<width { to[i] += from[i] }
@@ -152,11 +192,17 @@ final class TrainedModel {
       }
     }
     try stack.backward(dx)
+    guard let input else { return }
+    try input.backward(dx)
+    if isTied { input.touched.addAll() }
   }
 
   func clearGradients() {
     for block in blocks {
-      block.gradients.base.update(repeating: 0, count: block.gradients.count)
+      let first = block.touched?.elements ?? 0
+      block.touched?.clear(block.gradients)
+      (block.gradients.base + first).update(
+        repeating: 0, count: block.gradients.count - first)
     }
   }
 }

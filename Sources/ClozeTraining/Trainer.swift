@@ -20,6 +20,8 @@ public final class Trainer: @unchecked Sendable {
 
   let arithmetic: Arithmetic
   let session: Session
+  /// Layers of the encoder that are trained; where it is all of them, the embeddings are too.
+  let unfrozen: Int
   /// Guards what follows.
   private let running = Atomic<Bool>(false)
   var labels: [String] = []
@@ -33,18 +35,16 @@ public final class Trainer: @unchecked Sendable {
     self.model = model
     self.task = task
     self.options = options
-    guard options.unfreeze <= model.info.numHiddenLayers else {
+    unfrozen = options.unfreeze == .max ? model.info.numHiddenLayers : options.unfreeze
+    guard unfrozen <= model.info.numHiddenLayers else {
       throw ClozeError(
         .invalidArgument,
-        "unfreeze = \(options.unfreeze), the model has \(model.info.numHiddenLayers) layers")
+        "unfreeze = \(unfrozen), the model has \(model.info.numHiddenLayers) layers")
     }
-    if options.unfreeze > 0 {
+    if unfrozen > 0 {
       guard model.info.precision == .float32 else {
         throw ClozeError(
           .invalidArgument, "encoder layers are trained in float32: load the model with that precision")
-      }
-      guard task != .mlm, task != .nsp else {
-        throw ClozeError(.invalidArgument, "unfreeze is not for \(task.rawValue)")
       }
       guard options.optimizer != .lbfgs else {
         throw ClozeError(.invalidArgument, "L-BFGS trains heads only; unfreeze needs adamw")
@@ -57,7 +57,7 @@ public final class Trainer: @unchecked Sendable {
   var usesLBFGS: Bool {
     if let optimizer = options.optimizer { return optimizer == .lbfgs }
     let isPooled = task != .tag && task != .answer && task != .mlm && task != .nsp
-    return isPooled && options.hidden.isEmpty && options.unfreeze == 0
+    return isPooled && options.hidden.isEmpty && unfrozen == 0
       && (options.dropout ?? 0) == 0 && options.epochs == nil && options.learningRate == nil
       && options.batchSize == nil
   }
@@ -110,7 +110,7 @@ public final class Trainer: @unchecked Sendable {
     if pooling == .pooler, !model.info.heads.contains(.pooler) {
       throw ClozeError(.noHead, "the model has no pooler; choose another pooling")
     }
-    if options.unfreeze > 0, pooling == .pooler || pooling == .max {
+    if unfrozen > 0, pooling == .pooler || pooling == .max {
       throw ClozeError(.invalidArgument, "unfreeze goes with the poolings mean, cls, mean_sqrt_len")
     }
     var (train, valid) = (train, valid)
@@ -153,12 +153,11 @@ public final class Trainer: @unchecked Sendable {
     switch task {
     case .mlm:
       initial = model.maskedLMLayers
-      let isTied = options.tied
       layers = [
         .init(
           inputs: width, outputs: width, activation: initial?.first?.activation ?? .gelu,
           norm: epsilon(initial?.first)),
-        .init(inputs: width, outputs: model.info.vocabSize, trainsWeight: !isTied),
+        .init(inputs: width, outputs: model.info.vocabSize, borrowsWeight: options.tied),
       ]
     case .nsp:
       initial = model.nextSentenceLayers
@@ -182,21 +181,46 @@ public final class Trainer: @unchecked Sendable {
     }
     let network = try Network<Float>(NetworkShape(layers: layers), arithmetic)
     network.initialize(seed: options.seed)
-    if let initial {
-      network.load(initial)
-    } else if task == .mlm {
-      // The decoder begins as the word embeddings, tied or not.
-      var head = network.layers
-      head[1].weight = model.wordEmbeddings
-      guard head[1].weight.count == width * model.info.vocabSize else {
-        throw ClozeError(
-          .unsupportedModel, "the model's word embeddings are narrower than its layers")
-      }
-      network.load(head)
+    if let initial { network.load(initial) }
+    let stack = try unfrozen > 0 ? EncoderStack<Float>(model, last: unfrozen, arithmetic) : nil
+    let input =
+      try stack?.layers == model.info.numHiddenLayers && unfrozen > 0
+      ? EncoderInput<Float>(model) : nil
+    if task == .mlm { try giveDecoder(to: network, initial?.last?.weight, input) }
+    return TrainedModel(
+      task: task, network: network, stack: stack, input: input, pooling: pooling)
+  }
+
+  /// The matrix that the masked language model decodes with: the model's own, which is the word
+  /// embeddings where it has none.
+  private func giveDecoder(
+    to network: Network<Float>, _ own: [Float]?, _ input: EncoderInput<Float>?
+  ) throws(ClozeError) {
+    let words = own == nil || input != nil && options.tied ? model.wordEmbeddings : []
+    let decoder = own ?? words
+    guard decoder.count == model.info.hiddenSize * model.info.vocabSize else {
+      throw ClozeError(
+        .unsupportedModel, "the model's word embeddings are narrower than its layers")
     }
-    let stack =
-      options.unfreeze > 0
-      ? try EncoderStack<Float>(model, last: options.unfreeze, arithmetic) : nil
-    return TrainedModel(task: task, network: network, stack: stack, pooling: pooling)
+    guard options.tied else {
+      if own == nil {
+        var head = network.layers
+        head[1].weight = decoder
+        network.load(head)
+      }
+      return
+    }
+    if let input {
+      guard decoder == words else {
+        throw ClozeError(
+          .invalidArgument, "the model's decoder is not its word embeddings; train it untied")
+      }
+      let (weight, gradient) = input.words
+      network.borrow(.init(weight: weight, gradient: gradient, owner: input))
+      return
+    }
+    let block = try Block<Float>(decoder.count)
+    block.fill(from: decoder)
+    network.borrow(.init(weight: block.base, gradient: nil, owner: block))
   }
 }

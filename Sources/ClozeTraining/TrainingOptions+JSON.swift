@@ -65,7 +65,13 @@ extension TrainingOptions {
     case "holdout": holdout = try field.number()
     case "max_tokens": maxTokens = try whole()
     case "stride": stride = try whole()
-    case "unfreeze": unfreeze = try whole()
+    case "unfreeze":
+      if let word = try? field.string() {
+        guard word == "all" else { throw field.mismatch("a number, or all") }
+        unfreeze = .max
+      } else {
+        unfreeze = try whole()
+      }
     case "untied": tied = !(try field.bool())
     case "threads": threads = try whole()
     case "memory_limit":

@@ -60,7 +60,8 @@ public struct TrainingOptions: Sendable {
   public var maxTokens: Int?
   /// `answer`: tokens that two windows over a passage share.
   public var stride = 128
-  /// The last layers of the encoder that are trained too; the model must be float32.
+  /// The last layers of the encoder that are trained too; the model must be float32. `.max`, or as
+  /// many as there are: all of them, and the embeddings.
   public var unfreeze = 0
   /// `mlm`: whether the decoder stays the word embeddings, which are frozen, or is trained.
   public var tied = true
@@ -122,7 +123,7 @@ public struct TrainingOptions: Sendable {
       }
     }
     for (value, name) in [(patience, "patience"), (stride, "stride"), (unfreeze, "unfreeze")]
-    where value < 0 || value > 1 << 30 { throw fail("\(name) = \(value), expected 0 or more") }
+    where value < 0 || value > 1 << 30 && value != .max { throw fail("\(name) = \(value), expected 0 or more") }
     if let threads, threads < 1 || threads > 256 {
       throw fail("\(threads) threads were asked for; 1 to 256 can be had")
     }

@@ -5,7 +5,7 @@ extension TrainingRun {
   /// one can begin after a checkpoint.
   func runAdamW(_ train: LoadedSet, _ valid: LoadedSet) throws(ClozeError) {
     var train = train
-    let epochs = options.epochs ?? (options.unfreeze > 0 ? 5 : 20)
+    let epochs = options.epochs ?? (trainer.unfrozen > 0 ? 5 : 20)
     let size = options.batchSize ?? 32
     let items = train.prepared.items
     let batches = (items + size - 1) / size
@@ -15,7 +15,7 @@ extension TrainingRun {
     // A linear head over frozen tokens has one minimum, which small steps do not reach in time.
     let isLinear = (task == .tag || task == .answer) && options.hidden.isEmpty
     // The more layers learn together, the smaller the steps that they bear.
-    let unfrozen = options.unfreeze > 0 ? 4e-4 / Double(options.unfreeze) : nil
+    let unfrozen = trainer.unfrozen > 0 ? 4e-4 / Double(trainer.unfrozen) : nil
     let rate = options.learningRate ?? unfrozen ?? (isLinear ? 1e-2 : 1e-3)
     let dropout = options.dropout ?? (task == .mlm || task == .nsp ? 0 : 0.1)
     let outputs = model.network.shape.layers.last?.outputs ?? 0
@@ -54,7 +54,7 @@ extension TrainingRun {
         let share = 1 / Double(last - first)
         var square = 0.0
         for block in model.blocks {
-          let own = norm(block.gradients, block.segments)
+          let own = norm(block.gradients, block.segments, touched: block.touched)
           square += own * own
         }
         let length = square.squareRoot() * share
@@ -68,9 +68,9 @@ extension TrainingRun {
         let current =
           rate * options.schedule.factor(step: checkpoint.steps, steps: total, warmup: warmup)
         for (i, block) in model.blocks.enumerated() {
-          optimizers[i].step(
-            block.parameters, block.gradients, block.segments, rate: current,
-            decay: options.weightDecay, scale: share * clip)
+          try optimizers[i].step(
+            block.parameters, block.gradients, block.segments, touched: block.touched,
+            rate: current, decay: options.weightDecay, scale: share * clip, trainer.arithmetic)
         }
         checkpoint.steps += 1
         sum += loss * share
@@ -98,6 +98,7 @@ extension TrainingRun {
       ]
     }
     try checkpoint.write(to: folder)
+    checkpoint.floats = []
   }
 
   private func restore(_ optimizers: inout [AdamW<Float>]) throws(ClozeError) {
@@ -109,8 +110,11 @@ extension TrainingRun {
       optimizers[i].first.fill(from: try checkpoint.floats("first.\(i)", count: count))
       optimizers[i].second.fill(from: try checkpoint.floats("second.\(i)", count: count))
       optimizers[i].steps = checkpoint.steps
+      block.touched?.restore(optimizers[i].first)
+      block.touched?.restore(optimizers[i].second)
       best.append(try checkpoint.floats("best.\(i)", count: count))
     }
+    checkpoint.floats = []
   }
 
   /// L-BFGS over all examples at once:

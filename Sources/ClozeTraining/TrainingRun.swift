@@ -138,7 +138,10 @@ final class TrainingRun {
     if isTrain { sets.train = prepared } else { sets.valid = prepared }
   }
 
-  func features(_ prepared: Prepared, before: Int, total: Int) throws(ClozeError) -> FeatureStore {
+  func features(
+    _ prepared: Prepared, before: Int, total: Int
+  ) throws(ClozeError) -> FeatureStore? {
+    if model.input != nil { return nil }
     let reader = FeatureReader(
       session: trainer.session, pooling: model.pooling, memoryLimit: options.memoryLimit,
       folder: options.folder)
@@ -175,7 +178,8 @@ final class TrainingRun {
       task: task, labels: trainer.labels, layers: model.network.layers, pooling: model.pooling,
       maxTokens: trainer.maxTokens, stride: task == .answer ? options.stride : 0,
       noAnswerThreshold: evaluator.noAnswerThreshold,
-      encoderLayers: model.stack?.encoderLayers ?? [], encoder: trainer.model.fingerprint)
+      encoderLayers: model.stack?.encoderLayers ?? [], embeddings: model.input?.embeddings,
+      encoder: trainer.model.fingerprint)
     try head.check()
     var scatter: [(truth: Float, predicted: Float)] = []
     if task == .regress || task == .regressPairs {
@@ -209,7 +213,7 @@ final class TrainingRun {
       "\(o.batchSize ?? 0)", "\(o.accumulation)", "\(o.learningRate ?? 0)", o.schedule.rawValue,
       "\(o.warmup)", "\(o.weightDecay)", "\(o.l2)", "\(o.clip)", "\(o.labelSmoothing)",
       weights.joined(separator: ","), "\(o.balanced)", "\(o.patience)", metric, "\(o.seed)",
-      "\(trainer.maxTokens)", "\(o.stride)", "\(o.unfreeze)", "\(o.tied)",
+      "\(trainer.maxTokens)", "\(o.stride)", "\(trainer.unfrozen)", "\(o.tied)",
     ]
     return parts.joined(separator: ";")
   }

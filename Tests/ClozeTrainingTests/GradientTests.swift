@@ -94,6 +94,106 @@ struct GradientTests {
     #expect(try difference(input, d.array, value) < 1e-6)
   }
 
+  /// Tokens of two sequences, one of them twice.
+  private let tokens = EncoderInput<Double>.Tokens(
+    ids: [3, 0, 4, 3, 1, 1, 3], types: [0, 1, 1, 0, 0, 1, 1], offsets: [0, 3, 7])
+
+  @Test(arguments: [0, 2])
+  func ofEmbeddings(_ types: Int) throws {
+    let input = try EncoderInput<Double>(
+      .init(width: 6, vocabulary: 5, positions: 4, types: types, epsilon: 1e-5))
+    input.parameters.fill(from: random(input.parameters.count, seed: 7))
+    let weights = random(42, seed: 8)
+    func value() throws -> Double {
+      let y = try input.forward(tokens)
+      return (0..<42).reduce(0) { $0 + y[$1] * weights[$1] }
+    }
+    _ = try value()
+    let d = try Block<Double>(42)
+    d.fill(from: weights)
+    try input.backward(d.base)
+    #expect(try difference(input.parameters, input.gradients.array, value) < 1e-6)
+    #expect(input.touched.now == [0, 1, 3, 4])
+    #expect(norm(input.gradients, input.segments, touched: input.touched)
+      == norm(input.gradients, input.segments))
+    #expect(input.segments[2].isTrained == (types > 0))
+    input.touched.clear(input.gradients)
+    #expect(input.gradients.array.prefix(30).allSatisfy { $0 == 0 })
+    // What is not the model's is refused.
+    for (ids, types) in [([5], [0]), ([-1], [0]), ([0, 0, 0, 0, 0], [0, 0, 0, 0, 0])] as [([Int32], [Int32])] {
+      #expect(throws: ClozeError.self) {
+        try input.forward(.init(ids: ids, types: types, offsets: [0, ids.count]))
+      }
+    }
+  }
+
+  /// From token ids to the loss of a masked language model whose decoder is the word embeddings.
+  @Test func ofATiedModel() throws {
+    let input = try EncoderInput<Double>(
+      .init(width: 6, vocabulary: 5, positions: 4, types: 2, epsilon: 1e-5))
+    let stack = try EncoderStack<Double>(
+      .init(
+        width: 6, heads: 2, intermediate: 8, activations: [.gelu], scales: [0.577],
+        epsilons: [(1e-5, 1e-5)]), arithmetic)
+    let network = try Network<Double>(
+      NetworkShape(layers: [
+        .init(inputs: 6, outputs: 6, activation: .gelu, norm: 1e-5),
+        .init(inputs: 6, outputs: 5, borrowsWeight: true),
+      ]), arithmetic)
+    for (i, block) in [input.parameters, stack.parameters, network.parameters].enumerated() {
+      block.fill(from: random(block.count, seed: 20 + UInt64(i)).map { 0.6 * $0 })
+    }
+    let (weight, gradient) = input.words
+    network.borrow(.init(weight: weight, gradient: gradient, owner: input))
+    let classes: [Int32] = [0, 2, 1, -1, 2, 4, 3]
+    func logits() throws -> UnsafeMutablePointer<Double> {
+      let x = try input.forward(tokens)
+      return try network.forward(try stack.forward(x, offsets: tokens.offsets), rows: 7)
+    }
+    func value() throws -> Double {
+      Loss()(try logits(), rows: 7, outputs: 5, .classes(classes), bounds: [0, 7])
+    }
+    let y = try logits()
+    _ = Loss()(y, rows: 7, outputs: 5, .classes(classes), bounds: [0, 7])
+    let d = try #require(try network.backward(y, rows: 7, wantsInput: true))
+    try stack.backward(d)
+    try input.backward(d)
+    for (parameters, gradients) in [
+      (input.parameters, input.gradients), (stack.parameters, stack.gradients),
+      (network.parameters, network.gradients),
+    ] {
+      #expect(try difference(parameters, gradients.array, value) < 1e-6)
+    }
+  }
+
+  /// Embeddings and layers in Float are near those in Double.
+  @Test func floatEncoderIsNearDouble() throws {
+    let ids = (0..<60).map { Int32($0 * 7 % 50) }
+    let types = (0..<60).map { Int32($0 % 2) }
+    let bounds = [0, 1, 20, 60]
+    let weights = random(60 * 32, seed: 3)
+    func gradients<S: TrainingScalar>(_ type: S.Type) throws -> [Double] {
+      let input = try EncoderInput<S>(
+        .init(width: 32, vocabulary: 50, positions: 40, types: 2, epsilon: 1e-5))
+      let stack = try EncoderStack<S>(
+        .init(
+          width: 32, heads: 4, intermediate: 64, activations: [.gelu, .gelu],
+          scales: [0.35, 0.35], epsilons: [(1e-5, 1e-5), (1e-5, 1e-5)]), arithmetic)
+      input.parameters.fill(from: random(input.parameters.count, seed: 1).map { S($0) })
+      stack.parameters.fill(from: random(stack.parameters.count, seed: 2).map { S(0.2 * $0) })
+      let x = try input.forward(.init(ids: ids, types: types, offsets: bounds))
+      _ = try stack.forward(x, offsets: bounds)
+      let d = try Block<S>(60 * 32)
+      d.fill(from: weights.map { S($0) })
+      try stack.backward(d.base)
+      try input.backward(d.base)
+      return (input.gradients.array + stack.gradients.array).map { Double($0) }
+    }
+    let (wide, narrow) = (try gradients(Double.self), try gradients(Float.self))
+    let most = wide.reduce(0) { max($0, abs($1)) }
+    for (f, d) in zip(narrow, wide) { #expect(abs(f - d) <= 1e-3 * most) }
+  }
+
   /// The same layers in Float are near those in Double.
   @Test func floatIsNearDouble() throws {
     let shape = NetworkShape(layers: [

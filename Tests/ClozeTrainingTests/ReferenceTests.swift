@@ -39,12 +39,57 @@ struct ReferenceTests {
     let segments = [NetworkShape.Segment(range: 0..<4, isTrained: true, decays: true)]
     for gradient in [[0.1, -0.2, 0.3, 0], [0.05, 0.4, -0.1, 2], [-1, 0, 0.2, 0.5]] as [[Float]] {
       g.fill(from: gradient)
-      optimizer.step(w, g, segments, rate: 0.01, decay: 0.1, scale: 1)
+      try optimizer.step(w, g, segments, rate: 0.01, decay: 0.1, scale: 1)
     }
     let expected: [Float] = [0.983_259_32, -1.990_513_56, 0.478_492_47, 2.976_444_96]
     for (ours, theirs) in zip(w.array, expected) {
       #expect(abs(ours - theirs) <= 1e-6 * abs(theirs))
     }
+  }
+
+  /// Rows that never had a gradient are treated as all others are, to the bit.
+  @Test func rowsWithoutGradientsTakeWholeSteps() throws {
+    let (count, width) = (1000, 48)
+    let segments = [
+      NetworkShape.Segment(range: 0..<(count * width), isTrained: true, decays: true),
+      NetworkShape.Segment(
+        range: (count * width)..<(count * width + 100), isTrained: true, decays: false),
+    ]
+    let arithmetic = try Arithmetic(threads: 3)
+    func run(_ isSparse: Bool, resumes: Bool = false) throws -> [UInt32] {
+      let (w, g) = (
+        try Block<Float>(count * width + 100), try Block<Float>(count * width + 100)
+      )
+      var random = TrainingRandom(1)
+      w.fill(from: (0..<w.count).map { _ in Float(random.normal()) })
+      var optimizer = try AdamW<Float>(parameters: w.count)
+      var touched = TouchedRows(count: count, width: width)
+      for step in 0..<5 {
+        touched.clear(g)
+        for i in (count * width)..<g.count { g.base[i] = Float(random.normal()) }
+        for _ in 0..<30 {
+          let row = random.below(count)
+          touched.add(row)
+          for i in 0..<width { g.base[row * width + i] = Float(random.normal()) }
+        }
+        #expect(
+          norm(g, segments, touched: touched).isApproximately(norm(g, segments)))
+        try optimizer.step(
+          w, g, segments, touched: isSparse ? touched : nil, rate: 0.01, decay: 0.1, scale: 0.5,
+          isSparse ? arithmetic : nil)
+        if resumes, step == 2 {
+          let rows = touched.now
+          touched = TouchedRows(count: count, width: width)
+          touched.restore(optimizer.first)
+          touched.restore(optimizer.second)
+          for row in rows { touched.add(row) }
+        }
+      }
+      return w.array.map(\.bitPattern)
+    }
+    let whole = try run(false)
+    #expect(try run(true) == whole)
+    #expect(try run(true, resumes: true) == whole)
   }
 
   /// A quadratic function, whose minimum is known.
@@ -100,4 +145,8 @@ struct ReferenceTests {
       #expect(abs(gradient[i] - expected) <= 1e-6 * max(1, abs(expected)))
     }
   }
+}
+
+extension Double {
+  fileprivate func isApproximately(_ other: Double) -> Bool { abs(self - other) <= 1e-12 * other }
 }

@@ -9,14 +9,17 @@ import Testing
 /// Training from end to end, on a model of random weights: what a text holds can be told from its
 /// tokens' vectors all the same.
 struct TrainerTests {
-  static func model(_ precision: Precision = .int8) throws -> Model {
+  static func model(
+    _ precision: Precision = .int8, _ name: String = "pretraining-float16"
+  ) throws -> Model {
     let letters = (UInt8(ascii: "a")...UInt8(ascii: "z")).map { String(UnicodeScalar($0)) }
     let named =
       ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + letters + letters.map { "##" + $0 }
-    let vocabulary = named + (named.count..<1003).map { "word\($0)" }
+    let size = name == "pretraining-float16" ? 1003 : 103
+    let vocabulary = named + (named.count..<size).map { "word\($0)" }
     let tokenizer = try Tokenizer(vocabulary: Array(vocabulary.joined(separator: "\n").utf8))
     return try Model(
-      path: Fixture.modelPath("pretraining-float16"),
+      path: Fixture.modelPath(name),
       options: LoadOptions(precision: precision, tokenizer: tokenizer))
   }
 
@@ -155,7 +158,9 @@ struct TrainerTests {
   }
 
   @Test func interruptedRunsGoOnToTheSameBits() throws {
-    for (task, unfreeze) in [(Head.Task.classify, 0), (.tag, 0), (.mlm, 0), (.classify, 1)] {
+    for (task, unfreeze) in [
+      (Head.Task.classify, 0), (.tag, 0), (.mlm, 0), (.classify, 1), (.tag, .max), (.mlm, .max),
+    ] {
       let model = try Self.model(unfreeze > 0 ? .float32 : .int8)
       let folder = NSTemporaryDirectory() + "cloze-training-\(UUID().uuidString)"
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -172,8 +177,10 @@ struct TrainerTests {
         return options
       }
       func bits(_ result: TrainingResult) -> [UInt32] {
-        (result.head.layers.flatMap { $0.weight + $0.bias }
-          + result.head.encoderLayers.flatMap { $0.arrays.flatMap { $0 } }).map(\.bitPattern)
+        var values = result.head.layers.flatMap { $0.weight + $0.bias }
+        for layer in result.head.encoderLayers { values += layer.arrays.flatMap { $0 } }
+        values += result.head.embeddings?.arrays.flatMap { $0 } ?? []
+        return values.map(\.bitPattern)
       }
       let data = Self.dataset(task, count: 80)
       let whole = try Trainer(model: model, task: task, options: options(nil, resume: false))
@@ -205,7 +212,9 @@ struct TrainerTests {
     let model = try Self.model(.float32)
     let path = NSTemporaryDirectory() + "cloze-head-\(UUID().uuidString).safetensors"
     defer { unlink(path) }
-    for (task, unfreeze) in [(Head.Task.classify, 0), (.tag, 0), (.classify, 1)] {
+    for (task, unfreeze) in [
+      (Head.Task.classify, 0), (.tag, 0), (.classify, 1), (.nsp, 1), (.tag, .max),
+    ] {
       let result = try train(task, model) {
         $0.unfreeze = unfreeze
         if unfreeze > 0 { $0.epochs = 2 }
@@ -213,12 +222,14 @@ struct TrainerTests {
       try result.head.save(to: path)
       let head = try Head(path: path)
       #expect(head.labels == result.head.labels)
-      let texts: [Text] = ["a b c", "d e f", ""]
+      let texts: [Text] = task == .nsp ? [Text("a b", "c d")] : ["a b c", "d e f", ""]
       let ours = try Session(model: Model(model, head: result.head), threads: 1).predict(texts)
       let again = try Session(model: Model(model, head: head), threads: 2).predict(texts)
       #expect(ours.map(\.probabilities) == again.map(\.probabilities))
       #expect(ours.map(\.tags) == again.map(\.tags))
-      if unfreeze > 0 { #expect(head.encoderLayers.count == 1) }
+      #expect(head.encoderLayers.count == min(unfreeze, model.info.numHiddenLayers))
+      // The model has one layer.
+      #expect((head.embeddings != nil) == (unfreeze > 0))
     }
     // Every prefix of the file is refused.
     let bytes = try [UInt8](Data(contentsOf: URL(filePath: path)))
@@ -229,6 +240,95 @@ struct TrainerTests {
     let other = try Model(path: Fixture.modelPath("identity-aliases"))
     let head = try train(.classify, model).head
     #expect(throws: ClozeError.self) { try Model(other, head: head) }
+  }
+
+  /// All layers and the embeddings learn more than the head alone, and the head's file predicts in
+  /// int8 too.
+  @Test(arguments: [Head.Task.tag, .classify])
+  func theWholeEncoderLearns(_ task: Head.Task) throws {
+    let model = try Self.model(.float32)
+    func options(_ options: inout TrainingOptions) {
+      options.optimizer = .adamw
+      options.learningRate = 2e-3
+      options.epochs = 3
+      options.dropout = 0
+    }
+    let head = try train(task, model, options)
+    let all = try train(task, model) {
+      options(&$0)
+      $0.unfreeze = .max
+    }
+    #expect(all.epochs[0].loss < head.epochs[0].loss)
+    #expect((all.metrics["loss"] ?? 9) < (head.metrics["loss"] ?? 0))
+    let embeddings = try #require(all.head.embeddings)
+    for (ours, before) in zip(embeddings.arrays, model.encoderEmbeddings?.embeddings.arrays ?? []) {
+      #expect(ours != before)
+    }
+    let exact = try Model(model, head: all.head)
+    let int8 = try Model(Self.model(.int8), head: all.head)
+    for example in Self.dataset(task, count: 60, seed: 2).examples {
+      guard case .text(let text, _) = example.content else { continue }
+      let a = try Session(model: exact, threads: 1).predict([text])[0].probabilities
+      let b = try Session(model: int8, threads: 2).predict([text, text])[1].probabilities
+      for (x, y) in zip(a, b) { #expect(abs(x - y) < 0.1) }
+    }
+    // What is judged in training is what is predicted.
+    var right = 0
+    let session = try Session(model: exact, threads: 1)
+    let examples = Self.dataset(task, count: 120, seed: 2).examples
+    for case .text(let text, let label) in examples.map(\.content) {
+      if try session.predict([text])[0].label == label { right += 1 }
+    }
+    if task == .classify { #expect(Double(right) / 120 == all.metrics["accuracy"]) }
+  }
+
+  /// The last two of three layers.
+  @Test(arguments: [Head.Task.mlm, .nsp, .classifyPairs])
+  func lastLayersLearn(_ task: Head.Task) throws {
+    let model = try Self.model(.float32, "base-3-layers-opset11")
+    let result = try train(task, model) {
+      $0.unfreeze = 2
+      $0.epochs = 3
+      $0.learningRate = 2e-3
+    }
+    let losses = result.epochs.map(\.loss)
+    #expect(losses[2] < losses[0], "\(losses)")
+    #expect(result.head.encoderLayers.count == 2)
+    #expect(result.head.embeddings == nil)
+    for (i, layer) in result.head.encoderLayers.enumerated() {
+      #expect(layer.arrays[0] != model.encoderLayer(1 + i).arrays[0])
+    }
+    _ = try Model(Self.model(.int8, "base-3-layers-opset11"), head: result.head)
+  }
+
+  /// A masked language model that was trained is what fills masks.
+  @Test(arguments: [(0, true), (0, false), (Int.max, true), (.max, false)])
+  func trainedMaskedLMFillsMasks(_ unfreeze: Int, _ tied: Bool) throws {
+    let model = try Self.model(.float32)
+    let dataset = Dataset(
+      (0..<40).map { i in Example(.document(["a b c a b c", "d e f d e f"])) })
+    var options = TrainingOptions()
+    options.unfreeze = unfreeze
+    options.tied = tied
+    options.learningRate = 5e-3
+    options.epochs = 12
+    options.batchSize = 8
+    let result = try Trainer(model: model, task: .mlm, options: options).train(dataset)
+    #expect(result.epochs.last?.loss ?? 9 < result.epochs[0].loss)
+    #expect(result.head.encoderLayers.count == min(unfreeze, model.info.numHiddenLayers))
+    let isTied = result.head.layers[1].weight == result.head.embeddings?.word
+    #expect(isTied == (unfreeze == .max && tied))
+    let path = NSTemporaryDirectory() + "cloze-head-\(UUID().uuidString).safetensors"
+    defer { unlink(path) }
+    try result.head.save(to: path)
+    let head = try Head(path: path)
+    #expect(head.layers[1].weight == result.head.layers[1].weight)
+    for precision in Precision.allCases {
+      let trained = try Model(Self.model(precision), head: head)
+      let found = try Session(model: trained, threads: 1).fillMask(
+        "d e [MASK] d e f", targets: ["a", "b", "f", "x"])
+      #expect(found[0].candidates[0].token == "f", "\(precision)")
+    }
   }
 
   @Test func badDataAndOptionsAreErrors() throws {

@@ -97,26 +97,57 @@ def test_padding_and_company_change_nothing(dist, tmp_path):
   assert distance(found[0], together[row, :count], np.ones(1)) < 1e-2
 
 
-def test_trained_head(dist, tmp_path):
-  """A head that was trained is part of the file, with its labels."""
+WHOLE = ["--unfreeze", "all", "--precision", "float32", "--epochs", "2", "--learning-rate", "0.0005"]
+
+
+def inputs(command, text):
+  ids = np.array([json.loads(run(command, "tokenize", "--json", text))["ids"]])
+  return {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+
+
+@pytest.mark.parametrize("options", [[], WHOLE], ids=["head", "whole"])
+def test_trained_head(dist, tmp_path, options):
+  """A head that was trained is part of the file, with its labels and all that was trained of the encoder."""
   lines = [f"{text}\t{label}" for text, label in [("a good film", "good"), ("a bad film", "bad")] * 8]
   (tmp_path / "train.tsv").write_text("\n".join(["text\tlabel", *lines]) + "\n")
   command = dist / "bin" / "cloze"
-  run(command, "train", "classify", "--data", tmp_path / "train.tsv", "--output", tmp_path / "head")
-  run(command, "export", "--head", tmp_path / "head", tmp_path / "m.onnx")
-  model = onnx.load(tmp_path / "m.onnx")
-  metadata = {one.key: one.value for one in model.metadata_props}
-  assert metadata["task"] == "classify" and '"good"' in metadata["id2label"]
-  assert "logits" in [one.name for one in model.graph.output]
-  onnx.checker.check_model(model, full_check=True)
-  ids = np.array([json.loads(run(command, "tokenize", "--json", "a bad book"))["ids"]])
-  arrays = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
-  logits = compute(tmp_path / "m.onnx", arrays)["logits"][0]
-  said = run(command, "predict", "--head", tmp_path / "head", "--precision", "float32", "--json", "a bad book")
-  probabilities = json.loads(said)["probabilities"]
-  labels = json.loads(metadata["id2label"])
-  for i, value in enumerate(np.exp(logits) / np.exp(logits).sum()):
-    assert abs(probabilities[labels[str(i)]] - value) < 1e-4
+  run(command, "train", "classify", "--data", tmp_path / "train.tsv", "--output", tmp_path / "head", *options)
+  arrays = inputs(command, "a bad book")
+  for form, precision, bound in [("float32", "float32", 1e-4), ("int8", "int8", 0.02)]:
+    run(command, "export", "--head", tmp_path / "head", tmp_path / "m.onnx", "--format", form)
+    model = onnx.load(tmp_path / "m.onnx")
+    metadata = {one.key: one.value for one in model.metadata_props}
+    assert metadata["task"] == "classify" and '"good"' in metadata["id2label"]
+    assert "logits" in [one.name for one in model.graph.output]
+    onnx.checker.check_model(model, full_check=True)
+    logits = compute(tmp_path / "m.onnx", arrays)["logits"][0]
+    said = run(command, "predict", "--head", tmp_path / "head", "--precision", precision, "--json", "a bad book")
+    probabilities = json.loads(said)["probabilities"]
+    labels = json.loads(metadata["id2label"])
+    for i, value in enumerate(np.exp(logits) / np.exp(logits).sum()):
+      assert abs(probabilities[labels[str(i)]] - value) < bound
+
+
+def test_trained_masked_lm(dist, tmp_path):
+  """A masked language model that was trained with its encoder, its decoder being the word embeddings."""
+  (tmp_path / "train.txt").write_text("we saw a good film today\nthey ate bread and butter\n" * 10)
+  command = dist / "bin" / "cloze"
+  run(command, "train", "mlm", "--data", tmp_path / "train.txt", "--output", tmp_path / "head", *WHOLE)
+  arrays = inputs(command, "we saw a [MASK] film")
+  for form in ("float32", "int8"):
+    run(command, "export", "--head", tmp_path / "head", tmp_path / "m.onnx", "--format", form)
+    model = onnx.load(tmp_path / "m.onnx")
+    # The table is there once.
+    vocabulary = max(one.dims[0] for one in model.graph.initializer if len(one.dims) == 2)
+    assert sum(vocabulary in one.dims and len(one.dims) == 2 and min(one.dims) > 1 for one in model.graph.initializer) == 1
+    found = compute(tmp_path / "m.onnx", arrays)
+    logits = found["logits" if "logits" in found else "prediction_logits"][0]
+    row = logits[list(arrays["input_ids"][0]).index(103)].astype(np.float64)
+    p = np.exp(row - row.max())
+    p /= p.sum()
+    said = run(command, "fill-mask", "--head", tmp_path / "head", "--precision", form, "--json", "we saw a [MASK] film")
+    for one in json.loads(said)["masks"][0]["candidates"]:
+      assert abs(one["probability"] - p[one["id"]]) < (1e-4 if form == "float32" else 0.02)
 
 
 def test_interrupted(dist, tmp_path):

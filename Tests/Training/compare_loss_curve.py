@@ -1,6 +1,6 @@
 """Compares the loss of `cloze train --unfreeze N`, step by step, with PyTorch's from the same weights in the same order.
 
-    Tests/Training/compare_loss_curve.py --cloze PROGRAM --model FOLDER --data PAIRS.tsv [--unfreeze 2] [--steps 50]
+    Tests/Training/compare_loss_curve.py --cloze PROGRAM --model FOLDER --data PAIRS.tsv [--unfreeze 2|all] [--steps 50]
 
 FOLDER holds model.onnx as PyTorch exports a BERT, config.json and vocab.txt; PAIRS.tsv a text, a text and a class on
 each line, without a header. Ends with 1 where a loss is off by more than --bound. Needs numpy, onnx, PyTorch and
@@ -67,7 +67,7 @@ def main():
   parser = argparse.ArgumentParser()
   for name in ("--cloze", "--model", "--data"):
     parser.add_argument(name, required=True)
-  parser.add_argument("--unfreeze", type=int, default=2)
+  parser.add_argument("--unfreeze", default="2", help="a number of layers, or all, with the embeddings")
   parser.add_argument("--steps", type=int, default=50)
   parser.add_argument("--batch-size", type=int, default=16)
   parser.add_argument("--learning-rate", type=float, default=5e-5)
@@ -87,7 +87,7 @@ def main():
     subprocess.run(
         [options.cloze, "train", "classify-pairs", "--model", folder, "--precision", "float32", "--data",
          f"{work}/train.tsv", "--valid", f"{work}/valid.tsv", "--no-quotes", "--output", f"{work}/head", "--unfreeze",
-         str(options.unfreeze), "--dropout", "0", "--epochs", "1", "--batch-size", str(options.batch_size),
+         options.unfreeze, "--dropout", "0", "--epochs", "1", "--batch-size", str(options.batch_size),
          "--learning-rate", str(options.learning_rate)], check=True, stdout=subprocess.DEVNULL)
     steps = [json.loads(line) for line in Path(work, "head", "steps.jsonl").read_text().splitlines()]
   ours = [step["loss"] for step in steps if "step" in step]
@@ -97,8 +97,11 @@ def main():
   for parameter in model.parameters():
     parameter.requires_grad_(False)
   trained = list(head.parameters())
-  for layer in model.encoder.layer[-options.unfreeze:]:
+  count = len(model.encoder.layer) if options.unfreeze == "all" else int(options.unfreeze)
+  for layer in model.encoder.layer[-count:]:
     trained += layer.parameters()
+  if count == len(model.encoder.layer):
+    trained += model.embeddings.parameters()
   for parameter in trained:
     parameter.requires_grad_(True)
   optimizer = torch.optim.AdamW(

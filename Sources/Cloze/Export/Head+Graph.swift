@@ -8,7 +8,13 @@ extension BERTGraph {
   mutating func take(_ head: Head) throws(ONNXError) -> [AddedHead] {
     let first = layers.count - head.encoderLayers.count
     for (i, layer) in head.encoderLayers.enumerated() where layers.indices.contains(first + i) {
-      try layers[first + i].take(layer, configuration)
+      let old = layers[first + i]
+      layers[first + i] = try Layer(
+        layer, configuration, old.attentionScale,
+        (old.attentionNorm.epsilon, old.outputNorm.epsilon))
+    }
+    if let trained = head.embeddings {
+      embeddings = try Embeddings(trained, configuration, epsilon: embeddings.norm.epsilon)
     }
     var added: [AddedHead.Layer] = []
     for layer in head.layers { added.append(try AddedHead.Layer(layer)) }
@@ -31,8 +37,10 @@ extension BERTGraph {
       mlm = nil
       if head.layers.count == 2, let function = added[0].activation, let norm = added[0].norm {
         let decoder = added[1].linear
+        let isTied = head.embeddings?.word == head.layers[1].weight
         mlm = BERTGraph.MaskedLMHead(
-          added[0].linear, function, norm, .separate(decoder.weight), bias: decoder.bias)
+          added[0].linear, function, norm, isTied ? .tied : .separate(decoder.weight),
+          bias: decoder.bias)
         return []
       }
       return [
@@ -51,8 +59,10 @@ extension BERTGraph {
 }
 
 extension BERTGraph.Layer {
-  fileprivate mutating func take(
-    _ layer: EncoderLayer, _ c: BERTGraph.Configuration
+  /// Of the weights that a head holds.
+  init(
+    _ layer: EncoderLayer, _ c: BERTGraph.Configuration, _ scale: Double,
+    _ epsilons: (Double, Double)
   ) throws(ONNXError) {
     let (d, f) = (c.hiddenSize, c.intermediateSize)
     let arrays = layer.arrays
@@ -62,24 +72,46 @@ extension BERTGraph.Layer {
     func linear(_ index: Int, _ inputs: Int, _ outputs: Int) throws(ONNXError) -> Linear {
       try Linear(rows: arrays[index], bias: arrays[index + 1], inputs, outputs)
     }
-    func norm(_ index: Int, _ epsilon: Double) throws(ONNXError) -> LayerNorm {
-      LayerNorm(
-        try Tensor.floats(arrays[index], shape: [d], name: ""),
-        try Tensor.floats(arrays[index + 1], shape: [d], name: ""), Float(epsilon))
+    self.init(
+      inputs: (query: try linear(0, d, d), key: try linear(2, d, d), value: try linear(4, d, d)),
+      attentionOutput: try linear(6, d, d),
+      attentionNorm: try LayerNorm(arrays[8], arrays[9], epsilons.0),
+      intermediate: try linear(10, d, f), output: try linear(12, f, d),
+      outputNorm: try LayerNorm(arrays[14], arrays[15], epsilons.1), scale: scale)
+  }
+}
+
+extension BERTGraph.Embeddings {
+  /// Of the weights that a head holds.
+  init(
+    _ trained: EncoderEmbeddings, _ c: BERTGraph.Configuration, epsilon: Double
+  ) throws(ONNXError) {
+    let arrays = trained.arrays
+    let d = c.hiddenSize
+    func table(_ index: Int, _ rows: Int) throws(ONNXError) -> Tensor {
+      guard arrays.count == EncoderEmbeddings.names.count, arrays[index].count == rows * d else {
+        throw ONNXError(.shape, "the embeddings of the head have other sizes")
+      }
+      return try Tensor.floats(arrays[index], shape: [rows, d], name: "")
     }
-    query = try linear(0, d, d)
-    key = try linear(2, d, d)
-    value = try linear(4, d, d)
-    attentionOutput = try linear(6, d, d)
-    attentionNorm = try norm(8, attentionNorm.epsilon)
-    intermediate = try linear(10, d, f)
-    output = try linear(12, f, d)
-    outputNorm = try norm(14, outputNorm.epsilon)
+    let tables = (
+      word: try table(0, c.vocabSize), position: try table(1, c.maxPositionEmbeddings),
+      tokenType: try table(2, max(c.typeVocabSize, 1))
+    )
+    self.init(tables: tables, norm: try LayerNorm(arrays[3], arrays[4], epsilon))
+  }
+}
+
+extension LayerNorm {
+  fileprivate init(_ gamma: [Float], _ beta: [Float], _ epsilon: Double) throws(ONNXError) {
+    self.init(
+      try Tensor.floats(gamma, shape: [gamma.count], name: ""),
+      try Tensor.floats(beta, shape: [beta.count], name: ""), Float(epsilon))
   }
 }
 
 extension Linear {
-  fileprivate init(
+  init(
     rows: [Float], bias: [Float], _ inputs: Int, _ outputs: Int
   ) throws(ONNXError) {
     self.init(

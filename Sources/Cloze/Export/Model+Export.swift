@@ -74,9 +74,14 @@ package final class ExportedModel {
       model.info.labels, model.tokenizer, model.info.maxTokens, task: model.head?.task)
     var head = model.head
     let isRounded = format == .int8
-    // In int8, layers that were trained with the head are in the model's own weights already.
+    // In int8, what was trained of the encoder with the head is in the model's own weights already,
+    // and so is a masked language model.
     var graph = try isRounded ? model.graph() : (model.base ?? model).graph()
-    if isRounded { head?.encoderLayers = [] }
+    if isRounded {
+      head?.encoderLayers = []
+      head?.embeddings = nil
+      if head?.task == .mlm { head = nil }
+    }
     if isRounded, model.info.precision != .int8 {
       let saved = cloze_float_environment_enter()
       defer { cloze_float_environment_restore(saved) }

@@ -9,6 +9,20 @@ extension Model {
   }
 }
 
+extension Model {
+  /// Its sizes and constants, as a graph has them.
+  func configuration() throws(ONNXError) -> BERTGraph.Configuration {
+    let kernel = weights.layers.first?.activation ?? 0
+    return BERTGraph.Configuration(
+      hidden: info.hiddenSize, layers: weights.layers.count, heads: info.numAttentionHeads,
+      intermediate: info.intermediateSize, vocabulary: info.vocabSize,
+      positions: info.maxPositionEmbeddings, types: info.typeVocabSize,
+      epsilon: Double(weights.norm.epsilon),
+      activation: Activation.allCases.first { $0.kernel == kernel } ?? .gelu,
+      attentionScale: Double(weights.layers.first?.attentionScale ?? 1))
+  }
+}
+
 private struct Unpacking {
   let model: Model
   let matrix: cloze_matrix_kernels
@@ -25,13 +39,7 @@ private struct Unpacking {
     let width = weights.embeddingWidth(info.hiddenSize)
     var layers: [BERTGraph.Layer] = []
     for layer in weights.layers { layers.append(try self.layer(layer)) }
-    let configuration = BERTGraph.Configuration(
-      hidden: info.hiddenSize, layers: layers.count, heads: info.numAttentionHeads,
-      intermediate: info.intermediateSize, vocabulary: info.vocabSize,
-      positions: info.maxPositionEmbeddings, types: info.typeVocabSize,
-      epsilon: Double(weights.norm.epsilon),
-      activation: try activation(weights.layers.first?.activation ?? 0) ?? .gelu,
-      attentionScale: Double(weights.layers.first?.attentionScale ?? 1))
+    let configuration = try model.configuration()
     var embeddings = BERTGraph.Embeddings(
       tables: (
         word: try words(width),

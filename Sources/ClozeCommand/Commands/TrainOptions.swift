@@ -100,8 +100,9 @@ struct HeadOptions: ParsableArguments {
   var stride = 128
   @Option(
     help: ArgumentHelp(
-      "Train the last n layers of the encoder too; needs --precision float32.", valueName: "n"))
-  var unfreeze = 0
+      "Train the last n layers of the encoder too, or all and the embeddings; needs --precision float32.",
+      valueName: "n|all"))
+  var unfreeze = LayerCount(layers: 0)
   @Flag(help: "Of mlm: train the decoder apart from the word embeddings.")
   var untied = false
   @Option(help: ArgumentHelp("Features beyond this go to a file.", valueName: "MB"))
@@ -136,7 +137,7 @@ struct HeadOptions: ParsableArguments {
     result.holdout = holdout
     result.maxTokens = maxTokens
     result.stride = stride
-    result.unfreeze = unfreeze
+    result.unfreeze = unfreeze.layers
     result.tied = !untied
     guard memoryLimit >= 0, memoryLimit < 1 << 40 else {
       throw ValidationError("--memory-limit \(memoryLimit): must be 0 or more")
@@ -147,4 +148,18 @@ struct HeadOptions: ParsableArguments {
     result.resume = resume
     return result
   }
+}
+
+/// A number of layers, or all.
+struct LayerCount: ExpressibleByArgument {
+  var layers: Int
+
+  init(layers: Int) { self.layers = layers }
+
+  init?(argument: String) {
+    guard let layers = argument == "all" ? .max : Int(argument) else { return nil }
+    self.layers = layers
+  }
+
+  var defaultValueDescription: String { layers == .max ? "all" : "\(layers)" }
 }
