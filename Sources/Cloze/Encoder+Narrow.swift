@@ -19,6 +19,7 @@ extension Encoder {
     let product = shared.headOutput
     let intermediate = scratch.own[0].intermediate
     embed(chunk, 0, tokens, shared, own, to: state)
+    if thread == 0 { mix(0, chunk, state, tokens, to: shared.mixed) }
     for (index, layer) in model.weights.layers.enumerated() {
       share(layer.queryKeyValue, 0, state, tokens, shared.queryKeyValue, own, thread)
       if cloze_team_barrier(team) != 0 { return }
@@ -36,6 +37,7 @@ extension Encoder {
       share(layer.output, 0, intermediate, tokens, product, own, thread)
       if cloze_team_barrier(team) != 0 { return }
       normalize(product, plus: state, layer.outputNorm, tokens, to: state)
+      if thread == 0 { mix(index &+ 1, chunk, state, tokens, to: shared.mixed) }
     }
     if thread == 0 { shared.hidden.update(from: state, count: tokens &* width) }
   }

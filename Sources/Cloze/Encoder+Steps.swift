@@ -98,21 +98,36 @@ extension Encoder {
       x, width, residual, width, norm.gamma, norm.beta, norm.epsilon, count, width, target, width)
   }
 
+  /// Adds the state [count, D] after `layer` layers to the mix, where one is wanted.
+  func mix(
+    _ layer: Int, _ chunk: Chunk, _ state: UnsafePointer<Float>, _ count: Int,
+    to target: UnsafeMutablePointer<Float>
+  ) {
+    guard let weight = chunk.mix?[layer] else { return }
+    let size = count &* model.info.hiddenSize
+    if layer == 0 {
+      for i in 0..<size { target[i] = weight * state[i] }
+    } else {
+      for i in 0..<size { target[i] += weight * state[i] }
+    }
+  }
+
   /// Copies what is wanted of the state after `layer` layers.
   func capture(_ layer: Int, _ chunk: Chunk, _ shared: Scratch.Shared) {
     let width = model.info.hiddenSize
     let start = chunk.offsets[0]
+    let states = layer == Self.mixed ? shared.mixed : shared.hidden
     for wanted in chunk.captures where wanted.layer == layer {
       if let positions = wanted.positions {
         for place in wanted.order {
           let index = chunk.order[place]
-          let row = shared.hidden + (Int(positions[index]) &- start) &* width
+          let row = states + (Int(positions[index]) &- start) &* width
           (wanted.target + index &* wanted.stride).update(from: row, count: width)
         }
       } else {
         for token in 0..<chunk.tokens {
           (wanted.target + (start &+ token) &* wanted.stride).update(
-            from: shared.hidden + token &* width, count: width)
+            from: states + token &* width, count: width)
         }
       }
     }

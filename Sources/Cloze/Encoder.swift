@@ -33,7 +33,12 @@ final class Encoder {
     var captures: UnsafeBufferPointer<Capture>
     /// What `Capture.order` leads into: indices into its positions.
     var order: UnsafeBufferPointer<Int>
+    /// What the state after each layer is multiplied by in the mix of them; nil: none is wanted.
+    var mix: UnsafePointer<Float>?
   }
+
+  /// The layer of a `Capture` of the mix.
+  static let mixed = -1
 
   /// Copies the state after `layer` layers (0: the embeddings) out of the run.
   struct Capture {
@@ -87,6 +92,7 @@ final class Encoder {
     }
     try run(.layers(chunk), rows: chunk.tokens, together: true)
     capture(model.weights.layers.count, chunk, shared)
+    if chunk.mix != nil { capture(Self.mixed, chunk, shared) }
   }
 
   /// target [rows, outputs] = activation(source [rows, inputs] W + b), for any number of rows.
@@ -158,6 +164,7 @@ final class Encoder {
     guard let first = layers.first else { return }
     blocks(of: tokens) { at, count, _ in
       embed(chunk, at, count, shared, own, to: shared.hidden + at &* width)
+      mix(0, chunk, shared.hidden + at &* width, count, to: shared.mixed + at &* width)
       apply(
         first.queryKeyValue, 0, shared.hidden + at &* width, count,
         shared.queryKeyValue + at &* (3 &* width),
@@ -172,6 +179,7 @@ final class Encoder {
       let next = index &+ 1 < layers.count ? layers[index &+ 1].queryKeyValue : nil
       blocks(of: tokens) { at, count, _ in
         rows(layer, at, count, shared, own)
+        mix(index &+ 1, chunk, shared.hidden + at &* width, count, to: shared.mixed + at &* width)
         if let next {
           apply(
             next, 0, shared.hidden + at &* width, count, shared.queryKeyValue + at &* (3 &* width),

@@ -90,6 +90,11 @@ extension Head {
       }
       embeddings = EncoderEmbeddings(arrays: arrays)
     }
+    var mix: LayerMix?
+    if let factor = try root.present("mix_factor") {
+      guard let shares = file.floats("mix.shares") else { throw damaged("no mix of layers") }
+      mix = LayerMix(shares: shares.values, factor: Float(try factor.number()))
+    }
     self.init(
       task: task, labels: labels, layers: layers, pooling: pooling,
       maxTokens: Int(try root.required("max_tokens").id()),
@@ -97,7 +102,7 @@ extension Head {
       noAnswerThreshold: try root.present("no_answer_threshold").map {
         field throws(TokenizerError) in Float(try field.number())
       },
-      encoderLayers: encoderLayers, embeddings: embeddings,
+      encoderLayers: encoderLayers, embeddings: embeddings, mix: mix,
       encoder: UInt64(try root.required("encoder").string(), radix: 16) ?? 0)
   }
 
@@ -119,6 +124,7 @@ extension Head {
       if let noAnswerThreshold { writer.value("no_answer_threshold", Double(noAnswerThreshold)) }
       writer.value("encoder_layers", encoderLayers.count)
       writer.value("embeddings", embeddings != nil)
+      if let mix { writer.value("mix_factor", Double(mix.factor)) }
       writer.value("encoder", String(encoder, radix: 16))
       writer.array("layers") { writer in
         for (i, layer) in layers.enumerated() {
@@ -146,6 +152,7 @@ extension Head {
         file.add("encoder.\(i).\(name)", [array.count], array)
       }
     }
+    if let mix { file.add("mix.shares", [mix.shares.count], mix.shares) }
     if let embeddings {
       for (part, (name, array)) in zip(EncoderEmbeddings.names, embeddings.arrays).enumerated() {
         let shape = part < 3 ? [array.count / max(inputs, 1), inputs] : [array.count]

@@ -94,6 +94,8 @@ public struct Head: Sendable {
   public var task: Task
   /// The names of its outputs; empty where they have none: regression, answers, and mlm.
   public var labels: [String]
+  /// What the first layer reads: the last state of the encoder, or a mix of all.
+  public var mix: LayerMix?
   /// First to last; the last one's outputs are logits, or values.
   public var layers: [Dense]
   /// How a text's vectors become the one that the first layer reads; unused by `tag`, `answer` and
@@ -117,7 +119,7 @@ public struct Head: Sendable {
   public init(
     task: Task, labels: [String], layers: [Dense], pooling: Pooling = .mean, maxTokens: Int,
     stride: Int = 0, noAnswerThreshold: Float? = nil, encoderLayers: [EncoderLayer] = [],
-    embeddings: EncoderEmbeddings? = nil, encoder: UInt64 = 0
+    embeddings: EncoderEmbeddings? = nil, mix: LayerMix? = nil, encoder: UInt64 = 0
   ) {
     self.task = task
     self.labels = labels
@@ -128,6 +130,7 @@ public struct Head: Sendable {
     self.noAnswerThreshold = noAnswerThreshold
     self.encoderLayers = encoderLayers
     self.embeddings = embeddings
+    self.mix = mix
     self.encoder = encoder
   }
 
@@ -162,6 +165,14 @@ public struct Head: Sendable {
     }
     guard embeddings == nil || embeddings?.arrays.count == EncoderEmbeddings.names.count else {
       throw fail("list of embeddings is not complete")
+    }
+    if let mix {
+      guard !mix.shares.isEmpty, mix.shares.allSatisfy({ $0.isFinite }), mix.factor.isFinite else {
+        throw fail("mix of layers holds a value that is no number")
+      }
+      guard pooling != .pooler, task != .mlm, task != .nsp else {
+        throw fail("mix of layers does not go with the pooler")
+      }
     }
     let needed: Int? =
       switch task {
@@ -214,4 +225,23 @@ public struct EncoderEmbeddings: Sendable {
 
   /// [V, D]
   package var word: [Float] { arrays.first ?? [] }
+}
+
+/// A state that is made of those after the embeddings and after every layer (Peters et al. 2018):
+///
+///     x = factor (shares[0] x[0] + ... + shares[L] x[L])
+public struct LayerMix: Sendable {
+  /// [L + 1]
+  public var shares: [Float]
+  /// What their sum is multiplied by.
+  public var factor: Float
+
+  /// Of its parts.
+  public init(shares: [Float], factor: Float) {
+    self.shares = shares
+    self.factor = factor
+  }
+
+  /// What each state is multiplied by, [L + 1].
+  package var weights: [Float] { shares.map { $0 * factor } }
 }

@@ -4,6 +4,8 @@ internal import CClozeKernels
 package final class HeadRunner: @unchecked Sendable {
   /// What it was made of.
   package let head: Head
+  /// What the state after each layer is multiplied by, where the head reads a mix of them.
+  let mix: UnsafePointer<Float>?
   private let kernels: Kernels
   private let memory = WeightMemory()
   private var layers: [(dense: Weights.Dense, activation: Int32, norm: Weights.Norm?)] = []
@@ -13,6 +15,13 @@ package final class HeadRunner: @unchecked Sendable {
     self.head = head
     kernels = model.kernels
     let matrix = kernels.float32
+    if let weights = head.mix?.weights {
+      let room = try memory.floats(weights.count)
+      for (i, weight) in weights.enumerated() { room[i] = weight }
+      mix = UnsafePointer(room)
+    } else {
+      mix = nil
+    }
     for layer in head.layers {
       let panels = try memory.allocate(
         bytes(layer.outputs.roundedUp(to: Int(matrix.nr)), layer.inputs, MemoryLayout<Float>.size))

@@ -22,6 +22,11 @@ extension Model {
         .invalidModel, "the head knows \(head.outputs) tokens, the model \(info.vocabSize)")
     }
     if head.pooling == .pooler, !info.heads.contains(.pooler) { throw lacks("pooler") }
+    if let mix = head.mix, mix.shares.count != info.numHiddenLayers + 1 {
+      throw ClozeError(
+        .invalidModel,
+        "the head mixes \(mix.shares.count) states, the model has \(info.numHiddenLayers + 1)")
+    }
     guard head.encoderLayers.count <= info.numHiddenLayers else {
       throw ClozeError(
         .invalidModel,

@@ -61,6 +61,8 @@ public struct EmbeddingOptions: Sendable {
   public var normalize: Bool?
   /// Keeps the first so many dimensions, and normalizes after that; nil keeps all.
   public var dimensions: Int?
+  /// Of the mix of layers that the model's head reads.
+  var isMixed = false
 
   /// All defaults, or some of them replaced.
   public init(pooling: Pooling? = nil, normalize: Bool? = nil, dimensions: Int? = nil) {

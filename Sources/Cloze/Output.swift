@@ -29,6 +29,8 @@ package struct Output {
   package var pooling: Pooling?
   package var normalize: Bool?
   package var dimensions: Int?
+  /// `hidden` and `embedding`: of the mix of layers that the model's head reads, where it reads one.
+  package var isMixed = false
   /// Room for `count(...)` floats; nil only to ask for that count.
   package var values: UnsafeMutablePointer<Float>?
 
@@ -123,6 +125,9 @@ package struct Output {
 }
 
 extension Output.Kind {
+  /// Whether a head that was put on the model may give it.
+  var isTrained: Bool { self == .classes || self == .tags || self == .answer }
+
   /// Whether a head for this task gives the output.
   func isOf(_ task: Head.Task) -> Bool {
     switch task {

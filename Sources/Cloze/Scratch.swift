@@ -12,6 +12,8 @@ final class Scratch {
     var queryKeyValue: UnsafeMutablePointer<Float>
     /// [T, D] what attention gives
     var context: UnsafeMutablePointer<Float>
+    /// [T, D] the mix of the states after all layers, where the model's head reads one
+    var mixed: UnsafeMutablePointer<Float>
     /// [T, D] rows that a head reads, and what it makes of them
     var headInput: UnsafeMutablePointer<Float>
     var headOutput: UnsafeMutablePointer<Float>
@@ -68,6 +70,7 @@ final class Scratch {
     let hidden = try place(tokens, width, float)
     let queryKeyValue = try place(tokens, 3 * width, float)
     let context = try place(tokens, width, float)
+    let mixed = try place(model.trained?.mix == nil ? 0 : tokens, width, float)
     let headInput = try place(tokens, width, float)
     let headOutput = try place(tokens, width, float)
     let first = at
@@ -87,6 +90,7 @@ final class Scratch {
     shared = Shared(
       position: pointer(position, Int32.self), hidden: pointer(hidden, Float.self),
       queryKeyValue: pointer(queryKeyValue, Float.self), context: pointer(context, Float.self),
+      mixed: pointer(mixed, Float.self),
       headInput: pointer(headInput, Float.self), headOutput: pointer(headOutput, Float.self))
     for thread in 0..<threads {
       let base = thread * each

@@ -61,7 +61,8 @@ extension Session {
     let outputs = runner.head.outputs
     guard kind == .classes else {
       return try runner.run(
-        shared.hidden, chunk.tokens, to: values + chunk.offsets[0] * outputs)
+        runner.mix == nil ? shared.hidden : shared.mixed, chunk.tokens,
+        to: values + chunk.offsets[0] * outputs)
     }
     let room = try AlignedMemory(
       bytes: bytes(chunk.sequences, model.info.hiddenSize, MemoryLayout<Float>.size))
@@ -69,6 +70,7 @@ extension Session {
     var pooled = Output(.embedding)
     pooled.pooling = runner.head.pooling
     pooled.normalize = false
+    pooled.isMixed = runner.mix != nil
     try embed(pooled, chunk, to: room.floats())
     try runner.run(room.floats(), chunk.sequences, to: values + firstSequence * outputs)
   }

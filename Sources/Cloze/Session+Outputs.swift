@@ -16,6 +16,7 @@ extension Session {
       try encoder.pool(shared.headInput, chunk.sequences, to: shared.headOutput)
     }
     let rows = model.kernels.rows
+    let states = output.isMixed && chunk.mix != nil ? shared.mixed : shared.hidden
     let dense = output.pooling == nil && !model.weights.heads.sentence.isEmpty
     // Columns are independent, so only those kept are computed; a dense layer needs all.
     let columns = dense ? width : kept
@@ -24,7 +25,7 @@ extension Session {
       let target = room.baseAddress.flatMap { dense ? $0 : nil } ?? values
       for i in 0..<chunk.sequences {
         let length = chunk.offsets[i + 1] - chunk.offsets[i]
-        let first = shared.hidden + (chunk.offsets[i] - chunk.offsets[0]) * width
+        let first = states + (chunk.offsets[i] - chunk.offsets[0]) * width
         let target = target + i * columns
         switch pooling {
         case .mean:

@@ -56,9 +56,10 @@ extension Session {
 
   private func pooled(_ texts: [Text], _ runner: HeadRunner) throws(ClozeError) -> [Prediction] {
     let head = runner.head
+    var embedding = EmbeddingOptions(pooling: head.pooling, normalize: false)
+    embedding.isMixed = head.mix != nil
     let embedded = try embed(
-      texts, text: TextOptions(maxTokens: head.maxTokens),
-      embedding: EmbeddingOptions(pooling: head.pooling, normalize: false))
+      texts, text: TextOptions(maxTokens: head.maxTokens), embedding: embedding)
     let logits = try run(runner, embedded.values, rows: texts.count)
     let count = head.outputs
     var predictions: [Prediction] = []

@@ -151,6 +151,7 @@ extension Session {
           batch.typeIDs.withUnsafeBufferPointer { types -> ClozeError? in
             var output = Output(.hidden, values: values)
             output.positions = positions
+            output.isMixed = runner.mix != nil
             return withUnsafePointer(to: output) { output -> ClozeError? in
               do throws(ClozeError) {
                 try run(ids, types, batch.offsets, UnsafeBufferPointer(start: output, count: 1))

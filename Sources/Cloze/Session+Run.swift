@@ -29,6 +29,10 @@ extension Session {
     for output in outputs { _ = try output.count(model, sequences: sequences, tokens: total) }
     guard let ids = batch.ids.baseAddress, let offsets = batch.offsets.baseAddress else { return }
 
+    var mix: UnsafePointer<Float>?
+    for output in outputs where output.isMixed || model.trained != nil && output.kind.isTrained {
+      mix = model.trained?.mix
+    }
     var first = 0
     while first < sequences {
       var last = first + 1
@@ -44,7 +48,7 @@ extension Session {
           let chunk = Encoder.Chunk(
             ids: ids, typeIDs: batch.typeIDs?.baseAddress, offsets: offsets + first,
             sequences: count,
-            captures: captures, order: order)
+            captures: captures, order: order, mix: mix)
           do throws(ClozeError) {
             try encoder.encode(chunk)
             for output in outputs { try write(output, chunk, firstSequence: first) }
@@ -123,7 +127,10 @@ extension Session {
       }
     }
     for slot in 0..<count {
-      let layer = try Output.layer(Int(output.layers?[slot] ?? -1), model)
+      let isMixed = output.isMixed && model.trained?.mix != nil
+      let layer =
+        isMixed
+        ? Encoder.mixed : try Output.layer(Int(output.layers?[slot] ?? -1), model)
       captures.append(
         Encoder.Capture(
           layer: layer, target: values + slot * width, stride: count * width,

@@ -262,6 +262,7 @@ extension Output {
     pooling = options.pooling
     normalize = options.normalize
     dimensions = options.dimensions
+    isMixed = options.isMixed
   }
 }
 

@@ -11,6 +11,7 @@ extension Truncation: ExpressibleByArgument {}
 extension Head.Task: ExpressibleByArgument {}
 extension Schedule: ExpressibleByArgument {}
 extension TrainingOptions.Optimizer: ExpressibleByArgument {}
+extension TrainingOptions.Layers: ExpressibleByArgument {}
 extension DataFormat.Kind: ExpressibleByArgument {}
 
 enum PrecisionName: String, CaseIterable, ExpressibleByArgument {

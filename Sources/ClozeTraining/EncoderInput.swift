@@ -108,8 +108,8 @@ final class EncoderInput<S: TrainingScalar> {
       }
       let place = row - tokens.offsets[sequence]
       let word = Int(tokens.ids[row])
-      // A model without types reads none.
-      let type = settings.types > 0 ? Int(tokens.types[row]) : 0
+      // Of one type or none, all tokens are of the same.
+      let type = settings.types > 1 ? Int(tokens.types[row]) : 0
       guard word >= 0, word < settings.vocabulary, place < settings.positions, type >= 0,
         type < max(settings.types, 1)
       else { throw ClozeError(.invalidText, "token \(word) of type \(type) is not the model's") }

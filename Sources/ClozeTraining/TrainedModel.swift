@@ -24,6 +24,8 @@ final class TrainedModel {
   let stack: EncoderStack<Float>?
   /// The embeddings, where all layers are trained.
   let input: EncoderInput<Float>?
+  /// What the head reads, where that is not the last state.
+  let mixture: LayerMixture<Float>?
   let pooling: Pooling
   /// Whether the head's last matrix is the word embeddings, and these are trained.
   private let isTied: Bool
@@ -36,12 +38,13 @@ final class TrainedModel {
 
   init(
     task: Head.Task, network: Network<Float>, stack: EncoderStack<Float>?,
-    input: EncoderInput<Float>?, pooling: Pooling
+    input: EncoderInput<Float>?, mixture: LayerMixture<Float>?, pooling: Pooling
   ) {
     self.task = task
     self.network = network
     self.stack = stack
     self.input = input
+    self.mixture = mixture
     self.pooling = pooling
     isTied = input != nil && network.shape.layers.contains { $0.borrowsWeight }
   }
@@ -62,6 +65,12 @@ final class TrainedModel {
         TrainedBlock(
           parameters: input.parameters, gradients: input.gradients, segments: input.segments,
           touched: input.touched))
+    }
+    if let mixture {
+      blocks.append(
+        TrainedBlock(
+          parameters: mixture.parameters, gradients: mixture.gradients,
+          segments: mixture.segments))
     }
     return blocks
   }
@@ -90,7 +99,8 @@ final class TrainedModel {
         from: features.base + prepared.bounds[item] &* width,
         count: (bounds[place + 1] - bounds[place]) &* width)
     }
-    return (try network.forward(x, rows: rows, dropout: dropout), bounds)
+    let read = try mixture?.forward(x, rows: rows) ?? x
+    return (try network.forward(read, rows: rows, dropout: dropout), bounds)
   }
 
   /// Runs the trained layers over all tokens of the items, and takes from them what the head reads.
@@ -164,7 +174,8 @@ final class TrainedModel {
   /// Adds the gradients of the last `forward`; `dLogits` is overwritten.
   func backward(_ dLogits: UnsafeMutablePointer<Float>) throws(ClozeError) {
     guard let stack else {
-      try network.backward(dLogits, rows: lastRows)
+      let d = try network.backward(dLogits, rows: lastRows, wantsInput: mixture != nil)
+      if let mixture, let d { try mixture.backward(d) }
       return
     }
     guard let d = try network.backward(dLogits, rows: lastRows, wantsInput: true) else { return }

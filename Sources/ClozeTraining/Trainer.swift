@@ -41,6 +41,13 @@ public final class Trainer: @unchecked Sendable {
         .invalidArgument,
         "unfreeze = \(unfrozen), the model has \(model.info.numHiddenLayers) layers")
     }
+    if options.layers == .mix {
+      guard unfrozen == 0, task != .mlm, task != .nsp, options.optimizer != .lbfgs else {
+        throw ClozeError(
+          .invalidArgument,
+          "a mix of layers is trained by adamw on a frozen encoder, not for mlm and nsp")
+      }
+    }
     if unfrozen > 0 {
       guard model.info.precision == .float32 else {
         throw ClozeError(
@@ -57,7 +64,7 @@ public final class Trainer: @unchecked Sendable {
   var usesLBFGS: Bool {
     if let optimizer = options.optimizer { return optimizer == .lbfgs }
     let isPooled = task != .tag && task != .answer && task != .mlm && task != .nsp
-    return isPooled && options.hidden.isEmpty && unfrozen == 0
+    return isPooled && options.hidden.isEmpty && unfrozen == 0 && options.layers == .last
       && (options.dropout ?? 0) == 0 && options.epochs == nil && options.learningRate == nil
       && options.batchSize == nil
   }
@@ -110,8 +117,10 @@ public final class Trainer: @unchecked Sendable {
     if pooling == .pooler, !model.info.heads.contains(.pooler) {
       throw ClozeError(.noHead, "the model has no pooler; choose another pooling")
     }
-    if unfrozen > 0, pooling == .pooler || pooling == .max {
-      throw ClozeError(.invalidArgument, "unfreeze goes with the poolings mean, cls, mean_sqrt_len")
+    if unfrozen > 0 || options.layers == .mix, pooling == .pooler || pooling == .max {
+      throw ClozeError(
+        .invalidArgument,
+        "unfreeze and a mix of layers go with the poolings mean, cls, mean_sqrt_len")
     }
     var (train, valid) = (train, valid)
     guard !train.examples.isEmpty else {
@@ -187,8 +196,11 @@ public final class Trainer: @unchecked Sendable {
       try stack?.layers == model.info.numHiddenLayers && unfrozen > 0
       ? EncoderInput<Float>(model) : nil
     if task == .mlm { try giveDecoder(to: network, initial?.last?.weight, input) }
+    let mixture =
+      options.layers == .mix
+      ? try LayerMixture<Float>(states: model.info.numHiddenLayers + 1, width: width) : nil
     return TrainedModel(
-      task: task, network: network, stack: stack, input: input, pooling: pooling)
+      task: task, network: network, stack: stack, input: input, mixture: mixture, pooling: pooling)
   }
 
   /// The matrix that the masked language model decodes with: the model's own, which is the word

@@ -33,6 +33,7 @@ extension TrainingOptions {
         throw field.mismatch("one of \(names.map(\.0).joined(separator: ", "))")
       }
       pooling = found.1
+    case "layers": layers = try choice(Layers.self)
     case "hidden":
       hidden = []
       for size in try field.isArray ? field.elements() : [field] {

@@ -10,6 +10,16 @@ public struct TrainingOptions: Sendable {
     case lbfgs
   }
 
+  /// Which states of the encoder a head reads.
+  public enum Layers: String, Sendable, CaseIterable {
+    /// The last.
+    case last
+    /// A learned mix of all.
+    case mix
+  }
+
+  /// What the head reads; a mix, of a frozen encoder only.
+  public var layers = Layers.last
   /// How a text's vectors become the one that the head reads.
   public var pooling: Pooling?
   /// Outputs of each dense layer before the last; empty: a linear head.

@@ -146,7 +146,9 @@ final class TrainingRun {
       session: trainer.session, pooling: model.pooling, memoryLimit: options.memoryLimit,
       folder: options.folder)
     let layer = model.stack.map { trainer.model.info.numHiddenLayers - $0.layers }
-    return try reader.read(prepared, layer: layer) { done in
+    let read: FeatureReader.States =
+      layer.map { .tokens(layer: $0) } ?? (model.mixture == nil ? .last : .all)
+    return try reader.read(prepared, read) { done in
       trainer.onEvent(.features(done: before + done, total: total))
     }
   }
@@ -179,6 +181,7 @@ final class TrainingRun {
       maxTokens: trainer.maxTokens, stride: task == .answer ? options.stride : 0,
       noAnswerThreshold: evaluator.noAnswerThreshold,
       encoderLayers: model.stack?.encoderLayers ?? [], embeddings: model.input?.embeddings,
+      mix: model.mixture?.mix,
       encoder: trainer.model.fingerprint)
     try head.check()
     var scatter: [(truth: Float, predicted: Float)] = []
@@ -213,7 +216,7 @@ final class TrainingRun {
       "\(o.batchSize ?? 0)", "\(o.accumulation)", "\(o.learningRate ?? 0)", o.schedule.rawValue,
       "\(o.warmup)", "\(o.weightDecay)", "\(o.l2)", "\(o.clip)", "\(o.labelSmoothing)",
       weights.joined(separator: ","), "\(o.balanced)", "\(o.patience)", metric, "\(o.seed)",
-      "\(trainer.maxTokens)", "\(o.stride)", "\(trainer.unfrozen)", "\(o.tied)",
+      "\(trainer.maxTokens)", "\(o.stride)", "\(trainer.unfrozen)", "\(o.tied)", o.layers.rawValue,
     ]
     return parts.joined(separator: ";")
   }

@@ -194,6 +194,61 @@ struct GradientTests {
     for (f, d) in zip(narrow, wide) { #expect(abs(f - d) <= 1e-3 * most) }
   }
 
+  @Test func ofAMixOfLayers() throws {
+    let mixture = try LayerMixture<Double>(states: 3, width: 5)
+    mixture.parameters.fill(from: [0.3, -0.5, 0.9, 1.4])
+    let network = try Network<Double>(
+      NetworkShape(layers: [.init(inputs: 5, outputs: 3)]), arithmetic)
+    network.parameters.fill(from: random(network.parameters.count, seed: 12))
+    let x = random(4 * 3 * 5, seed: 11)
+    let classes: [Int32] = [0, 2, 1, 1]
+    func logits() throws -> UnsafeMutablePointer<Double> {
+      try network.forward(mixture.forward(x, rows: 4), rows: 4)
+    }
+    func value() throws -> Double {
+      Loss()(try logits(), rows: 4, outputs: 3, .classes(classes), bounds: [0, 4])
+    }
+    let y = try logits()
+    _ = Loss()(y, rows: 4, outputs: 3, .classes(classes), bounds: [0, 4])
+    let d = try #require(try network.backward(y, rows: 4, wantsInput: true))
+    try mixture.backward(d)
+    #expect(try difference(mixture.parameters, mixture.gradients.array, value) < 1e-6)
+    #expect(try difference(network.parameters, network.gradients.array, value) < 1e-6)
+  }
+
+  /// Of states that are noise but for one, that one gets the largest share.
+  @Test(arguments: [0, 2])
+  func aMixFindsTheStateThatKnows(_ right: Int) throws {
+    let (rows, width) = (256, 8)
+    let mixture = try LayerMixture<Float>(states: 4, width: width)
+    let network = try Network<Float>(
+      NetworkShape(layers: [.init(inputs: width, outputs: 2)]), arithmetic)
+    var x = random(rows * 4 * width, seed: 1).map { Float($0) }
+    let classes = (0..<rows).map { Int32($0 % 3 == 0 ? 1 : 0) }
+    for row in 0..<rows { x[(row * 4 + right) * width + 3] = classes[row] == 1 ? 1 : -1 }
+    var optimizers = [
+      try AdamW<Float>(parameters: mixture.parameters.count),
+      try AdamW<Float>(parameters: network.parameters.count),
+    ]
+    for _ in 0..<200 {
+      for block in [mixture.gradients, network.gradients] {
+        block.base.update(repeating: 0, count: block.count)
+      }
+      let y = try network.forward(mixture.forward(x, rows: rows), rows: rows)
+      _ = Loss()(y, rows: rows, outputs: 2, .classes(classes), bounds: [0, rows])
+      let d = try #require(try network.backward(y, rows: rows, wantsInput: true))
+      try mixture.backward(d)
+      try optimizers[0].step(
+        mixture.parameters, mixture.gradients, mixture.segments, rate: 0.02, decay: 0, scale: 1)
+      try optimizers[1].step(
+        network.parameters, network.gradients, network.shape.segments, rate: 0.02, decay: 0,
+        scale: 1)
+    }
+    let mix = mixture.mix
+    #expect(abs(mix.shares.reduce(0, +) - 1) < 1e-5)
+    #expect(mix.shares[right] > 0.7, "\(mix)")
+  }
+
   /// The same layers in Float are near those in Double.
   @Test func floatIsNearDouble() throws {
     let shape = NetworkShape(layers: [

@@ -10,7 +10,8 @@ import Testing
 /// tokens' vectors all the same.
 struct TrainerTests {
   static func model(
-    _ precision: Precision = .int8, _ name: String = "pretraining-float16"
+    _ precision: Precision = .int8, _ name: String = "pretraining-float16",
+    _ isa: ISA? = nil
   ) throws -> Model {
     let letters = (UInt8(ascii: "a")...UInt8(ascii: "z")).map { String(UnicodeScalar($0)) }
     let named =
@@ -20,7 +21,7 @@ struct TrainerTests {
     let tokenizer = try Tokenizer(vocabulary: Array(vocabulary.joined(separator: "\n").utf8))
     return try Model(
       path: Fixture.modelPath(name),
-      options: LoadOptions(precision: precision, tokenizer: tokenizer))
+      options: LoadOptions(precision: precision, isa: isa, tokenizer: tokenizer))
   }
 
   /// Examples whose label, number or tags depend on their letters.
@@ -282,6 +283,74 @@ struct TrainerTests {
     if task == .classify { #expect(Double(right) / 120 == all.metrics["accuracy"]) }
   }
 
+  /// A head over all layers comes back from its file, and in int8 says the same of a text whatever
+  /// goes with it.
+  @Test(arguments: [Head.Task.classify, .regressPairs, .tag, .answer])
+  func mixedLayersLearn(_ task: Head.Task) throws {
+    let model = try Self.model(.int8, "base-3-layers-opset11")
+    let result = try train(task, model) {
+      $0.layers = .mix
+      $0.learningRate = 0.02
+      $0.epochs = 5
+      $0.folder = NSTemporaryDirectory()
+      $0.memoryLimit = 0
+    }
+    #expect(result.epochs[4].loss < result.epochs[0].loss)
+    let mix = try #require(result.head.mix)
+    #expect(mix.shares.count == 4)
+    #expect(mix.shares.allSatisfy { abs($0 - 0.25) > 1e-4 })
+    let path = NSTemporaryDirectory() + "cloze-head-\(UUID().uuidString).safetensors"
+    defer { unlink(path) }
+    try result.head.save(to: path)
+    let head = try Head(path: path)
+    #expect(head.mix?.weights == mix.weights)
+    let texts = Self.dataset(task, count: 40, seed: 2).examples.map { example in
+      switch example.content {
+      case .text(let text, _), .scored(let text, _): text
+      case .words(let words, _): Text(words.joined(separator: " "))
+      case .question(let question, let passage, _, _): Text(question, passage)
+      default: Text("")
+      }
+    }
+    func bits(_ predictions: [Prediction]) -> [[UInt32]] {
+      predictions.map {
+        ($0.probabilities + [$0.value ?? 0, $0.answer?.probability ?? 0]
+          + $0.tags.map(\.probability)).map(\.bitPattern)
+      }
+    }
+    let trained = try Model(model, head: head)
+    let together = bits(try Session(model: trained, threads: 3).predict(texts))
+    let single = try Session(model: trained, threads: 1)
+    #expect(try texts.flatMap { bits(try single.predict([$0])) } == together)
+    let narrow = try Session(model: trained, threads: 4)
+    #expect(try texts.prefix(5).flatMap { bits(try narrow.predict([$0])) } == Array(together.prefix(5)))
+    for isa in ISA.allCases {
+      guard let other = try? Self.model(.int8, "base-3-layers-opset11", isa) else { continue }
+      let session = try Session(model: Model(other, head: head), threads: 2)
+      #expect(bits(try session.predict(texts)) == together, "\(isa)")
+    }
+    // In float32 the same, but for rounding.
+    let exact = try Model(Self.model(.float32, "base-3-layers-opset11"), head: head)
+    let near = try Session(model: exact, threads: 2).predict(texts)
+    for (a, b) in zip(try single.predict(texts), near) {
+      for (x, y) in zip(a.probabilities, b.probabilities) { #expect(abs(x - y) < 0.15) }
+    }
+    // What is judged is what is predicted.
+    if task == .classify {
+      var right = 0
+      let examples = Self.dataset(task, count: 120, seed: 2).examples
+      for case .text(let text, let label) in examples.map(\.content) {
+        if try single.predict([text])[0].label == label { right += 1 }
+      }
+      #expect(abs(Double(right) / 120 - (result.metrics["accuracy"] ?? 0)) < 0.01)
+    }
+    var damaged = head
+    damaged.mix?.shares.removeLast()
+    #expect(throws: ClozeError.self) { try Model(model, head: damaged) }
+    damaged.mix?.shares[0] = .nan
+    #expect(throws: ClozeError.self) { try damaged.check() }
+  }
+
   /// The last two of three layers.
   @Test(arguments: [Head.Task.mlm, .nsp, .classifyPairs])
   func lastLayersLearn(_ task: Head.Task) throws {
@@ -365,6 +434,16 @@ struct TrainerTests {
     fails(.invalidArgument, good) { $0.epochs = 0 }
     fails(.invalidArgument, good) { $0.learningRate = .nan }
     fails(.invalidArgument, good) { $0.unfreeze = 1 }
+    fails(.invalidArgument, good) { $0.unfreeze = 2 }
+    fails(.invalidArgument, good) {
+      $0.layers = .mix
+      $0.optimizer = .lbfgs
+    }
+    fails(.invalidArgument, good) {
+      $0.layers = .mix
+      $0.pooling = .max
+    }
+    fails(.invalidArgument, Self.dataset(.mlm), task: .mlm) { $0.layers = .mix }
     fails(.invalidArgument, good) { $0.maxTokens = 10_000 }
     fails(.invalidArgument, good) { $0.classWeights = ["none": 1] }
     // Options that would do nothing.

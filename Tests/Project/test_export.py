@@ -105,7 +105,9 @@ def inputs(command, text):
   return {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
 
 
-@pytest.mark.parametrize("options", [[], WHOLE], ids=["head", "whole"])
+@pytest.mark.parametrize(
+    "options", [[], WHOLE, ["--layers", "mix"], ["--layers", "mix", "--pooling", "cls"]],
+    ids=["head", "whole", "mix", "mix-cls"])
 def test_trained_head(dist, tmp_path, options):
   """A head that was trained is part of the file, with its labels and all that was trained of the encoder."""
   lines = [f"{text}\t{label}" for text, label in [("a good film", "good"), ("a bad film", "bad")] * 8]

@@ -49,6 +49,8 @@ struct DataOptions: ParsableArguments {
 struct HeadOptions: ParsableArguments {
   @Option(help: "What the head reads of a text (default: what the model's files say, else mean).")
   var pooling: PoolingName?
+  @Option(help: "What the head reads: the last layer's states, or a learned mix of all layers'.")
+  var layers: TrainingOptions.Layers = .last
   @Option(
     help: ArgumentHelp(
       "Outputs of a layer before the last; give it again for more.", valueName: "n"))
@@ -111,6 +113,7 @@ struct HeadOptions: ParsableArguments {
   func options(threads: Int?, folder: String, resume: Bool) throws -> TrainingOptions {
     var result = TrainingOptions()
     result.pooling = pooling?.value
+    result.layers = layers
     result.hidden = hidden
     result.dropout = dropout
     result.optimizer = optimizer

@@ -92,9 +92,14 @@ extension GraphWriter {
   private mutating func head(_ x: Value, _ head: AddedHead) throws(ONNXError) {
     var sizes: [ONNXDocument.Dimension] = [.free("batch")]
     var value = x
+    if let weights = head.mix { value = try mixed(weights, head.name) }
+    // Other heads' vectors are of other states.
+    let known = pools
+    if head.mix != nil { pools = [:] }
+    defer { pools = known }
     switch head.source {
     case .tokens: sizes.append(.free("sequence"))
-    case .pooled(let pooling): value = try pooled(x, pooling)
+    case .pooled(let pooling): value = try pooled(value, pooling)
     }
     scope = head.name
     var width = configuration.hiddenSize
@@ -124,6 +129,21 @@ extension GraphWriter {
         publish(name, sizes)
       }
     }
+  }
+
+  /// The sum of all states, each multiplied by a number.
+  private mutating func mixed(_ weights: [Float], _ name: String) throws(ONNXError) -> Value {
+    scope = "\(name).mix"
+    var sum: Value?
+    for (i, (state, weight)) in zip(states, weights).enumerated() {
+      let factor = "\(scope).\(i)"
+      try document.tensor(factor, .float32, []) { () throws(ONNXError) in
+        try Tensor.floats([weight], shape: [], name: factor)
+      }
+      let part = node("Mul", [state, factor])
+      sum = sum.map { node("Add", [$0, part]) } ?? part
+    }
+    return sum ?? "last_hidden_state"
   }
 
   private mutating func sentence(

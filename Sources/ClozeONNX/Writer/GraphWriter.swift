@@ -18,6 +18,8 @@ struct GraphWriter {
   var quantizedRows: [Value: QuantizedRows] = [:]
   /// Vectors of sequences, by how they were pooled.
   var pools: [BERTGraph.SentenceHead.Pooling: Value] = [:]
+  /// The states after the embeddings and each layer.
+  var states: [Value] = []
   /// The word table, as float32.
   var wordValue = ""
 
@@ -38,10 +40,12 @@ struct GraphWriter {
     if takesTypes { document.input("token_type_ids", .int64, sizes) }
 
     var x = try embeddings()
+    states = [x]
     let mask = try maskBias()
     for (index, layer) in graph.layers.enumerated() {
       let isLast = index == graph.layers.count - 1
       x = try self.layer(layer, index, x, mask, name: isLast ? "last_hidden_state" : nil)
+      states.append(x)
     }
     publish("last_hidden_state", sizes + [.fixed(configuration.hiddenSize)])
     try self.heads(x, all)

@@ -40,11 +40,15 @@ package struct AddedHead: Sendable {
   package var source: Source
   package var layers: [Layer]
   package var result: Result
+  /// What the states after the embeddings and each layer are multiplied by, where the head reads
+  /// their sum instead of the last state.
+  package var mix: [Float]?
 
-  package init(name: String, source: Source, layers: [Layer], result: Result) {
+  package init(name: String, source: Source, layers: [Layer], result: Result, mix: [Float]? = nil) {
     self.name = name
     self.source = source
     self.layers = layers
     self.result = result
+    self.mix = mix
   }
 }
