@@ -135,11 +135,12 @@ extension TrainingRun {
     let scale = task == .multilabel ? 1 / Double(max(outputs, 1)) : outputs <= 2 ? 2 : 1
     let ridge = scale * options.l2 / Double(max(items, 1))
     // Linear heads begin at zero, which is zero in both.
-    let whitening =
-      network.shape.layers.count == 1
-      ? try Whitening(
-        train.features.base, rows: train.features.rows, inputs: train.features.width,
-        outputs: outputs, ridge: ridge, trainer.arithmetic) : nil
+    var whitening: Whitening?
+    if network.shape.layers.count == 1, let features = train.features {
+      whitening = try Whitening(
+        features.base, rows: features.rows, inputs: features.width, outputs: outputs, ridge: ridge,
+        trainer.arithmetic)
+    }
 
     func function(_ point: [Double]) throws(ClozeError) -> (value: Double, gradient: [Double]) {
       let x = whitening?.parameters(point) ?? point
