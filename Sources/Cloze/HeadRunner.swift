@@ -22,7 +22,8 @@ package final class HeadRunner: @unchecked Sendable {
     } else {
       mix = nil
     }
-    for layer in head.layers {
+    // A masked language model is packed among the model's own weights.
+    for layer in head.layers where head.task != .mlm {
       let panels = try memory.allocate(
         bytes(layer.outputs.roundedUp(to: Int(matrix.nr)), layer.inputs, MemoryLayout<Float>.size))
       layer.weight.withUnsafeBufferPointer { rows in

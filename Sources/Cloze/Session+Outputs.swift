@@ -60,7 +60,8 @@ extension Session {
     let start = chunk.offsets[0]
     guard let positions = output.positions else {
       shared.headInput.update(from: shared.hidden, count: chunk.tokens * width)
-      return try decode(chunk.tokens, shared, to: values + start * vocabulary)
+      return try encoder.maskedLM(
+        shared.headInput, chunk.tokens, scratch: shared.headOutput, to: values + start * vocabulary)
     }
     let tokens = start..<(start + chunk.tokens)
     var at = 0
@@ -75,18 +76,10 @@ extension Session {
         count += 1
       }
       if count > 0 {
-        try decode(count, shared, to: values + at * vocabulary)
+        try encoder.maskedLM(
+          shared.headInput, count, scratch: shared.headOutput, to: values + at * vocabulary)
       }
       at += max(count, 1)
     }
-  }
-
-  private func decode(
-    _ rows: Int, _ shared: Scratch.Shared, to logits: UnsafeMutablePointer<Float>
-  ) throws(ClozeError) {
-    if let runner = model.trained, runner.head.task == .mlm {
-      return try runner.run(shared.headInput, rows, to: logits)
-    }
-    try encoder.maskedLM(shared.headInput, rows, scratch: shared.headOutput, to: logits)
   }
 }
