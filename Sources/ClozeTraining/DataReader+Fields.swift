@@ -14,6 +14,8 @@ extension DataReader {
     try forEachLine { line, number in lines.append((line, number)) }
     var columns: [Int]?
     var width: Int?
+    // Taken once: a copy that shares the examples would have them copied with every line.
+    let reader = self
     var at = 0
     while at < lines.count {
       let number = lines[at].number
@@ -52,7 +54,7 @@ extension DataReader {
       let wanted = columns ?? []
       let expected = width
       let isPair = task.takesPairs
-      let (reader, problem) = (self, failure)
+      let problem = failure
       try add(number) { () throws(BadLine) in
         if let problem { throw problem }
         if let expected, fields.count != expected {
@@ -118,8 +120,8 @@ extension DataReader {
   mutating func readJSONLines() throws(ClozeError) {
     var lines: [(ArraySlice<UInt8>, Int)] = []
     try forEachLine { line, number in lines.append((line, number)) }
+    let reader = self
     for (line, number) in lines where !line.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) {
-      let reader = self
       try add(number) { () throws(BadLine) in
         do throws(TokenizerError) {
           return try reader.jsonContent(JSONField(parsing: Array(line), name: "line"))
