@@ -59,7 +59,7 @@ public struct TrainingOptions: Sendable {
   /// Classes weigh inversely to their number of examples.
   public var balanced = false
   /// Training ends when so many epochs in a row brought no better metric; 0: never. With AdamW.
-  public var patience = 3
+  public var patience = 10
   /// The metric that decides which weights are kept; nil: the task's first.
   public var metric: String?
   /// Decides initial weights, order, dropout and what is held out.

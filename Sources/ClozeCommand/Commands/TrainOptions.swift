@@ -88,7 +88,7 @@ struct HeadOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Epochs without progress after which training ends; 0: none.", valueName: "n"))
-  var patience = 3
+  var patience = 10
   @Option(
     help: ArgumentHelp("The metric that decides (default: the task's first).", valueName: "name"))
   var metric: String?
