@@ -8,6 +8,7 @@ as a failure. Exit status 0 where nothing failed.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -89,6 +90,8 @@ def main():
   if unknown := [name for name in names if name not in SUITES]:
     sys.exit(f"unknown suite {', '.join(unknown)}; there are {', '.join(SUITES)}")
   RESULTS.mkdir(parents=True, exist_ok=True)
+  # In the background of a shell SIGINT is ignored, which programs that are to be interrupted would inherit.
+  signal.signal(signal.SIGINT, signal.default_int_handler)
   environment = {
       **os.environ,
       "CLOZE_LIBRARY": str(DIST / "lib" / "libcloze.so"),
