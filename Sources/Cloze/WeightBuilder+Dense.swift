@@ -90,7 +90,7 @@ extension WeightBuilder {
             .invalidModel,
             "bias \"\(part.name)\" has \(part.count) elements, its layer \(size) outputs")
         }
-        try copy(part, to: UnsafeMutableBufferPointer(start: target + at, count: size))
+        try part.copyFinite(to: UnsafeMutableBufferPointer(start: target + at, count: size))
       }
       at &+= size
     }

@@ -1,5 +1,4 @@
 internal import CClozeKernels
-internal import CClozeSupport
 internal import ClozeONNX
 
 /// Turns the tensors of a graph into `Weights`.
@@ -132,22 +131,8 @@ struct WeightBuilder {
 
   func floats(_ tensor: Tensor) throws(ClozeError) -> UnsafePointer<Float> {
     let target = try memory.floats(tensor.count)
-    try copy(tensor, to: UnsafeMutableBufferPointer(start: target, count: tensor.count))
+    try tensor.copyFinite(to: UnsafeMutableBufferPointer(start: target, count: tensor.count))
     return UnsafePointer(target)
-  }
-
-  /// Copies a tensor as float32 and makes sure that it holds numbers only.
-  func copy(_ tensor: Tensor, to target: UnsafeMutableBufferPointer<Float>) throws(ClozeError) {
-    do throws(ONNXError) {
-      try tensor.copyFloat32(to: target)
-      // The copy is checked, the tensor only for the message: it would be read once more.
-      if let start = target.baseAddress, cloze_floats_finite(start, tensor.count) == 0 {
-        try tensor.checkFinite()
-        throw ONNXError(.notFinite, "\(tensor.label) holds a number too large for float32")
-      }
-    } catch {
-      throw ClozeError(error)
-    }
   }
 }
 

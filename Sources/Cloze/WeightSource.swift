@@ -1,4 +1,4 @@
-internal import CClozeKernels
+internal import CClozeSupport
 internal import ClozeONNX
 
 /// The float32 numbers of a matrix: in memory, or rows of outputs that are still in the file.
@@ -47,11 +47,8 @@ struct WeightSource {
       return
     }
     let memory = try AlignedMemory(bytes: bytes(tensor.count, MemoryLayout<Float>.size))
-    do throws(ONNXError) {
-      try tensor.checkFinite()
-      try tensor.copyFloat32(
-        to: UnsafeMutableBufferPointer(start: memory.floats(), count: tensor.count))
-    } catch { throw ClozeError(error) }
+    try tensor.copyFinite(
+      to: UnsafeMutableBufferPointer(start: memory.floats(), count: tensor.count))
     base = UnsafePointer(memory.floats())
     copy = memory
   }
@@ -92,6 +89,22 @@ struct WeightSource {
         try tensor.read((first &* inputs)..<((first &+ count) &* inputs), to: rows)
       } catch { return false }
       return body(rows)
+    }
+  }
+}
+
+extension Tensor {
+  /// Copies a tensor as float32 and makes sure that it holds numbers only.
+  func copyFinite(to target: UnsafeMutableBufferPointer<Float>) throws(ClozeError) {
+    do throws(ONNXError) {
+      try copyFloat32(to: target)
+      // The copy is checked, the tensor only for the message: it would be read once more.
+      if let start = target.baseAddress, cloze_floats_finite(start, count) == 0 {
+        try checkFinite()
+        throw ONNXError(.notFinite, "\(label) holds a number too large for float32")
+      }
+    } catch {
+      throw ClozeError(error)
     }
   }
 }

@@ -22,13 +22,25 @@ extension Tensor {
     guard let target = destination.baseAddress, !range.isEmpty else { return }
     if elementType == .float32 {
       try read(range, to: target)
-      return
+    } else {
+      // In pieces, so that a tensor's bytes are not held beside its numbers.
+      let step = Swift.min(range.count, 1 << 14)
+      let room = try TensorMemory(step * elementType.size)
+      guard let source = room.bytes.baseAddress else { return }
+      for first in stride(from: range.lowerBound, to: range.upperBound, by: step) {
+        let n = Swift.min(step, range.upperBound - first)
+        try read(first..<(first + n), to: source)
+        convert(source, n, target + (first - range.lowerBound))
+      }
     }
-    guard let base = try bytes().baseAddress else { return }
-    let n = range.count
-    let source = base + range.lowerBound * elementType.size
+    quantization?.apply(to: target, range, shape)
+  }
+
+  private func convert(
+    _ source: UnsafeRawPointer, _ n: Int, _ target: UnsafeMutablePointer<Float>
+  ) {
     switch elementType {
-    case .float32: break
+    case .float32: UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: n * 4)
     case .float16:
       // Through the bits, without Float16 arithmetic: whole vectors at a time on any CPU.
       for i in 0..<n {
@@ -50,7 +62,6 @@ extension Tensor {
     case .int64: Tensor.widen(source, n, target, as: Int64.self) { Float($0) }
     case .uint64: Tensor.widen(source, n, target, as: UInt64.self) { Float($0) }
     }
-    quantization?.apply(to: target, range, shape)
   }
 
   /// Index of the first NaN or infinite element, nil where all are finite. Integers are finite.
