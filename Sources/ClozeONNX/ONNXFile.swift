@@ -1,4 +1,4 @@
-/// An ONNX model read into memory: its graph and its tensors.
+/// An ONNX model: its graph, read into memory, and its tensors, whose data is read as it is used.
 ///
 /// Immutable, and may be used from several threads. Its bytes are freed when the file, and every
 /// tensor that came from it, is gone.
@@ -6,7 +6,8 @@ public final class ONNXFile: @unchecked Sendable {
   let storage: ONNXStorage
   let graph: Graph
 
-  /// Reads the file at `path`, and the files of external data in its folder.
+  /// Reads the graph of the file at `path`, and opens that file and those of external data in its
+  /// folder for as long as tensors of them live.
   ///
   /// - Throws: `.notFound`, `.io`, `.damaged`, `.externalData`, `.outOfMemory`; `.unsupported` for
   ///   versions of the format that are not read.
