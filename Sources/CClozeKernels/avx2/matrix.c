@@ -9,66 +9,99 @@
 #define NAME(operator) cloze_##operator##__avx2
 #define MR 6
 #define NR 16
+#define ROW_GROUP 16
+#define SPLIT_FOUR 11.0f
+#define SPLIT_TWO 25.0f
 #define SPLIT_ROWS
 #include "split_rows.h"
 #include "../tiles/float_avx2.h"
 
-/* The sum of each pair of int16. The ones that pairs are multiplied with stay in memory: twelve sums, two weights, an
- * activation and a product fill the sixteen registers, and the compiler would spill a sum for the ones. */
-INLINE __m256i pairs_to_int32(__m256i pairs) {
-  static const int16_t ones[16] __attribute__((aligned(32))) = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-  __m256i sum;
-  __asm__("vpmaddwd %2, %1, %0" : "=x"(sum) : "x"(pairs), "m"(ones));
-  return sum;
+/* sum += a b of eight columns for activations that are split (split_rows.h), over `depth` groups of four. */
+INLINE void split_groups(const size_t rows, const size_t depth, const char *a, const char *b, __m256i sum[MR]) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  const size_t apart = 4 / depth;
+  __m256i w[4];
+  for (size_t g = 0; g < depth; g++) w[g] = _mm256_loadu_si256((const __m256i *)(b + g * apart * 64));
+#pragma clang loop unroll(full)
+  for (size_t r = 0; r < rows; r++) {
+    __m256i pairs = _mm256_setzero_si256();
+    for (size_t g = 0; g < depth; g++) {
+      int32_t four;
+      memcpy(&four, a + r * ROW_GROUP + g * apart * 4, 4);
+      __m256i product = _mm256_maddubs_epi16(w[g], _mm256_set1_epi32(four));
+      pairs = g ? _mm256_add_epi16(pairs, product) : product;
+    }
+    sum[r] = _mm256_add_epi32(sum[r], _mm256_madd_epi16(pairs, ones));
+  }
 }
 
-/* c = a b for activations that are split (split_rows.h). A product takes three instructions for 32 multiplications:
- * bytes to int16 pairs, these to int32, and the sum. */
-INLINE void split_tile_rows(const size_t rows, size_t k, const char *a, const char *b, int32_t *c) {
+/* c = a b of eight columns for the cut values. */
+INLINE void split_columns(const size_t rows, const size_t depth, size_t steps, const char *a, const char *b, int32_t *c) {
   const split_row *header = (const split_row *)a;
-  const char *cut = a + rows * sizeof(split_row), *weights = b;
-  __m256i sum[MR][2];
-  for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_set1_epi32(header[r].start);
-  for (size_t p = 0; p < k; p += 4, cut += rows * 4, b += 64) {
-    __m256i w0 = _mm256_loadu_si256((const __m256i *)b), w1 = _mm256_loadu_si256((const __m256i *)(b + 32));
-#pragma clang loop unroll(full)
-    for (size_t r = 0; r < rows; r++) {
-      int32_t four;
-      memcpy(&four, cut + r * 4, 4);
-      __m256i x = _mm256_set1_epi32(four);
-      sum[r][0] = _mm256_add_epi32(sum[r][0], pairs_to_int32(_mm256_maddubs_epi16(w0, x)));
-      sum[r][1] = _mm256_add_epi32(sum[r][1], pairs_to_int32(_mm256_maddubs_epi16(w1, x)));
-    }
+  const char *groups = SPLIT_GROUPS(a, rows);
+  __m256i sum[MR];
+  for (size_t r = 0; r < rows; r++) sum[r] = _mm256_set1_epi32(header[r].start);
+  for (; steps >= 4; steps -= 4, groups += rows * ROW_GROUP, b += 256)
+    for (size_t g = 0; g < 4 / depth; g++) split_groups(rows, depth, groups + g * 4, b + g * 64, sum);
+  for (; steps; steps--, groups += 4, b += 64) split_groups(rows, 1, groups, b, sum);
+  for (size_t r = 0; r < rows; r++) _mm256_store_si256((__m256i *)(c + r * NR), sum[r]);
+}
+
+/* c += rests b of one row, by two of them at a time. */
+static void add_rests(uint32_t count, const uint16_t *places, const int16_t *rests, const char *b, int32_t *c) {
+#define NONE (char)0x80
+#define LOW(i) {i, NONE, NONE, NONE, 4 + i, NONE, NONE, NONE, 8 + i, NONE, NONE, NONE, 12 + i, NONE, NONE, NONE}
+#define HIGH(i) {NONE, NONE, i, NONE, NONE, NONE, 4 + i, NONE, NONE, NONE, 8 + i, NONE, NONE, NONE, 12 + i, NONE}
+  /* Bring byte i of each group of four to the low, or the high, half of an int32. */
+  static const char low[4][16] __attribute__((aligned(16))) = {LOW(0), LOW(1), LOW(2), LOW(3)};
+  static const char high[4][16] __attribute__((aligned(16))) = {HIGH(0), HIGH(1), HIGH(2), HIGH(3)};
+#undef NONE
+#undef LOW
+#undef HIGH
+  __m256i sum0 = _mm256_load_si256((__m256i *)c), sum1 = _mm256_load_si256((__m256i *)(c + 8));
+  for (uint32_t i = 0; i < count; i += 2) {
+    const __m256i *w = (const __m256i *)(b + places[i] / 4 * 64), *v = (const __m256i *)(b + places[i + 1] / 4 * 64);
+    __m256i first = _mm256_broadcastsi128_si256(_mm_load_si128((const __m128i *)low[places[i] % 4]));
+    __m256i second = _mm256_broadcastsi128_si256(_mm_load_si128((const __m128i *)high[places[i + 1] % 4]));
+    int32_t two;
+    memcpy(&two, rests + i, sizeof two);
+    __m256i rest = _mm256_set1_epi32(two);
+    __m256i w0 = _mm256_or_si256(_mm256_shuffle_epi8(_mm256_loadu_si256(w), first),
+                                 _mm256_shuffle_epi8(_mm256_loadu_si256(v), second));
+    __m256i w1 = _mm256_or_si256(_mm256_shuffle_epi8(_mm256_loadu_si256(w + 1), first),
+                                 _mm256_shuffle_epi8(_mm256_loadu_si256(v + 1), second));
+    sum0 = _mm256_add_epi32(sum0, _mm256_madd_epi16(w0, rest));
+    sum1 = _mm256_add_epi32(sum1, _mm256_madd_epi16(w1, rest));
   }
-  __m256i byte = _mm256_set1_epi32(0xff);
-  for (size_t r = 0; r < rows; r++) {
-    const uint32_t *list = SPLIT_LIST(a, rows, r, k);
-    for (size_t i = 0; i < header[r].count; i++) {
-      uint32_t p = list[i] >> 16;
-      __m128i shift = _mm_cvtsi32_si128((int32_t)(p % 4 * 8));
-      __m256i rest = _mm256_set1_epi32((int32_t)(list[i] & 0xffff)); /* the other half of a pair is 0 */
-      const __m256i *from = (const __m256i *)(weights + p / 4 * 64);
-      __m256i w0 = _mm256_and_si256(_mm256_srl_epi32(_mm256_loadu_si256(from), shift), byte);
-      __m256i w1 = _mm256_and_si256(_mm256_srl_epi32(_mm256_loadu_si256(from + 1), shift), byte);
-      sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(w0, rest));
-      sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(w1, rest));
+  _mm256_store_si256((__m256i *)c, sum0);
+  _mm256_store_si256((__m256i *)(c + 8), sum1);
+}
+
+/* c = a b for activations that are split. */
+INLINE void split_rows(const size_t rows, size_t k, const char *a, const char *b, int32_t *c) {
+  const split_row *header = (const split_row *)a;
+  size_t steps = (k + 3) / 4;
+  for (size_t j = 0; j < NR; j += 8) switch (header->depth) {
+      case 4: split_columns(rows, 4, steps, a, b + j * 4, c + j); break;
+      case 2: split_columns(rows, 2, steps, a, b + j * 4, c + j); break;
+      default: split_columns(rows, 1, steps, a, b + j * 4, c + j);
     }
-    _mm256_store_si256((__m256i *)(c + r * NR), sum[r][0]);
-    _mm256_store_si256((__m256i *)(c + r * NR + 8), sum[r][1]);
-  }
+  for (size_t r = 0; r < rows; r++)
+    if (header[r].count)
+      add_rests(header[r].count, SPLIT_PLACES(a, rows, r, k), SPLIT_RESTS(a, rows, r, k), b, c + r * NR);
 }
 
 /* The same for activations of int16, as attention has them: its rows are short and spread over their whole range. */
 INLINE void int16_rows(const size_t rows, size_t steps, const char *a, const char *b, int32_t *c) {
   __m256i sum[MR][2];
   for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
-  for (size_t p = 0; p < steps; p++, a += rows * 4, b += 32) {
+  EACH_STEP(steps, a, rows, b, 32) {
     __m256i w0 = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)b));
     __m256i w1 = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(b + 16)));
 #pragma clang loop unroll(full)
     for (size_t r = 0; r < rows; r++) {
       int32_t pair;
-      memcpy(&pair, a + r * 4, 4);
+      memcpy(&pair, a + r * ROW_GROUP, 4);
       __m256i x = _mm256_set1_epi32(pair);
       sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(x, w0));
       sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(x, w1));
@@ -81,7 +114,7 @@ INLINE void int16_rows(const size_t rows, size_t steps, const char *a, const cha
 }
 
 static __attribute__((noinline)) void split_tile(size_t rows, size_t k, const char *a, const char *b, int32_t *c) {
-#define CALL(n) split_tile_rows(n, k, a, b, c)
+#define CALL(n) split_rows(n, k, a, b, c)
   EACH_ROW_COUNT(CALL)
 #undef CALL
 }

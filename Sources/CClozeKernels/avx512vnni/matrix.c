@@ -10,8 +10,9 @@
 #define NAME(operator) cloze_##operator##__avx512vnni
 #define MR 12
 #define NR 32
+#define ROW_GROUP 16
 #define ROW_BIAS 128 /* weights are the unsigned side of vpdpbusd, activations the signed one */
-#include "../lanes/lanes.h"
+#include "../lanes/groups.h"
 #include "../tiles/row_counts.h"
 
 /* c = start + a b over groups of four bytes. One of a and b is unsigned, the other signed. Unrolling the loop over p would
@@ -20,13 +21,12 @@ INLINE void bytes_rows(const size_t rows, const int unsigned_columns, size_t ste
                        const char *b, size_t next, int32_t *c) {
   __m512i sum[MR][2];
   for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = start ? _mm512_set1_epi32(start[r]) : _mm512_setzero_si512();
-#pragma clang loop unroll(disable)
-  for (size_t p = 0; p < steps; p++, a += rows * 4, b += 64) {
+  EACH_STEP(steps, a, rows, b, 64) {
     __m512i w0 = _mm512_loadu_si512(b), w1 = _mm512_loadu_si512(b + next);
 #pragma clang loop unroll(full)
     for (size_t r = 0; r < rows; r++) {
       int32_t four;
-      memcpy(&four, a + r * 4, 4);
+      memcpy(&four, a + r * ROW_GROUP, 4);
       __m512i x = _mm512_set1_epi32(four);
       sum[r][0] = unsigned_columns ? _mm512_dpbusd_epi32(sum[r][0], w0, x) : _mm512_dpbusd_epi32(sum[r][0], x, w0);
       sum[r][1] = unsigned_columns ? _mm512_dpbusd_epi32(sum[r][1], w1, x) : _mm512_dpbusd_epi32(sum[r][1], x, w1);

@@ -10,8 +10,9 @@
 #define NAME(operator) cloze_##operator##__avxvnni
 #define MR 6
 #define NR 16
+#define ROW_GROUP 16
 #define ROW_BIAS 128 /* weights are the unsigned side of vpdpbusd, activations the signed one */
-#include "../lanes/lanes.h"
+#include "../lanes/groups.h"
 #include "../tiles/float_avx2.h"
 
 /* c = start + a b over groups of four bytes. One of a and b is unsigned, the other signed. */
@@ -20,13 +21,12 @@ INLINE void bytes_rows(const size_t rows, const int unsigned_columns, size_t ste
   __m256i sum[MR][2];
   for (size_t r = 0; r < rows; r++)
     sum[r][0] = sum[r][1] = start ? _mm256_set1_epi32(start[r]) : _mm256_setzero_si256();
-#pragma clang loop unroll(disable)
-  for (size_t p = 0; p < steps; p++, a += rows * 4, b += 64) {
+  EACH_STEP(steps, a, rows, b, 64) {
     __m256i w0 = _mm256_loadu_si256((const __m256i *)b), w1 = _mm256_loadu_si256((const __m256i *)(b + 32));
 #pragma clang loop unroll(full)
     for (size_t r = 0; r < rows; r++) {
       int32_t four;
-      memcpy(&four, a + r * 4, 4);
+      memcpy(&four, a + r * ROW_GROUP, 4);
       __m256i x = _mm256_set1_epi32(four);
       if (unsigned_columns) {
         sum[r][0] = _mm256_dpbusd_avx_epi32(sum[r][0], w0, x);

@@ -1,6 +1,6 @@
 /* How quantized values lie in packed matrices. Activations: groups of ROW_GROUP bytes, four where a variant doesn't
- * say otherwise, one for each row in turn, that hold neighbouring values of a row: bytes, or int16 for products of
- * int16. Weights: panels of PANEL columns. */
+ * say otherwise and at most 16, one for each row in turn, that hold neighbouring values of a row: bytes, or int16 for
+ * products of int16. Weights: panels of PANEL columns. */
 #ifndef CLOZE_GROUPS_H
 #define CLOZE_GROUPS_H
 
@@ -12,15 +12,21 @@
 #endif
 #define UP(x, to) (((x) + (to) - 1) / (to) * (to))
 
-/* Writes the first `groups` groups of converted values, `stride` groups apart. */
-INLINE void put_groups(char *to, size_t stride, const void *from, size_t groups) {
+/* For each step of a product, four bytes of each row at a, with the next of a row ROW_GROUP bytes after it: where that is 16, the
+ * steps lie in fours. b, which the columns of a step begin at, advances by `columns` bytes. */
+#define EACH_STEP(steps, a, rows, b, columns)                                          \
+  for (size_t left_ = (steps); left_; a += (rows) * ROW_GROUP - ROW_GROUP)              \
+    _Pragma("clang loop unroll(disable)")                                               \
+    for (size_t in_ = left_ < ROW_GROUP / 4 ? left_ : ROW_GROUP / 4; in_; in_--, left_--, a += 4, b += (columns))
+
+/* Writes the first groups of converted values, `stride` groups apart: those that `values` values of `size` bytes take. */
+INLINE void put_groups(char *to, size_t stride, const void *from, size_t values, size_t size) {
   const char *bytes = from;
-  if (groups == LANES / ROW_GROUP) {
+  if (values == LANES) {
 #pragma clang loop unroll(full)
-    for (size_t g = 0; g < LANES / ROW_GROUP; g++)
-      memcpy(to + g * stride * ROW_GROUP, bytes + g * ROW_GROUP, ROW_GROUP);
+    for (size_t at = 0; at < LANES * size; at += ROW_GROUP) memcpy(to + at * stride, bytes + at, ROW_GROUP);
   } else {
-    for (size_t g = 0; g < groups; g++) memcpy(to + g * stride * ROW_GROUP, bytes + g * ROW_GROUP, ROW_GROUP);
+    for (size_t at = 0; at < values * size; at += ROW_GROUP) memcpy(to + at * stride, bytes + at, ROW_GROUP);
   }
 }
 
@@ -33,7 +39,7 @@ typedef struct {
  * group. */
 INLINE void put_u8(char *to, size_t stride, size_t p, size_t k, i32x16 q) {
   u8x16 b = __builtin_convertvector((u32x16)q, u8x16);
-  put_groups(to + p * stride, stride, &b, p + LANES <= k ? LANES / ROW_GROUP : (k - p + ROW_GROUP - 1) / ROW_GROUP);
+  put_groups(to + p * stride, stride, &b, p + LANES <= k ? LANES : k - p, 1);
 }
 
 /* The same; gives back what was put, with zeros beyond the group of four weights in which k ends. */
@@ -47,8 +53,7 @@ INLINE i32x16 put_bytes(char *to, size_t stride, size_t p, size_t k, i32x16 q) {
 /* The same for int16; gives back q. */
 INLINE i32x16 put_i16(char *to, size_t stride, size_t p, size_t k, i32x16 q) {
   i16x16 b = __builtin_convertvector(q, i16x16);
-  if (p + LANES <= k) put_groups(to + p * 2 * stride, stride, &b, 8);
-  else put_groups(to + p * 2 * stride, stride, &b, (k - p + 1) / 2);
+  put_groups(to + p * 2 * stride, stride, &b, p + LANES <= k ? LANES : k - p, 2);
   return q;
 }
 

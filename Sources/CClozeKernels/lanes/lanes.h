@@ -68,6 +68,10 @@ INLINE void store_upto(float *p, f32x16 v, size_t n) {
 
 INLINE f32x16 fma16(f32x16 a, f32x16 b, f32x16 c) { return __builtin_elementwise_fma(a, b, c); }
 INLINE f32x16 round16(f32x16 a) { return __builtin_elementwise_roundeven(a); }
+/* Added to a float below 2^22, it leaves the nearest whole number, of two the even one, in the low bits: with an fma, that
+ * of a product that was not rounded before. */
+#define TO_WHOLE 12582912.0f  /* 1.5 * 2^23 */
+#define WHOLE_BITS 0x4b400000 /* of TO_WHOLE */
 INLINE f32x16 select16(i32x16 mask, f32x16 a, f32x16 b) {
   return (f32x16)(((i32x16)a & mask) | ((i32x16)b & ~mask));
 }
