@@ -81,9 +81,7 @@ INLINE i16x16 excess(i16x16 side, const int32_t depth) {
 INLINE __m256i cut_off(char *panel, size_t rows, size_t r, size_t p, size_t k, __m256i values, const int32_t depth) {
   static const uint8_t place[LANES] = {0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15};
   split_row *header = (split_row *)panel + r;
-  /* Anything comes of values that are not finite; it would have no end. */
-  i16x16 most = (i16x16){0} + 255, c = __builtin_elementwise_min(__builtin_elementwise_max((i16x16)values, -most), most);
-  i16x16 cut = c;
+  i16x16 c = (i16x16)values, cut = c;
   do {
     i16x16 positive = __builtin_elementwise_max(cut, (i16x16){0}), negative = positive - cut;
     cut += excess(negative, depth) - excess(positive, depth);

@@ -64,7 +64,7 @@ typedef struct cloze_matrix_kernels {
   size_t (*packed_rows_size)(size_t m, size_t k);
 
   /* Packs x [m, k] f32, multiplied by `inverse_smoothing` [k] where that is not NULL. int8 quantizes each row:
-   *   scale = (max - min) / 255, zero = round(-min / scale), q = clamp(round(x / scale) + zero, 0, 255)
+   *   scale = (max - min) / 255, zero = round(-min / scale), q = round(x / scale + zero) in 0 ... 255
    * with min <= 0 <= max forced; a row of zeros gets scale 1 and zero 0. Rounding is to nearest even. */
   void (*pack_rows)(const float *x, size_t ldx, const float *_Nullable inverse_smoothing, size_t m, size_t k,
                     cloze_packed_rows rows);
