@@ -23,8 +23,10 @@ func shapes(_ kernels: cloze_matrix_kernels) -> [(m: Int, n: Int, k: Int)] {
 
 /// Whole numbers that quantize to themselves: each row spans 255, so that its scale is 1. The kinds
 /// of rows put the zero point at 0, 255 and 128 and reach both ends of u8 against both ends of s8.
+/// Most values are within `spread`, because variants may treat rows of small ones differently.
 private func wholeNumbers(m: Int, n: Int, k: Int, random: inout Random) -> Product {
   var x: [Float] = []
+  let spread = [255, 255, 60, 40, 20, 10, 4][random.int(0...6)]
   for row in 0..<m {
     let zero = k == 1 ? [0, 255][row % 2] : [0, 255, 128, random.int(1...254)][row % 4]
     let ends = [-zero, 255 - zero]
@@ -33,7 +35,10 @@ private func wholeNumbers(m: Int, n: Int, k: Int, random: inout Random) -> Produ
     x += (0..<k).map { p in
       Float(
         p < start.count
-          ? start[p] : row % 3 == 0 ? ends[random.int(0...1)] : random.int(-zero...255 - zero))
+          ? start[p]
+          : spread < 255 && random.int(0...15) > 0
+            ? min(max(random.int(-spread...spread), -zero), 255 - zero)
+            : row % 3 == 0 ? ends[random.int(0...1)] : random.int(-zero...255 - zero))
     }
   }
   var product = Product(m: m, n: n, k: k, x: x)

@@ -10,8 +10,6 @@
 #define MR 6
 #define NR 16
 #define ROW_GROUP 16
-#define SPLIT_FOUR 11.0f
-#define SPLIT_TWO 25.0f
 #define SPLIT_ROWS
 #include "split_rows.h"
 #include "../tiles/float_avx2.h"
