@@ -34,15 +34,17 @@ struct GradientTests {
     return (0..<count).map { _ in random.normal() }
   }
 
-  static let targets: [Targets] = [
-    .classes([0, 2, 1, -1, 2, 2]), .values([1, 0, -2, 0.5, 3, 1]),
-    .labels([1, 0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 1, 0, 1, 0, 1, 0, 0]),
-    .spans([Targets.Span(first: 0, last: 1), Targets.Span(first: 2, last: 2)]),
-  ]
+  private var targets: [Targets] {
+    [
+      .classes([0, 2, 1, -1, 2, 2]), .values([1, 0, -2, 0.5, 3, 1]),
+      .labels([1, 0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 1, 0, 1, 0, 1, 0, 0]),
+      .spans([Targets.Span(first: 0, last: 1), Targets.Span(first: 2, last: 2)]),
+    ]
+  }
 
   @Test(arguments: 0..<4, Head.Activation.allCases)
   func ofHeads(_ which: Int, _ activation: Head.Activation) throws {
-    let targets = Self.targets[which]
+    let targets = targets[which]
     let outputs = [3, 1, 3, 2][which]
     let shape = NetworkShape(layers: [
       .init(inputs: 5, outputs: 4, activation: activation, norm: 1e-5),
