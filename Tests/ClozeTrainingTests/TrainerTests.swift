@@ -288,11 +288,14 @@ struct TrainerTests {
   @Test(arguments: [Head.Task.classify, .regressPairs, .tag, .answer])
   func mixedLayersLearn(_ task: Head.Task) throws {
     let model = try Self.model(.int8, "base-3-layers-opset11")
+    let folder = NSTemporaryDirectory() + "cloze-training-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
     let result = try train(task, model) {
       $0.layers = .mix
       $0.learningRate = 0.02
       $0.epochs = 5
-      $0.folder = NSTemporaryDirectory()
+      $0.folder = folder
       $0.memoryLimit = 0
     }
     #expect(result.epochs[4].loss < result.epochs[0].loss)
