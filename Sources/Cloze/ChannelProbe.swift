@@ -9,7 +9,7 @@ internal import ClozeONNX
 /// vocabulary is enough to tell, so that no text has to be brought along to calibrate with.
 final class ChannelProbe {
   /// Tokens that are run, as one sequence. More of them do not make better vectors.
-  static let tokens = 32
+  static let tokens = 16
 
   private let kernels: Kernels
   private let team: Team

@@ -30,4 +30,9 @@ extension cloze_activation {
     default: return 0
     }
   }
+
+  /// The same after an int8 product, as lanes/activations.h states.
+  func boundAfterInt8(at x: Double) -> Double {
+    self == CLOZE_ACTIVATION_GELU ? 1.8e-4 : bound(at: x)
+  }
 }

@@ -115,7 +115,7 @@ private func exact(_ product: Product) -> [Float] {
         let total = scaled + Double(product.bias?[column] ?? 0)
         let tolerance =
           (3 * unit * abs(scaled) + unit * abs(total)) * cloze_activation.steepest
-          + activation.bound(at: total) + unit * abs(activation.reference(total))
+          + activation.boundAfterInt8(at: total) + unit * abs(activation.reference(total))
         #expect(
           abs(Double(result[index]) - activation.reference(total)) <= tolerance,
           "activation \(activation.rawValue), element \(index)")

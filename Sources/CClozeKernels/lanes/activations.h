@@ -31,6 +31,20 @@ INLINE f32x16 gelu16(f32x16 x) {
   return x * select16(inside, phi, step);
 }
 
+/* The same for what is rounded to 8 bits next: max(x, 0) - |x| Phi(-|x|), the second part as a polynomial without a constant
+ * term that is minimax up to 3.95, where it becomes 0. Absolute error below 1.8e-4, half as many operations. */
+INLINE f32x16 gelu_near16(f32x16 x) {
+  f32x16 a = min16(abs16(x), splat(3.95f));
+  f32x16 p = splat(-6.6312839044258e-4f);
+  p = fma16(p, a, splat(1.0186535306274891e-2f));
+  p = fma16(p, a, splat(-5.892181396484375e-2f));
+  p = fma16(p, a, splat(0.14339224994182587f));
+  p = fma16(p, a, splat(-4.72041517496109e-2f));
+  p = fma16(p, a, splat(-0.38818612694740295f));
+  p = fma16(p, a, splat(0.4999512732028961f));
+  return fma16(-a, p, max16(x, splat(0.0f)));
+}
+
 /* 1 / (1 + exp(-x)); exactly 0 below -89, so that x sigmoid(x) vanishes for x of any size. */
 INLINE f32x16 sigmoid16(f32x16 x) {
   return splat(1.0f) / (splat(1.0f) + exp16(min16(-x, splat(89.0f))));
@@ -59,6 +73,11 @@ INLINE f32x16 activate16(f32x16 x, int32_t activation) {
     case CLOZE_ACTIVATION_QUICK_GELU: return x * sigmoid16(x * splat(1.702f));
     default: return x;
   }
+}
+
+/* The same where the results are rounded to 8 bits next. */
+INLINE f32x16 activate_near16(f32x16 x, int32_t activation) {
+  return activation == CLOZE_ACTIVATION_GELU ? gelu_near16(x) : activate16(x, activation);
 }
 
 #endif

@@ -19,14 +19,33 @@
     _Pragma("clang loop unroll(disable)")                                               \
     for (size_t in_ = left_ < ROW_GROUP / 4 ? left_ : ROW_GROUP / 4; in_; in_--, left_--, a += 4, b += (columns))
 
-/* Writes the first groups of converted values, `stride` groups apart: those that `values` values of `size` bytes take. */
-INLINE void put_groups(char *to, size_t stride, const void *from, size_t values, size_t size) {
+/* f(p, n) for every 16 of k values, and what is left; where n is LANES, the compiler knows. */
+#define EACH_LANES(p, k, f)                                \
+  {                                                        \
+    size_t p = 0;                                          \
+    for (; p + LANES <= (k); p += LANES) f(p, LANES)        \
+    if (p < (k)) f(p, (k) - p)                             \
+  }
+
+/* FINISH(activation, valid) for a tile's next columns, of which `left` are left: as constants where they are the usual ones. */
+#define EACH_FINISH(activation, left)                                                                  \
+  if ((left) < LANES || (activation) > CLOZE_ACTIVATION_GELU) {                                        \
+    size_t valid = (left) < LANES ? (left) : LANES;                                                    \
+    FINISH(activation, valid)                                                                          \
+  } else if ((activation) == CLOZE_ACTIVATION_GELU) {                                                  \
+    FINISH(CLOZE_ACTIVATION_GELU, LANES)                                                               \
+  } else {                                                                                             \
+    FINISH(CLOZE_ACTIVATION_NONE, LANES)                                                               \
+  }
+
+/* Writes the groups that n values of `size` bytes take, `stride` groups apart. */
+INLINE void put_groups(char *to, size_t stride, const void *from, size_t n, size_t size) {
   const char *bytes = from;
-  if (values == LANES) {
+  if (n == LANES) {
 #pragma clang loop unroll(full)
     for (size_t at = 0; at < LANES * size; at += ROW_GROUP) memcpy(to + at * stride, bytes + at, ROW_GROUP);
   } else {
-    for (size_t at = 0; at < values * size; at += ROW_GROUP) memcpy(to + at * stride, bytes + at, ROW_GROUP);
+    for (size_t at = 0; at < n * size; at += ROW_GROUP) memcpy(to + at * stride, bytes + at, ROW_GROUP);
   }
 }
 
@@ -35,31 +54,28 @@ typedef struct {
   int32_t start; /* of the row's sums */
 } byte_row;
 
-/* Puts values p ... p + 15 of a row of k, of which those beyond k are zero, into their groups; `to` is the row's first
- * group. */
-INLINE void put_u8(char *to, size_t stride, size_t p, size_t k, i32x16 q) {
-  u8x16 b = __builtin_convertvector((u32x16)q, u8x16);
-  put_groups(to + p * stride, stride, &b, p + LANES <= k ? LANES : k - p, 1);
+/* Puts the lowest bytes of n values from p on into the groups of their row, the first of which is at `to`. */
+INLINE void put_bytes(char *to, size_t stride, size_t p, size_t n, u32x16 q) {
+  u8x16 b = __builtin_convertvector(q, u8x16);
+  put_groups(to + p * stride, stride, &b, n, 1);
 }
 
-/* The same; gives back what was put, with zeros beyond the group of four weights in which k ends. */
-INLINE i32x16 put_bytes(char *to, size_t stride, size_t p, size_t k, i32x16 q) {
-  put_u8(to, stride, p, k, q);
-  if (p + LANES > k)
-    for (size_t i = UP(k - p, 4); i < LANES; i++) q[i] = 0;
-  return q;
+/* The same for int16. */
+INLINE void put_i16(char *to, size_t stride, size_t p, size_t n, u32x16 q) {
+  i16x16 b = __builtin_convertvector((i32x16)q, i16x16);
+  put_groups(to + p * 2 * stride, stride, &b, n, 2);
 }
 
-/* The same for int16; gives back q. */
-INLINE i32x16 put_i16(char *to, size_t stride, size_t p, size_t k, i32x16 q) {
-  i16x16 b = __builtin_convertvector(q, i16x16);
-  put_groups(to + p * 2 * stride, stride, &b, p + LANES <= k ? LANES : k - p, 2);
-  return q;
+/* What is added to the scores of a sequence's next sixteen keys, of which `left` are left: nothing where there is one. */
+INLINE f32x16 absent16(size_t left) {
+  i32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return select16(lane < (int32_t)(left < LANES ? left : LANES), splat(0.0f), splat(-__builtin_inff()));
 }
 
-INLINE f32x16 row_at(const float *x, const float *factor, size_t i, size_t n) {
-  f32x16 v = load_upto(x + i, n, 0);
-  return factor ? v * load_upto(factor + i, n, 0) : v;
+/* n values, multiplied by factors where there are any. */
+INLINE f32x16 row_at(const float *x, const float *factor, size_t n) {
+  f32x16 v = load_upto(x, n, 0);
+  return factor ? v * load_upto(factor, n, 0) : v;
 }
 
 #endif
