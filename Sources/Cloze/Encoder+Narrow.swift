@@ -8,8 +8,18 @@ internal import CClozeSupport
 /// keeps it where it fits. The price are three more barriers a layer, and that every thread
 /// normalizes and packs all rows for itself.
 extension Encoder {
-  /// Whether a chunk is to be computed by columns: where it fills no panel of rows.
-  func isNarrow(_ chunk: Chunk) -> Bool { threads > 1 && chunk.tokens < Int(matrix.mr) }
+  /// Chunks of fewer tokens are computed by columns: those that fill no panel of rows, and, where
+  /// the layers are too large for any cache, those that wait for memory.
+  static func narrowTokens(_ model: Model, _ matrix: cloze_matrix_kernels) -> Int {
+    var bytes = 0
+    for layer in model.weights.layers {
+      for dense in [layer.queryKeyValue, layer.attentionOutput, layer.intermediate, layer.output] {
+        bytes &+= dense.inputs &* dense.outputs &* Int(matrix.column_element_size)
+      }
+    }
+    let cached = 32 << 20
+    return min(Int(max(bytes > cached ? matrix.memory_bound_rows : 0, matrix.mr)), model.blockRows)
+  }
 
   func narrow(_ chunk: Chunk, _ shared: Scratch.Shared, _ own: Scratch.Own, _ thread: Int) {
     let tokens = chunk.tokens

@@ -19,6 +19,7 @@ final class Encoder {
   let matrix: cloze_matrix_kernels
   let team: OpaquePointer
   let threads: Int
+  var narrowTokens: Int
   let scratch = Scratch()
   /// A chunk: its tokens, and where its sequences begin.
   struct Chunk {
@@ -73,6 +74,7 @@ final class Encoder {
     self.team = team
     kernels = model.kernels
     matrix = kernels.matrix(model.info.precision)
+    narrowTokens = Self.narrowTokens(model, matrix)
   }
 
   deinit { cloze_team_free(team) }
@@ -138,7 +140,7 @@ final class Encoder {
     let own = scratch.own[thread]
     switch job {
     case .layers(let chunk):
-      if isNarrow(chunk) {
+      if threads > 1, chunk.tokens < narrowTokens {
         narrow(chunk, shared, own, thread)
       } else {
         layers(chunk, shared, own, thread)

@@ -71,6 +71,24 @@ struct InvarianceTests {
     }
   }
 
+  /// A few tokens are shared out by columns instead of by rows.
+  @Test(arguments: names, Precision.allCases)
+  func columns(_ name: String, _ precision: Precision) throws {
+    let model = try Model.fixture(name, precision)
+    let byRows = try Session(model: model, threads: 3)
+    let byColumns = try Session(model: model, threads: 3)
+    byRows.encoder.narrowTokens = 0
+    byColumns.encoder.narrowTokens = 24
+    for lengths in [[1], [5, 2], [3, 13], [23]] {
+      let batch = Batch(model, lengths: lengths)
+      for output in model.outputs {
+        #expect(
+          try byColumns.run(batch, output).bits == byRows.run(batch, output).bits,
+          "\(output.kind), lengths \(lengths)")
+      }
+    }
+  }
+
   @Test(arguments: names, Precision.allCases)
   func threads(_ name: String, _ precision: Precision) throws {
     let model = try Model.fixture(name, precision)

@@ -8,6 +8,7 @@
 
 #define NAME(operator) cloze_##operator##__avx2
 #define MR 6
+#define MEMORY_BOUND_FLOAT 24
 #define NR 16
 #define ROW_GROUP 16
 #define SPLIT_ROWS

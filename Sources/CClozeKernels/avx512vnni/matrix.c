@@ -9,6 +9,8 @@
 
 #define NAME(operator) cloze_##operator##__avx512vnni
 #define MR 12
+#define MEMORY_BOUND_INT8 24
+#define MEMORY_BOUND_FLOAT 24
 #define NR 32
 #define ROW_GROUP 16
 #define ROW_BIAS 128 /* weights are the unsigned side of vpdpbusd, activations the signed one */

@@ -9,6 +9,8 @@
 
 #define NAME(operator) cloze_##operator##__avxvnni
 #define MR 6
+#define MEMORY_BOUND_INT8 16
+#define MEMORY_BOUND_FLOAT 24
 #define NR 16
 #define ROW_GROUP 16
 #define ROW_BIAS 128 /* weights are the unsigned side of vpdpbusd, activations the signed one */

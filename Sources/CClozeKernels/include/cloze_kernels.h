@@ -59,6 +59,7 @@ typedef struct cloze_epilogue {
 typedef struct cloze_matrix_kernels {
   int32_t mr, nr, kr;
   int32_t column_element_size; /* bytes of an element of cloze_packed_columns */
+  int32_t memory_bound_rows;   /* fewer of them on each of two threads wait for weights that come from memory */
 
   /* Bytes that the panels of cloze_packed_rows take for m rows of k. */
   size_t (*packed_rows_size)(size_t m, size_t k);

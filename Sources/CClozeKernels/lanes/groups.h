@@ -10,6 +10,13 @@
 #if !defined(ROW_GROUP)
 #define ROW_GROUP 4
 #endif
+/* memory_bound_rows for int8 and float32: such that a thread with half of them needs some 20 GB/s. */
+#if !defined(MEMORY_BOUND_INT8)
+#define MEMORY_BOUND_INT8 MR
+#endif
+#if !defined(MEMORY_BOUND_FLOAT)
+#define MEMORY_BOUND_FLOAT MR
+#endif
 #define UP(x, to) (((x) + (to) - 1) / (to) * (to))
 
 /* For each step of a product, four bytes of each row at a, with the next of a row ROW_GROUP bytes after it: where that is 16, the

@@ -9,6 +9,8 @@
 
 #define NAME(operator) cloze_##operator##__neondot
 #define MR 12
+#define MEMORY_BOUND_INT8 16
+#define MEMORY_BOUND_FLOAT 24
 #define NR 16
 #define ROW_BIAS 0 /* both sides of udot are unsigned */
 #include "../lanes/lanes.h"

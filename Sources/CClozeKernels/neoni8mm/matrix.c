@@ -9,6 +9,8 @@
 
 #define NAME(operator) cloze_##operator##__neoni8mm
 #define MR 12
+#define MEMORY_BOUND_INT8 24
+#define MEMORY_BOUND_FLOAT 24
 #define NR 16
 #define ROW_BIAS 0   /* both sides of ummla are unsigned */
 #define ROW_GROUP 8  /* bytes of a row that lie together: two rows' are the 2 x 8 side of a product */
