@@ -165,6 +165,7 @@ $(BENCHMARK): $(SWIFT_SOURCES) | $(COMMAND)
 bench: all $(BENCHMARK)
 	$(BENCHMARK) products benchmarks/products.tsv
 	$(BENCHMARK) operators benchmarks/operators.tsv
+	$(BENCHMARK) encoder
 	$(BENCHMARK) tokenizer $(MODEL) README.md
 	$(COMMAND) bench --precision int8
 	$(COMMAND) bench --precision float32

@@ -52,7 +52,7 @@ let package = Package(
     .executableTarget(
       name: "ClozeBenchmark",
       dependencies: [
-        "CClozeBenchmark", "CClozeKernels", "ClozeTokenizer",
+        "CClozeBenchmark", "CClozeKernels", "Cloze", "ClozeTokenizer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

@@ -26,7 +26,7 @@ extension cloze_kernels {
 
   /// Operations a second that the inner step of a product allows, in registers; nil where there is
   /// no such loop.
-  func limit(_ precision: KernelPrecision, seconds: Double) -> Double? {
+  func limit(_ precision: KernelPrecision, seconds: Double, rounds: Int = 7) -> Double? {
     var count: Int32 = 0
     let limits = cloze_limits(&count)
     for i in 0..<Int(count)
@@ -34,7 +34,7 @@ extension cloze_kernels {
       && (limits[i].is_float32 != 0) == (precision == .float32)
     {
       let passes: Int64 = 100_000
-      let time = leastTime(seconds: seconds) { limits[i].run(passes) }
+      let time = leastTime(seconds: seconds, rounds: rounds) { limits[i].run(passes) }
       return Double(limits[i].operations) * Double(passes) / time
     }
     return nil
