@@ -66,7 +66,12 @@ INLINE void store_upto(float *p, f32x16 v, size_t n) {
   else store_some(p, v, n);
 }
 
+/* Without an instruction for it, it is sixteen calls, which would fill the library were they everywhere. */
+#if defined(__x86_64__) && defined(SCALAR)
+static __attribute__((noinline)) f32x16 fma16(f32x16 a, f32x16 b, f32x16 c) { return __builtin_elementwise_fma(a, b, c); }
+#else
 INLINE f32x16 fma16(f32x16 a, f32x16 b, f32x16 c) { return __builtin_elementwise_fma(a, b, c); }
+#endif
 INLINE f32x16 round16(f32x16 a) { return __builtin_elementwise_roundeven(a); }
 /* Added to a float below 2^22, it leaves the nearest whole number, of two the even one, in the low bits: with an fma, that
  * of a product that was not rounded before. */

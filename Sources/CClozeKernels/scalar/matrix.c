@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #define NAME(operator) cloze_##operator##__scalar
+#define SCALAR
 #define MR 4
 #define NR 16
 #define ROW_BIAS 0
