@@ -68,9 +68,12 @@ import Testing
     let x = (0..<m * k).map { Float($0) }
     let packed = Product(m: m, n: 1, k: k, x: x).packRows(variant, .float32)
     packed.panels.pointer.withMemoryRebound(to: Float.self, capacity: m * k) { stored in
-      for i in 0..<m {
-        let (first, rows) = (i / mr * mr, min(mr, m - i / mr * mr))
-        for p in 0..<k { #expect(stored[first * k + p * rows + i - first] == x[i * k + p]) }
+      // A tile of rows, and two that share the rest.
+      let last = mr + (mr + 2) / 2
+      for (first, end) in [(0, mr), (mr, last), (last, m)] {
+        for i in first..<end {
+          for p in 0..<k { #expect(stored[first * k + p * (end - first) + i - first] == x[i * k + p]) }
+        }
       }
     }
   }

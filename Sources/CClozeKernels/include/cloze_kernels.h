@@ -27,8 +27,8 @@ typedef enum cloze_activation {
   CLOZE_ACTIVATION_QUICK_GELU = 6 /* x / (1 + exp(-1.702 x)) */
 } cloze_activation;
 
-/* A matrix of activations, packed for the left side of a product: panels of mr rows, the last one with the rows that
- * are left. How a panel lies is the variant's own affair. */
+/* A matrix of activations, packed for the left side of a product: panels of at most mr rows. How a panel lies is the
+ * variant's own affair. */
 typedef struct cloze_packed_rows {
   void *panels;
   float *_Nullable scale;  /* [m] int8 only */

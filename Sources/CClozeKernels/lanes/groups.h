@@ -26,6 +26,10 @@
     _Pragma("clang loop unroll(disable)")                                               \
     for (size_t in_ = left_ < ROW_GROUP / 4 ? left_ : ROW_GROUP / 4; in_; in_--, left_--, a += 4, b += (columns))
 
+/* Rows of the next panel where `left` are left: those of a tile, but the last two panels share what would leave a few rows,
+ * which take as long as four or five. */
+INLINE size_t panel_rows(size_t left) { return left <= MR ? left : left < MR + 4 ? (left + 1) / 2 : MR; }
+
 /* f(p, n) for every 16 of k values, and what is left; where n is LANES, the compiler knows. */
 #define EACH_LANES(p, k, f)                                \
   {                                                        \
