@@ -126,7 +126,7 @@ public final class Model: Sendable {
     self.info = info
     let panel = Int(kernels.matrix(precision).mr)
     let rows = 512 * 1024 / (MemoryLayout<Float>.size * max(configuration.intermediateSize, 1))
-    blockRows = min(max(rows, 24), 96).roundedUp(to: panel)
+    blockRows = min(max(rows, 24), 48).roundedUp(to: panel)
     embeddingObstacle = settings.obstacle
     sentencePooling = settings.obstacle == nil ? settings.pooling : nil
     tokenizerObstacle = settings.tokenizerObstacle
