@@ -80,4 +80,15 @@ INLINE f32x16 activate_near16(f32x16 x, int32_t activation) {
   return activation == CLOZE_ACTIVATION_GELU ? gelu_near16(x) : activate16(x, activation);
 }
 
+/* FINISH(activation, valid) for a tile's next columns, of which `left` are left: as constants where they are the usual ones. */
+#define EACH_FINISH(activation, left)                                                                  \
+  if ((left) < LANES || (activation) > CLOZE_ACTIVATION_GELU) {                                        \
+    size_t valid = (left) < LANES ? (left) : LANES;                                                    \
+    FINISH(activation, valid)                                                                          \
+  } else if ((activation) == CLOZE_ACTIVATION_GELU) {                                                  \
+    FINISH(CLOZE_ACTIVATION_GELU, LANES)                                                               \
+  } else {                                                                                             \
+    FINISH(CLOZE_ACTIVATION_NONE, LANES)                                                               \
+  }
+
 #endif

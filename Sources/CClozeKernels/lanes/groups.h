@@ -10,6 +10,8 @@
 #if !defined(ROW_GROUP)
 #define ROW_GROUP 4
 #endif
+#define UP(x, to) (((x) + (to) - 1) / (to) * (to))
+
 /* memory_bound_rows for int8 and float32: such that a thread with half of them needs some 20 GB/s. */
 #if !defined(MEMORY_BOUND_INT8)
 #define MEMORY_BOUND_INT8 MR
@@ -17,7 +19,6 @@
 #if !defined(MEMORY_BOUND_FLOAT)
 #define MEMORY_BOUND_FLOAT MR
 #endif
-#define UP(x, to) (((x) + (to) - 1) / (to) * (to))
 
 /* For each step of a product, four bytes of each row at a, with the next of a row ROW_GROUP bytes after it: where that is 16, the
  * steps lie in fours. b, which the columns of a step begin at, advances by `columns` bytes. */
@@ -29,25 +30,6 @@
 /* Rows of the next panel where `left` are left: those of a tile, but the last two panels share what would leave a few rows,
  * which take as long as four or five. */
 INLINE size_t panel_rows(size_t left) { return left <= MR ? left : left < MR + 4 ? (left + 1) / 2 : MR; }
-
-/* f(p, n) for every 16 of k values, and what is left; where n is LANES, the compiler knows. */
-#define EACH_LANES(p, k, f)                                \
-  {                                                        \
-    size_t p = 0;                                          \
-    for (; p + LANES <= (k); p += LANES) f(p, LANES)        \
-    if (p < (k)) f(p, (k) - p)                             \
-  }
-
-/* FINISH(activation, valid) for a tile's next columns, of which `left` are left: as constants where they are the usual ones. */
-#define EACH_FINISH(activation, left)                                                                  \
-  if ((left) < LANES || (activation) > CLOZE_ACTIVATION_GELU) {                                        \
-    size_t valid = (left) < LANES ? (left) : LANES;                                                    \
-    FINISH(activation, valid)                                                                          \
-  } else if ((activation) == CLOZE_ACTIVATION_GELU) {                                                  \
-    FINISH(CLOZE_ACTIVATION_GELU, LANES)                                                               \
-  } else {                                                                                             \
-    FINISH(CLOZE_ACTIVATION_NONE, LANES)                                                               \
-  }
 
 /* Writes the groups that n values of `size` bytes take, `stride` groups apart. */
 INLINE void put_groups(char *to, size_t stride, const void *from, size_t n, size_t size) {
@@ -75,12 +57,6 @@ INLINE void put_bytes(char *to, size_t stride, size_t p, size_t n, u32x16 q) {
 INLINE void put_i16(char *to, size_t stride, size_t p, size_t n, u32x16 q) {
   i16x16 b = __builtin_convertvector((i32x16)q, i16x16);
   put_groups(to + p * 2 * stride, stride, &b, n, 2);
-}
-
-/* What is added to the scores of a sequence's next sixteen keys, of which `left` are left: nothing where there is one. */
-INLINE f32x16 absent16(size_t left) {
-  i32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  return select16(lane < (int32_t)(left < LANES ? left : LANES), splat(0.0f), splat(-__builtin_inff()));
 }
 
 /* n values, multiplied by factors where there are any. */

@@ -66,6 +66,14 @@ INLINE void store_upto(float *p, f32x16 v, size_t n) {
   else store_some(p, v, n);
 }
 
+/* f(p, n) for every 16 of k values, and what is left; where n is LANES, the compiler knows. */
+#define EACH_LANES(p, k, f)                                \
+  {                                                        \
+    size_t p = 0;                                          \
+    for (; p + LANES <= (k); p += LANES) f(p, LANES)        \
+    if (p < (k)) f(p, (k) - p)                             \
+  }
+
 /* Without an instruction for it, it is sixteen calls, which would fill the library were they everywhere. */
 #if defined(__x86_64__) && defined(SCALAR)
 static __attribute__((noinline)) f32x16 fma16(f32x16 a, f32x16 b, f32x16 c) { return __builtin_elementwise_fma(a, b, c); }
@@ -86,6 +94,12 @@ INLINE f32x16 min16(f32x16 a, f32x16 b) { return select16(a < b, a, b); }
 INLINE f32x16 abs16(f32x16 a) { return (f32x16)((i32x16)a & 0x7fffffff); }
 INLINE i32x16 to_i32(f32x16 a) { return __builtin_convertvector(a, i32x16); } /* truncates; exact for whole numbers */
 INLINE f32x16 to_f32(i32x16 a) { return __builtin_convertvector(a, f32x16); }
+
+/* What is added to the scores of a sequence's next sixteen keys, of which `left` are left: nothing where there is one. */
+INLINE f32x16 absent16(size_t left) {
+  i32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return select16(lane < (int32_t)(left < LANES ? left : LANES), splat(0.0f), splat(-__builtin_inff()));
+}
 
 /* Sixteen lanes to one: 8 + 8, then 4 + 4, 2 + 2, 1 + 1. */
 typedef float f32x8 __attribute__((vector_size(32)));
