@@ -67,11 +67,11 @@ INLINE void store_upto(float *p, f32x16 v, size_t n) {
 }
 
 /* f(p, n) for every 16 of k values, and what is left; where n is LANES, the compiler knows. */
-#define EACH_LANES(p, k, f)                                \
-  {                                                        \
-    size_t p = 0;                                          \
-    for (; p + LANES <= (k); p += LANES) f(p, LANES)        \
-    if (p < (k)) f(p, (k) - p)                             \
+#define EACH_LANES(p, k, f)                          \
+  {                                                  \
+    size_t p = 0;                                    \
+    for (; p + LANES <= (k); p += LANES) f(p, LANES) \
+    if (p < (k)) f(p, (k) - p)                       \
   }
 
 /* Without an instruction for it, it is sixteen calls, which would fill the library were they everywhere. */
