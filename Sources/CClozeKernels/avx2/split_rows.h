@@ -1,7 +1,7 @@
 /* Activations for `vpmaddubsw`, split so that it cannot saturate.
  *
  * The instruction multiplies u8 by s8 and adds neighbouring products in int16, saturating. Here the unsigned side are the
- * weights, w + 128 in 1 ... 255, and the signed side centred activations c = q - zero. A sum of such products stays within
+ * weights, w + 128 in 1 ... 255, and the signed side centred activations c = q - centre. A sum of such products stays within
  * int16 where the positive activations in it add up to no more than 127, and the negative ones neither, as 127 x 255 <
  * 2^15. Where they do not, the largest are cut until they do; what is cut off, rest = c - cut, goes to a list that the
  * tile adds one by one. All sums are modulo 2^32 and their total fits int32, so that the result is exact:
@@ -11,6 +11,9 @@
  * Sums in int16 save bringing each to int32, so where activations are small beside their range, as a few large ones make
  * them, the products of several groups of four are added before: of the `depth` groups 4i and 4i + 2, and 4i + 1 and
  * 4i + 3, or of all four. The depth is chosen for each panel.
+ *
+ * The centre of a row is its zero, but not too near an end of the range: values that GELU gives, most of them about zero and
+ * the others all of one sign, would have to be cut often for want of room on that side, and leave the other empty.
  *
  * A panel: its split_rows, the cut values in their groups, then for each row a list with room for all its values: first
  * their places in the row, uint16, then the rests, int16; an odd number is filled up with a rest of 0. */
@@ -30,6 +33,12 @@ typedef struct {
 /* The depth for rows whose values have this mean magnitude. Beyond these, what more there is to split off takes longer than
  * is saved: timed with Gaussian rows, some values of which are larger, and GELU of such. */
 INLINE int32_t split_depth(float mean_magnitude) { return mean_magnitude < 11.0f ? 4 : mean_magnitude < 25.0f ? 2 : 1; }
+
+/* As far from zero as it may be: 2 depth zeros still add up to less than 127 in magnitude. */
+INLINE int32_t split_centre(int32_t zero, int32_t depth) {
+  int32_t margin = 63 / depth;
+  return zero < margin ? margin : zero > 255 - margin ? 255 - margin : zero;
+}
 
 INLINE int32_t start_split(char *panel, size_t rows, float mean_magnitude) {
   int32_t depth = split_depth(mean_magnitude);
@@ -101,7 +110,7 @@ INLINE __m256i cut_off(char *panel, size_t rows, size_t r, size_t p, size_t k, _
   return (__m256i)cut;
 }
 
-/* Puts centred values p ... p + 15 of row r of a panel, of which those beyond k are zero, into its groups and its list.
+/* Puts centred values p ... p + 15 of row r of a panel, of which those beyond k stand for 0, into its groups and its list.
  * Gives them back. */
 INLINE i32x16 put_split(char *panel, size_t rows, size_t r, size_t p, size_t k, i32x16 q, const int32_t depth) {
   __m256i c = _mm256_packs_epi32((__m256i)LOW8(q), (__m256i)HIGH8(q));

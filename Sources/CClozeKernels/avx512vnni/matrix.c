@@ -79,17 +79,17 @@ static __attribute__((noinline)) void float_tile(size_t rows, size_t k, const fl
 #undef CALL
 }
 
-/* product - zero sum in one instruction, where a product of int32 takes two: with -sum = 256 high + low, it adds two products
- * of int16, low zero and high 256 zero. |sum| <= 2^23 and -128 <= zero < 128. */
-#define KEPT_ZERO(zero) ((int32_t)((uint32_t)((zero) - ROW_BIAS) << 24 | (uint16_t)((zero) - ROW_BIAS)))
+/* product - offset sum in one instruction, where a product of int32 takes two: with -sum = 256 high + low, it adds two
+ * products of int16, low offset and high 256 offset. |sum| <= 2^23 and -128 <= offset < 128. */
+#define KEPT_ZERO(offset) ((int32_t)((uint32_t)(offset) << 24 | (uint16_t)(offset)))
 
 INLINE i32x16 OF_SUMS(i32x16 sums) {
   i32x16 high = __builtin_elementwise_min(-sums >> 8, (i32x16){0} + INT16_MAX);
   return (i32x16)((u32x16)high << 16) | (-sums - high * 256);
 }
 
-INLINE i32x16 LESS_ZERO(i32x16 product, i32x16 sums, int32_t zero) {
-  return (i32x16)_mm512_dpwssd_epi32((__m512i)product, (__m512i)sums, _mm512_set1_epi32(zero));
+INLINE i32x16 LESS_ZERO(i32x16 product, i32x16 sums, int32_t kept) {
+  return (i32x16)_mm512_dpwssd_epi32((__m512i)product, (__m512i)sums, _mm512_set1_epi32(kept));
 }
 
 #define ATTENTION_KR 4
