@@ -9,9 +9,11 @@
 
 #define NAME(operator) cloze_##operator##__avx2
 #define MR 6
+#define MEMORY_BOUND_INT8 16
 #define MEMORY_BOUND_FLOAT 24
 #define NR 16
 #define DENSE_NR 32 /* as two panels share the cost of what is split off */
+#define FETCH_ROWS 4 /* a panel of rows reads weights twice, eight columns at a time */
 #define ROW_GROUP 16
 #define SPLIT_ROWS
 #include "split_rows.h"
@@ -37,13 +39,16 @@ INLINE void split_groups(const size_t rows, const size_t depth, const char *a, c
 }
 
 /* c = a b of eight columns for the cut values. */
-INLINE void split_columns(const size_t rows, const size_t depth, size_t steps, const char *a, const char *b, int32_t *c) {
+INLINE void split_columns(const size_t rows, const size_t depth, size_t steps, const char *a, const char *b,
+                          const char *ahead, int32_t *c) {
   const split_row *header = (const split_row *)a;
   const char *groups = SPLIT_GROUPS(a, rows);
   __m256i sum[MR];
   for (size_t r = 0; r < rows; r++) sum[r] = _mm256_set1_epi32(header[r].start);
-  for (; steps >= 4; steps -= 4, groups += rows * ROW_GROUP, b += 256)
+  for (; steps >= 4; steps -= 4, groups += rows * ROW_GROUP, b += 256, ahead += 64) {
+    fetch(ahead);
     for (size_t g = 0; g < 4 / depth; g++) split_groups(rows, depth, groups + g * 4, b + g * 64, sum);
+  }
   for (; steps; steps--, groups += 4, b += 64) split_groups(rows, 1, groups, b, sum);
   for (size_t r = 0; r < rows; r++) _mm256_store_si256((__m256i *)(c + r * DENSE_NR), sum[r]);
 }
@@ -81,15 +86,16 @@ static void add_rests(uint32_t count, const uint16_t *places, const int16_t *res
 }
 
 /* c = a b for activations that are split. */
-INLINE void split_rows(const size_t rows, size_t k, const char *a, const char *b, size_t next, int32_t *c) {
+INLINE void split_rows(const size_t rows, size_t k, const char *a, const char *b, size_t next, const char *ahead,
+                       int32_t *c) {
   const split_row *header = (const split_row *)a;
   size_t steps = (k + 3) / 4;
   for (size_t j = 0; j < DENSE_NR; j += 8) {
-    const char *eight = b + j / PANEL * next + j % PANEL * 4;
+    const char *eight = b + j / PANEL * next + j % PANEL * 4, *later = ahead + j * k / 2;
     switch (header->depth) {
-      case 4: split_columns(rows, 4, steps, a, eight, c + j); break;
-      case 2: split_columns(rows, 2, steps, a, eight, c + j); break;
-      default: split_columns(rows, 1, steps, a, eight, c + j);
+      case 4: split_columns(rows, 4, steps, a, eight, later, c + j); break;
+      case 2: split_columns(rows, 2, steps, a, eight, later, c + j); break;
+      default: split_columns(rows, 1, steps, a, eight, later, c + j);
     }
   }
   for (size_t r = 0; r < rows; r++)
@@ -120,8 +126,8 @@ INLINE void int16_rows(const size_t rows, size_t steps, const char *a, const cha
 }
 
 static __attribute__((noinline)) void split_tile(size_t rows, size_t k, const char *a, const char *b, size_t next,
-                                                 int32_t *c) {
-#define CALL(n) split_rows(n, k, a, b, next, c)
+                                                 const char *ahead, int32_t *c) {
+#define CALL(n) split_rows(n, k, a, b, next, ahead, c)
   EACH_ROW_COUNT(CALL)
 #undef CALL
 }
@@ -137,7 +143,7 @@ static __attribute__((noinline)) void int16_tile(size_t rows, size_t steps, cons
 #define tile split_tile
 #include "../lanes/int8.inc"
 #undef tile
-#define tile(rows, k, a, b, next, c) ((void)(next), float_tile(rows, k, a, b, c))
+#define tile(rows, k, a, b, next, ahead, c) ((void)(next), float_tile(rows, k, a, b, ahead, c))
 #include "../lanes/float32.inc"
 
 #pragma clang attribute pop

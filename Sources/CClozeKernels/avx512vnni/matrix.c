@@ -20,10 +20,11 @@
 /* c = start + a b over groups of four bytes. One of a and b is unsigned, the other signed. Unrolling the loop over p would
  * spill the sums. */
 INLINE void bytes_rows(const size_t rows, const int unsigned_columns, size_t steps, const int32_t *start, const char *a,
-                       const char *b, size_t next, int32_t *c) {
+                       const char *b, size_t next, const char *ahead, int32_t *c) {
   __m512i sum[MR][2];
   for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = start ? _mm512_set1_epi32(start[r]) : _mm512_setzero_si512();
   EACH_STEP(steps, a, rows, b, 64) {
+    if (unsigned_columns) fetch(ahead), ahead += 64;
     __m512i w0 = _mm512_loadu_si512(b), w1 = _mm512_loadu_si512(b + next);
 #pragma clang loop unroll(full)
     for (size_t r = 0; r < rows; r++) {
@@ -40,11 +41,13 @@ INLINE void bytes_rows(const size_t rows, const int unsigned_columns, size_t ste
   }
 }
 
-INLINE void float_rows(const size_t rows, size_t k, const float *a, const float *b, size_t next, float *c) {
+INLINE void float_rows(const size_t rows, size_t k, const float *a, const float *b, size_t next, const float *ahead,
+                       float *c) {
   __m512 sum[MR][2];
   for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm512_setzero_ps();
 #pragma clang loop unroll(disable)
-  for (size_t p = 0; p < k; p++, a += rows, b += 16) {
+  for (size_t p = 0; p < k; p++, a += rows, b += 16, ahead += 16) {
+    fetch(ahead);
     __m512 w0 = _mm512_loadu_ps(b), w1 = _mm512_loadu_ps(b + next);
 #pragma clang loop unroll(full)
     for (size_t r = 0; r < rows; r++) {
@@ -60,21 +63,23 @@ INLINE void float_rows(const size_t rows, size_t k, const float *a, const float 
 }
 
 /* Activations with their starts, times weights. */
-static __attribute__((noinline)) void int8_tile(size_t rows, size_t k, const char *a, const char *b, size_t next, int32_t *c) {
-#define CALL(n) bytes_rows(n, 1, (k + 3) / 4, (const int32_t *)a, a + n * sizeof(int32_t), b, next, c)
+static __attribute__((noinline)) void int8_tile(size_t rows, size_t k, const char *a, const char *b, size_t next,
+                                                const char *ahead, int32_t *c) {
+#define CALL(n) bytes_rows(n, 1, (k + 3) / 4, (const int32_t *)a, a + n * sizeof(int32_t), b, next, ahead, c)
   EACH_ROW_COUNT(CALL)
 #undef CALL
 }
 
 static __attribute__((noinline)) void attention_bytes(size_t rows, size_t steps, const char *a, const char *b, size_t next,
                                                       int32_t *c) {
-#define CALL(n) bytes_rows(n, 0, steps, NULL, a, b, next, c)
+#define CALL(n) bytes_rows(n, 0, steps, NULL, a, b, next, NULL, c)
   EACH_ROW_COUNT(CALL)
 #undef CALL
 }
 
-static __attribute__((noinline)) void float_tile(size_t rows, size_t k, const float *a, const float *b, size_t next, float *c) {
-#define CALL(n) float_rows(n, k, a, b, next, c)
+static __attribute__((noinline)) void float_tile(size_t rows, size_t k, const float *a, const float *b, size_t next,
+                                                 const float *ahead, float *c) {
+#define CALL(n) float_rows(n, k, a, b, next, ahead, c)
   EACH_ROW_COUNT(CALL)
 #undef CALL
 }

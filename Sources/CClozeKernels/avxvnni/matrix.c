@@ -19,11 +19,12 @@
 
 /* c = start + a b over groups of four bytes. One of a and b is unsigned, the other signed. */
 INLINE void bytes_rows(const size_t rows, const int unsigned_columns, size_t steps, const int32_t *start, const char *a,
-                       const char *b, int32_t *c) {
+                       const char *b, const char *ahead, int32_t *c) {
   __m256i sum[MR][2];
   for (size_t r = 0; r < rows; r++)
     sum[r][0] = sum[r][1] = start ? _mm256_set1_epi32(start[r]) : _mm256_setzero_si256();
   EACH_STEP(steps, a, rows, b, 64) {
+    if (unsigned_columns) fetch(ahead), ahead += 32;
     __m256i w0 = _mm256_loadu_si256((const __m256i *)b), w1 = _mm256_loadu_si256((const __m256i *)(b + 32));
 #pragma clang loop unroll(full)
     for (size_t r = 0; r < rows; r++) {
@@ -46,15 +47,16 @@ INLINE void bytes_rows(const size_t rows, const int unsigned_columns, size_t ste
 }
 
 /* Activations with their starts, times weights. */
-static __attribute__((noinline)) void int8_tile(size_t rows, size_t k, const char *a, const char *b, int32_t *c) {
-#define CALL(n) bytes_rows(n, 1, (k + 3) / 4, (const int32_t *)a, a + n * sizeof(int32_t), b, c)
+static __attribute__((noinline)) void int8_tile(size_t rows, size_t k, const char *a, const char *b,
+                                                const char *ahead, int32_t *c) {
+#define CALL(n) bytes_rows(n, 1, (k + 3) / 4, (const int32_t *)a, a + n * sizeof(int32_t), b, ahead, c)
   EACH_ROW_COUNT(CALL)
 #undef CALL
 }
 
 static __attribute__((noinline)) void attention_bytes(size_t rows, size_t steps, const char *a, const char *b,
                                                       int32_t *c) {
-#define CALL(n) bytes_rows(n, 0, steps, NULL, a, b, c)
+#define CALL(n) bytes_rows(n, 0, steps, NULL, a, b, NULL, c)
   EACH_ROW_COUNT(CALL)
 #undef CALL
 }
@@ -62,10 +64,10 @@ static __attribute__((noinline)) void attention_bytes(size_t rows, size_t steps,
 #define ATTENTION_KR 4
 #define attention_tile(rows, steps, start, a, b, next, c) \
   ((void)(next), (void)(start), attention_bytes(rows, steps, a, b, c))
-#define tile(rows, k, a, b, next, c) ((void)(next), int8_tile(rows, k, a, b, c))
+#define tile(rows, k, a, b, next, ahead, c) ((void)(next), int8_tile(rows, k, a, b, ahead, c))
 #include "../lanes/int8.inc"
 #undef tile
-#define tile(rows, k, a, b, next, c) ((void)(next), float_tile(rows, k, a, b, c))
+#define tile(rows, k, a, b, next, ahead, c) ((void)(next), float_tile(rows, k, a, b, ahead, c))
 #include "../lanes/float32.inc"
 
 #pragma clang attribute pop

@@ -51,11 +51,12 @@ static __attribute__((noinline)) void bytes_tile(size_t rows, size_t steps, cons
 #define ATTENTION_KR 4
 #define ATTENTION_COLUMN_BIAS 128 /* there is no dot product of unsigned by signed bytes */
 #define attention_tile(rows, steps, start, a, b, next, c) ((void)(next), bytes_tile(rows, steps, start, a, b, c))
-#define tile(rows, k, a, b, next, c) \
-  ((void)(next), bytes_tile(rows, (k + 3) / 4, (const int32_t *)(a), (a) + (rows) * sizeof(int32_t), b, c))
+#define tile(rows, k, a, b, next, ahead, c) \
+  ((void)(next), (void)(ahead),             \
+   bytes_tile(rows, (k + 3) / 4, (const int32_t *)(a), (a) + (rows) * sizeof(int32_t), b, c))
 #include "../lanes/int8.inc"
 #undef tile
-#define tile(rows, k, a, b, next, c) ((void)(next), float_tile(rows, k, a, b, c))
+#define tile(rows, k, a, b, next, ahead, c) ((void)(next), (void)(ahead), float_tile(rows, k, a, b, c))
 #include "../lanes/float32.inc"
 
 #pragma clang attribute pop

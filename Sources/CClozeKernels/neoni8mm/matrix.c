@@ -86,10 +86,10 @@ static __attribute__((noinline)) void attention_bytes(size_t rows, size_t steps,
 #define ATTENTION_KR 4
 #define attention_tile(rows, steps, start, a, b, next, c) \
   ((void)(next), (void)(start), attention_bytes(rows, steps, a, b, c))
-#define tile(rows, k, a, b, next, c) ((void)(next), int8_tile(rows, k, a, b, c))
+#define tile(rows, k, a, b, next, ahead, c) ((void)(next), (void)(ahead), int8_tile(rows, k, a, b, c))
 #include "../lanes/int8.inc"
 #undef tile
-#define tile(rows, k, a, b, next, c) ((void)(next), float_tile(rows, k, a, b, c))
+#define tile(rows, k, a, b, next, ahead, c) ((void)(next), (void)(ahead), float_tile(rows, k, a, b, c))
 #include "../lanes/float32.inc"
 
 #pragma clang attribute pop

@@ -41,8 +41,8 @@ static void float_tile(size_t rows, size_t k, const float *a, const float *b, fl
 #define ATTENTION_KR 4
 #define attention_tile(rows, steps, start, a, b, next, c) \
   ((void)(next), (void)(start), bytes_tile(rows, steps, NULL, (const void *)(a), (const void *)(b), 1, c))
-#define tile(rows, k, a, b, next, c) ((void)(next), int8_tile(rows, k, a, b, c))
+#define tile(rows, k, a, b, next, ahead, c) ((void)(next), (void)(ahead), int8_tile(rows, k, a, b, c))
 #include "../lanes/int8.inc"
 #undef tile
-#define tile(rows, k, a, b, next, c) ((void)(next), float_tile(rows, k, a, b, c))
+#define tile(rows, k, a, b, next, ahead, c) ((void)(next), (void)(ahead), float_tile(rows, k, a, b, c))
 #include "../lanes/float32.inc"

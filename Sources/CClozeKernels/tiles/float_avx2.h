@@ -1,10 +1,11 @@
 /* The float32 tile of 6 x 16 for 256-bit registers; include inside the file's `#pragma clang attribute push`. */
 #include "row_counts.h"
 
-INLINE void float_rows(const size_t rows, size_t k, const float *a, const float *b, float *c) {
+INLINE void float_rows(const size_t rows, size_t k, const float *a, const float *b, const float *ahead, float *c) {
   __m256 sum[MR][2];
   for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
-  for (size_t p = 0; p < k; p++, a += rows, b += NR) {
+  for (size_t p = 0; p < k; p++, a += rows, b += NR, ahead += NR / 2) {
+    fetch(ahead);
     __m256 w0 = _mm256_loadu_ps(b), w1 = _mm256_loadu_ps(b + 8);
 #pragma clang loop unroll(full)
     for (size_t r = 0; r < rows; r++) {
@@ -19,8 +20,9 @@ INLINE void float_rows(const size_t rows, size_t k, const float *a, const float 
   }
 }
 
-static __attribute__((noinline)) void float_tile(size_t rows, size_t k, const float *a, const float *b, float *c) {
-#define CALL(n) float_rows(n, k, a, b, c)
+static __attribute__((noinline)) void float_tile(size_t rows, size_t k, const float *a, const float *b,
+                                                 const float *ahead, float *c) {
+#define CALL(n) float_rows(n, k, a, b, ahead, c)
   EACH_ROW_COUNT(CALL)
 #undef CALL
 }
