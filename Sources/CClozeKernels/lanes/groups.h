@@ -21,8 +21,8 @@
 #endif
 
 /* Asks for memory before it is needed, into the second-level cache. Weights are read in bursts: for the first panel of rows
- * from wherever they are, for the others from a cache. Lest the first wait, tiles of two panels ask for the weights of
- * the next tile while they multiply: each for half as many bytes, from `ahead` on, as it reads itself. */
+ * from wherever they are, for the others from a cache. Lest the first wait, tiles ask for the next one's weights while they
+ * multiply: each for half as many bytes, from `ahead` on, as it reads itself, so that two panels of rows ask for all. */
 INLINE void fetch(const void *ahead) { __builtin_prefetch(ahead, 0, 2); }
 
 /* For each step of a product, four bytes of each row at a, with the next of a row ROW_GROUP bytes after it: where that is 16, the
