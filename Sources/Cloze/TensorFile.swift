@@ -1,11 +1,5 @@
 internal import ClozeTokenizer
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// Named arrays and texts in one file, in the safetensors format
 /// (https://github.com/huggingface/safetensors): the length of a JSON header in 8 bytes, the header,
 /// then the arrays. Arrays are float32 or float64.
@@ -80,16 +74,16 @@ package struct TensorFile {
     var header = Array(writer.text.utf8)
     while header.count % 8 != 0 { header.append(0x20) }
     let length = UInt64(header.count)
-    try writeWhole(path) { write throws(ClozeError) in
-      try withUnsafeBytes(of: length.littleEndian, into: write)
-      try header.withUnsafeBytes(into: write)
-      for tensor in tensors {
-        switch tensor.values {
-        case .float32(let values): try values.withUnsafeBytes(into: write)
-        case .float64(let values): try values.withUnsafeBytes(into: write)
-        }
+    let file = try NewFile(path: path)
+    try file.append([length.littleEndian])
+    try file.append(header)
+    for tensor in tensors {
+      switch tensor.values {
+      case .float32(let values): try file.append(values)
+      case .float64(let values): try file.append(values)
       }
     }
+    try file.commit()
   }
 
   /// Reads a file.
@@ -150,57 +144,4 @@ package struct TensorFile {
       }
     } catch { throw ClozeError(error) }
   }
-}
-
-package typealias ByteSink = (UnsafeRawBufferPointer) throws(ClozeError) -> Void
-
-/// Writes a file under a temporary name, makes sure that it is on disk, then renames it.
-package func writeWhole(
-  _ path: String, _ body: (ByteSink) throws(ClozeError) -> Void
-) throws(ClozeError) {
-  func failure(_ code: Int32) -> ClozeError {
-    ClozeError(.io, "cannot write \(path): \(systemError(code))")
-  }
-  let temporary = "\(path).\(getpid()).partial"
-  let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-  guard descriptor >= 0 else { throw failure(errno) }
-  var isComplete = false
-  var isOpen = true
-  defer {
-    if isOpen { close(descriptor) }
-    if !isComplete { unlink(temporary) }
-  }
-  try body { bytes throws(ClozeError) in
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let piece = UnsafeRawBufferPointer(rebasing: rest)
-      let count = write(descriptor, piece.baseAddress, min(piece.count, 1 << 30))
-      if count > 0 {
-        rest = rest.dropFirst(count)
-      } else if count == 0 || errno != EINTR {
-        throw failure(count == 0 ? EIO : errno)
-      }
-    }
-  }
-  guard fsync(descriptor) == 0 else { throw failure(errno) }
-  isOpen = false
-  guard close(descriptor) == 0 || errno == EINTR else { throw failure(errno) }
-  guard rename(temporary, path) == 0 else { throw failure(errno) }
-  isComplete = true
-}
-
-extension Array {
-  fileprivate func withUnsafeBytes(into sink: ByteSink) throws(ClozeError) {
-    let failure = withUnsafeBytes { bytes -> ClozeError? in
-      do throws(ClozeError) {
-        try sink(bytes)
-        return nil
-      } catch { return error }
-    }
-    if let failure { throw failure }
-  }
-}
-
-private func withUnsafeBytes(of value: UInt64, into sink: ByteSink) throws(ClozeError) {
-  try [value].withUnsafeBytes(into: sink)
 }

@@ -63,6 +63,16 @@ final class NewFile {
     }
   }
 
+  func append<Element: BitwiseCopyable>(_ values: [Element]) throws(ClozeError) {
+    let failure = values.withUnsafeBytes { bytes -> ClozeError? in
+      do throws(ClozeError) {
+        try append(bytes)
+        return nil
+      } catch { return error }
+    }
+    if let failure { throw failure }
+  }
+
   /// Gives the file its name, after the system has taken every byte.
   func commit() throws(ClozeError) {
     guard fsync(descriptor) == 0 || errno == EINVAL || errno == EROFS else { throw Self.failure(path) }
