@@ -80,15 +80,13 @@ INLINE f32x16 activate_near16(f32x16 x, int32_t activation) {
   return activation == CLOZE_ACTIVATION_GELU ? gelu_near16(x) : activate16(x, activation);
 }
 
-/* FINISH(activation, valid) for a tile's next columns, of which `left` are left: as constants where they are the usual ones. */
-#define EACH_FINISH(activation, left)                                                                  \
-  if ((left) < LANES || (activation) > CLOZE_ACTIVATION_GELU) {                                        \
-    size_t valid = (left) < LANES ? (left) : LANES;                                                    \
-    FINISH(activation, valid)                                                                          \
-  } else if ((activation) == CLOZE_ACTIVATION_GELU) {                                                  \
-    FINISH(CLOZE_ACTIVATION_GELU, LANES)                                                               \
-  } else {                                                                                             \
-    FINISH(CLOZE_ACTIVATION_NONE, LANES)                                                               \
+/* y = f(x, activation) over n <= 16 floats of each of some rows. x are the results of a tile, made in a loop of their own:
+ * that and this one together would need more registers than there are. */
+#define ACTIVATE_ROWS(f, x, ldx, rows, n, activation, y, ldy)                                                    \
+  if ((activation) == CLOZE_ACTIVATION_GELU && (n) == LANES) {                                                   \
+    for (size_t r = 0; r < (rows); r++) store((y) + r * (ldy), f(load((x) + r * (ldx)), CLOZE_ACTIVATION_GELU)); \
+  } else {                                                                                                       \
+    for (size_t r = 0; r < (rows); r++) store_upto((y) + r * (ldy), f(load((x) + r * (ldx)), activation), n);    \
   }
 
 #endif
