@@ -75,7 +75,9 @@ final class NewFile {
 
   /// Gives the file its name, after the system has taken every byte.
   func commit() throws(ClozeError) {
-    guard fsync(descriptor) == 0 || errno == EINVAL || errno == EROFS else { throw Self.failure(path) }
+    guard fsync(descriptor) == 0 || errno == EINVAL || errno == EROFS else {
+      throw Self.failure(path)
+    }
     guard rename(temporary, path) == 0 else { throw Self.failure(path) }
     close(descriptor)
     descriptor = -1

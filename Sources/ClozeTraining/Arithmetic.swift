@@ -93,12 +93,9 @@ final class Arithmetic: @unchecked Sendable {
     // Few rows: the panels of b are shared out instead.
     let slices = blocks >= threads ? 1 : min(panels, threads &* 2)
     let size = matrix.packed_rows_size(step, k)
-    var failure: ClozeError?
-    for thread in 0..<threads where failure == nil {
-      do throws(ClozeError) { _ = try left[thread].reserve(size) } catch { failure = error }
-    }
-    if let failure { throw failure }
     let isLarge = Double(m) * Double(n) * Double(k) > 3e6 && threads > 1
+    var packed: [UnsafeMutablePointer<UInt8>] = []  // a thread's own
+    for thread in 0..<(isLarge ? threads : 1) { packed.append(try left[thread].reserve(size)) }
     func pack(_ panel: Int) {
       let first = panel &* nr
       let count = min(nr, n &- first)
@@ -113,13 +110,13 @@ final class Arithmetic: @unchecked Sendable {
         for q in count..<nr { row[q] = 0 }
       }
     }
-    func multiply(_ item: Int, _ thread: Int) {
+    func multiply(_ item: Int, _ packed: UnsafeMutablePointer<UInt8>) {
       let (block, slice) = item.quotientAndRemainder(dividingBy: slices)
       let first = block &* step
       let count = min(step, m &- first)
       let from = panels &* slice / slices &* nr
       let to = min(panels &* (slice &+ 1) / slices &* nr, n)
-      guard from < to, let packed = try? left[thread].reserve(size) else { return }
+      guard from < to else { return }
       let panel = cloze_packed_rows(panels: packed, scale: nil, zero: nil)
       matrix.pack_rows(rows + first &* k, k, nil, count, k, panel)
       matrix.multiply(
@@ -129,10 +126,10 @@ final class Arithmetic: @unchecked Sendable {
     }
     guard isLarge else {
       for panel in 0..<panels { pack(panel) }
-      for item in 0..<(blocks &* slices) { multiply(item, 0) }
+      for item in 0..<(blocks &* slices) { multiply(item, packed[0]) }
       return
     }
-    try onTeam { [team] thread in
+    try onTeam { [team, packed] thread in
       while true {
         let panel = cloze_team_next(team)
         if panel >= panels { break }
@@ -142,7 +139,7 @@ final class Arithmetic: @unchecked Sendable {
       while true {
         let item = cloze_team_next(team)
         if item >= blocks &* slices { return }
-        multiply(item, thread)
+        multiply(item, packed[thread])
       }
     }
   }
