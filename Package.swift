@@ -26,24 +26,26 @@ let package = Package(
       cxxSettings: [.define("ONNX_ML"), .define("ONNX_NAMESPACE", to: "onnx")],
       linkerSettings: [.linkedLibrary("onnx_proto"), .linkedLibrary("protobuf")]),
 
-    .target(name: "ClozeONNX", dependencies: ["CClozeONNX"], swiftSettings: strict),
-    .target(name: "ClozeTokenizer", swiftSettings: strict),
+    .target(name: "ClozeIO", dependencies: ["CClozeSupport"], swiftSettings: strict),
+    .target(name: "ClozeONNX", dependencies: ["CClozeONNX", "ClozeIO"], swiftSettings: strict),
+    .target(name: "ClozeTokenizer", dependencies: ["ClozeIO"], swiftSettings: strict),
     .target(
       name: "Cloze",
-      dependencies: ["CClozeKernels", "CClozeSupport", "ClozeONNX", "ClozeTokenizer"],
+      dependencies: ["CClozeKernels", "CClozeSupport", "ClozeIO", "ClozeONNX", "ClozeTokenizer"],
       swiftSettings: strict),
     .target(
       name: "ClozeTraining",
-      dependencies: ["CClozeKernels", "CClozeSupport", "Cloze", "ClozeTokenizer"],
+      dependencies: ["CClozeKernels", "CClozeSupport", "ClozeIO", "Cloze", "ClozeTokenizer"],
       swiftSettings: strict),
     .target(
       name: "ClozeABI",
-      dependencies: ["CCloze", "CClozeSupport", "Cloze", "ClozeTokenizer", "ClozeTraining"],
+      dependencies: ["CCloze", "CClozeSupport", "ClozeIO", "Cloze", "ClozeTokenizer", "ClozeTraining"],
       swiftSettings: strict),
     .executableTarget(
       name: "ClozeCommand",
       dependencies: [
-        "Cloze", "ClozeTokenizer", "ClozeTraining", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "ClozeIO", "Cloze", "ClozeTokenizer", "ClozeTraining",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
 
@@ -62,20 +64,21 @@ let package = Package(
       path: "Tests/ClozeKernelsTestSupport"),
     .testTarget(
       name: "ClozeKernelsTests", dependencies: ["CClozeKernels", "ClozeKernelsTestSupport"]),
-    .testTarget(name: "ClozeTokenizerTests", dependencies: ["ClozeTokenizer"]),
-    .testTarget(name: "ClozeONNXTests", dependencies: ["ClozeONNX", "ClozeTestSupport"]),
+    .testTarget(name: "ClozeIOTests", dependencies: ["ClozeIO", "ClozeTestSupport"]),
+    .testTarget(name: "ClozeTokenizerTests", dependencies: ["ClozeIO", "ClozeTokenizer"]),
+    .testTarget(name: "ClozeONNXTests", dependencies: ["ClozeIO", "ClozeONNX", "ClozeTestSupport"]),
     .testTarget(
       name: "ClozeTests",
       dependencies: [
-        "Cloze", "CClozeKernels", "ClozeONNX", "ClozeTokenizer", "CClozeTestSupport",
+        "Cloze", "CClozeKernels", "ClozeIO", "ClozeONNX", "ClozeTokenizer", "CClozeTestSupport",
         "ClozeTestSupport",
       ]),
     .testTarget(
       name: "ClozeTrainingTests",
-      dependencies: ["ClozeTraining", "Cloze", "ClozeTokenizer", "ClozeTestSupport"]),
+      dependencies: ["ClozeTraining", "Cloze", "ClozeIO", "ClozeTokenizer", "ClozeTestSupport"]),
     .target(name: "ClozeTestSupport", path: "Tests/ClozeTestSupport"),
     .target(name: "CClozeTestSupport", path: "Tests/CClozeTestSupport"),
-    .testTarget(name: "ClozeCommandTests", dependencies: ["ClozeCommand"]),
+    .testTarget(name: "ClozeCommandTests", dependencies: ["ClozeCommand", "ClozeIO"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11,

@@ -1,11 +1,8 @@
 internal import CCloze
 internal import Cloze
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
+internal import ClozeIO
+internal import Glibc
 
 // An opaque handle is a retained reference to a Swift object.
 

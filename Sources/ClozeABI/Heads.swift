@@ -1,5 +1,6 @@
 public import CCloze
 internal import Cloze
+internal import ClozeIO
 internal import ClozeTraining
 
 // 7. Heads: predicting and training

@@ -1,5 +1,6 @@
 internal import CCloze
 internal import Cloze
+internal import ClozeIO
 
 /// Integers of whatever type a caller has.
 struct Integers {

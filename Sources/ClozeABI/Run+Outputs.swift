@@ -1,5 +1,6 @@
 internal import CCloze
 internal import Cloze
+internal import ClozeIO
 
 extension SessionHandle {
   /// Runs the batch that was read: ids and types where they lie, or those converted.

@@ -1,5 +1,6 @@
 public import CCloze
 internal import Cloze
+internal import ClozeIO
 
 // 5. Running on token ids
 

@@ -1,6 +1,7 @@
 public import CCloze
 internal import CClozeSupport
 internal import Cloze
+internal import ClozeIO
 
 // 1. Version, status, errors
 

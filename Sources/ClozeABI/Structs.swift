@@ -1,5 +1,6 @@
 public import CCloze
 internal import Cloze
+internal import ClozeIO
 
 /// A struct that begins with `struct_size`, as callers of older, equal and newer headers pass it.
 protocol SizedStruct {

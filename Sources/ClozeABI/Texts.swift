@@ -1,5 +1,6 @@
 public import CCloze
 internal import Cloze
+internal import ClozeIO
 internal import ClozeTokenizer
 
 // 6. Running on text

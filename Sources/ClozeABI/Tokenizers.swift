@@ -1,5 +1,6 @@
 public import CCloze
 internal import Cloze
+internal import ClozeIO
 internal import ClozeTokenizer
 
 // 2. Tokenizers
@@ -14,10 +15,8 @@ public func cloze_tokenizer_load(
     target.pointee = nil
     let path = try String(cString: required(path, "path"))
     let casing = try Casing(options)
-    do throws(TokenizerError) {
-      target.pointee = handle(
-        try Tokenizer(path: path, lowercase: casing.lowercase, stripAccents: casing.stripAccents))
-    } catch { throw ClozeError(error) }
+    target.pointee = handle(
+      try Tokenizer(path: path, lowercase: casing.lowercase, stripAccents: casing.stripAccents))
   }
 }
 
@@ -38,14 +37,12 @@ public func cloze_tokenizer_load_memory(
     let casing = try Casing(options)
     // A vocab.txt begins with a token, [PAD] or another; JSON with a brace.
     let isJSON = content.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } == UInt8(ascii: "{")
-    do throws(TokenizerError) {
-      target.pointee = handle(
-        isJSON
-          ? try Tokenizer(
-            json: content, lowercase: casing.lowercase, stripAccents: casing.stripAccents)
-          : try Tokenizer(
-            vocabulary: content, lowercase: casing.lowercase, stripAccents: casing.stripAccents))
-    } catch { throw ClozeError(error) }
+    target.pointee = handle(
+      isJSON
+        ? try Tokenizer(
+          json: content, lowercase: casing.lowercase, stripAccents: casing.stripAccents)
+        : try Tokenizer(
+          vocabulary: content, lowercase: casing.lowercase, stripAccents: casing.stripAccents))
   }
 }
 
@@ -104,10 +101,10 @@ public func cloze_tokenize(
     for index in 0..<texts.count {
       buffer.removeAll()
       let cut = try texts.withText(index) { first, second throws(ClozeError) in
-        do throws(TokenizerError) {
+        do throws(ClozeError) {
           return try tokenizer.append(
             first, pair: second, maxTokens: limit, truncation: truncation, into: buffer)
-        } catch { throw ClozeError(error, text: texts.count > 1 ? index : nil) }
+        } catch { throw error.prefixed(texts.count > 1 ? "text \(index): " : "") }
       }
       let count = buffer.ids.count
       if fits(total + count, target.capacity) { copy(buffer, count, to: target, at: total) }

@@ -1,11 +1,7 @@
 import ArgumentParser
 import ClozeTokenizer
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+internal import Glibc
 
 /// The tokenizer on the lines of a file.
 struct Tokenizing: ParsableCommand {

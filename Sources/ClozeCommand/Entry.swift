@@ -62,9 +62,6 @@ enum Entry {
       // Every argument that the library gets is an option of the command line.
       return error.status == .invalidArgument
         ? ExitCode.validationFailure.rawValue : EXIT_FAILURE
-    } catch let error as TokenizerError {
-      StandardError.note(error.message)
-      return EXIT_FAILURE
     } catch let code as ExitCode {
       return code.rawValue
     } catch {

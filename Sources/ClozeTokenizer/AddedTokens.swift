@@ -1,10 +1,5 @@
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#elseif canImport(Darwin)
-import Darwin
-#endif
+internal import ClozeIO
+internal import Glibc
 
 /// A token that is recognised in text before words are split.
 struct AddedToken {
@@ -36,7 +31,7 @@ final class AddedTokens: @unchecked Sendable {
   /// found; `tokenizers` takes any.
   init(
     _ listed: [(token: AddedToken, id: Int32)], normalize: ([UInt8]) -> [UInt8]
-  ) throws(TokenizerError) {
+  ) throws(ClozeError) {
     tokens = listed
     let forms = listed.map { $0.token.normalized ? normalize($0.token.content) : [] }
     var total = 0
@@ -44,7 +39,7 @@ final class AddedTokens: @unchecked Sendable {
       total = total &+ item.token.content.count &+ 1 &+ forms[i].count
     }
     guard total < Int(Int32.max) else {
-      throw TokenizerError(.invalidFile, "the added tokens are longer than 2^31 bytes")
+      throw ClozeError(.damaged, "the added tokens are longer than 2^31 bytes")
     }
     let arena = UnsafeMutablePointer<UInt8>.allocate(capacity: max(total, 1))
     self.arena = arena

@@ -1,3 +1,5 @@
+public import ClozeIO
+
 extension Tokenizer {
   /// The tokens of a text, or of a pair, with the special tokens around them.
   ///
@@ -6,7 +8,7 @@ extension Tokenizer {
   ///   - truncation: What happens where more are needed.
   public func encode(
     _ text: String, pair: String? = nil, maxTokens: Int? = nil, truncation: Truncation = .error
-  ) throws(TokenizerError) -> Encoding {
+  ) throws(ClozeError) -> Encoding {
     let buffer = EncodingBuffer()
     let truncated = try append(
       text, pair: pair, maxTokens: maxTokens, truncation: truncation, into: buffer)
@@ -18,7 +20,7 @@ extension Tokenizer {
   public func encode(
     _ text: UnsafeRawBufferPointer, pair: UnsafeRawBufferPointer? = nil, maxTokens: Int? = nil,
     truncation: Truncation = .error
-  ) throws(TokenizerError) -> Encoding {
+  ) throws(ClozeError) -> Encoding {
     let buffer = EncodingBuffer()
     let truncated = try append(
       text, pair: pair, maxTokens: maxTokens, truncation: truncation, into: buffer)
@@ -33,11 +35,11 @@ extension Tokenizer {
   public func append(
     _ text: String, pair: String? = nil, maxTokens: Int? = nil, truncation: Truncation = .error,
     into buffer: EncodingBuffer
-  ) throws(TokenizerError) -> Bool {
+  ) throws(ClozeError) -> Bool {
     // A native string gives its bytes; a bridged one is copied.
     var text = text
     var pair = pair
-    let result: Result<Bool, TokenizerError> = text.withUTF8 { first in
+    let result: Result<Bool, ClozeError> = text.withUTF8 { first in
       let first = UnsafeRawBufferPointer(first)
       guard pair != nil else {
         return append(first, nil, maxTokens, truncation, isChecked: true, into: buffer)
@@ -56,19 +58,19 @@ extension Tokenizer {
   public func append(
     _ text: UnsafeRawBufferPointer, pair: UnsafeRawBufferPointer? = nil, maxTokens: Int? = nil,
     truncation: Truncation = .error, into buffer: EncodingBuffer
-  ) throws(TokenizerError) -> Bool {
+  ) throws(ClozeError) -> Bool {
     try append(text, pair, maxTokens, truncation, isChecked: false, into: buffer).get()
   }
 
   private func append(
     _ text: UnsafeRawBufferPointer, _ pair: UnsafeRawBufferPointer?, _ maxTokens: Int?,
     _ truncation: Truncation, isChecked: Bool, into buffer: EncodingBuffer
-  ) -> Result<Bool, TokenizerError> {
+  ) -> Result<Bool, ClozeError> {
     let pieces = pair == nil ? template.single : template.pair
     let special = pair == nil ? addedToSingle : addedToPair
     if let maxTokens, maxTokens < special {
       return .failure(
-        TokenizerError(
+        ClozeError(
           .tooLong,
           "at most \(maxTokens) tokens are allowed, the special ones alone are \(special)"))
     }
@@ -101,7 +103,7 @@ extension Tokenizer {
       case .success(let cut): kept = cut
       case .failure(let reason):
         return .failure(
-          TokenizerError(
+          ClozeError(
             .tooLong,
             "\(pair == nil ? "text" : "the pair") needs "
               + "\(needed.first &+ needed.second &+ special) tokens, "
@@ -131,17 +133,17 @@ extension Tokenizer {
   private func tokenize(
     _ text: UnsafeRawBufferPointer, limit: Int?, isChecked: Bool, name: String, _ scratch: Scratch,
     isSecond: Bool
-  ) -> TokenizerError? {
+  ) -> ClozeError? {
     // Positions are 32 bits wide.
     guard text.count < Int(Int32.max) else {
-      return TokenizerError(.tooLong, "\(name) has \(text.count) bytes, 2147483646 are possible")
+      return ClozeError(.tooLong, "\(name) has \(text.count) bytes, 2147483646 are possible")
     }
     let bytes = text.bindMemory(to: UInt8.self)
     guard let base = bytes.baseAddress, bytes.count > 0 else { return nil }
     if !isChecked, let position = UTF8Scan.firstInvalid(bytes) {
-      return TokenizerError(.invalidText, "\(name) is not valid UTF-8 at byte \(position)")
+      return ClozeError(.invalidText, "\(name) is not valid UTF-8 at byte \(position)")
     }
-    return withExtendedLifetime(self) { () -> TokenizerError? in
+    return withExtendedLifetime(self) { () -> ClozeError? in
       var sink = WordSink(
         table: vocabulary.table, unknownID: unknownID ?? -1, longestWord: longestWord,
         limit: limit ?? Int.max, scratch: scratch, tokens: isSecond ? scratch.second : scratch.first
@@ -159,8 +161,8 @@ extension Tokenizer {
           token: { sink.append(token: added.tokens[$0].id, begin: $1, end: $2) })
       }
       guard let position = sink.missingUnknownAt else { return nil }
-      return TokenizerError(
-        .noToken, "the vocabulary has no \(unknownToken), which \(name) needs at byte \(position)")
+      return ClozeError(
+        .missingToken, "the vocabulary has no \(unknownToken), which \(name) needs at byte \(position)")
     }
   }
 

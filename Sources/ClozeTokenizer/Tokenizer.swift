@@ -1,3 +1,5 @@
+public import ClozeIO
+
 /// A BERT WordPiece tokenizer, equal to Hugging Face's `tokenizers` token for token.
 ///
 /// Immutable: any number of threads may use one, each with its own `EncodingBuffer`. Made from a
@@ -41,8 +43,8 @@ public final class Tokenizer: Sendable {
   ///   - stripAccents: Overrides what `config` says; else it follows `lowercase`.
   public convenience init(
     vocabulary: [UInt8], config: [UInt8]? = nil, lowercase: Bool? = nil, stripAccents: Bool? = nil
-  ) throws(TokenizerError) {
-    let config = try config.map { json throws(TokenizerError) in try TokenizerConfig(json: json) }
+  ) throws(ClozeError) {
+    let config = try config.map { json throws(ClozeError) in try TokenizerConfig(json: json) }
     let definition = try TokenizerDefinition(
       vocabulary: vocabulary, config: config ?? TokenizerConfig())
     try self.init(definition, lowercase: lowercase, stripAccents: stripAccents)
@@ -57,15 +59,15 @@ public final class Tokenizer: Sendable {
   ///   - stripAccents: Overrides what `json` says.
   public convenience init(
     json: [UInt8], config: [UInt8]? = nil, lowercase: Bool? = nil, stripAccents: Bool? = nil
-  ) throws(TokenizerError) {
-    let config = try config.map { json throws(TokenizerError) in try TokenizerConfig(json: json) }
+  ) throws(ClozeError) {
+    let config = try config.map { json throws(ClozeError) in try TokenizerConfig(json: json) }
     let definition = try TokenizerDefinition(json: json, config: config ?? TokenizerConfig())
     try self.init(definition, lowercase: lowercase, stripAccents: stripAccents)
   }
 
   init(
     _ definition: TokenizerDefinition, lowercase: Bool?, stripAccents: Bool?
-  ) throws(TokenizerError) {
+  ) throws(ClozeError) {
     var options = definition.normalizer
     options.lowercase = lowercase ?? options.lowercase
     options.stripAccents = stripAccents ?? options.stripAccents
@@ -96,10 +98,10 @@ public final class Tokenizer: Sendable {
     maskID = id(definition.names.mask)
     padID = id(definition.names.pad)
 
-    func required(_ id: Int32?, _ name: [UInt8]) throws(TokenizerError) -> Int32 {
+    func required(_ id: Int32?, _ name: [UInt8]) throws(ClozeError) -> Int32 {
       if let id { return id }
-      throw TokenizerError(
-        .noToken, "\(definition.source) has no \(String(decoding: name, as: UTF8.self))")
+      throw ClozeError(
+        .missingToken, "\(definition.source) has no \(String(decoding: name, as: UTF8.self))")
     }
     if definition.source == "vocab.txt" { _ = try required(unknownID, definition.unknownToken) }
     if let template = definition.template {
@@ -137,7 +139,7 @@ public final class Tokenizer: Sendable {
   /// listed again replaces the one before.
   private static func giveIDs(
     _ listed: [AddedToken], _ vocabulary: Vocabulary
-  ) throws(TokenizerError) -> [(token: AddedToken, id: Int32)] {
+  ) throws(ClozeError) -> [(token: AddedToken, id: Int32)] {
     var given: [(token: AddedToken, id: Int32)] = []
     var places: [[UInt8]: Int] = [:]
     var next = vocabulary.count
@@ -149,7 +151,7 @@ public final class Tokenizer: Sendable {
       var id = vocabulary.id(of: token.content)
       if id == nil {
         guard next < Int(Int32.max) else {
-          throw TokenizerError(.invalidFile, "more than 2^31 tokens")
+          throw ClozeError(.damaged, "more than 2^31 tokens")
         }
         id = Int32(truncatingIfNeeded: next)
         next &+= 1

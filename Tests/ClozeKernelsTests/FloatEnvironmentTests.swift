@@ -2,9 +2,7 @@ import CClozeKernels
 import ClozeKernelsTestSupport
 import Testing
 
-#if canImport(Glibc)
-  import Glibc
-#endif
+import Glibc
 
 func exponential(_ x: Double) -> Double { exp(x) }
 

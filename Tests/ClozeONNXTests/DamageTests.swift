@@ -1,3 +1,4 @@
+import ClozeIO
 import ClozeTestSupport
 import Foundation
 import Testing
@@ -31,7 +32,7 @@ struct DamageTests {
     let bytes = try Fixture.bytes(name)
     for length in stride(from: 0, to: bytes.count, by: 97) {
       let error = loadError(Array(bytes.prefix(length)))
-      #expect(error?.kind == .damaged, "\(length) bytes: \(String(describing: error))")
+      #expect(error?.cause == .damaged, "\(length) bytes: \(String(describing: error))")
     }
   }
 
@@ -64,11 +65,11 @@ struct DamageTests {
     let configuration = PretrainedConfiguration(
       modelType: "bert", numAttentionHeads: 5, hiddenAct: "gelu", layerNormEps: 1e-12,
       padTokenID: 0, architecture: nil, obstacle: nil)
-    func read(_ bytes: [UInt8]) -> ONNXError? {
-      bytes.withUnsafeBytes { raw -> ONNXError? in
-        do throws(ONNXError) {
+    func read(_ bytes: [UInt8]) -> ClozeError? {
+      bytes.withUnsafeBytes { raw -> ClozeError? in
+        do throws(ClozeError) {
           _ = try Pretrained(
-            Safetensors(FileBytes(borrowing: raw), name: "m"), configuration
+            Safetensors(LazyFile(borrowing: raw), name: "m"), configuration
           ).graph()
           return nil
         } catch { return error }
@@ -93,7 +94,7 @@ struct DamageTests {
     }
     #expect(refused > 1500)
     for length in [0, 7, 8, 9, 100, original.count - 1] {
-      #expect(read(Array(original.prefix(length)))?.kind == .damaged)
+      #expect(read(Array(original.prefix(length)))?.cause == .damaged)
     }
   }
 
@@ -137,20 +138,20 @@ struct DamageTests {
   }
 
   @Test func contradictoryTensors() {
-    func load(_ tensor: [UInt8]) -> ONNXError? {
+    func load(_ tensor: [UInt8]) -> ClozeError? {
       var tiny = TinyModel()
       tiny.tensors = [tensor]
       return loadError(tiny.bytes)
     }
     let short = load(TinyModel.tensor("w", [2, 4], raw: Array(repeating: 0, count: 31)))
-    #expect(short?.kind == .damaged)
+    #expect(short?.cause == .damaged)
     #expect(short?.message.contains("31 bytes") == true)
     #expect(short?.message.contains("\"w\"") == true)
-    #expect(load(TinyModel.tensor("w", [-1], raw: []))?.kind == .damaged)
-    #expect(load(TinyModel.tensor("w", [1 << 40, 1 << 40], raw: []))?.kind == .damaged)
-    #expect(load(TinyModel.tensor("w", [1 << 30], raw: []))?.kind == .damaged)
+    #expect(load(TinyModel.tensor("w", [-1], raw: []))?.cause == .damaged)
+    #expect(load(TinyModel.tensor("w", [1 << 40, 1 << 40], raw: []))?.cause == .damaged)
+    #expect(load(TinyModel.tensor("w", [1 << 30], raw: []))?.cause == .damaged)
     #expect(
-      load(TinyModel.tensor("w", Array(repeating: 1, count: 17), raw: [0, 0, 0, 0]))?.kind
+      load(TinyModel.tensor("w", Array(repeating: 1, count: 17), raw: [0, 0, 0, 0]))?.cause
         == .damaged)
   }
 
@@ -165,8 +166,8 @@ struct DamageTests {
     var dangling = TinyModel()
     dangling.outputs = ["y"]
     #expect(loadError(dangling.bytes)?.message.contains("made by no node") == true)
-    #expect(loadError(TinyModel().bytes)?.kind == .unsupported)
-    #expect(loadError([])?.kind == .damaged)
+    #expect(loadError(TinyModel().bytes)?.cause == .unsupported)
+    #expect(loadError([])?.cause == .damaged)
   }
 
   /// More nodes than any BERT, in few bytes.
@@ -183,6 +184,6 @@ struct DamageTests {
     chain.tensors = [TinyModel.tensor("v0", [1], raw: [0, 0, 0, 0])]
     for i in 0..<30_000 { chain.nodes.append(TinyModel.node("Identity", ["v\(i)"], ["v\(i + 1)"])) }
     chain.outputs = ["v30000"]
-    #expect(loadError(chain.bytes)?.kind == .unsupported)
+    #expect(loadError(chain.bytes)?.cause == .unsupported)
   }
 }

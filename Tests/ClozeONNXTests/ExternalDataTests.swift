@@ -1,3 +1,4 @@
+import ClozeIO
 import Foundation
 import Testing
 
@@ -30,7 +31,7 @@ struct ExternalDataTests {
 
     func load(
       _ location: String?, offset: String? = nil, length: String? = nil, dims: [Int] = [2, 4]
-    ) -> (file: ONNXFile?, error: ONNXError?) {
+    ) -> (file: ONNXFile?, error: ClozeError?) {
       var tiny = TinyModel()
       tiny.tensors = [
         TinyModel.external("w", dims, location: location, offset: offset, length: length)
@@ -40,7 +41,7 @@ struct ExternalDataTests {
         try Data(tiny.bytes).write(to: path)
         return (try ONNXFile(path: path.path), nil)
       } catch {
-        return (nil, error as? ONNXError)
+        return (nil, error as? ClozeError)
       }
     }
   }
@@ -78,7 +79,7 @@ struct ExternalDataTests {
     try FileManager.default.removeItem(at: data)
     try FileManager.default.createSymbolicLink(
       atPath: data.path, withDestinationPath: "../secret.bin")
-    #expect(throws: ONNXError.self) { try ONNXFile(path: model.path) }
+    #expect(throws: ClozeError.self) { try ONNXFile(path: model.path) }
   }
 
   @Test(arguments: [
@@ -90,7 +91,7 @@ struct ExternalDataTests {
     let folder = try Folder()
     let (file, error) = folder.load(location)
     #expect(file == nil)
-    #expect(error?.kind == .externalData)
+    #expect(error?.cause == .externalData)
     #expect(error?.message.contains(reason) == true, "\(String(describing: error))")
     #expect(error?.message.contains(location) == true)
     #expect(error?.message.contains("\"w\"") == true)
@@ -108,27 +109,27 @@ struct ExternalDataTests {
       #expect(error != nil)
     }
     let (_, error) = folder.load("weights.bin", offset: "40")
-    #expect(error?.kind == .externalData)
+    #expect(error?.cause == .externalData)
     #expect(error?.message.contains("64 bytes") == true, "\(String(describing: error))")
   }
 
   @Test func refusesLies() throws {
     let folder = try Folder()
-    #expect(folder.load("weights.bin", length: "31").error?.kind == .damaged)
-    #expect(folder.load("weights.bin", offset: "-1").error?.kind == .damaged)
-    #expect(folder.load("weights.bin", offset: "1x").error?.kind == .damaged)
-    #expect(folder.load(nil).error?.kind == .damaged)
-    #expect(folder.load("").error?.kind == .damaged)
-    #expect(folder.load(".").error?.kind == .externalData)
+    #expect(folder.load("weights.bin", length: "31").error?.cause == .damaged)
+    #expect(folder.load("weights.bin", offset: "-1").error?.cause == .damaged)
+    #expect(folder.load("weights.bin", offset: "1x").error?.cause == .damaged)
+    #expect(folder.load(nil).error?.cause == .damaged)
+    #expect(folder.load("").error?.cause == .damaged)
+    #expect(folder.load(".").error?.cause == .externalData)
     // A claim of terabytes must be refused by the size of the file, not by running out of memory.
     #expect(folder.load("weights.bin", dims: [1 << 20, 1 << 18]).error != nil)
-    #expect(folder.load("weights.bin", dims: [1 << 20, 1 << 10]).error?.kind == .externalData)
+    #expect(folder.load("weights.bin", dims: [1 << 20, 1 << 10]).error?.cause == .externalData)
   }
 
   @Test func namesMissingFiles() throws {
     let folder = try Folder()
     let (_, error) = folder.load("gone.bin")
-    #expect(error?.kind == .notFound)
+    #expect(error?.status == .notFound)
     #expect(error?.message.contains("gone.bin") == true)
     #expect(error?.message.contains("\"w\"") == true)
   }
@@ -138,7 +139,7 @@ struct ExternalDataTests {
     var tiny = TinyModel()
     tiny.tensors = [TinyModel.external("w", [2, 4], location: "weights.bin")]
     let error = try #require(loadError(tiny.bytes))
-    #expect(error.kind == .externalData)
+    #expect(error.cause == .externalData)
     #expect(error.message.contains("weights.bin"))
     let bytes = tiny.bytes
     try bytes.withUnsafeBytes { raw in

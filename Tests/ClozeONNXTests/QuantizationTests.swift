@@ -1,3 +1,4 @@
+import ClozeIO
 import ClozeTestSupport
 import Testing
 
@@ -17,8 +18,8 @@ struct QuantizationTests {
     try tensor("w", .int8, [2, 3], [1, 2, 3, 0x80, 0xff, 127])
   }
 
-  private func failure(_ body: () throws -> Void) -> ONNXError? {
-    do { try body() } catch { return error as? ONNXError }
+  private func failure(_ body: () throws -> Void) -> ClozeError? {
+    do { try body() } catch { return error as? ClozeError }
     return nil
   }
 
@@ -44,7 +45,7 @@ struct QuantizationTests {
       _ = try weight().quantized(
         scale: .floats([1, scale, 1], shape: [3], name: "s"), zeroPoint: nil, axis: 1)
     }
-    #expect(error?.kind == .damaged)
+    #expect(error?.cause == .damaged)
     #expect(error?.message.contains("\"w\"") == true)
     #expect(error?.message.contains("element 1 of its scale \"s\"") == true)
   }
@@ -66,7 +67,7 @@ struct QuantizationTests {
   @Test func budgetOfNewTensors() throws {
     var lowering = Graph()
     lowering.tensorBytes = 1000
-    #expect(throws: ONNXError.self) {
+    #expect(throws: ClozeError.self) {
       var tiny = Lowering(lowering)
       for _ in 0..<2000 { try tiny.charge(1000) }
     }

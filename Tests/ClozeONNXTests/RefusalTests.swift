@@ -1,3 +1,4 @@
+import ClozeIO
 import ClozeTestSupport
 import Testing
 
@@ -5,8 +6,8 @@ import Testing
 
 /// Graphs that are no BERT are refused with the node, the place, and the reason.
 struct RefusalTests {
-  func refusal(_ name: String) -> ONNXError? {
-    do throws(ONNXError) {
+  func refusal(_ name: String) -> ClozeError? {
+    do throws(ClozeError) {
       _ = try recognizeBERT(in: try ONNXFile(path: Fixture.path("refused/" + name)))
       return nil
     } catch {
@@ -29,7 +30,7 @@ struct RefusalTests {
     _ name: String, _ operation: String, _ place: String, _ reason: String
   ) throws {
     let error = try #require(refusal(name))
-    #expect(error.kind == .unsupported)
+    #expect(error.cause == .unsupported)
     #expect(error.node?.hasPrefix(operation + " ") == true, "\(error)")
     #expect(error.place == place, "\(error)")
     #expect(error.message.contains(reason), "\(error)")
@@ -43,7 +44,7 @@ struct RefusalTests {
   ])
   func namesContradictingTensors(_ name: String, _ parts: [String]) throws {
     let error = try #require(refusal(name))
-    #expect(error.kind == .shape)
+    #expect(error.cause == .shape)
     for part in parts { #expect(error.message.contains(part), "\(error)") }
   }
 
@@ -52,30 +53,30 @@ struct RefusalTests {
       (2, 14, "IR version 2"), (8, 8, "operator set 8"),
     ] {
       let error = try #require(loadError(TinyModel(ir: ir, opset: opset).bytes))
-      #expect(error.kind == .unsupported)
+      #expect(error.cause == .unsupported)
       #expect(error.message.contains(part))
     }
   }
 
   @Test func missingFileAndFolder() throws {
-    func kind(_ path: String) -> ONNXError? {
-      do throws(ONNXError) {
+    func kind(_ path: String) -> ClozeError? {
+      do throws(ClozeError) {
         _ = try ONNXFile(path: path)
         return nil
       } catch { return error }
     }
     let missing = try #require(kind(Fixture.folder + "/none.onnx"))
-    #expect(missing.kind == .notFound)
+    #expect(missing.status == .notFound)
     #expect(missing.message.contains("none.onnx"))
-    #expect(kind(Fixture.folder)?.kind == .io)
-    #expect(kind("")?.kind == .notFound)
-    #expect(kind("/dev/null")?.kind == .io)
+    #expect(kind(Fixture.folder)?.status == .io)
+    #expect(kind("")?.status == .notFound)
+    #expect(kind("/dev/null")?.status == .io)
   }
 }
 
-func loadError(_ bytes: [UInt8], folder: String? = nil) -> ONNXError? {
-  bytes.withUnsafeBytes { raw -> ONNXError? in
-    do throws(ONNXError) {
+func loadError(_ bytes: [UInt8], folder: String? = nil) -> ClozeError? {
+  bytes.withUnsafeBytes { raw -> ClozeError? in
+    do throws(ClozeError) {
       _ = try recognizeBERT(in: try ONNXFile(borrowing: raw, folder: folder))
       return nil
     } catch { return error }

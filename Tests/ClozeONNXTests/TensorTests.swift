@@ -1,3 +1,4 @@
+import ClozeIO
 import Testing
 
 @testable import ClozeONNX
@@ -59,8 +60,8 @@ struct TensorTests {
       try part.withUnsafeMutableBufferPointer { try tensor.copyFloat32(4..<7, to: $0) }
       #expect(part == [4, 5, 6])
       part.withUnsafeMutableBufferPointer { buffer in
-        #expect(throws: ONNXError.self) { try tensor.copyFloat32(to: buffer) }
-        #expect(throws: ONNXError.self) { try tensor.copyFloat32(8..<11, to: buffer) }
+        #expect(throws: ClozeError.self) { try tensor.copyFloat32(to: buffer) }
+        #expect(throws: ClozeError.self) { try tensor.copyFloat32(8..<11, to: buffer) }
       }
     }
   }
@@ -72,7 +73,7 @@ struct TensorTests {
         elements[position] = bad
         try withTensor(elements, .float32) { tensor throws in
           #expect(try tensor.firstNotFinite() == position)
-          #expect(throws: ONNXError.self) { try tensor.checkFinite() }
+          #expect(throws: ClozeError.self) { try tensor.checkFinite() }
         }
       }
     }

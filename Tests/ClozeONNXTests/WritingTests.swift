@@ -1,3 +1,4 @@
+import ClozeIO
 import Foundation
 import Testing
 
@@ -23,10 +24,10 @@ import Testing
       "Gemm", name: "n", inputs: ["x", "w"], outputs: ["y"],
       attributes: [("transB", .int(1)), ("alpha", .float(0.5)), ("other", .ints([3, -4]))])
     document.output("y", .float32, [.free("batch"), .fixed(3)])
-    try document.tensor("w", .float32, [3, 2]) { () throws(ONNXError) in
+    try document.tensor("w", .float32, [3, 2]) { () throws(ClozeError) in
       try Tensor.floats([1, 2, 3, 4, 5, 6], shape: [3, 2], name: "w")
     }
-    try document.tensor("empty", .int64, [0]) { () throws(ONNXError) in try Tensor.integers([]) }
+    try document.tensor("empty", .int64, [0]) { () throws(ClozeError) in try Tensor.integers([]) }
     try document.finish()
     let all = try bytes(document)
     #expect(all.count == document.size)
@@ -46,14 +47,14 @@ import Testing
 
   @Test func moreThanTwoGigabytesAreRefused() throws {
     let document = try document()
-    try document.tensor("w", .float32, [1 << 29, 1]) { () throws(ONNXError) in
-      throw ONNXError(.io, "asked for")
+    try document.tensor("w", .float32, [1 << 29, 1]) { () throws(ClozeError) in
+      throw ClozeError(.io, "asked for")
     }
-    let error = #expect(throws: ONNXError.self) { try document.finish() }
-    #expect(error?.kind == .unsupported && error?.message.contains("2147483647") == true)
+    let error = #expect(throws: ClozeError.self) { try document.finish() }
+    #expect(error?.cause == .unsupported && error?.message.contains("2147483647") == true)
     let huge = try self.document()
-    #expect(throws: ONNXError.self) {
-      try huge.tensor("w", .float32, [Int.max, 2]) { () throws(ONNXError) in
+    #expect(throws: ClozeError.self) {
+      try huge.tensor("w", .float32, [Int.max, 2]) { () throws(ClozeError) in
         try Tensor.integers([])
       }
     }
@@ -61,9 +62,9 @@ import Testing
 
   @Test func aTensorOfAnotherSizeIsAnError() throws {
     let document = try document()
-    try document.tensor("w", .int64, [3]) { () throws(ONNXError) in try Tensor.integers([1]) }
+    try document.tensor("w", .int64, [3]) { () throws(ClozeError) in try Tensor.integers([1]) }
     try document.finish()
-    #expect(throws: ONNXError.self) { _ = try bytes(document) }
+    #expect(throws: ClozeError.self) { _ = try bytes(document) }
   }
 
   /// Against the system's own conversion, on every pattern of 16 bits and on what lies between.

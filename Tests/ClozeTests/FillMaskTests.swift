@@ -4,11 +4,7 @@ import Testing
 
 @testable import Cloze
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import Glibc
 
 func exponential(_ x: Double) -> Double { exp(x) }
 

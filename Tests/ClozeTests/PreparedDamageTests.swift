@@ -24,7 +24,7 @@ struct PreparedDamageTests {
   }
 
   private func file() throws -> PreparedFile {
-    try sound.withUnsafeBytes { try PreparedFile(PreparedBytes(copying: $0), name: "it") }
+    try sound.withUnsafeBytes { try PreparedFile(MappedFile(copying: $0), name: "it") }
   }
 
   @Test func soundOneLoads() throws { try load(sound) }

@@ -165,7 +165,7 @@ struct PreparedTests {
       #expect(try names() == ["model.cloze"])
       // Begun and not finished.
       do {
-        let file = try NewFile(path: path)
+        let file = try AtomicFile(path: path)
         try [UInt8](repeating: 1, count: 1000).withUnsafeBytes { bytes throws in try file.append(bytes) }
       }
       #expect(try names() == ["model.cloze"])

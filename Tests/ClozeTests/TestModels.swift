@@ -141,13 +141,6 @@ func expectError(
 }
 
 /// A folder that is gone after `body`.
-func withFolder(_ body: (_ path: String) throws -> Void) throws {
-  let folder = FileManager.default.temporaryDirectory.appending(path: "cloze-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  try body(folder.path)
-}
-
 func write(_ text: String, to path: String) throws {
   let file = URL(filePath: path)
   try FileManager.default.createDirectory(

@@ -1,3 +1,4 @@
+import ClozeIO
 import ClozeTokenizer
 
 /// Answers the requests of Tests/Fixtures/tokenizer/compare.py, a line each, fields between tabs:
@@ -6,7 +7,7 @@ import ClozeTokenizer
 ///     E  text  pair  max_tokens  truncation  to encode; texts in hexadecimal, - for none
 ///
 /// The answer to E is a line "ids;type ids;begins;ends;truncated" with commas inside, or "!" and
-/// the error's kind and message; to T it is "+" or the error.
+/// the error's status and message; to T it is "+" or the error.
 struct Comparison {
   private var tokenizer: Tokenizer?
   private let buffer = EncodingBuffer()
@@ -38,8 +39,8 @@ struct Comparison {
       } else {
         answers.append(contentsOf: "!malformed request".utf8)
       }
-    } catch let error as TokenizerError {
-      answers.append(contentsOf: "!\(error.kind): \(error.message)".utf8)
+    } catch let error as ClozeError {
+      answers.append(contentsOf: "!\(error.status): \(error.message)".utf8)
     } catch {
       answers.append(contentsOf: "!\(error)".utf8)
     }

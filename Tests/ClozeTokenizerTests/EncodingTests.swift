@@ -64,7 +64,7 @@ import Testing
     let single = refusal {
       try bytes.withUnsafeBytes { bytes in try tokenizer.encode(bytes) }
     }
-    #expect(single.kind == .invalidText)
+    #expect(single.status == .invalidText)
     #expect(single.message == "text is not valid UTF-8 at byte \(position)")
     let second = refusal {
       try bytes.withUnsafeBytes { bytes in
@@ -80,7 +80,7 @@ import Testing
       let error = refusal {
         try tokenizer.encode(text, pair: pair, maxTokens: limit, truncation: rule)
       }
-      #expect(error.kind == .tooLong)
+      #expect(error.status == .tooLong)
       return error.message
     }
     #expect(message("the quick fox", nil, 4, .error) == "text needs 5 tokens, the limit is 4")

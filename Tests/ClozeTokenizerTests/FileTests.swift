@@ -1,3 +1,4 @@
+import ClozeIO
 import ClozeTokenizer
 import Foundation
 import Testing
@@ -7,7 +8,7 @@ import Testing
 
   private func from(
     _ vocabulary: String, config: String? = nil, lowercase: Bool? = nil, stripAccents: Bool? = nil
-  ) throws(TokenizerError) -> Tokenizer {
+  ) throws(ClozeError) -> Tokenizer {
     try Tokenizer(
       vocabulary: Array(vocabulary.utf8), config: config.map { Array($0.utf8) },
       lowercase: lowercase, stripAccents: stripAccents)
@@ -68,7 +69,7 @@ import Testing
     let error = refusal {
       try Tokenizer(vocabulary: Array("[UNK]\n".utf8) + [0xE9, 0x0A])
     }
-    #expect(error.kind == .invalidFile)
+    #expect(error.cause == .damaged)
     #expect(error.message == "vocab.txt is not valid UTF-8 at byte 6")
   }
 
@@ -98,7 +99,7 @@ import Testing
     #expect(tokenizer.unknownID == nil)
     #expect(try tokenizer.encode("a").ids == [1, 3, 2])
     let error = refusal { try tokenizer.encode("a  zz a") }
-    #expect(error.kind == .noToken)
+    #expect(error.cause == .missingToken)
     #expect(error.message == "the vocabulary has no [UNK], which text needs at byte 3")
   }
 
@@ -115,64 +116,64 @@ import Testing
     #"{"model":{"vocab":{"a":1}},"pre_tokenizer":{"type":"BertPreTokenizer"},\#(more)}"#
   }
 
-  static let refused: [(String, TokenizerError.Kind, String)] = [
+  static let refused: [(String, ClozeError.Cause, String)] = [
     (
-      #"{"model":{"type":"BPE"}}"#, .unsupported,
+      #"{"model":{"type":"BPE"}}"#, .unsupportedTokenizer,
       "tokenizer.json: model is a BPE model, only WordPiece is supported"
     ),
     (
-      #"{"model":{"type":"Unigram"}}"#, .unsupported,
+      #"{"model":{"type":"Unigram"}}"#, .unsupportedTokenizer,
       "tokenizer.json: model is a Unigram model, only WordPiece is supported"
     ),
-    ("{}", .invalidFile, "tokenizer.json: no model"),
+    ("{}", .damaged, "tokenizer.json: no model"),
     (
-      #"{"version":"2.0"}"#, .unsupported,
+      #"{"version":"2.0"}"#, .unsupportedTokenizer,
       "tokenizer.json: version is \"2.0\", \"1.0\" was expected"
     ),
-    (#"{"model":{}}"#, .invalidFile, "tokenizer.json: model has no vocab"),
-    (#"{"model":{"vocab":{}}}"#, .invalidFile, "tokenizer.json: model.vocab is empty"),
+    (#"{"model":{}}"#, .damaged, "tokenizer.json: model has no vocab"),
+    (#"{"model":{"vocab":{}}}"#, .damaged, "tokenizer.json: model.vocab is empty"),
     (
-      #"{"model":{"vocab":[1]}}"#, .invalidFile,
+      #"{"model":{"vocab":[1]}}"#, .damaged,
       "tokenizer.json: model.vocab is an array, an object from tokens to ids was expected"
     ),
     (
-      #"{"model":{"vocab":{"a":-1}}}"#, .invalidFile,
+      #"{"model":{"vocab":{"a":-1}}}"#, .damaged,
       #"tokenizer.json: model.vocab["a"] is -1, 0 to 2147483647 was expected"#
     ),
     (
-      #"{"model":{"vocab":{"a":4294967296}}}"#, .invalidFile,
+      #"{"model":{"vocab":{"a":4294967296}}}"#, .damaged,
       #"tokenizer.json: model.vocab["a"] is 4294967296, 0 to 2147483647 was expected"#
     ),
     (
-      #"{"model":{"vocab":{"a":1.5}}}"#, .invalidFile,
+      #"{"model":{"vocab":{"a":1.5}}}"#, .damaged,
       #"tokenizer.json: model.vocab["a"] is 1.5, 0 to 2147483647 was expected"#
     ),
     (
-      #"{"model":{"vocab":{"a":"b"}}}"#, .invalidFile,
+      #"{"model":{"vocab":{"a":"b"}}}"#, .damaged,
       #"tokenizer.json: model.vocab["a"] is a string, a number was expected"#
     ),
-    (#"{"model":{"vocab":{"a":1}}}"#, .invalidFile, "tokenizer.json: no pre_tokenizer"),
+    (#"{"model":{"vocab":{"a":1}}}"#, .damaged, "tokenizer.json: no pre_tokenizer"),
     (
-      #"{"model":{"vocab":{"a":1}},"pre_tokenizer":{"type":"Whitespace"}}"#, .unsupported,
+      #"{"model":{"vocab":{"a":1}},"pre_tokenizer":{"type":"Whitespace"}}"#, .unsupportedTokenizer,
       "tokenizer.json: pre_tokenizer is a Whitespace, only BertPreTokenizer is supported"
     ),
     (
-      #"{"model":{"vocab":{"a":1}},"pre_tokenizer":{"type":"BertPreTokenizer"}}"#, .noToken,
+      #"{"model":{"vocab":{"a":1}},"pre_tokenizer":{"type":"BertPreTokenizer"}}"#, .missingToken,
       "tokenizer.json has no [CLS]"
     ),
     (
       complete(#""normalizer":{"type":"NFKC"}"#),
-      .unsupported, "tokenizer.json: normalizer is a NFKC, only BertNormalizer is supported"
+      .unsupportedTokenizer, "tokenizer.json: normalizer is a NFKC, only BertNormalizer is supported"
     ),
     (
       complete(
         #""normalizer":{"type":"Sequence","normalizers":[{"type":"NFD"},{"type":"Lowercase"}]}"#),
-      .unsupported,
+      .unsupportedTokenizer,
       "tokenizer.json: normalizer is a Sequence of 2, only BertNormalizer is supported"
     ),
     (
       complete(#""post_processor":{"type":"ByteLevel"}"#),
-      .unsupported,
+      .unsupportedTokenizer,
       "tokenizer.json: post_processor is a ByteLevel, "
         + "only TemplateProcessing and BertProcessing are supported"
     ),
@@ -180,30 +181,30 @@ import Testing
       complete(
         #""post_processor":{"type":"TemplateProcessing","single":[],"pair":[],"special_tokens":{}}"#
       ),
-      .unsupported,
+      .unsupportedTokenizer,
       "tokenizer.json: post_processor.single has text A 0 and text B 0 times, 1 and 0 was expected"
     ),
-    ("", .invalidFile, "tokenizer.json: the document ends early at byte 0"),
-    ("[1,]", .invalidFile, "tokenizer.json: a value was expected at byte 3"),
-    (#"{"a" 1}"#, .invalidFile, "tokenizer.json: ':' was expected at byte 5"),
-    (#"{"a":1 "#, .invalidFile, "tokenizer.json: ',' or '}' was expected at byte 7"),
-    (#"{"a"#, .invalidFile, "tokenizer.json: a string that does not end at byte 1"),
-    (#"["\ud800x"]"#, .invalidFile, "tokenizer.json: half a surrogate pair at byte 2"),
-    (#"["\x"]"#, .invalidFile, "tokenizer.json: an unknown escape at byte 2"),
-    ("[01]", .invalidFile, "tokenizer.json: a malformed number at byte 1"),
-    ("[] []", .invalidFile, "tokenizer.json: something after the end of the document at byte 3"),
-    ("7", .invalidFile, "tokenizer.json: is a number, an object was expected"),
+    ("", .damaged, "tokenizer.json: the document ends early at byte 0"),
+    ("[1,]", .damaged, "tokenizer.json: a value was expected at byte 3"),
+    (#"{"a" 1}"#, .damaged, "tokenizer.json: ':' was expected at byte 5"),
+    (#"{"a":1 "#, .damaged, "tokenizer.json: ',' or '}' was expected at byte 7"),
+    (#"{"a"#, .damaged, "tokenizer.json: a string that does not end at byte 1"),
+    (#"["\ud800x"]"#, .damaged, "tokenizer.json: half a surrogate pair at byte 2"),
+    (#"["\x"]"#, .damaged, "tokenizer.json: an unknown escape at byte 2"),
+    ("[01]", .damaged, "tokenizer.json: a malformed number at byte 1"),
+    ("[] []", .damaged, "tokenizer.json: something after the end of the document at byte 3"),
+    ("7", .damaged, "tokenizer.json: is a number, an object was expected"),
     (
-      String(repeating: "[", count: 100_000), .invalidFile,
+      String(repeating: "[", count: 100_000), .damaged,
       "tokenizer.json: nesting deeper than 64 at byte 64"
     ),
   ]
 
   @Test(arguments: refused.indices)
   func brokenJSON(_ index: Int) {
-    let (text, kind, message) = Self.refused[index]
+    let (text, cause, message) = Self.refused[index]
     let error = refusal { try Tokenizer(json: Array(text.utf8)) }
-    #expect(error.kind == kind)
+    #expect(error.cause == cause)
     #expect(error.message == message)
   }
 
@@ -218,7 +219,7 @@ import Testing
     func load(_ path: String) throws -> Tokenizer { try Tokenizer(path: path) }
 
     let nothing = refusal { try load(folder.path) }
-    #expect(nothing.kind == .notFound)
+    #expect(nothing.status == .notFound)
     #expect(nothing.message == "\(folder.path): neither tokenizer.json nor vocab.txt is in it")
     let missing = refusal { try load(folder.path + "/none.txt") }
     #expect(missing.message == "\(folder.path)/none.txt: no such file or folder")
@@ -234,8 +235,8 @@ import Testing
     #expect(try load(folder.path).vocabularySize == 4)
     try write("tokenizer_config.json", Array("{".utf8))
     let broken = refusal { try load(folder.path) }
-    #expect(broken.kind == .invalidFile)
+    #expect(broken.cause == .damaged)
     #expect(broken.message.hasPrefix("\(folder.path): tokenizer_config.json: a key was expected"))
-    #expect(refusal { try load("/dev/null") }.kind == .io)
+    #expect(refusal { try load("/dev/null") }.status == .io)
   }
 }

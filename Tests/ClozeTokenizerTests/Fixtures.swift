@@ -1,3 +1,4 @@
+import ClozeIO
 import ClozeTokenizer
 import Foundation
 import Testing
@@ -22,14 +23,14 @@ enum Fixture {
 /// The error that a body throws, recorded as missing if it throws none.
 func refusal<T>(
   _ sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> T
-) -> TokenizerError {
+) -> ClozeError {
   do {
     _ = try body()
     Issue.record("nothing was refused", sourceLocation: sourceLocation)
-  } catch let error as TokenizerError {
+  } catch let error as ClozeError {
     return error
   } catch {
-    Issue.record("\(error) is no TokenizerError", sourceLocation: sourceLocation)
+    Issue.record("\(error) is no ClozeError", sourceLocation: sourceLocation)
   }
-  return TokenizerError(.io, "")
+  return ClozeError(.io, "")
 }

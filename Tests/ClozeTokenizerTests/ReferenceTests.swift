@@ -41,7 +41,7 @@ private struct Case: Decodable {
           try tokenizer.encode(
             wanted.text, pair: wanted.pair, maxTokens: wanted.max_tokens, truncation: rule)
         }
-        #expect(error.kind == .tooLong, "\(line)")
+        #expect(error.status == .tooLong, "\(line)")
         continue
       }
       let encoding = try tokenizer.encode(

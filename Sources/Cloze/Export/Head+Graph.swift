@@ -1,3 +1,4 @@
+internal import ClozeIO
 internal import ClozeONNX
 
 extension BERTGraph {
@@ -5,7 +6,7 @@ extension BERTGraph {
   /// the encoder layers that were trained with it.
   ///
   /// - Returns: the head, where it is none of those that a graph has a place for.
-  mutating func take(_ head: Head) throws(ONNXError) -> [AddedHead] {
+  mutating func take(_ head: Head) throws(ClozeError) -> [AddedHead] {
     let first = layers.count - head.encoderLayers.count
     for (i, layer) in head.encoderLayers.enumerated() where layers.indices.contains(first + i) {
       let old = layers[first + i]
@@ -68,13 +69,13 @@ extension BERTGraph.Layer {
   init(
     _ layer: EncoderLayer, _ c: BERTGraph.Configuration, _ scale: Double,
     _ epsilons: (Double, Double)
-  ) throws(ONNXError) {
+  ) throws(ClozeError) {
     let (d, f) = (c.hiddenSize, c.intermediateSize)
     let arrays = layer.arrays
     guard arrays.map(\.count) == EncoderLayer.sizes(d, f) else {
-      throw ONNXError(.shape, "an encoder layer of the head has weights of other sizes")
+      throw ClozeError(.shape, "an encoder layer of the head has weights of other sizes")
     }
-    func linear(_ index: Int, _ inputs: Int, _ outputs: Int) throws(ONNXError) -> Linear {
+    func linear(_ index: Int, _ inputs: Int, _ outputs: Int) throws(ClozeError) -> Linear {
       try Linear(rows: arrays[index], bias: arrays[index + 1], inputs, outputs)
     }
     self.init(
@@ -90,12 +91,12 @@ extension BERTGraph.Embeddings {
   /// Of the weights that a head holds.
   init(
     _ trained: EncoderEmbeddings, _ c: BERTGraph.Configuration, epsilon: Double
-  ) throws(ONNXError) {
+  ) throws(ClozeError) {
     let arrays = trained.arrays
     let d = c.hiddenSize
-    func table(_ index: Int, _ rows: Int) throws(ONNXError) -> Tensor {
+    func table(_ index: Int, _ rows: Int) throws(ClozeError) -> Tensor {
       guard arrays.count == EncoderEmbeddings.names.count, arrays[index].count == rows * d else {
-        throw ONNXError(.shape, "the embeddings of the head have other sizes")
+        throw ClozeError(.shape, "the embeddings of the head have other sizes")
       }
       return try Tensor.floats(arrays[index], shape: [rows, d], name: "")
     }
@@ -108,7 +109,7 @@ extension BERTGraph.Embeddings {
 }
 
 extension LayerNorm {
-  fileprivate init(_ gamma: [Float], _ beta: [Float], _ epsilon: Double) throws(ONNXError) {
+  fileprivate init(_ gamma: [Float], _ beta: [Float], _ epsilon: Double) throws(ClozeError) {
     self.init(
       try Tensor.floats(gamma, shape: [gamma.count], name: ""),
       try Tensor.floats(beta, shape: [beta.count], name: ""), Float(epsilon))
@@ -118,7 +119,7 @@ extension LayerNorm {
 extension Linear {
   init(
     rows: [Float], bias: [Float], _ inputs: Int, _ outputs: Int
-  ) throws(ONNXError) {
+  ) throws(ClozeError) {
     self.init(
       weight: Matrix(
         tensor: try Tensor.floats(rows, shape: [outputs, inputs], name: ""), layout: .outIn,
@@ -128,7 +129,7 @@ extension Linear {
 }
 
 extension AddedHead.Layer {
-  fileprivate init(_ layer: Head.Dense) throws(ONNXError) {
+  fileprivate init(_ layer: Head.Dense) throws(ClozeError) {
     let linear = try Linear(rows: layer.weight, bias: layer.bias, layer.inputs, layer.outputs)
     let function: Activation? =
       switch layer.activation {

@@ -1,4 +1,5 @@
 internal import CClozeKernels
+public import ClozeIO
 internal import ClozeONNX
 internal import ClozeTokenizer
 
@@ -37,7 +38,7 @@ package final class ExportedModel {
     _ source: String?, format: ExportFormat, head: Head? = nil, options: LoadOptions = LoadOptions()
   ) throws(ClozeError) {
     let files = try ModelFiles(path: source)
-    if head == nil, format != .int8, !PreparedBytes.isPrepared(files.model) {
+    if head == nil, format != .int8, !PreparedFormat.isPrepared(path: files.model) {
       // The file's own weights, without packing them in between.
       var settings = try files.settings()
       var tokenizer = options.tokenizer
@@ -55,7 +56,7 @@ package final class ExportedModel {
     }
     var options = options
     // A head stands on the weights as they are; a prepared file has one precision only.
-    if !PreparedBytes.isPrepared(files.model) {
+    if !PreparedFormat.isPrepared(path: files.model) {
       options.precision = format == .int8 ? .int8 : .float32
     }
     var model = try Model(path: source, options: options)
@@ -92,21 +93,17 @@ package final class ExportedModel {
       ).graph()
       if graph.sentence == nil { graph.sentence = sentence }
     }
-    do throws(ONNXError) {
-      let heads = try head.map { head throws(ONNXError) in try graph.take(head) } ?? []
-      return try ONNXExport(
-        graph, format: format.onnx, heads: heads, metadata: metadata, version: libraryVersion)
-    } catch { throw ClozeError(error) }
+    let heads = try head.map { head throws(ClozeError) in try graph.take(head) } ?? []
+    return try ONNXExport(
+      graph, format: format.onnx, heads: heads, metadata: metadata, version: libraryVersion)
   }
 
   private static func export(
     _ graph: BERTGraph, _ format: ExportFormat, _ heads: [AddedHead],
     _ metadata: [(key: String, value: String)]
   ) throws(ClozeError) -> ONNXExport {
-    do throws(ONNXError) {
-      return try ONNXExport(
-        graph, format: format.onnx, heads: heads, metadata: metadata, version: libraryVersion)
-    } catch { throw ClozeError(error) }
+    return try ONNXExport(
+      graph, format: format.onnx, heads: heads, metadata: metadata, version: libraryVersion)
   }
 
   /// What the file says beside the graph, by the keys of config.json and tokenizer_config.json.
@@ -138,11 +135,11 @@ package final class ExportedModel {
   package func next() throws(ClozeError) -> UnsafeRawBufferPointer? {
     let saved = cloze_float_environment_enter()
     defer { cloze_float_environment_restore(saved) }
-    do throws(ONNXError) { return try export.next() } catch { throw ClozeError(error) }
+    return try export.next()
   }
 
   func write(to target: String) throws(ClozeError) {
-    let file = try NewFile(path: target)
+    let file = try AtomicFile(path: target)
     while let bytes = try next() { try file.append(bytes) }
     try file.commit()
   }

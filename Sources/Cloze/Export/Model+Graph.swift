@@ -1,17 +1,18 @@
 internal import CClozeKernels
+internal import ClozeIO
 internal import ClozeONNX
 
 /// The weights that a model holds, taken out of the panels that kernels read.
 extension Model {
   /// This model as a graph: int8 weights as they are held, with their scales, others in float32.
   func graph() throws(ClozeError) -> BERTGraph {
-    do throws(ONNXError) { return try Unpacking(self).graph() } catch { throw ClozeError(error) }
+    return try Unpacking(self).graph()
   }
 }
 
 extension Model {
   /// Its sizes and constants, as a graph has them.
-  func configuration() throws(ONNXError) -> BERTGraph.Configuration {
+  func configuration() throws(ClozeError) -> BERTGraph.Configuration {
     let kernel = weights.layers.first?.activation ?? 0
     return BERTGraph.Configuration(
       hidden: info.hiddenSize, layers: weights.layers.count, heads: info.numAttentionHeads,
@@ -34,7 +35,7 @@ private struct Unpacking {
     isInt8 = model.info.precision == .int8
   }
 
-  func graph() throws(ONNXError) -> BERTGraph {
+  func graph() throws(ClozeError) -> BERTGraph {
     let (info, weights) = (model.info, model.weights)
     let width = weights.embeddingWidth(info.hiddenSize)
     var layers: [BERTGraph.Layer] = []
@@ -47,22 +48,22 @@ private struct Unpacking {
         tokenType: try floats(weights.tokenType, [info.typeVocabSize, width])
       ),
       norm: try norm(weights.norm, width))
-    embeddings.projection = try weights.projection.map { dense throws(ONNXError) in
+    embeddings.projection = try weights.projection.map { dense throws(ClozeError) in
       try linear(dense)
     }
     var graph = BERTGraph(configuration: configuration, embeddings: embeddings, layers: layers)
-    graph.pooler = try weights.pooler.map { dense throws(ONNXError) in try linear(dense) }
-    graph.nsp = try weights.nextSentence.map { dense throws(ONNXError) in try linear(dense) }
+    graph.pooler = try weights.pooler.map { dense throws(ClozeError) in try linear(dense) }
+    graph.nsp = try weights.nextSentence.map { dense throws(ClozeError) in try linear(dense) }
     if let head = weights.maskedLM { graph.mlm = try maskedLM(head) }
     if let head = weights.heads.classes {
       graph.classifier = BERTGraph.SequenceHead(
-        try head.transform.map { layer throws(ONNXError) in try linear(layer.dense) },
+        try head.transform.map { layer throws(ClozeError) in try linear(layer.dense) },
         try activation(head.transform?.activation ?? 0), try linear(head.output))
     }
-    graph.tokenClassifier = try weights.heads.tags.map { dense throws(ONNXError) in
+    graph.tokenClassifier = try weights.heads.tags.map { dense throws(ClozeError) in
       try linear(dense)
     }
-    graph.answer = try weights.heads.answer.map { dense throws(ONNXError) in try linear(dense) }
+    graph.answer = try weights.heads.answer.map { dense throws(ClozeError) in try linear(dense) }
     var dense: [(Linear, Activation?)] = []
     for layer in weights.heads.sentence {
       dense.append((try linear(layer.dense), try activation(layer.activation)))
@@ -75,9 +76,9 @@ private struct Unpacking {
     return graph
   }
 
-  private func layer(_ layer: Weights.Layer) throws(ONNXError) -> BERTGraph.Layer {
+  private func layer(_ layer: Weights.Layer) throws(ClozeError) -> BERTGraph.Layer {
     let width = model.info.hiddenSize
-    func part(_ index: Int) throws(ONNXError) -> Linear {
+    func part(_ index: Int) throws(ClozeError) -> Linear {
       try linear(layer.queryKeyValue, (index * width)..<((index + 1) * width))
     }
     return BERTGraph.Layer(
@@ -88,7 +89,7 @@ private struct Unpacking {
       outputNorm: try norm(layer.outputNorm, width), scale: Double(layer.attentionScale))
   }
 
-  private func maskedLM(_ head: Weights.MaskedLM) throws(ONNXError) -> BERTGraph.MaskedLMHead {
+  private func maskedLM(_ head: Weights.MaskedLM) throws(ClozeError) -> BERTGraph.MaskedLMHead {
     let decoder: BERTGraph.Decoder
     if let columns = model.weights.word.columns, columns.panels == head.decoder.columns.panels {
       decoder = .tied
@@ -105,22 +106,22 @@ private struct Unpacking {
 
   private func floats(
     _ values: UnsafePointer<Float>, _ shape: [Int]
-  ) throws(ONNXError) -> Tensor {
+  ) throws(ClozeError) -> Tensor {
     try Tensor.made("", shape, UnsafeBufferPointer(start: values, count: shape.reduce(1, *)))
   }
 
-  private func norm(_ norm: Weights.Norm, _ width: Int) throws(ONNXError) -> LayerNorm {
+  private func norm(_ norm: Weights.Norm, _ width: Int) throws(ClozeError) -> LayerNorm {
     LayerNorm(try floats(norm.gamma, [width]), try floats(norm.beta, [width]), norm.epsilon)
   }
 
-  private func activation(_ kernel: Int32) throws(ONNXError) -> Activation? {
+  private func activation(_ kernel: Int32) throws(ClozeError) -> Activation? {
     Activation.allCases.first { $0.kernel == kernel }
   }
 
   /// Some outputs of a dense layer, all of them for nil.
   private func linear(
     _ dense: Weights.Dense, _ range: Range<Int>? = nil
-  ) throws(ONNXError) -> Linear {
+  ) throws(ClozeError) -> Linear {
     let range = range ?? 0..<dense.outputs
     let factors = dense.inverseSmoothing.map {
       Array(UnsafeBufferPointer(start: $0, count: dense.inputs))
@@ -135,7 +136,7 @@ private struct Unpacking {
   /// Columns of panels as rows [range, inputs].
   private func rows(
     _ columns: cloze_packed_columns, _ range: Range<Int>, _ inputs: Int, _ factors: [Float]?
-  ) throws(ONNXError) -> Tensor {
+  ) throws(ClozeError) -> Tensor {
     let size = isInt8 ? 1 : MemoryLayout<Float>.size
     var quantization: Quantization?
     if isInt8, let scale = columns.scale {
@@ -154,11 +155,11 @@ private struct Unpacking {
     }
   }
 
-  private func words(_ width: Int) throws(ONNXError) -> Tensor {
+  private func words(_ width: Int) throws(ClozeError) -> Tensor {
     let word = model.weights.word
     let count = model.info.vocabSize
     if let columns = word.columns { return try rows(columns, 0..<count, width, nil) }
-    guard let rows = word.rows else { throw ONNXError(.shape, "the model has no word table") }
+    guard let rows = word.rows else { throw ClozeError(.shape, "the model has no word table") }
     guard let scale = word.scale else {
       return try floats(rows.assumingMemoryBound(to: Float.self), [count, width])
     }

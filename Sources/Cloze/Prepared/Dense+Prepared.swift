@@ -1,4 +1,5 @@
 internal import CClozeKernels
+internal import ClozeIO
 
 /// The one place where the weights of matrix products are written to a prepared model, and read from it:
 /// arrays called NAME.panels and so on, lying as kernels take them (layout 1; docs/FORMAT.md).

@@ -1,4 +1,5 @@
 internal import CClozeKernels
+package import ClozeIO
 internal import ClozeONNX
 internal import ClozeTokenizer
 
@@ -18,7 +19,7 @@ extension Model {
     _ source: String? = nil, to target: String, options: LoadOptions = LoadOptions()
   ) throws(ClozeError) {
     let image = try PreparedModel(source, options: options)
-    let file = try NewFile(path: target)
+    let file = try AtomicFile(path: target)
     try image.write { bytes throws(ClozeError) in try file.append(bytes) }
     try file.commit()
   }
@@ -31,7 +32,7 @@ package struct PreparedModel {
 
   package init(_ source: String?, options: LoadOptions) throws(ClozeError) {
     let files = try ModelFiles(path: source)
-    guard !PreparedBytes.isPrepared(files.model) else {
+    guard !PreparedFormat.isPrepared(path: files.model) else {
       throw ClozeError(.invalidArgument, "\(files.model) is prepared already")
     }
     var options = options

@@ -1,23 +1,20 @@
 internal import CClozeKernels
+internal import ClozeIO
 internal import ClozeTokenizer
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
+internal import Glibc
 
 // Reading a prepared model.
 
 extension PreparedFile {
   /// Maps the file at a path and reads its table; sections are not checked yet.
   init(path: String) throws(ClozeError) {
-    try self.init(PreparedBytes(mapping: path), name: path)
+    try self.init(MappedFile(mapping: path), name: path)
   }
 
   mutating func configuration() throws(ClozeError) -> PreparedConfiguration {
     let json = Array(try bytes(PreparedConfiguration.section))
-    return try parsed { () throws(TokenizerError) in try PreparedConfiguration(json) }
+    return try parsed { () throws(ClozeError) in try PreparedConfiguration(json) }
   }
 
   /// The tokenizer that was stored; nil where there is none.
@@ -29,13 +26,13 @@ extension PreparedFile {
       lengths: try array(TokenizerSection.lengths, of: UInt32.self),
       ids: try array(TokenizerSection.ids, of: Int32.self),
       order: try array(TokenizerSection.order, of: UInt32.self))
-    return try parsed { () throws(TokenizerError) in try Tokenizer(stored) }
+    return try parsed { () throws(ClozeError) in try Tokenizer(stored) }
   }
 
   /// What was known of the file that the model was made from.
   mutating func provenance() throws(ClozeError) -> ModelFacts {
     let json = Array(try bytes(ModelFacts.section))
-    return try parsed { () throws(TokenizerError) in try ModelFacts(json) }
+    return try parsed { () throws(ClozeError) in try ModelFacts(json) }
   }
 
   /// Bytes of everything that is not text.
@@ -45,8 +42,8 @@ extension PreparedFile {
   }
 
   /// What `body` finds wrong names the file too.
-  private func parsed<T>(_ body: () throws(TokenizerError) -> T) throws(ClozeError) -> T {
-    do throws(TokenizerError) { return try body() } catch { throw damaged(error.message) }
+  private func parsed<T>(_ body: () throws(ClozeError) -> T) throws(ClozeError) -> T {
+    do throws(ClozeError) { return try body() } catch { throw damaged(error.message) }
   }
 }
 

@@ -1,3 +1,4 @@
+internal import ClozeIO
 internal import ClozeONNX
 internal import ClozeTokenizer
 
@@ -78,21 +79,21 @@ struct PreparedConfiguration {
     return writer.text
   }
 
-  init(_ json: [UInt8]) throws(TokenizerError) {
+  init(_ json: [UInt8]) throws(ClozeError) {
     let root = try JSONField(parsing: json, name: Self.section)
-    func size(_ key: String) throws(TokenizerError) -> Int {
+    func size(_ key: String) throws(ClozeError) -> Int {
       let field = try root.required(key)
       let value = try field.integer()
       guard value > 0, value < Self.mostElements else {
-        throw TokenizerError(.invalidFile, "\(field.path) is \(value)")
+        throw ClozeError(.damaged, "\(field.path) is \(value)")
       }
       return value
     }
-    func word<T>(_ key: String, _ meaning: (String) -> T?) throws(TokenizerError) -> T {
+    func word<T>(_ key: String, _ meaning: (String) -> T?) throws(ClozeError) -> T {
       let field = try root.required(key)
       let text = try field.string()
       guard let value = meaning(text) else {
-        throw TokenizerError(.invalidFile, "\(field.path) is \"\(text)\", which is not known")
+        throw ClozeError(.damaged, "\(field.path) is \"\(text)\", which is not known")
       }
       return value
     }
@@ -110,29 +111,29 @@ struct PreparedConfiguration {
     isProjected = try root.present("embedding_size") != nil
     embeddingSize = isProjected ? try size("embedding_size") : model.hiddenSize
     guard model.hiddenSize % model.numAttentionHeads == 0 else {
-      throw TokenizerError(
-        .invalidFile,
+      throw ClozeError(
+        .damaged,
         "\(Self.section): \(model.numAttentionHeads) heads do not divide a hidden size of \(model.hiddenSize)")
     }
     // Sums of that many products of eight bits fit 32.
     guard max(model.hiddenSize, model.intermediateSize) <= 65536 else {
-      throw TokenizerError(
-        .invalidFile, "\(Self.section): a dense layer has more than 65536 inputs")
+      throw ClozeError(
+        .damaged, "\(Self.section): a dense layer has more than 65536 inputs")
     }
     heads = []
     for field in try root.required("heads").elements() {
       let name = try field.string()
       guard let head = Heads(word: name) else {
-        throw TokenizerError(.invalidFile, "\(field.path) is \"\(name)\", which is not known")
+        throw ClozeError(.damaged, "\(field.path) is \"\(name)\", which is not known")
       }
       heads.insert(head)
     }
     guard !heads.contains(.nsp) || heads.contains(.pooler) else {
-      throw TokenizerError(.invalidFile, "\(Self.section): nsp needs a pooler")
+      throw ClozeError(.damaged, "\(Self.section): nsp needs a pooler")
     }
     isTied = try root.required("tie_word_embeddings").bool()
     guard !isTied || heads.contains(.mlm) && embeddingSize == model.hiddenSize else {
-      throw TokenizerError(.invalidFile, "\(Self.section): a decoder is tied that is none, or of another size")
+      throw ClozeError(.damaged, "\(Self.section): a decoder is tied that is none, or of another size")
     }
     if heads.contains(.mlm) {
       maskedLMActivation = try word("mlm_hidden_act", Activation.init(rawValue:))
@@ -143,15 +144,15 @@ struct PreparedConfiguration {
     }
     let hasLabels = heads.contains(.classes) || heads.contains(.tags)
     guard hasLabels == (labelCount > 0), !heads.isSuperset(of: [.classes, .tags]) else {
-      throw TokenizerError(
-        .invalidFile, "\(Self.section): \(labelCount) labels do not fit the heads")
+      throw ClozeError(
+        .damaged, "\(Self.section): \(labelCount) labels do not fit the heads")
     }
     // What a run's scratch memory has room for.
     let widest = max(model.hiddenSize, model.intermediateSize)
-    func step(_ field: JSONField, _ most: Int) throws(TokenizerError) -> Step {
+    func step(_ field: JSONField, _ most: Int) throws(ClozeError) -> Step {
       let step = try Step(field)
       guard step.size > 0, step.size <= most else {
-        throw TokenizerError(.invalidFile, "\(field.path).size is \(step.size)")
+        throw ClozeError(.damaged, "\(field.path).size is \(step.size)")
       }
       return step
     }
@@ -164,14 +165,14 @@ struct PreparedConfiguration {
     guard embeddingSize <= widest, sentence.dropLast().allSatisfy({ $0.size <= widest }),
       classTransform == nil || heads.contains(.classes)
     else {
-      throw TokenizerError(
-        .invalidFile, "\(Self.section): embeddings or a head are wider than the layers, or not there")
+      throw ClozeError(
+        .damaged, "\(Self.section): embeddings or a head are wider than the layers, or not there")
     }
     settings.tokenizerObstacle = try root.present("no_tokenizer")?.string()
     if let field = try root.present("max_seq_length") {
       settings.maxTokens = Int(try field.id())
       guard settings.maxTokens != 0 else {
-        throw TokenizerError(.invalidFile, "\(field.path) is 0")
+        throw ClozeError(.damaged, "\(field.path) is 0")
       }
     }
     if try root.present("pooling") != nil {
@@ -189,12 +190,12 @@ extension PreparedConfiguration.Step {
     if let name { writer.value("hidden_act", name) }
   }
 
-  fileprivate init(_ field: JSONField) throws(TokenizerError) {
+  fileprivate init(_ field: JSONField) throws(ClozeError) {
     size = try field.required("size").integer()
     activation = 0
     if let name = try field.present("hidden_act") {
       guard let known = Activation(rawValue: try name.string()) else {
-        throw TokenizerError(.invalidFile, "\(name.path) is not known")
+        throw ClozeError(.damaged, "\(name.path) is not known")
       }
       activation = known.kernel
     }

@@ -1,4 +1,5 @@
 internal import CClozeSupport
+internal import ClozeIO
 
 extension PreparedFile {
   /// So that threads share out even the largest section evenly, and starting a piece costs nothing.

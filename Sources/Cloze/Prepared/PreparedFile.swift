@@ -1,11 +1,12 @@
 internal import CClozeSupport
+internal import ClozeIO
 
 /// The sections of a prepared model, by name. Nothing in it is trusted: what is handed out lies inside
 /// the file, has the size that was asked for, and is as it was written.
 struct PreparedFile {
   /// What it is called in messages: its path.
   let name: String
-  let storage: PreparedBytes
+  let storage: MappedFile
   private var sections: [String: Section] = [:]
   /// In the order of the file.
   private(set) var names: [String] = []
@@ -20,7 +21,7 @@ struct PreparedFile {
   var size: Int { storage.bytes.count }
 
   /// Reads the table. The sections themselves are checked by `check`.
-  init(_ storage: PreparedBytes, name: String) throws(ClozeError) {
+  init(_ storage: MappedFile, name: String) throws(ClozeError) {
     self.storage = storage
     self.name = name
     let count = try readHeader()

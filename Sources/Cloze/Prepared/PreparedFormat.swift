@@ -42,6 +42,9 @@ enum PreparedFormat {
     static let reserved = 88
   }
 
+  /// Whether the file at a path begins as a prepared model does; false where it cannot be read.
+  static func isPrepared(path: String) -> Bool { fileBegins(path, with: magic) }
+
   /// Whether bytes begin as a `.cloze` file does.
   static func isPrepared(_ bytes: UnsafeRawBufferPointer) -> Bool {
     bytes.count >= magic.count && bytes.prefix(magic.count).elementsEqual(magic)

@@ -1,4 +1,5 @@
 internal import CClozeSupport
+internal import ClozeIO
 
 /// A prepared model on its way to a file: its sections, in order, and what keeps their bytes alive.
 struct PreparedImage {

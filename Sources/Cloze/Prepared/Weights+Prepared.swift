@@ -1,4 +1,5 @@
 internal import CClozeKernels
+internal import ClozeIO
 internal import ClozeONNX
 
 /// All weights, written to a prepared model and read from it, in the same order.

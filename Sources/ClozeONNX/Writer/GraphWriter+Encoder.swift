@@ -1,6 +1,8 @@
+internal import ClozeIO
+
 /// Embeddings and layers.
 extension GraphWriter {
-  mutating func embeddings() throws(ONNXError) -> Value {
+  mutating func embeddings() throws(ClozeError) -> Value {
     let parts = graph.embeddings
     scope = prefix + "embeddings"
     let width = parts.width
@@ -27,7 +29,7 @@ extension GraphWriter {
 
   /// What is added to attention scores [B, 1, 1, S]: 0 where there is a token, else the lowest
   /// number that float32 has.
-  mutating func maskBias() throws(ONNXError) -> Value {
+  mutating func maskBias() throws(ClozeError) -> Value {
     scope = prefix + "mask"
     let four = node("Unsqueeze", ["attention_mask", try constant([1, 2])])
     let kept = node("Cast", [four], [("to", .int(1))])
@@ -37,7 +39,7 @@ extension GraphWriter {
 
   mutating func layer(
     _ layer: BERTGraph.Layer, _ index: Int, _ x: Value, _ mask: Value, name: Value?
-  ) throws(ONNXError) -> Value {
+  ) throws(ClozeError) -> Value {
     let width = configuration.hiddenSize
     let heads = configuration.numAttentionHeads
     let base = "\(prefix)encoder.layer.\(index)"
@@ -75,8 +77,8 @@ extension GraphWriter {
 
   mutating func norm(
     _ x: Value, _ norm: LayerNorm, _ width: Int, _ name: String, to output: Value? = nil
-  ) throws(ONNXError) -> Value {
-    func filled(_ tensor: Tensor?, with value: Float) throws(ONNXError) -> Tensor {
+  ) throws(ClozeError) -> Value {
+    func filled(_ tensor: Tensor?, with value: Float) throws(ClozeError) -> Tensor {
       if let tensor { return tensor }
       return try Tensor.floats(Array(repeating: value, count: width), shape: [width], name: name)
     }
@@ -87,7 +89,7 @@ extension GraphWriter {
       [("axis", .int(-1)), ("epsilon", .float(Float(norm.epsilon)))], to: output)
   }
 
-  mutating func activation(_ x: Value, _ function: Activation) throws(ONNXError) -> Value {
+  mutating func activation(_ x: Value, _ function: Activation) throws(ClozeError) -> Value {
     switch function {
     case .gelu:
       let scaled = node("Div", [x, try constant(Float(2).squareRoot())])

@@ -1,7 +1,9 @@
+internal import ClozeIO
+
 /// What stands on the last hidden state.
 extension GraphWriter {
   /// The heads of the graph that are a few linear layers, as those that are added.
-  func ownHeads() throws(ONNXError) -> [AddedHead] {
+  func ownHeads() throws(ClozeError) -> [AddedHead] {
     var heads: [AddedHead] = []
     if let head = graph.classifier {
       let output = AddedHead.Layer(linear: head.output, activation: nil)
@@ -39,7 +41,7 @@ extension GraphWriter {
     return heads
   }
 
-  mutating func heads(_ x: Value, _ added: [AddedHead]) throws(ONNXError) {
+  mutating func heads(_ x: Value, _ added: [AddedHead]) throws(ClozeError) {
     quantizedRows = [:]
     let width = configuration.hiddenSize
     if let pooler = graph.pooler {
@@ -66,7 +68,7 @@ extension GraphWriter {
 
   private mutating func maskedLM(
     _ x: Value, _ head: BERTGraph.MaskedLMHead, to output: Value
-  ) throws(ONNXError) {
+  ) throws(ClozeError) {
     scope = "cls.predictions.transform"
     let dense = try activation(
       linear(x, head.transform, "\(scope).dense"), head.activation)
@@ -89,7 +91,7 @@ extension GraphWriter {
       output, [.free("batch"), .free("sequence"), .fixed(configuration.vocabSize)])
   }
 
-  private mutating func head(_ x: Value, _ head: AddedHead) throws(ONNXError) {
+  private mutating func head(_ x: Value, _ head: AddedHead) throws(ClozeError) {
     var sizes: [ONNXDocument.Dimension] = [.free("batch")]
     var value = x
     if let weights = head.mix { value = try mixed(weights, head.name) }
@@ -122,7 +124,7 @@ extension GraphWriter {
       publish(name, sizes + [.fixed(width)])
     case .answer:
       for (column, name) in ["start_logits", "end_logits"].enumerated() {
-        let index = try constant("constant.int64.\(column)") { () throws(ONNXError) in
+        let index = try constant("constant.int64.\(column)") { () throws(ClozeError) in
           try Tensor.made("", .int64, []) { $0.storeBytes(of: Int64(column), as: Int64.self) }
         }
         _ = node("Gather", [value, index], [("axis", .int(-1))], to: name)
@@ -132,12 +134,12 @@ extension GraphWriter {
   }
 
   /// The sum of all states, each multiplied by a number.
-  private mutating func mixed(_ weights: [Float], _ name: String) throws(ONNXError) -> Value {
+  private mutating func mixed(_ weights: [Float], _ name: String) throws(ClozeError) -> Value {
     scope = "\(name).mix"
     var sum: Value?
     for (i, (state, weight)) in zip(states, weights).enumerated() {
       let factor = "\(scope).\(i)"
-      try document.tensor(factor, .float32, []) { () throws(ONNXError) in
+      try document.tensor(factor, .float32, []) { () throws(ClozeError) in
         try Tensor.floats([weight], shape: [], name: factor)
       }
       let part = node("Mul", [state, factor])
@@ -148,7 +150,7 @@ extension GraphWriter {
 
   private mutating func sentence(
     _ x: Value, _ head: BERTGraph.SentenceHead
-  ) throws(ONNXError) {
+  ) throws(ClozeError) {
     var value = try pooled(x, head.pooling)
     var width = configuration.hiddenSize
     scope = "sentence"
@@ -168,14 +170,14 @@ extension GraphWriter {
   /// One vector [B, D] for each sequence, out of the states of its tokens.
   private mutating func pooled(
     _ x: Value, _ pooling: BERTGraph.SentenceHead.Pooling
-  ) throws(ONNXError) -> Value {
+  ) throws(ClozeError) -> Value {
     if let known = pools[pooling] { return known }
     scope = "pooling.\(pooling.rawValue)"
     var result: Value
     switch pooling {
     case .pooler: result = "pooler_output"
     case .cls:
-      let first = try constant("constant.int64.0") { () throws(ONNXError) in
+      let first = try constant("constant.int64.0") { () throws(ClozeError) in
         try Tensor.made("", .int64, []) { $0.storeBytes(of: 0, as: Int64.self) }
       }
       result = node("Gather", [x, first], [("axis", .int(1))])
@@ -201,7 +203,7 @@ extension GraphWriter {
 
 extension Linear {
   /// Whether both are the same numbers in the same order.
-  fileprivate func isSame(as other: Linear) throws(ONNXError) -> Bool {
+  fileprivate func isSame(as other: Linear) throws(ClozeError) -> Bool {
     guard weight.layout == other.weight.layout, try weight.tensor.isSame(as: other.weight.tensor) else {
       return false
     }
@@ -211,7 +213,7 @@ extension Linear {
 }
 
 extension Tensor {
-  fileprivate func isSame(as other: Tensor) throws(ONNXError) -> Bool {
+  fileprivate func isSame(as other: Tensor) throws(ClozeError) -> Bool {
     guard elementType == other.elementType, shape == other.shape,
       quantization?.scales == other.quantization?.scales,
       quantization?.zeroPoints == other.quantization?.zeroPoints

@@ -1,3 +1,5 @@
+internal import ClozeIO
+
 /// Products with weights, in float32 and in int8.
 extension GraphWriter {
   /// Rows of unsigned bytes, each row with a scale and a zero point.
@@ -12,7 +14,7 @@ extension GraphWriter {
 
   mutating func linear(
     _ x: Value, _ linear: Linear, _ name: String, to output: Value? = nil
-  ) throws(ONNXError) -> Value {
+  ) throws(ClozeError) -> Value {
     let matrix = linear.weight
     let last = linear.bias == nil ? output : nil
     let product: Value
@@ -20,7 +22,7 @@ extension GraphWriter {
       product = try integerProduct(x, matrix, "\(name).weight", to: last)
     } else {
       let weight = try real("\(name).weight", [matrix.inputSize, matrix.outputSize]) {
-        () throws(ONNXError) in try matrix.asFloat32()
+        () throws(ClozeError) in try matrix.asFloat32()
       }
       product = node("MatMul", [x, weight], to: last)
     }
@@ -31,16 +33,16 @@ extension GraphWriter {
   /// x W, for stored integers W of zero point 128.
   mutating func integerProduct(
     _ x: Value, _ matrix: Matrix, _ name: String, to output: Value?
-  ) throws(ONNXError) -> Value {
-    let parts = Shared { () throws(ONNXError) in try matrix.asRows() }
+  ) throws(ClozeError) -> Value {
+    let parts = Shared { () throws(ClozeError) in try matrix.asRows() }
     let (inputs, outputs) = (matrix.inputSize, matrix.outputSize)
-    try document.tensor(name, .uint8, [inputs, outputs]) { () throws(ONNXError) in
+    try document.tensor(name, .uint8, [inputs, outputs]) { () throws(ClozeError) in
       try parts.value().integers.transposed()
     }
-    try document.tensor(name + ".scale", .float32, [outputs]) { () throws(ONNXError) in
+    try document.tensor(name + ".scale", .float32, [outputs]) { () throws(ClozeError) in
       try parts.value().scales
     }
-    try document.tensor(name + ".sum", .int32, [outputs]) { () throws(ONNXError) in
+    try document.tensor(name + ".sum", .int32, [outputs]) { () throws(ClozeError) in
       defer { parts.drop() }
       return try parts.value().sums
     }
@@ -55,12 +57,12 @@ extension GraphWriter {
   /// x W = s scale (sum of q w - z sum of w).
   mutating func product(
     _ x: Value, _ factors: [Float]?, _ integers: Value, scale: Value, sum: Value, to output: Value?
-  ) throws(ONNXError) -> Value {
+  ) throws(ClozeError) -> Value {
     let rows = try quantize(x, factors, integers)
-    let zero = try constant("constant.uint8.0") { () throws(ONNXError) in
+    let zero = try constant("constant.uint8.0") { () throws(ClozeError) in
       try Tensor.made("", .uint8, []) { $0[0] = 0 }
     }
-    let middle = try constant("constant.uint8.128") { () throws(ONNXError) in
+    let middle = try constant("constant.uint8.128") { () throws(ClozeError) in
       try Tensor.made("", .uint8, []) { $0[0] = 128 }
     }
     let total = node("MatMulInteger", [rows.integers, integers, zero, middle])
@@ -75,12 +77,12 @@ extension GraphWriter {
   /// - Parameter factors: what channels are multiplied with before.
   private mutating func quantize(
     _ x: Value, _ factors: [Float]?, _ name: String
-  ) throws(ONNXError) -> QuantizedRows {
+  ) throws(ClozeError) -> QuantizedRows {
     if let known = quantizedRows[x], known.factors == factors { return known }
     var source = x
     if let factors {
       let name = name + ".smoothing"
-      try document.tensor(name, .float32, [factors.count]) { () throws(ONNXError) in
+      try document.tensor(name, .float32, [factors.count]) { () throws(ClozeError) in
         try Tensor.floats(factors, shape: [factors.count], name: name)
       }
       source = node("Mul", [x, name])
@@ -109,18 +111,18 @@ extension GraphWriter {
   // MARK: - Word embeddings
 
   /// Rows of the word table for the token ids.
-  mutating func words(_ table: Tensor) throws(ONNXError) -> Value {
+  mutating func words(_ table: Tensor) throws(ClozeError) -> Value {
     let name = wordTable
     guard let matrix = storedWords else {
       wordValue = try self.table(table, name)
       return node("Gather", [wordValue, "input_ids"], [("axis", .int(0))])
     }
     let count = matrix.outputSize
-    try document.tensor(name, .uint8, [count, matrix.inputSize]) { () throws(ONNXError) in
+    try document.tensor(name, .uint8, [count, matrix.inputSize]) { () throws(ClozeError) in
       try matrix.asRows().integers
     }
     let scales = try matrix.asRows().scales
-    try document.tensor(name + ".scale", .float32, [count, 1]) { () throws(ONNXError) in scales }
+    try document.tensor(name + ".scale", .float32, [count, 1]) { () throws(ClozeError) in scales }
     let rows = node("Gather", [name, "input_ids"], [("axis", .int(0))])
     let whole = node(
       "Sub", [node("Cast", [rows], [("to", .int(1))]), try constant(128 as Float)])
@@ -140,7 +142,7 @@ extension GraphWriter {
   }
 
   /// x [.., D] times the word table, transposed.
-  mutating func decode(_ x: Value) throws(ONNXError) -> Value {
+  mutating func decode(_ x: Value) throws(ClozeError) -> Value {
     let name = wordTable
     guard let matrix = storedWords else {
       return node("MatMul", [x, node("Transpose", [wordValue], [("perm", .ints([1, 0]))])])
@@ -148,8 +150,8 @@ extension GraphWriter {
     let (_, scales, sums) = try matrix.asRows()
     let scale = name + ".decoder_scale"
     let sum = name + ".decoder_sum"
-    try document.tensor(scale, .float32, [matrix.outputSize]) { () throws(ONNXError) in scales }
-    try document.tensor(sum, .int32, [matrix.outputSize]) { () throws(ONNXError) in sums }
+    try document.tensor(scale, .float32, [matrix.outputSize]) { () throws(ClozeError) in scales }
+    try document.tensor(sum, .int32, [matrix.outputSize]) { () throws(ClozeError) in sums }
     let turned = node("Transpose", [name], [("perm", .ints([1, 0]))])
     return try product(x, nil, turned, scale: scale, sum: sum, to: nil)
   }
@@ -157,12 +159,12 @@ extension GraphWriter {
 
 /// Something that is made when it is first asked for.
 private final class Shared<T> {
-  private let make: () throws(ONNXError) -> T
+  private let make: () throws(ClozeError) -> T
   private var made: T?
 
-  init(_ make: @escaping () throws(ONNXError) -> T) { self.make = make }
+  init(_ make: @escaping () throws(ClozeError) -> T) { self.make = make }
 
-  func value() throws(ONNXError) -> T {
+  func value() throws(ClozeError) -> T {
     if let made { return made }
     let value = try make()
     made = value

@@ -1,3 +1,5 @@
+internal import ClozeIO
+
 /// Puts the graph of a BERT together: the walk of `Recognizer` the other way round.
 struct GraphWriter {
   /// The name of a value.
@@ -31,7 +33,7 @@ struct GraphWriter {
 
   var configuration: BERTGraph.Configuration { graph.configuration }
 
-  mutating func write(_ heads: [AddedHead]) throws(ONNXError) {
+  mutating func write(_ heads: [AddedHead]) throws(ClozeError) {
     let all = try ownHeads() + heads
     if graph.mlm != nil || graph.nsp != nil || !all.isEmpty { prefix = "bert." }
     let sizes: [ONNXDocument.Dimension] = [.free("batch"), .free("sequence")]
@@ -78,34 +80,34 @@ struct GraphWriter {
   }
 
   /// A float32 constant, written once.
-  mutating func constant(_ value: Float) throws(ONNXError) -> Value {
-    try constant("constant.\(value)") { () throws(ONNXError) in
+  mutating func constant(_ value: Float) throws(ClozeError) -> Value {
+    try constant("constant.\(value)") { () throws(ClozeError) in
       try Tensor.floats([value], shape: [], name: "")
     }
   }
 
   /// An int64 vector, written once.
-  mutating func constant(_ values: [Int]) throws(ONNXError) -> Value {
+  mutating func constant(_ values: [Int]) throws(ClozeError) -> Value {
     try constant("constant.\(values.map { String($0) }.joined(separator: ","))") {
-      () throws(ONNXError) in try Tensor.integers(values)
+      () throws(ClozeError) in try Tensor.integers(values)
     }
   }
 
   mutating func constant(
-    _ name: String, _ make: () throws(ONNXError) -> Tensor
-  ) throws(ONNXError) -> Value {
+    _ name: String, _ make: () throws(ClozeError) -> Tensor
+  ) throws(ClozeError) -> Value {
     if let known = constants[name] { return known }
     constants[name] = name
     let tensor = try make()
-    try document.tensor(name, tensor.elementType, tensor.shape) { () throws(ONNXError) in tensor }
+    try document.tensor(name, tensor.elementType, tensor.shape) { () throws(ClozeError) in tensor }
     return name
   }
 
   // MARK: - Weights
 
   /// A vector, always float32.
-  mutating func vector(_ tensor: Tensor, _ name: String) throws(ONNXError) -> Value {
-    try document.tensor(name, .float32, [tensor.count]) { () throws(ONNXError) in
+  mutating func vector(_ tensor: Tensor, _ name: String) throws(ClozeError) -> Value {
+    try document.tensor(name, .float32, [tensor.count]) { () throws(ClozeError) in
       try tensor.asFloat32()
     }
     return name
@@ -114,17 +116,17 @@ struct GraphWriter {
   /// A tensor of real numbers in the format of the file, as float32.
   mutating func real(
     _ name: String, _ shape: [Int], _ content: @escaping ONNXDocument.Content
-  ) throws(ONNXError) -> Value {
+  ) throws(ClozeError) -> Value {
     guard format == .float16, try content().fitsFloat16() else {
       try document.tensor(name, .float32, shape, content)
       return name
     }
-    try document.tensor(name, .float16, shape) { () throws(ONNXError) in try content().asFloat16() }
+    try document.tensor(name, .float16, shape) { () throws(ClozeError) in try content().asFloat16() }
     return node("Cast", [name], [("to", .int(1))], to: name + ".float32")
   }
 
   /// A table [rows, width].
-  mutating func table(_ tensor: Tensor, _ name: String) throws(ONNXError) -> Value {
-    try real(name, tensor.shape) { () throws(ONNXError) in try tensor.asFloat32() }
+  mutating func table(_ tensor: Tensor, _ name: String) throws(ClozeError) -> Value {
+    try real(name, tensor.shape) { () throws(ClozeError) in try tensor.asFloat32() }
   }
 }

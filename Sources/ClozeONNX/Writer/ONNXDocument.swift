@@ -1,10 +1,11 @@
 import CClozeONNX
+internal import ClozeIO
 
 /// An ONNX file on its way to disk: a graph that is put together node by node, and tensors whose
 /// elements are made only when their turn comes to be written.
 final class ONNXDocument {
   /// Elements of a tensor: what there is of them in memory, or how they are made.
-  typealias Content = () throws(ONNXError) -> Tensor
+  typealias Content = () throws(ClozeError) -> Tensor
 
   private let writer: OpaquePointer
   private var contents: [(bytes: Int, content: Content)] = []
@@ -15,9 +16,9 @@ final class ONNXDocument {
   /// Bytes of the file; 0 before `finish`.
   private(set) var size = 0
 
-  init(irVersion: Int, opset: Int, producer: String, version: String) throws(ONNXError) {
+  init(irVersion: Int, opset: Int, producer: String, version: String) throws(ClozeError) {
     guard let writer = cloze_onnx_writer_create(Int64(irVersion), Int64(opset), producer, version)
-    else { throw ONNXError(.outOfMemory, "no memory for the graph") }
+    else { throw ClozeError(.outOfMemory, "no memory for the graph") }
     self.writer = writer
   }
 
@@ -80,12 +81,12 @@ final class ONNXDocument {
   /// An initializer; `content` makes a tensor of this type and as many elements.
   func tensor(
     _ name: String, _ type: Tensor.ElementType, _ shape: [Int], _ content: @escaping Content
-  ) throws(ONNXError) {
+  ) throws(ClozeError) {
     var bytes = type.size
     for dimension in shape {
       let (product, overflow) = bytes.multipliedReportingOverflow(by: dimension)
       guard dimension >= 0, !overflow else {
-        throw ONNXError(.shape, "tensor \"\(name)\" has an impossible shape \(shape)")
+        throw ClozeError(.shape, "tensor \"\(name)\" has an impossible shape \(shape)")
       }
       bytes = product
     }
@@ -98,7 +99,7 @@ final class ONNXDocument {
   }
 
   /// Ends the graph. A file that protobuf could not read is refused.
-  func finish() throws(ONNXError) {
+  func finish() throws(ClozeError) {
     var total: UInt64 = 0
     let capacity = 256
     let (status, message) = withUnsafeTemporaryAllocation(of: CChar.self, capacity: capacity) {
@@ -110,13 +111,13 @@ final class ONNXDocument {
     }
     switch status {
     case CLOZE_ONNX_OK: size = Int(clamping: total)
-    case CLOZE_ONNX_UNSUPPORTED: throw ONNXError(.unsupported, message)
-    default: throw ONNXError(.outOfMemory, message)
+    case CLOZE_ONNX_UNSUPPORTED: throw ClozeError(.unsupported, message)
+    default: throw ClozeError(.outOfMemory, message)
     }
   }
 
   /// The next bytes of the file, which stay until the next call; nil at its end.
-  func next() throws(ONNXError) -> UnsafeRawBufferPointer? {
+  func next() throws(ClozeError) -> UnsafeRawBufferPointer? {
     let index = (position - 1) / 2
     defer { position += 1 }
     if position % 2 == 1 || position == 0 {
@@ -128,7 +129,7 @@ final class ONNXDocument {
     guard index < contents.count else { return nil }
     let tensor = try contents[index].content()
     guard tensor.place.count == contents[index].bytes else {
-      throw ONNXError(
+      throw ClozeError(
         .shape, "\(tensor.label) has \(tensor.place.count) bytes, \(contents[index].bytes) are written")
     }
     current = tensor

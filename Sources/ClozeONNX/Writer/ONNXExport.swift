@@ -1,3 +1,5 @@
+package import ClozeIO
+
 /// A BERT as an ONNX file: operator set 17, IR version 8, weights by the names that they have in
 /// Hugging Face's files (matrices lie as MatMul takes them, [in, out]).
 ///
@@ -16,7 +18,7 @@ package final class ONNXExport {
   package init(
     _ graph: BERTGraph, format: ONNXFormat, heads: [AddedHead] = [],
     metadata: [(key: String, value: String)] = [], version: String
-  ) throws(ONNXError) {
+  ) throws(ClozeError) {
     let document = try ONNXDocument(
       irVersion: Self.irVersion, opset: Self.opset, producer: "cloze", version: version)
     self.document = document
@@ -30,5 +32,5 @@ package final class ONNXExport {
   package var size: Int { document.size }
 
   /// The next bytes of the file, which stay until the next call; nil at its end.
-  package func next() throws(ONNXError) -> UnsafeRawBufferPointer? { try document.next() }
+  package func next() throws(ClozeError) -> UnsafeRawBufferPointer? { try document.next() }
 }

@@ -1,7 +1,9 @@
+package import ClozeIO
+
 /// Tensors as they are written.
 extension Tensor {
   /// Its numbers in float32: itself where they are that already.
-  func asFloat32() throws(ONNXError) -> Tensor {
+  func asFloat32() throws(ClozeError) -> Tensor {
     if elementType == .float32, quantization == nil { return self }
     let memory = try TensorMemory(4 * count)
     try copyFloat32(to: memory.bytes.bindMemory(to: Float.self))
@@ -9,7 +11,7 @@ extension Tensor {
   }
 
   /// Float32 numbers in float16, to nearest, halfway cases to even.
-  func asFloat16() throws(ONNXError) -> Tensor {
+  func asFloat16() throws(ClozeError) -> Tensor {
     let memory = try TensorMemory(2 * count)
     let target = memory.bytes.bindMemory(to: UInt16.self)
     let bytes = try bytes()
@@ -20,7 +22,7 @@ extension Tensor {
   }
 
   /// Whether no number of these, in float32, becomes infinite in float16.
-  func fitsFloat16() throws(ONNXError) -> Bool {
+  func fitsFloat16() throws(ClozeError) -> Bool {
     let bytes = try bytes()
     for i in 0..<count
     where !(abs(bytes.loadUnaligned(fromByteOffset: 4 &* i, as: Float.self)) < 65520) {
@@ -53,11 +55,11 @@ extension Tensor {
   package static func made(
     _ name: String, _ type: ElementType, _ shape: [Int], quantization: Quantization? = nil,
     _ fill: (UnsafeMutableRawBufferPointer) -> Void
-  ) throws(ONNXError) -> Tensor {
+  ) throws(ClozeError) -> Tensor {
     var bytes = type.size
     for dimension in shape {
       let (product, overflow) = bytes.multipliedReportingOverflow(by: dimension)
-      guard !overflow else { throw ONNXError(.shape, "\(shape) elements are too many") }
+      guard !overflow else { throw ClozeError(.shape, "\(shape) elements are too many") }
       bytes = product
     }
     let memory = try TensorMemory(bytes)
@@ -67,14 +69,14 @@ extension Tensor {
 
   package static func made(
     _ name: String, _ shape: [Int], _ values: UnsafeBufferPointer<Float>
-  ) throws(ONNXError) -> Tensor {
+  ) throws(ClozeError) -> Tensor {
     try made(name, .float32, shape) { $0.copyMemory(from: UnsafeRawBufferPointer(values)) }
   }
 }
 
 extension Matrix {
   /// [inputSize, outputSize] float32, as MatMul takes it.
-  func asFloat32() throws(ONNXError) -> Tensor {
+  func asFloat32() throws(ClozeError) -> Tensor {
     guard layout == .outIn else { return try tensor.asFloat32() }
     let memory = try TensorMemory(4 * tensor.count)
     let target = memory.bytes.bindMemory(to: Float.self)
@@ -83,7 +85,7 @@ extension Matrix {
     let rows = try TensorMemory(4 * step * inputSize)
     let source = rows.bytes.bindMemory(to: Float.self)
     guard tensor.count == inputSize &* outputSize, target.count == tensor.count else {
-      throw ONNXError(.shape, "\(tensor.label) is no \(outputSize) x \(inputSize) matrix")
+      throw ClozeError(.shape, "\(tensor.label) is no \(outputSize) x \(inputSize) matrix")
     }
     for first in stride(from: 0, to: outputSize, by: step) {
       let count = Swift.min(step, outputSize &- first)
@@ -99,7 +101,7 @@ extension Matrix {
 
   /// The stored integers [outputSize, inputSize] with 128 added, the scale of each output, and the
   /// sum of each output's integers without that; only where `isStoredInt8`.
-  func asRows() throws(ONNXError) -> (integers: Tensor, scales: Tensor, sums: Tensor) {
+  func asRows() throws(ClozeError) -> (integers: Tensor, scales: Tensor, sums: Tensor) {
     let rows = try TensorMemory(tensor.count)
     let scales = try TensorMemory(4 * outputSize)
     let sums = try TensorMemory(4 * outputSize)
@@ -126,9 +128,9 @@ extension Matrix {
 
 extension Tensor {
   /// A matrix of bytes with rows and columns exchanged.
-  func transposed() throws(ONNXError) -> Tensor {
+  func transposed() throws(ClozeError) -> Tensor {
     guard shape.count == 2, elementType.size == 1 else {
-      throw ONNXError(.shape, "\(label) is no matrix of bytes")
+      throw ClozeError(.shape, "\(label) is no matrix of bytes")
     }
     let (rows, columns) = (shape[0], shape[1])
     let memory = try TensorMemory(count)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes Sources/ClozeTokenizer/UnicodeTables+Data.swift and every-scalar.txt.
+"""Writes Sources/ClozeTokenizer/Normalization/UnicodeTables+Data.swift and every-scalar.txt.
 
     python3 Tests/Fixtures/tokenizer/make_tables.py        (needs the `tokenizers` package)
 
@@ -16,7 +16,7 @@ from tokenizers import AddedToken, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import WordPiece
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-TARGET = os.path.join(HERE, "../../../Sources/ClozeTokenizer/UnicodeTables+Data.swift")
+TARGET = os.path.join(HERE, "../../../Sources/ClozeTokenizer/Normalization/UnicodeTables+Data.swift")
 SCALARS = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 
 # The bits of a scalar's entry; UnicodeTables.swift has the same.

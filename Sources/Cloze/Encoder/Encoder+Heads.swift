@@ -1,0 +1,37 @@
+internal import CClozeKernels
+internal import ClozeIO
+
+/// The pre-training heads, over rows of the last hidden state.
+extension Encoder {
+  /// pooled [count, D] = tanh(W x + b) of rows x [count, D].
+  func pool(_ rows: UnsafePointer<Float>, _ count: Int, to pooled: UnsafeMutablePointer<Float>)
+    throws(ClozeError)
+  {
+    guard let pooler = model.weights.pooler else { throw model.lacks("pooler") }
+    try multiply(
+      pooler, activation: Int32(CLOZE_ACTIVATION_TANH.rawValue), source: rows, rows: count,
+      target: pooled)
+  }
+
+  /// logits [count, 2] of the pooler's output [count, D].
+  func nextSentence(
+    _ pooled: UnsafePointer<Float>, _ count: Int, to logits: UnsafeMutablePointer<Float>
+  ) throws(ClozeError) {
+    guard let head = model.weights.nextSentence else { throw model.lacks("next-sentence head") }
+    try multiply(head, activation: 0, source: pooled, rows: count, target: logits)
+  }
+
+  /// logits [count, V] of rows [count, D]; `rows` is overwritten.
+  func maskedLM(
+    _ rows: UnsafeMutablePointer<Float>, _ count: Int, scratch: UnsafeMutablePointer<Float>,
+    to logits: UnsafeMutablePointer<Float>
+  ) throws(ClozeError) {
+    guard let head = model.weights.maskedLM else { throw model.lacks("masked language model") }
+    try multiply(
+      head.transform, activation: head.activation, source: rows, rows: count, target: scratch)
+    let saved = cloze_float_environment_enter()
+    normalize(scratch, plus: nil, head.norm, count, to: rows)
+    cloze_float_environment_restore(saved)
+    try multiply(head.decoder, activation: 0, source: rows, rows: count, target: logits)
+  }
+}

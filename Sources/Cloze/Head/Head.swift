@@ -1,0 +1,249 @@
+package import ClozeIO
+
+/// What stands on top of an encoder and answers one task's question: a few dense layers over the
+/// last vectors of a text or of its tokens, the names of the labels, and how texts were prepared.
+///
+/// Weights are plain float32, as they were trained; `HeadRunner` packs them.
+public struct Head: Sendable {
+  /// The question that a head answers.
+  public enum Task: String, Sendable, CaseIterable {
+    /// One class for a text.
+    case classify
+    /// One class for two texts.
+    case classifyPairs = "classify-pairs"
+    /// Any number of labels for a text.
+    case multilabel
+    /// A number for a text.
+    case regress
+    /// A number for two texts.
+    case regressPairs = "regress-pairs"
+    /// A tag for every word.
+    case tag
+    /// The part of a passage that answers a question.
+    case answer
+    /// The token that was masked.
+    case mlm
+    /// Whether the second text follows the first.
+    case nsp
+
+    /// Whether an example is two texts.
+    public var takesPairs: Bool {
+      self == .classifyPairs || self == .regressPairs || self == .answer || self == .nsp
+    }
+  }
+
+  /// The function after a dense layer.
+  public enum Activation: String, Sendable, CaseIterable {
+    /// The identity.
+    case none
+    /// x/2 (1 + erf(x / sqrt 2))
+    case gelu
+    /// x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
+    case geluTanh = "gelu_tanh"
+    /// max(x, 0)
+    case relu
+    /// The hyperbolic tangent.
+    case tanh
+  }
+
+  /// A LayerNorm.
+  public struct Norm: Sendable {
+    /// [D]
+    public var gamma: [Float]
+    /// [D]
+    public var beta: [Float]
+    /// Added to the variance.
+    public var epsilon: Float
+
+    /// Of its parts.
+    public init(gamma: [Float], beta: [Float], epsilon: Float) {
+      self.gamma = gamma
+      self.beta = beta
+      self.epsilon = epsilon
+    }
+  }
+
+  /// y = norm(activation(W x + b))
+  public struct Dense: Sendable {
+    /// Elements of x.
+    public var inputs: Int
+    /// Elements of y.
+    public var outputs: Int
+    /// [outputs, inputs]
+    public var weight: [Float]
+    /// [outputs]
+    public var bias: [Float]
+    /// The identity where there is none.
+    public var activation: Activation
+    /// nil: none.
+    public var norm: Norm?
+
+    /// Of its parts.
+    public init(
+      inputs: Int, outputs: Int, weight: [Float], bias: [Float], activation: Activation = .none,
+      norm: Norm? = nil
+    ) {
+      self.inputs = inputs
+      self.outputs = outputs
+      self.weight = weight
+      self.bias = bias
+      self.activation = activation
+      self.norm = norm
+    }
+  }
+
+  /// What it answers.
+  public var task: Task
+  /// The names of its outputs; empty where they have none: regression, answers, and mlm.
+  public var labels: [String]
+  /// What the first layer reads: the last state of the encoder, or a mix of all.
+  public var mix: LayerMix?
+  /// First to last; the last one's outputs are logits, or values.
+  public var layers: [Dense]
+  /// How a text's vectors become the one that the first layer reads; unused by `tag`, `answer` and
+  /// `mlm`, which read each token's.
+  public var pooling: Pooling
+  /// Where texts were cut in training.
+  public var maxTokens: Int
+  /// `answer`: tokens that two windows over one passage share.
+  public var stride: Int
+  /// `answer`: a passage is said to hold no answer where that scores higher by more than this than
+  /// the best span; nil: it always holds one.
+  public var noAnswerThreshold: Float?
+  /// The last layers of the encoder, where they were trained too, in the encoder's order.
+  public var encoderLayers: [EncoderLayer]
+  /// The embeddings, where they were trained too; then all encoder layers were.
+  public var embeddings: EncoderEmbeddings?
+  /// A number that tells encoders apart: of the one the head was trained on.
+  public var encoder: UInt64
+
+  /// Of its parts.
+  public init(
+    task: Task, labels: [String], layers: [Dense], pooling: Pooling = .mean, maxTokens: Int,
+    stride: Int = 0, noAnswerThreshold: Float? = nil, encoderLayers: [EncoderLayer] = [],
+    embeddings: EncoderEmbeddings? = nil, mix: LayerMix? = nil, encoder: UInt64 = 0
+  ) {
+    self.task = task
+    self.labels = labels
+    self.layers = layers
+    self.pooling = pooling
+    self.maxTokens = maxTokens
+    self.stride = stride
+    self.noAnswerThreshold = noAnswerThreshold
+    self.encoderLayers = encoderLayers
+    self.embeddings = embeddings
+    self.mix = mix
+    self.encoder = encoder
+  }
+
+  /// Elements of the vectors that it reads.
+  public var inputs: Int { layers.first?.inputs ?? 0 }
+  /// Logits, or values, that it gives for each of them.
+  public var outputs: Int { layers.last?.outputs ?? 0 }
+
+  /// Makes sure that sizes agree with each other and with the labels, and that weights are numbers.
+  package func check() throws(ClozeError) {
+    func fail(_ reason: String) -> ClozeError { ClozeError(.invalidModel, "the head's \(reason)") }
+    guard !layers.isEmpty else { throw fail("list of layers is empty") }
+    var width = inputs
+    for (i, layer) in layers.enumerated() {
+      guard layer.inputs == width, layer.inputs > 0, layer.outputs > 0 else {
+        throw fail("layer \(i) reads \(layer.inputs) numbers where \(width) come")
+      }
+      let (size, overflow) = layer.inputs.multipliedReportingOverflow(by: layer.outputs)
+      guard !overflow, layer.weight.count == size, layer.bias.count == layer.outputs else {
+        throw fail("layer \(i) has weights of another size than \(layer.outputs) x \(layer.inputs)")
+      }
+      if let norm = layer.norm {
+        guard norm.gamma.count == layer.outputs, norm.beta.count == layer.outputs else {
+          throw fail("layer \(i) has a norm of another size than \(layer.outputs)")
+        }
+      }
+      let all = [layer.weight, layer.bias, layer.norm?.gamma ?? [], layer.norm?.beta ?? []]
+      guard all.allSatisfy({ $0.allSatisfy(\.isFinite) }) else {
+        throw fail("layer \(i) holds a value that is no number")
+      }
+      width = layer.outputs
+    }
+    guard embeddings == nil || embeddings?.arrays.count == EncoderEmbeddings.names.count else {
+      throw fail("list of embeddings is not complete")
+    }
+    if let mix {
+      guard !mix.shares.isEmpty, mix.shares.allSatisfy({ $0.isFinite }), mix.factor.isFinite else {
+        throw fail("mix of layers holds a value that is no number")
+      }
+      guard pooling != .pooler, task != .mlm, task != .nsp else {
+        throw fail("mix of layers does not go with the pooler")
+      }
+    }
+    let needed: Int? =
+      switch task {
+      case .regress, .regressPairs: 1
+      case .answer, .nsp: 2
+      case .mlm: nil
+      case .classify, .classifyPairs, .multilabel, .tag: labels.count
+      }
+    if let needed, outputs != needed {
+      throw fail("last layer gives \(outputs) numbers, \(needed) are needed")
+    }
+    guard maxTokens > 0, stride >= 0, stride < maxTokens else {
+      throw fail("max_tokens \(maxTokens) and stride \(stride) do not go together")
+    }
+  }
+}
+
+/// The float32 weights of one encoder layer, matrices as rows of outputs.
+public struct EncoderLayer: Sendable {
+  /// The number of its parameter arrays.
+  package static let parts = 16
+  package static let names = [
+    "query.weight", "query.bias", "key.weight", "key.bias", "value.weight", "value.bias",
+    "attention_output.weight", "attention_output.bias", "attention_norm.gamma",
+    "attention_norm.beta", "intermediate.weight", "intermediate.bias", "output.weight",
+    "output.bias", "output_norm.gamma", "output_norm.beta",
+  ]
+  /// In the order of `names`.
+  public var arrays: [[Float]]
+
+  /// Of its parts.
+  public init(arrays: [[Float]]) { self.arrays = arrays }
+
+  /// Elements of each part, for hidden size `d` and intermediate size `f`.
+  package static func sizes(_ d: Int, _ f: Int) -> [Int] {
+    [d * d, d, d * d, d, d * d, d, d * d, d, d, d, f * d, f, d * f, d, d, d]
+  }
+}
+
+/// The float32 weights of an encoder's embeddings:
+///
+///     x = norm(word[id] + position[place] + token_type[type])
+public struct EncoderEmbeddings: Sendable {
+  package static let names = ["word", "position", "token_type", "norm.gamma", "norm.beta"]
+  /// In the order of `names`: [V, D], [P, D], [types, D] with at least one row, [D], [D].
+  public var arrays: [[Float]]
+
+  /// Of its parts.
+  public init(arrays: [[Float]]) { self.arrays = arrays }
+
+  /// [V, D]
+  package var word: [Float] { arrays.first ?? [] }
+}
+
+/// A state that is made of those after the embeddings and after every layer (Peters et al. 2018):
+///
+///     x = factor (shares[0] x[0] + ... + shares[L] x[L])
+public struct LayerMix: Sendable {
+  /// [L + 1]
+  public var shares: [Float]
+  /// What their sum is multiplied by.
+  public var factor: Float
+
+  /// Of its parts.
+  public init(shares: [Float], factor: Float) {
+    self.shares = shares
+    self.factor = factor
+  }
+
+  /// What each state is multiplied by, [L + 1].
+  package var weights: [Float] { shares.map { $0 * factor } }
+}

@@ -1,0 +1,167 @@
+internal import CClozeKernels
+internal import ClozeIO
+internal import ClozeONNX
+
+extension Model {
+  /// The head that was put on it; nil where there is none.
+  public var head: Head? { trained?.head }
+
+  /// Makes sure that a head was trained on this encoder.
+  func check(_ head: Head) throws(ClozeError) {
+    try head.check()
+    guard head.inputs == info.hiddenSize, head.encoder == fingerprint else {
+      throw ClozeError(
+        .invalidArgument, "the head was trained on another encoder than this model's")
+    }
+    guard head.maxTokens <= info.maxPositionEmbeddings else {
+      throw ClozeError(
+        .invalidArgument,
+        "the head takes \(head.maxTokens) tokens, the model \(info.maxPositionEmbeddings)")
+    }
+    if head.task == .mlm, head.outputs != info.vocabSize {
+      throw ClozeError(
+        .invalidModel, "the head knows \(head.outputs) tokens, the model \(info.vocabSize)")
+    }
+    if head.pooling == .pooler, !info.heads.contains(.pooler) { throw lacks("pooler") }
+    if let mix = head.mix, mix.shares.count != info.numHiddenLayers + 1 {
+      throw ClozeError(
+        .invalidModel,
+        "the head mixes \(mix.shares.count) states, the model has \(info.numHiddenLayers + 1)")
+    }
+    guard head.encoderLayers.count <= info.numHiddenLayers else {
+      throw ClozeError(
+        .invalidModel,
+        "the head has \(head.encoderLayers.count) encoder layers, the model "
+          + "\(info.numHiddenLayers)")
+    }
+    let sizes = EncoderLayer.sizes(info.hiddenSize, info.intermediateSize)
+    for layer in head.encoderLayers {
+      guard layer.arrays.map(\.count) == sizes,
+        layer.arrays.allSatisfy({ $0.allSatisfy(\.isFinite) })
+      else {
+        throw ClozeError(.invalidModel, "an encoder layer of the head has weights of other sizes")
+      }
+    }
+    guard let embeddings = head.embeddings else { return }
+    let d = info.hiddenSize
+    let tables = [info.vocabSize, info.maxPositionEmbeddings, max(info.typeVocabSize, 1), 1, 1]
+    guard embeddings.arrays.map(\.count) == tables.map({ $0 * d }),
+      embeddings.arrays.allSatisfy({ $0.allSatisfy(\.isFinite) }),
+      head.encoderLayers.count == info.numHiddenLayers, weights.projection == nil
+    else { throw ClozeError(.invalidModel, "the head's embeddings do not go with this model") }
+  }
+
+  /// These weights with those of a head in their place: encoder layers, embeddings, and the heads
+  /// that a model has of its own.
+  func weights(with head: Head) throws(ClozeError) -> Weights {
+    let isOwn = head.task == .mlm || head.task == .nsp
+    guard isOwn || !head.encoderLayers.isEmpty else { return weights }
+    let saved = cloze_float_environment_enter()
+    defer { cloze_float_environment_restore(saved) }
+    let builder = try WeightBuilder(
+      kernels: kernels, precision: info.precision, threads: LoadOptions().loadingThreads)
+    var (word, position, tokenType) = (weights.word, weights.position, weights.tokenType)
+    var (norm, all) = (weights.norm, weights.layers)
+    if let embeddings = head.embeddings {
+      let isTied = head.task == .mlm && head.layers.last?.weight == embeddings.word
+      let whole = try builder.encoder(graph(head, embeddings), packsWords: isTied)
+      (word, position, tokenType) = (whole.word, whole.position, whole.tokenType)
+      (norm, all) = (whole.norm, whole.layers)
+    } else {
+      let first = all.count - head.encoderLayers.count
+      for (i, layer) in head.encoderLayers.enumerated() {
+        all[first + i] = try builder.layer(layer, all[first + i], info)
+      }
+    }
+    var (pooler, next, masked) = (weights.pooler, weights.nextSentence, weights.maskedLM)
+    let own = head.layers
+    if head.task == .nsp, own.count == 2, own[0].activation == .tanh {
+      pooler = try builder.dense(own[0].weight, own[0].bias, inputs: own[0].inputs)
+      next = try builder.dense(own[1].weight, own[1].bias, inputs: own[1].inputs)
+    } else if head.task == .mlm, own.count == 2, let last = own[0].norm,
+      own[0].outputs == info.hiddenSize, own[1].outputs == info.vocabSize
+    {
+      let decoder: Weights.Dense
+      if head.embeddings != nil, let columns = word.columns {
+        decoder = Weights.Dense(
+          inputs: own[1].inputs, outputs: own[1].outputs, columns: columns,
+          bias: try builder.bias(own[1].bias), inverseSmoothing: nil)
+      } else {
+        decoder = try builder.dense(own[1].weight, own[1].bias, inputs: own[1].inputs)
+      }
+      masked = Weights.MaskedLM(
+        transform: try builder.dense(own[0].weight, own[0].bias, inputs: own[0].inputs),
+        activation: own[0].activation.kernel,
+        norm: try builder.norm(last.gamma, last.beta, last.epsilon), decoder: decoder)
+    }
+    // The other weights live as long as the model that they came with.
+    return Weights(
+      word: word, position: position, tokenType: tokenType, norm: norm, layers: all,
+      pooler: pooler, maskedLM: masked, nextSentence: next, memory: builder.memory,
+      heads: weights.heads, projection: weights.projection)
+  }
+
+  /// The encoder that a head holds whole.
+  private func graph(
+    _ head: Head, _ embeddings: EncoderEmbeddings
+  ) throws(ClozeError) -> BERTGraph {
+    let c = try configuration()
+    var layers: [BERTGraph.Layer] = []
+    for (own, layer) in zip(weights.layers, head.encoderLayers) {
+      layers.append(
+        try BERTGraph.Layer(
+          layer, c, Double(own.attentionScale),
+          (Double(own.attentionNorm.epsilon), Double(own.outputNorm.epsilon))))
+    }
+    return BERTGraph(
+      configuration: c,
+      embeddings: try BERTGraph.Embeddings(embeddings, c, epsilon: c.layerNormEps),
+      layers: layers)
+  }
+}
+
+extension WeightBuilder {
+  /// An encoder layer, with what is not trained from the one in whose place it comes.
+  func layer(
+    _ layer: EncoderLayer, _ old: Weights.Layer, _ info: ModelInfo
+  ) throws(ClozeError) -> Weights.Layer {
+    let (a, d, f) = (layer.arrays, info.hiddenSize, info.intermediateSize)
+    return Weights.Layer(
+      queryKeyValue: try dense(a[0] + a[2] + a[4], a[1] + a[3] + a[5], inputs: d),
+      attentionOutput: try dense(a[6], a[7], inputs: d),
+      attentionNorm: try norm(a[8], a[9], old.attentionNorm.epsilon),
+      intermediate: try dense(a[10], a[11], inputs: d),
+      output: try dense(a[12], a[13], inputs: f),
+      outputNorm: try norm(a[14], a[15], old.outputNorm.epsilon),
+      attentionScale: old.attentionScale, activation: old.activation)
+  }
+
+  /// A layer of plain rows [outputs, inputs].
+  func dense(_ weight: [Float], _ bias: [Float], inputs: Int) throws(ClozeError) -> Weights.Dense {
+    let staged = try AlignedMemory(bytes: bytes(weight.count, MemoryLayout<Float>.size))
+    defer { withExtendedLifetime(staged) {} }
+    for (i, value) in weight.enumerated() { staged.floats()[i] = value }
+    return Weights.Dense(
+      inputs: inputs, outputs: bias.count,
+      columns: try pack(
+        [WeightSource(rows: staged.floats(), inputs: inputs, outputs: bias.count)], bias.count,
+        inputs,
+        smoothing: nil),
+      bias: try self.bias(bias), inverseSmoothing: nil)
+  }
+
+  /// Zeros up to whole panels after it.
+  func bias(_ bias: [Float]) throws(ClozeError) -> UnsafePointer<Float> {
+    let room = try memory.floats(bias.count.roundedUp(to: Int(matrix.nr)))
+    room.update(repeating: 0, count: bias.count.roundedUp(to: Int(matrix.nr)))
+    for (i, value) in bias.enumerated() { room[i] = value }
+    return UnsafePointer(room)
+  }
+
+  func norm(_ gamma: [Float], _ beta: [Float], _ epsilon: Float) throws(ClozeError) -> Weights.Norm
+  {
+    let room = try memory.floats(2 * gamma.count)
+    for (i, value) in (gamma + beta).enumerated() { room[i] = value }
+    return Weights.Norm(gamma: room, beta: room + gamma.count, epsilon: epsilon)
+  }
+}

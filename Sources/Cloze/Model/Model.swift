@@ -1,0 +1,198 @@
+internal import CClozeKernels
+public import ClozeIO
+internal import ClozeONNX
+public import ClozeTokenizer
+
+/// A BERT ready to run: its weights, packed for one precision and instruction set, and its
+/// tokenizer. Never changes; share it between threads and sessions.
+public final class Model: Sendable {
+  /// Its configuration, and how it was prepared.
+  public let info: ModelInfo
+  /// nil where the model's files hold none and none was given.
+  public let tokenizer: Tokenizer?
+
+  let weights: Weights
+  let kernels: Kernels
+  /// Most rows of a block that a thread takes through the dense layers at once. The intermediate
+  /// state of a block, F floats a row, is to stay in the second-level cache: 512 KB of it.
+  let blockRows: Int
+  /// Why the tokenizer beside the model can't be used; nil where it can, or there is none.
+  let tokenizerObstacle: String?
+  /// Why embeddings cannot be made the way the model's files ask; pooling must then be named.
+  let embeddingObstacle: String?
+  /// How the model's files, or its graph, make one vector of a text; nil where they do not say.
+  let sentencePooling: Pooling?
+  /// The head that was put on it.
+  package let trained: HeadRunner?
+  /// The model whose weights this one shares.
+  let base: Model?
+
+  /// Loads a model.
+  ///
+  /// - Parameter path: a `.onnx` file, a `.cloze` file as `convert` writes it, or a folder that holds
+  ///   `model.onnx`, `onnx/model.onnx` or `model.safetensors` with its `config.json`; nil: the built-in model. Beside an ONNX file, `tokenizer.json` or `vocab.txt` with
+  ///   `tokenizer_config.json`, `config.json`, `sentence_bert_config.json`, `modules.json` and
+  ///   `1_Pooling/config.json` are used where present.
+  public convenience init(path: String? = nil, options: LoadOptions = LoadOptions())
+    throws(ClozeError)
+  {
+    let files = try ModelFiles(path: path)
+    if PreparedFormat.isPrepared(path: files.model) {
+      try self.init(prepared: PreparedFile(path: files.model), options: options)
+      return
+    }
+    var settings = try files.settings()
+    var tokenizer = options.tokenizer
+    if tokenizer == nil { tokenizer = try files.tokenizer(ofModel: &settings) }
+    let graph = try Self.graph(files, settings)
+    try self.init(graph, tokenizer: tokenizer, settings: settings, options: options)
+  }
+
+  /// Loads a model from the bytes of a `.onnx` or `.cloze` file, which are not needed afterwards.
+  public convenience init(
+    bytes: UnsafeRawBufferPointer, options: LoadOptions = LoadOptions()
+  ) throws(ClozeError) {
+    if PreparedFormat.isPrepared(bytes) {
+      try self.init(
+        prepared: PreparedFile(MappedFile(copying: bytes), name: "the model"), options: options)
+      return
+    }
+    let graph = try Self.graph { () throws(ClozeError) in
+      try recognizeBERT(in: ONNXFile(borrowing: bytes))
+    }
+    try self.init(graph, tokenizer: options.tokenizer, settings: ModelSettings(), options: options)
+  }
+
+  /// The BERT in a model's files.
+  static func graph(
+    _ files: ModelFiles, _ settings: ModelSettings
+  ) throws(ClozeError) -> BERTGraph {
+    try graph { () throws(ClozeError) in try files.graph(settings) }
+  }
+
+  private static func graph(
+    _ body: () throws(ClozeError) -> BERTGraph
+  ) throws(ClozeError) -> BERTGraph {
+    // Constants are computed from the graph: not with the rounding that the caller has set.
+    let saved = cloze_float_environment_enter()
+    defer { cloze_float_environment_restore(saved) }
+    return try body()
+  }
+
+  convenience init(
+    _ graph: BERTGraph, tokenizer: Tokenizer?, settings: ModelSettings, options: LoadOptions
+  ) throws(ClozeError) {
+    let kernels = try Kernels.choose(options.isa)
+    let precision = options.precision ?? .int8
+    var settings = settings
+    settings.follow(graph)
+    let saved = cloze_float_environment_enter()
+    defer { cloze_float_environment_restore(saved) }
+    try self.init(
+      WeightBuilder(kernels: kernels, precision: precision, threads: options.loadingThreads).build(graph), ModelSizes(graph.configuration),
+      kernels: kernels, precision: precision, tokenizer: tokenizer, settings: settings)
+  }
+
+  init(
+    _ weights: Weights, _ configuration: ModelSizes, kernels: Kernels,
+    precision: Precision, tokenizer: Tokenizer?, settings: ModelSettings
+  ) throws(ClozeError) {
+    self.weights = weights
+    self.kernels = kernels
+    self.tokenizer = tokenizer
+    var heads: Heads = []
+    if weights.pooler != nil { heads.insert(.pooler) }
+    if weights.maskedLM != nil { heads.insert(.mlm) }
+    if weights.pooler != nil, weights.nextSentence != nil { heads.insert(.nsp) }
+    if weights.heads.classes != nil { heads.insert(.classes) }
+    if weights.heads.tags != nil { heads.insert(.tags) }
+    if weights.heads.answer != nil { heads.insert(.answer) }
+    var info = ModelInfo(
+      hiddenSize: configuration.hiddenSize,
+      numHiddenLayers: configuration.numHiddenLayers,
+      numAttentionHeads: configuration.numAttentionHeads,
+      intermediateSize: configuration.intermediateSize,
+      vocabSize: configuration.vocabSize,
+      maxPositionEmbeddings: configuration.maxPositionEmbeddings,
+      typeVocabSize: configuration.typeVocabSize,
+      maxTokens: min(settings.maxTokens ?? .max, configuration.maxPositionEmbeddings),
+      precision: precision,
+      isa: kernels.isa,
+      heads: heads,
+      pooling: settings.pooling ?? .mean,
+      normalize: settings.normalize ?? true,
+      weightBytes: weights.memory.bytes)
+    info.embeddingSize = weights.heads.sentence.last?.dense.outputs ?? configuration.hiddenSize
+    info.labels = settings.labels
+    self.info = info
+    let panel = Int(kernels.matrix(precision).mr)
+    let rows = 512 * 1024 / (MemoryLayout<Float>.size * max(configuration.intermediateSize, 1))
+    blockRows = min(max(rows, 24), 48).roundedUp(to: panel)
+    embeddingObstacle = settings.obstacle
+    sentencePooling = settings.obstacle == nil ? settings.pooling : nil
+    tokenizerObstacle = settings.tokenizerObstacle
+    trained = nil
+    base = nil
+    try settings.check(info)
+  }
+
+  /// The same model with a trained head on it; both share their weights.
+  ///
+  /// - Throws: `.invalidArgument` for a head that was trained on another encoder, `.invalidModel`
+  ///   for one whose sizes contradict each other.
+  public init(_ model: Model, head: Head) throws(ClozeError) {
+    try model.check(head)
+    kernels = model.kernels
+    tokenizer = model.tokenizer
+    blockRows = model.blockRows
+    embeddingObstacle = model.embeddingObstacle
+    sentencePooling = model.sentencePooling
+    tokenizerObstacle = model.tokenizerObstacle
+    base = model
+    let runner = try HeadRunner(head, model: model)
+    trained = runner
+    weights = try model.weights(with: head)
+    var info = model.info
+    info.labels = head.labels
+    // What the file's own heads say is not what this one says.
+    info.heads.subtract([.classes, .tags, .answer])
+    switch head.task {
+    case .classify, .classifyPairs, .multilabel: info.heads.insert(.classes)
+    case .tag: info.heads.insert(.tags)
+    case .answer: info.heads.insert(.answer)
+    case .mlm: if weights.maskedLM != nil { info.heads.insert(.mlm) }
+    case .nsp: if weights.nextSentence != nil { info.heads.formUnion([.pooler, .nsp]) }
+    case .regress, .regressPairs: break
+    }
+    self.info = info
+  }
+
+  /// The error for a head that is asked for and not there.
+  func lacks(_ head: String) -> ClozeError {
+    var has: [String] = []
+    if info.heads.contains(.pooler) { has.append("pooler") }
+    if info.heads.contains(.mlm) { has.append("masked language model") }
+    if info.heads.contains(.nsp) { has.append("next-sentence head") }
+    if info.heads.contains(.classes) { has.append("classes") }
+    if info.heads.contains(.tags) { has.append("tags") }
+    if info.heads.contains(.answer) { has.append("answers") }
+    let list = has.isEmpty ? "no heads" : has.joined(separator: ", ")
+    return ClozeError(.noHead, "the model has no \(head); it has \(list)")
+  }
+
+  /// The tokenizer, or an error that says there is none.
+  package func requiredTokenizer() throws(ClozeError) -> Tokenizer {
+    guard let tokenizer else {
+      if let tokenizerObstacle {
+        throw ClozeError(
+          .noTokenizer, "the model's tokenizer is not read: \(tokenizerObstacle); pass token ids")
+      }
+      throw ClozeError(
+        .noTokenizer,
+        "the model came without a tokenizer: no tokenizer.json or vocab.txt lies beside it; "
+          + "give one, or pass token ids"
+      )
+    }
+    return tokenizer
+  }
+}

@@ -1,0 +1,272 @@
+internal import ClozeIO
+internal import ClozeONNX
+internal import ClozeTokenizer
+
+/// What is known of a model and of the file it was read from: what `inspect` shows, and what a prepared
+/// model remembers of the file that it was made from.
+struct ModelFacts {
+  /// The section of a prepared model that holds them, as JSON.
+  static let section = "provenance"
+
+  struct Value {
+    var name: String
+    var type: String
+    var shape: [String]
+  }
+
+  /// By the keys of a Hugging Face `config.json`.
+  var sizes: [(key: String, value: Int)]
+  var hiddenAct: String
+  var layerNormEps: Double
+  var heads: [String]
+  /// Whether the decoder of a masked language model is the word table.
+  var isTied: Bool
+  /// Each counted once.
+  var parameters: Int
+  var weightTypes: [String]
+  /// Memory that the weights take, about.
+  var memory: [(precision: String, bytes: Int)]
+  var producer: String
+  var producerVersion: String
+  var opset: Int
+  var irVersion: Int
+  var nodes: Int
+  var inputs: [Value]
+  var outputs: [Value]
+  var forms: [(block: String, form: String)]
+  var warnings: [String]
+
+  private static let sizeKeys = [
+    "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size",
+    "max_position_embeddings", "type_vocab_size",
+  ]
+
+  init(_ graph: BERTGraph) {
+    let c = graph.configuration
+    sizes = Array(
+      zip(
+        Self.sizeKeys,
+        [
+          c.hiddenSize, c.numHiddenLayers, c.numAttentionHeads, c.intermediateSize, c.vocabSize,
+          c.maxPositionEmbeddings, c.typeVocabSize,
+        ]
+      ).map { ($0, $1) })
+    hiddenAct = c.hiddenAct.rawValue
+    layerNormEps = c.layerNormEps
+    heads = []
+    if graph.pooler != nil { heads.append("pooler") }
+    if graph.mlm != nil { heads.append("mlm") }
+    if graph.nsp != nil { heads.append("nsp") }
+    if graph.classifier != nil { heads.append("classes") }
+    if graph.tokenClassifier != nil { heads.append("tags") }
+    if graph.answer != nil { heads.append("answer") }
+    isTied = if case .tied? = graph.mlm?.decoder { true } else { false }
+    parameters = graph.parameters
+    // A byte for each in int8, but for what stays float32; four in float32.
+    let small = (c.maxPositionEmbeddings + max(c.typeVocabSize, 1)) * c.hiddenSize
+    memory = [("int8", parameters - small + 4 * small), ("float32", 4 * parameters)]
+    let summary = graph.summary
+    weightTypes = summary.weightTypes
+    producer = summary.producer
+    producerVersion = summary.producerVersion
+    opset = summary.opset
+    irVersion = summary.irVersion
+    nodes = summary.nodeCount
+    func values(_ list: [GraphSummary.Value]) -> [Value] {
+      list.map { Value(name: $0.name, type: $0.elementType, shape: $0.shape) }
+    }
+    inputs = values(summary.inputs)
+    outputs = values(summary.outputs)
+    forms = summary.forms.map { ($0.block, $0.form) }
+    warnings = summary.warnings
+  }
+
+  /// From what `json` wrote.
+  init(_ document: [UInt8]) throws(ClozeError) {
+    let root = try JSONField(parsing: document, name: Self.section)
+    sizes = []
+    for key in Self.sizeKeys { sizes.append((key, try root.required(key).integer())) }
+    hiddenAct = try root.required("hidden_act").string()
+    layerNormEps = try root.required("layer_norm_eps").number()
+    heads = try root.strings("heads")
+    isTied = try root.required("tie_word_embeddings").bool()
+    parameters = try root.required("parameters").integer()
+    weightTypes = try root.strings("weight_types")
+    memory = []
+    let bytes = try root.required("memory_bytes")
+    for precision in Precision.allCases {
+      if let field = try bytes.present(precision.word) {
+        memory.append((precision.word, try field.integer()))
+      }
+    }
+    producer = try root.required("producer").string()
+    producerVersion = try root.required("producer_version").string()
+    opset = try root.required("opset").integer()
+    irVersion = try root.required("ir_version").integer()
+    nodes = try root.required("nodes").integer()
+    func values(_ key: String) throws(ClozeError) -> [Value] {
+      var values: [Value] = []
+      for field in try root.required(key).elements() {
+        values.append(
+          Value(
+            name: try field.required("name").string(), type: try field.required("type").string(),
+            shape: try field.strings("shape")))
+      }
+      return values
+    }
+    inputs = try values("inputs")
+    outputs = try values("outputs")
+    forms = []
+    for field in try root.required("forms").elements() {
+      forms.append((try field.required("block").string(), try field.required("form").string()))
+    }
+    warnings = try root.strings("warnings")
+  }
+
+  /// One object, with what `more` adds at its end.
+  func json(path: String? = nil, _ more: (inout JSONWriter) -> Void) -> String {
+    var writer = JSONWriter()
+    writer.object {
+      if let path { $0.value("path", path) }
+      $0.value("architecture", "BERT")
+      for (key, value) in sizes { $0.value(key, value) }
+      $0.value("hidden_act", hiddenAct)
+      $0.value("layer_norm_eps", layerNormEps)
+      $0.array("heads") { for head in heads { $0.value(nil, head) } }
+      $0.value("tie_word_embeddings", isTied)
+      $0.value("parameters", parameters)
+      $0.array("weight_types") { for type in weightTypes { $0.value(nil, type) } }
+      $0.object("memory_bytes") { for (precision, bytes) in memory { $0.value(precision, bytes) } }
+      $0.value("operations_per_token", operationsPerToken)
+      $0.value("producer", producer)
+      $0.value("producer_version", producerVersion)
+      $0.value("opset", opset)
+      $0.value("ir_version", irVersion)
+      $0.value("nodes", nodes)
+      for (key, values) in [("inputs", inputs), ("outputs", outputs)] {
+        $0.array(key) {
+          for value in values {
+            $0.object {
+              $0.value("name", value.name)
+              $0.value("type", value.type)
+              $0.array("shape") { for dimension in value.shape { $0.value(nil, dimension) } }
+            }
+          }
+        }
+      }
+      $0.array("forms") {
+        for form in forms {
+          $0.object {
+            $0.value("block", form.block)
+            $0.value("form", form.form)
+          }
+        }
+      }
+      $0.array("warnings") { for warning in warnings { $0.value(nil, warning) } }
+      more(&$0)
+    }
+    return writer.text
+  }
+
+  func size(_ key: String) -> Int { sizes.first { $0.key == key }?.value ?? 0 }
+
+  /// Lines of a word and what it stands for, with `more` behind those about the model.
+  func lines(_ more: [(String, String)]) -> [(String, String)] {
+    let mlm = isTied ? "mlm (decoder tied to the word embeddings)" : "mlm (decoder of its own)"
+    let names = heads.map { $0 == "mlm" ? mlm : $0 }
+    let hundredths = (parameters / 5_000 + 1) / 2
+    var rows: [(String, String)] = [
+      (
+        "architecture",
+        "BERT, \(size("num_hidden_layers")) layers, hidden \(size("hidden_size")), "
+          + "\(size("num_attention_heads")) heads, feed-forward \(size("intermediate_size"))"
+      ),
+      (
+        "vocabulary",
+        "\(size("vocab_size")) entries, \(size("max_position_embeddings")) positions, "
+          + "\(max(size("type_vocab_size"), 1)) token types"
+      ),
+      ("activation", "\(hiddenAct), LayerNorm epsilon \(layerNormEps)"),
+      ("heads", names.isEmpty ? "none" : names.joined(separator: ", ")),
+      (
+        "parameters",
+        "\(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100) million, "
+          + "stored as \(weightTypes.joined(separator: ", "))"
+      ),
+      (
+        "memory",
+        memory.map { "\(Self.megabytes($0.bytes)) in \($0.precision)" }.joined(separator: ", ")
+      ),
+    ]
+    rows.append(("work", workText))
+    rows += more
+    rows += [
+      (
+        "file",
+        opset == 0
+          ? "\(producer), \(nodes) tensors"
+          : "\(producer) \(producerVersion), opset \(opset), IR \(irVersion), \(nodes) nodes"
+      ),
+      ("inputs", inputs.map { "\($0.name) \($0.type)" }.joined(separator: ", ")),
+      ("outputs", outputs.map(\.name).joined(separator: ", ")),
+    ]
+    rows += forms.map { ($0.block, $0.form) }
+    rows += warnings.map { ("note", $0) }
+    return rows
+  }
+
+  /// Multiplications and additions of a token's way through the layers, without attention's own,
+  /// which grow with the length.
+  var operationsPerToken: Int {
+    let (d, f) = (size("hidden_size"), size("intermediate_size"))
+    return size("num_hidden_layers") &* 2 &* (4 &* d &* d &+ 2 &* d &* f)
+  }
+
+  private var workText: String {
+    let tenths = operationsPerToken / 100_000
+    // What AVX2 reaches in int8 on one core; docs/ARCHITECTURE.md.
+    let tokens = 150_000_000_000 / max(operationsPerToken, 1)
+    let rounded = tokens > 1000 ? tokens / 100 * 100 : tokens
+    return "\(tenths / 10).\(tenths % 10) million operations a token; at 150 billion a second, a core's "
+      + "with AVX2 in int8, up to \(rounded) tokens a second"
+  }
+
+  static func megabytes(_ bytes: Int) -> String {
+    if bytes >= 10_000_000 { return "\(bytes / 1_000_000 + (bytes % 1_000_000 >= 500_000 ? 1 : 0)) MB" }
+    let tenths = (bytes / 50_000 + 1) / 2
+    return "\(tenths / 10).\(tenths % 10) MB"
+  }
+}
+
+extension JSONField {
+  fileprivate func strings(_ key: String) throws(ClozeError) -> [String] {
+    var strings: [String] = []
+    for field in try required(key).elements() { strings.append(try field.string()) }
+    return strings
+  }
+}
+
+extension BERTGraph {
+  /// Parameters, each counted once.
+  fileprivate var parameters: Int {
+    func dense(_ linear: Linear) -> Int { linear.weight.tensor.count + (linear.bias?.count ?? 0) }
+    var total = embeddings.word.count + embeddings.position.count
+    total += embeddings.tokenType?.count ?? 0
+    total += 2 * configuration.hiddenSize * (1 + 2 * layers.count)
+    for layer in layers {
+      for linear in [
+        layer.query, layer.key, layer.value, layer.attentionOutput, layer.intermediate,
+        layer.output,
+      ] {
+        total += dense(linear)
+      }
+    }
+    if let pooler { total += dense(pooler) }
+    if let nsp { total += dense(nsp) }
+    if let mlm {
+      total += dense(mlm.transform) + 2 * configuration.hiddenSize + (mlm.bias?.count ?? 0)
+      if case .separate(let decoder) = mlm.decoder { total += decoder.tensor.count }
+    }
+    return total
+  }
+}

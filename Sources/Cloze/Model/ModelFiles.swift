@@ -1,0 +1,121 @@
+internal import CClozeSupport
+public import ClozeIO
+public import ClozeTokenizer
+
+internal import Glibc
+
+/// Where a model's files lie.
+struct ModelFiles {
+  /// The ONNX file.
+  let model: String
+  /// Folders where the files beside it are looked for: the ONNX file's own, then the one above
+  /// where that is called `onnx`, as on the Hugging Face hub.
+  let folders: [String]
+
+  init(path: String?) throws(ClozeError) {
+    let path = if let path { path } else { try Self.builtIn() }
+    guard !path.isEmpty, !path.utf8.contains(0) else {
+      throw ClozeError(.invalidArgument, "the model's path is empty or holds a zero byte")
+    }
+    switch try FileKind(path) {
+    case .missing: throw ClozeError(.notFound, "\(path): no such file or folder")
+    case .file:
+      model = path
+      let own = parent(path)
+      folders =
+        own.hasSuffix("/onnx") ? [own, parent(own)] : own == "onnx" ? [own, "."] : [own]
+    case .folder:
+      let candidates = ["model.onnx", "onnx/model.onnx", "model.safetensors"]
+      var found: String?
+      for name in candidates where found == nil {
+        if try FileKind(joined(path, name)) == .file { found = name }
+      }
+      guard let found else {
+        throw ClozeError(
+          .notFound,
+          "\(path): no model in this folder; looked for \(candidates.joined(separator: ", "))")
+      }
+      model = joined(path, found)
+      folders = found.hasPrefix("onnx/") ? [joined(path, "onnx"), path] : [path]
+    }
+  }
+
+  /// The tokenizer beside the model, or in a prepared one; nil where there is none.
+  func tokenizer() throws(ClozeError) -> Tokenizer? {
+    if PreparedFormat.isPrepared(path: model) {
+      var file = try PreparedFile(path: model)
+      try file.check(TokenizerSection.all)
+      return try file.tokenizer()
+    }
+    return try readTokenizer()
+  }
+
+  /// The same for a model that is to run on token ids where its tokenizer is of a kind that is not
+  /// read, as that of RoBERTa.
+  func tokenizer(ofModel settings: inout ModelSettings) throws(ClozeError) -> Tokenizer? {
+    do throws(ClozeError) { return try readTokenizer() } catch {
+      guard error.cause == .unsupportedTokenizer else { throw error }
+      settings.tokenizerObstacle = error.message
+      return nil
+    }
+  }
+
+  private func readTokenizer() throws(ClozeError) -> Tokenizer? {
+    for folder in folders {
+      for name in ["tokenizer.json", "vocab.txt"] where try FileKind(joined(folder, name)) == .file {
+        return try Tokenizer(path: folder)
+      }
+    }
+    return nil
+  }
+
+  /// A JSON file beside the model, nil where there is none.
+  func json(_ name: String) throws(ClozeError) -> JSONField? {
+    for folder in folders {
+      let path = joined(folder, name)
+      guard try FileKind(path) == .file else { continue }
+      return try JSONField(parsing: contents(of: path), name: path)
+    }
+    return nil
+  }
+
+  /// The folder of the model that comes with the library: beside the library (a wheel), in `share`
+  /// of the same prefix (an installation), above it (a build), or in the sources it was built from
+  /// (a Swift package that depends on this one).
+  private static func builtIn() throws(ClozeError) -> String {
+    let name = "models/cloze-mini"
+    var candidates: [String] = []
+    if let folder = environment("CLOZE_MODELS"), !folder.isEmpty {
+      candidates.append(joined(folder, "cloze-mini"))
+    }
+    let images = [cloze_image_path().map { String(cString: $0) } ?? "", "/proc/self/exe"]
+    for image in images {
+      guard let resolved = realpath(image, nil) else { continue }
+      defer { free(resolved) }
+      var folder = parent(String(cString: resolved))
+      candidates.append(joined(parent(folder), "share/cloze/\(name)"))
+      for _ in 0..<5 {
+        candidates.append(joined(folder, name))
+        folder = parent(folder)
+      }
+    }
+    #if !CLOZE_STANDALONE  // a library that is installed elsewhere must not know where it was built
+      candidates.append(joined(parent(parent(parent(#filePath))), name))
+    #endif
+    for candidate in candidates where try FileKind(joined(candidate, "model.onnx")) == .file {
+      return candidate
+    }
+    throw ClozeError(
+      .notFound, "the built-in model was not found; looked in \(candidates.joined(separator: ", "))"
+    )
+  }
+}
+
+extension Model {
+  /// The tokenizer beside a model, found without reading the model itself; nil where there is none.
+  ///
+  /// - Parameter path: as in `init`; nil: the built-in model.
+  public static func tokenizer(path: String? = nil) throws(ClozeError) -> Tokenizer? {
+    try ModelFiles(path: path).tokenizer()
+  }
+}

@@ -1,0 +1,51 @@
+internal import CClozeKernels
+
+internal import ClozeIO
+
+/// The operators of one instruction set, chosen once per model.
+struct Kernels: @unchecked Sendable {
+  let isa: ISA
+  let rows: cloze_row_kernels
+  let int8: cloze_matrix_kernels
+  let float32: cloze_matrix_kernels
+
+  func matrix(_ precision: Precision) -> cloze_matrix_kernels {
+    precision == .int8 ? int8 : float32
+  }
+
+  /// The kernels of the instruction set that is forced, by the caller or else by the environment's
+  /// `CLOZE_ISA`, or the best that this CPU has.
+  static func choose(_ forced: ISA?) throws(ClozeError) -> Kernels {
+    var wanted = forced
+    if wanted == nil, let text = environment("CLOZE_ISA"), !text.isEmpty {
+      guard let isa = ISA(rawValue: text) else {
+        throw ClozeError(
+          .unsupportedISA, "CLOZE_ISA is \"\(text)\"; known are \(names(ISA.allCases))")
+      }
+      wanted = isa
+    }
+    let available = all().filter { $0.supported() != 0 }
+    for kernels in available {
+      guard let isa = ISA(rawValue: String(cString: kernels.isa)) else { continue }
+      if wanted == nil || wanted == isa {
+        return Kernels(
+          isa: isa, rows: kernels.rows.pointee, int8: kernels.int8.pointee,
+          float32: kernels.float32.pointee)
+      }
+    }
+    let has = available.compactMap { ISA(rawValue: String(cString: $0.isa)) }
+    throw ClozeError(
+      .unsupportedISA,
+      "\(wanted?.rawValue ?? "no instruction set") was asked for; this CPU runs \(names(has))")
+  }
+
+  private static func all() -> [cloze_kernels] {
+    var count = 0
+    let tables = cloze_kernels_all(&count)
+    return (0..<count).map { tables[$0].pointee }
+  }
+
+  private static func names(_ list: [ISA]) -> String {
+    list.map(\.rawValue).joined(separator: ", ")
+  }
+}

@@ -1,0 +1,189 @@
+package import ClozeIO
+internal import ClozeTokenizer
+
+/// A token that may stand in for a `[MASK]`.
+public struct Candidate: Hashable, Sendable {
+  /// Its id in the vocabulary.
+  public let tokenID: Int32
+  /// As the vocabulary spells it; `##` begins a piece of a word.
+  public let token: String
+  /// Softmax over the whole vocabulary.
+  public let probability: Float
+}
+
+/// The candidates for one `[MASK]`, best first.
+public struct FilledMask: Hashable, Sendable {
+  /// The mask's token index; `[CLS]` is 0.
+  public let position: Int
+  /// At most as many as were asked for.
+  public let candidates: [Candidate]
+  /// Whether the text was cut; masks beyond the cut are not among the results.
+  public let truncated: Bool
+}
+
+/// A candidate as the C ABI gives it.
+package struct RankedToken {
+  package let text: Int
+  package let position: Int
+  package let id: Int32
+  package let probability: Float
+}
+
+extension Session {
+  /// The best tokens for every `[MASK]` of a text.
+  ///
+  /// - Parameters:
+  ///   - text: where it is cut, and how.
+  ///   - topK: most candidates of each mask.
+  ///   - targets: only these tokens of the vocabulary are ranked; nil: all.
+  /// - Throws: `.invalidText` for a text without `[MASK]`, `.invalidArgument` for a target that is
+  ///   not in the vocabulary, `.tooLong`, `.noHead`, `.noTokenizer`, `.cancelled`, `.busy`,
+  ///   `.outOfMemory`.
+  public func fillMask(
+    _ text: Text, text options: TextOptions = TextOptions(), topK: Int = 5, targets: [String]? = nil
+  ) throws(ClozeError) -> [FilledMask] {
+    let tokenizer = try model.requiredTokenizer()
+    var ids: [Int32]?
+    if let targets {
+      ids = []
+      for target in targets {
+        guard let id = tokenizer.id(of: target) else {
+          throw ClozeError(.invalidArgument, "\"\(target)\" is not in the vocabulary")
+        }
+        ids?.append(id)
+      }
+    }
+    var truncated: UInt8 = 0
+    let ranked = try fillMask(
+      SwiftTexts(texts: [text]), text: options, topK: topK, targets: ids, truncated: &truncated)
+    var masks: [FilledMask] = []
+    var group: [Candidate] = []
+    for (i, token) in ranked.enumerated() {
+      group.append(
+        Candidate(
+          tokenID: token.id, token: tokenizer.token(for: token.id) ?? "",
+          probability: token.probability))
+      if i + 1 == ranked.count || ranked[i + 1].position != token.position {
+        masks.append(
+          FilledMask(position: token.position, candidates: group, truncated: truncated != 0))
+        group = []
+      }
+    }
+    return masks
+  }
+
+  /// The same for texts anywhere in memory, text by text and mask by mask.
+  package func fillMask<Source: TextSource>(
+    _ texts: Source, text options: TextOptions, topK: Int, targets: [Int32]?,
+    truncated: UnsafeMutablePointer<UInt8>?
+  ) throws(ClozeError) -> [RankedToken] {
+    try exclusively { () throws(ClozeError) in
+      let tokenizer = try model.requiredTokenizer()
+      let limit = try limit(options)
+      guard model.info.heads.contains(.mlm) else { throw model.lacks("masked language model") }
+      guard let mask = tokenizer.maskID else {
+        throw ClozeError(.noTokenizer, "the tokenizer has no [MASK] token")
+      }
+      let vocabulary = model.info.vocabSize
+      guard targets?.isEmpty != true else {
+        throw ClozeError(.invalidArgument, "the list of targets is empty")
+      }
+      guard topK > 0 else {
+        throw ClozeError(.invalidArgument, "top_k = \(topK), at least 1 is needed")
+      }
+      for (i, id) in (targets ?? []).enumerated() where id < 0 || Int(id) >= vocabulary {
+        throw ClozeError(
+          .invalidArgument, "targets[\(i)] = \(id), the vocabulary has \(vocabulary) entries")
+      }
+      var ranked: [RankedToken] = []
+      for index in 0..<texts.count {
+        // One text at a time: logits take V floats for every mask.
+        do throws(ClozeError) {
+          var cut: UInt8 = 0
+          _ = try gather(
+            OneText(texts: texts, index: index), from: 0, tokenizer, limit: limit,
+            truncation: options.truncation, truncated: &cut)
+          truncated?[index] = cut
+          let positions = tokens.ids.indices.filter { tokens.ids[$0] == mask }.map { Int64($0) }
+          guard !positions.isEmpty else {
+            throw ClozeError(
+              .invalidText,
+              cut != 0
+                ? "the text was cut to \(limit) tokens, and no [MASK] is left"
+                : "there is no [MASK] in the text")
+          }
+          try rank(positions, topK: topK, targets: targets) { position, id, probability in
+            ranked.append(
+              RankedToken(text: index, position: position, id: id, probability: probability))
+          }
+        } catch {
+          throw texts.count > 1
+            ? ClozeError(error.status, "text \(index): \(error.message)") : error
+        }
+      }
+      return ranked
+    }
+  }
+
+  /// Runs the masked language model at some tokens of what was gathered and ranks what it says
+  /// there.
+  private func rank(
+    _ positions: [Int64], topK: Int, targets: [Int32]?,
+    _ found: (_ position: Int, _ id: Int32, Float) -> Void
+  ) throws(ClozeError) {
+    let vocabulary = model.info.vocabSize
+    let room = try AlignedMemory(
+      bytes: bytes(positions.count, vocabulary, MemoryLayout<Float>.size))
+    defer { withExtendedLifetime(room) {} }
+    let failure = positions.withUnsafeBufferPointer { positions -> ClozeError? in
+      var output = Output(.mlm, values: room.floats())
+      output.positions = positions
+      do throws(ClozeError) {
+        try run(output)
+        return nil
+      } catch { return error }
+    }
+    if let failure { throw failure }
+    for (i, position) in positions.enumerated() {
+      let values = room.floats() + i * vocabulary
+      model.kernels.rows.softmax(values, vocabulary)
+      for id in best(values, targets: targets, topK: topK) {
+        found(Int(position), id, values[Int(id)])
+      }
+    }
+  }
+
+  /// The ids of the largest values, largest first; of equal ones the smaller id.
+  private func best(_ values: UnsafeMutablePointer<Float>, targets: [Int32]?, topK: Int) -> [Int32]
+  {
+    func before(_ a: Int32, _ b: Int32) -> Bool {
+      let (x, y) = (values[Int(a)], values[Int(b)])
+      return x > y || (x == y && a < b)
+    }
+    if let targets { return Array(Set(targets).sorted(by: before).prefix(topK)) }
+    let all = 0..<Int32(clamping: model.info.vocabSize)
+    // A short list is kept in order while looking through; for a long one sorting is faster.
+    if topK > 64 { return Array(all.sorted(by: before).prefix(topK)) }
+    var best: [Int32] = []
+    for id in all {
+      if best.count == topK, let last = best.last, !before(id, last) { continue }
+      best.insert(id, at: best.firstIndex { before(id, $0) } ?? best.count)
+      if best.count > topK { best.removeLast() }
+    }
+    return best
+  }
+}
+
+/// One text of a list.
+private struct OneText<Source: TextSource>: TextSource {
+  let texts: Source
+  let index: Int
+  var count: Int { 1 }
+
+  func withText<Result>(
+    _ index: Int,
+    _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws(ClozeError) -> Result
+  ) throws(ClozeError) -> Result {
+    try texts.withText(self.index, body)
+  }
+}

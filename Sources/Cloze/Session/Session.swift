@@ -1,0 +1,64 @@
+internal import CClozeKernels
+internal import CClozeSupport
+public import ClozeIO
+internal import ClozeTokenizer
+internal import Synchronization
+
+internal import Glibc
+
+/// Scratch memory and threads for running a model. One call at a time; a second one at the same
+/// time is an error. `cancel` may come from any thread.
+public final class Session: @unchecked Sendable {
+  /// What it runs, and keeps alive.
+  public let model: Model
+  /// Threads that a run uses, the caller's included.
+  public let threads: Int
+
+  let encoder: Encoder
+  private let running = Atomic<Bool>(false)
+
+  /// Tokens that go through the layers together: bounds the scratch memory of any batch.
+  static let chunkTokens = 2048
+  static let mostThreads = 256
+
+  // Reused from call to call, so that a call like one before allocates nothing.
+  let tokens = EncodingBuffer(keepsOffsets: false)
+  var offsets: [Int] = []
+  var order: [Int] = []
+  var captures: [Encoder.Capture] = []
+  var layers: [Int32] = []
+
+  /// Makes a session; memory is taken and threads are started by its first run.
+  ///
+  /// - Parameter threads: 1 to 256; nil: as many as the process may use, by affinity mask and
+  ///   cgroup quota.
+  public init(model: Model, threads: Int? = nil) throws(ClozeError) {
+    if let threads, threads < 1 || threads > Self.mostThreads {
+      throw ClozeError(
+        .invalidArgument, "\(threads) threads were asked for; 1 to \(Self.mostThreads) can be had")
+    }
+    self.model = model
+    self.threads = threads ?? min(defaultThreads(), Self.mostThreads)
+    encoder = try Encoder(model: model, threads: self.threads)
+  }
+
+  /// Makes the call that is running on this session throw `cancelled` within milliseconds. Does
+  /// nothing when none is running.
+  public func cancel() { cloze_team_stop(encoder.team) }
+
+  /// Runs `body` as this session's only call, under the floating-point settings of the library.
+  package func exclusively<Result>(
+    _ body: () throws(ClozeError) -> Result
+  ) throws(ClozeError) -> Result {
+    guard running.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
+    else {
+      throw ClozeError(
+        .busy, "another call is running on this session; use a session for each thread")
+    }
+    defer { running.store(false, ordering: .releasing) }
+    cloze_team_resume(encoder.team)
+    let saved = cloze_float_environment_enter()
+    defer { cloze_float_environment_restore(saved) }
+    return try body()
+  }
+}

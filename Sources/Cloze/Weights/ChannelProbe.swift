@@ -1,0 +1,139 @@
+internal import CClozeKernels
+internal import ClozeIO
+internal import ClozeONNX
+
+/// Finds out how large each channel of a model's states gets, by running a few tokens through its
+/// layers while these are being packed.
+///
+/// Some channels of a BERT are many times larger than the rest, nearly the same ones for every
+/// token; which ones shows in no single weight. A handful of arbitrary tokens of the model's own
+/// vocabulary is enough to tell, so that no text has to be brought along to calibrate with.
+final class ChannelProbe {
+  /// Tokens that are run, as one sequence. More of them do not make better vectors.
+  static let tokens = 16
+
+  private let kernels: Kernels
+  private let team: Team
+  private let matrix: cloze_matrix_kernels
+  private let width: Int
+  private let heads: Int
+  private let count: Int
+  private let memory: AlignedMemory
+  /// [count, D]
+  private let hidden: UnsafeMutablePointer<Float>
+  /// [count, 3D]
+  private let queryKeyValue: UnsafeMutablePointer<Float>
+  /// [count, D]
+  private let context: UnsafeMutablePointer<Float>
+  /// [count, F]
+  private let intermediate: UnsafeMutablePointer<Float>
+  private let packed: cloze_packed_rows
+  private let attention: UnsafeMutableRawPointer
+
+  init(
+    _ configuration: BERTGraph.Configuration, kernels: Kernels, team: Team
+  ) throws(ClozeError) {
+    self.team = team
+    self.kernels = kernels
+    matrix = kernels.int8
+    width = configuration.hiddenSize
+    heads = max(configuration.numAttentionHeads, 1)
+    count = min(Self.tokens, configuration.maxPositionEmbeddings)
+    let inner = max(configuration.intermediateSize, width)
+    let sizes = [
+      try bytes(count, width, 4), try bytes(count, width, 12), try bytes(count, width, 4),
+      try bytes(count, inner, 4), matrix.packed_rows_size(count, inner), count &* 4, count &* 4,
+      matrix.attention_scratch(count, width / heads),
+    ].map { $0.roundedUp(to: 64) }
+    memory = try AlignedMemory(bytes: sizes.reduce(0, +))
+    var at = memory.base
+    let places = sizes.map { size in
+      defer { at += size }
+      return at
+    }
+    func floats(_ place: Int) -> UnsafeMutablePointer<Float> {
+      places[place].assumingMemoryBound(to: Float.self)
+    }
+    hidden = floats(0)
+    queryKeyValue = floats(1)
+    context = floats(2)
+    intermediate = floats(3)
+    packed = cloze_packed_rows(
+      panels: places[4], scale: floats(5), zero: places[6].assumingMemoryBound(to: Int32.self))
+    attention = places[7]
+  }
+
+  /// Starts with the embeddings of tokens from all over the vocabulary.
+  func embed(
+    _ word: Weights.WordTable, _ vocabulary: Int, _ position: UnsafePointer<Float>,
+    _ tokenType: UnsafePointer<Float>, _ norm: Weights.Norm
+  ) throws(ClozeError) {
+    let row = try AlignedMemory(bytes: width)
+    defer { withExtendedLifetime(row) {} }
+    for place in 0..<count {
+      // Multiples of an irrational number, the golden ratio, spread evenly.
+      let spread = UInt64(UInt32(truncatingIfNeeded: place &+ 1) &* 0x9E37_79B9)
+      let id = Int((spread &* UInt64(max(vocabulary, 0))) >> 32)
+      kernels.rows.embedding_sum(
+        word.row(id, width, matrix, row.base)?.assumingMemoryBound(to: Int8.self),
+        word.scale?[id] ?? 1, nil, position + place &* width, tokenType, width,
+        hidden + place &* width)
+    }
+    normalize(hidden, plus: nil, norm)
+  }
+
+  /// Goes on to the state between a layer's attention and its feed-forward part.
+  func attend(
+    _ queryKeyValue: Weights.Dense, scale: Float, _ output: Weights.Dense, _ norm: Weights.Norm
+  ) {
+    apply(queryKeyValue, 0, hidden, self.queryKeyValue)
+    let size = width / heads
+    for head in 0..<heads {
+      let query = UnsafePointer(self.queryKeyValue + head &* size)
+      matrix.attention(
+        query, query + width, query + 2 &* width, 3 &* width, count, size, scale, 0, count,
+        context + head &* size, width, attention)
+    }
+    apply(output, 0, context, self.queryKeyValue)
+    normalize(self.queryKeyValue, plus: hidden, norm)
+  }
+
+  /// Goes on to the state after the layer.
+  func feedForward(
+    _ intermediate: Weights.Dense, activation: Int32, _ output: Weights.Dense,
+    _ norm: Weights.Norm
+  ) {
+    apply(intermediate, activation, hidden, self.intermediate)
+    apply(output, 0, self.intermediate, context)
+    normalize(context, plus: hidden, norm)
+  }
+
+  private func apply(
+    _ dense: Weights.Dense, _ activation: Int32, _ source: UnsafePointer<Float>,
+    _ target: UnsafeMutablePointer<Float>
+  ) {
+    matrix.pack_rows(source, dense.inputs, dense.inverseSmoothing, count, dense.inputs, packed)
+    let step = 128
+    team.each((dense.outputs &+ step &- 1) / step) { i in
+      let from = i &* step
+      let slice = dense.columns(from, min(step, dense.outputs &- from), matrix)
+      matrix.multiply(
+        count, slice.outputs, slice.inputs, packed, slice.columns,
+        cloze_epilogue(bias: slice.bias, activation: activation), target + from, dense.outputs)
+    }
+  }
+
+  private func normalize(
+    _ x: UnsafePointer<Float>, plus residual: UnsafePointer<Float>?, _ norm: Weights.Norm
+  ) {
+    kernels.rows.layernorm(
+      x, width, residual, width, norm.gamma, norm.beta, norm.epsilon, count, width, hidden, width)
+  }
+
+  /// The largest magnitude of each channel of the current state; [D].
+  func ranges() -> [Float] {
+    (0..<width).map { channel in
+      (0..<count).reduce(0) { max($0, abs(hidden[$1 &* width &+ channel])) }
+    }
+  }
+}

@@ -1,0 +1,237 @@
+internal import CClozeKernels
+internal import CClozeSupport
+internal import ClozeIO
+internal import ClozeONNX
+
+/// Dense layers and the word table: quantized where the model is int8, and packed, straight from the
+/// file and in strips that threads share out.
+extension WeightBuilder {
+  /// Packs matrices that share their input, side by side.
+  ///
+  /// - Parameter ranges: how large each channel of the input gets. In int8 weights take over part of
+  ///   that: with a the range and w the largest weight of a channel, activations are divided by
+  ///   k = sqrt(a / w) and weights multiplied (SmoothQuant, Xiao et al. 2023).
+  func dense(_ parts: [Linear], ranges: [Float]? = nil) throws(ClozeError) -> Weights.Dense {
+    guard let inputs = parts.first?.weight.inputSize, inputs > 0, inputs <= 65536 else {
+      throw ClozeError(
+        .unsupportedModel,
+        "a dense layer has \(parts.first?.weight.inputSize ?? 0) inputs; 1 to 65536 can be had")
+    }
+    let outputs = parts.reduce(0) { $0 &+ $1.weight.outputSize }
+    if takesStored(parts.map(\.weight)) {
+      return Weights.Dense(
+        inputs: inputs, outputs: outputs,
+        columns: try packStored(parts.map(\.weight), outputs: outputs, inputs: inputs),
+        bias: try bias(parts.map(\.bias), parts.map(\.weight.outputSize)),
+        inverseSmoothing: try storedFactors(parts[0].weight))
+    }
+    let sources = try sources(
+      parts.map(\.weight), inputs: inputs, outputs: outputs, smoothed: ranges != nil)
+    let smoothing = try self.smoothing(ranges, sources, inputs)
+    return Weights.Dense(
+      inputs: inputs, outputs: outputs,
+      columns: try pack(sources, outputs, inputs, smoothing: smoothing?.forward),
+      bias: try bias(parts.map(\.bias), parts.map(\.weight.outputSize)),
+      inverseSmoothing: smoothing?.inverse)
+  }
+
+  /// The word table: as packed columns where a decoder is tied to it, else as rows.
+  func wordTable(_ tensor: Tensor, width: Int, packed: Bool) throws(ClozeError) -> Weights.WordTable
+  {
+    let count = tensor.count / max(width, 1)
+    let table = Matrix(tensor: tensor, layout: .outIn, inputSize: width, outputSize: count)
+    if takesStored([table]) {
+      if packed {
+        let columns = try packStored([table], outputs: count, inputs: width)
+        return Weights.WordTable(columns: columns, rows: nil, scale: columns.scale)
+      }
+      let scale = try memory.floats(count)
+      let rows = try memory.allocate(tensor.count)
+      try stored(
+        [table], outputs: count, inputs: width,
+        rows: rows.bindMemory(to: Int8.self, capacity: tensor.count), scales: scale)
+      return Weights.WordTable(
+        columns: nil, rows: UnsafeRawPointer(rows), scale: UnsafePointer(scale))
+    }
+    let source = try WeightSource(table, staged: nil)
+    if packed {
+      let columns = try pack([source], count, width, smoothing: nil)
+      return Weights.WordTable(columns: columns, rows: nil, scale: columns.scale)
+    }
+    guard precision == .int8 else {
+      return Weights.WordTable(columns: nil, rows: UnsafeRawPointer(try floats(tensor)), scale: nil)
+    }
+    let scale = try memory.floats(count)
+    let rows = try memory.allocate(tensor.count).bindMemory(to: Int8.self, capacity: tensor.count)
+    let step = 64
+    let results = Flags((count &+ step &- 1) / step)
+    team.each(results.count) { i in
+      let first = i &* step
+      let some = min(step, count &- first)
+      results[i] = source.withRows(first, some) {
+        kernels.rows.quantize_weights(
+          $0, width, nil, some, width, rows + first &* width, width, scale + first) == 0
+      }
+    }
+    try check(results, [source])
+    return Weights.WordTable(
+      columns: nil, rows: UnsafeRawPointer(rows), scale: UnsafePointer(scale))
+  }
+
+  /// The biases of matrices side by side, zeros where there is none and up to whole panels.
+  func bias(_ parts: [Tensor?], _ sizes: [Int]) throws(ClozeError) -> UnsafePointer<Float> {
+    let count = sizes.reduce(0, &+).roundedUp(to: Int(matrix.nr))
+    let target = try memory.floats(count)
+    target.update(repeating: 0, count: count)
+    var at = 0
+    for (part, size) in zip(parts, sizes) {
+      if let part {
+        guard part.count == size else {
+          throw ClozeError(
+            .invalidModel,
+            "bias \"\(part.name)\" has \(part.count) elements, its layer \(size) outputs")
+        }
+        try part.copyFinite(to: UnsafeMutableBufferPointer(start: target + at, count: size))
+      }
+      at &+= size
+    }
+    return UnsafePointer(target)
+  }
+
+  /// Matrices side by side. Where a panel would hold columns of two of them, all are copied into one.
+  private func sources(
+    _ parts: [Matrix], inputs: Int, outputs: Int, smoothed: Bool
+  ) throws(ClozeError) -> [WeightSource] {
+    let joined = !parts.dropLast().allSatisfy { $0.outputSize % Int(matrix.nr) == 0 }
+    // Rows of outputs can be read as they are packed; others are wanted whole.
+    func isWhole(_ part: Matrix) -> Bool {
+      part.isFloat32 && (part.layout == .inOut || smoothed || joined)
+    }
+    var staged = try staging.read(parts.filter(isWhole).map(\.tensor), team: team)[...]
+    var sources: [WeightSource] = []
+    for part in parts {
+      sources.append(try WeightSource(part, staged: isWhole(part) ? staged.popFirst() : nil))
+    }
+    for source in sources where source.inputs != inputs {
+      throw ClozeError(
+        .invalidModel,
+        "\"\(source.name)\" takes \(source.inputs) numbers, expected \(inputs)")
+    }
+    return joined ? [try WeightSource(joining: sources, inputs: inputs, outputs: outputs)] : sources
+  }
+
+  private func smoothing(
+    _ ranges: [Float]?, _ sources: [WeightSource], _ inputs: Int
+  ) throws(ClozeError) -> (forward: UnsafePointer<Float>, inverse: UnsafePointer<Float>)? {
+    guard let ranges, ranges.count == inputs else { return nil }
+    let forward = try memory.floats(inputs)
+    let inverse = try memory.floats(inputs)
+    forward.update(repeating: 0, count: inputs)
+    let step = 64
+    team.each((inputs &+ step &- 1) / step) { i in
+      let first = i &* step
+      for source in sources {
+        guard let base = source.base else { continue }
+        let byRow = source.layout == .inOut
+        kernels.rows.channel_ranges(
+          base + first &* (byRow ? source.stride : 1), source.stride, source.outputs,
+          min(step, inputs &- first), byRow ? 1 : 0, forward + first)
+      }
+    }
+    for input in 0..<inputs {
+      let ratio = (ranges[input] / forward[input]).squareRoot()
+      let factor = ratio.isFinite && ratio > 1e-6 && ratio < 1e6 ? ratio : 1
+      forward[input] = factor
+      inverse[input] = 1 / factor
+    }
+    return (UnsafePointer(forward), UnsafePointer(inverse))
+  }
+
+  /// Strips of columns that lie within one matrix: threads share them out, and a strip of any matrix
+  /// stays in the second-level cache while it is quantized.
+  func pack(
+    _ sources: [WeightSource], _ outputs: Int, _ inputs: Int, smoothing: UnsafePointer<Float>?
+  ) throws(ClozeError) -> cloze_packed_columns {
+    let whole = outputs.roundedUp(to: Int(matrix.nr))
+    let size = try bytes(
+      inputs.roundedUp(to: Int(matrix.kr)), Int(matrix.column_element_size))  // of a column
+    let panels = try memory.allocate(bytes(whole, size))
+    var strips: [(source: WeightSource, first: Int, count: Int, column: Int)] = []
+    var column = 0
+    for source in sources {
+      for first in stride(from: 0, to: source.outputs, by: 64) {
+        strips.append((source, first, min(64, source.outputs - first), column + first))
+      }
+      column += source.outputs
+    }
+    let results = Flags(strips.count)
+    guard precision == .int8 else {
+      team.each(strips.count) { i in
+        let (source, first, count, column) = strips[i]
+        results[i] = packFloats(source, first, count, panels + column &* size)
+      }
+      try check(results, sources)
+      return cloze_packed_columns(panels: panels, scale: nil, sum: nil)
+    }
+    let scale = try memory.floats(whole)
+    let sum = try memory.allocate(whole * MemoryLayout<Int32>.size).bindMemory(
+      to: Int32.self, capacity: whole)
+    scale.update(repeating: 0, count: whole)
+    team.each(strips.count) { i in
+      let (source, first, count, column) = strips[i]
+      results[i] = quantize(
+        source, first, count, smoothing, panels + column &* size, scale + column, sum + column)
+    }
+    try check(results, sources)
+    return cloze_packed_columns(panels: panels, scale: scale, sum: sum)
+  }
+
+  private func packFloats(
+    _ source: WeightSource, _ first: Int, _ count: Int, _ panels: UnsafeMutableRawPointer
+  ) -> Bool {
+    if source.layout == .inOut {
+      guard let base = source.base else { return false }
+      return kernels.rows.pack_float_columns(
+        base + first, source.stride, count, source.inputs,
+        panels.assumingMemoryBound(to: Float.self)) != 0
+    }
+    return source.withRows(first, count) { rows in
+      matrix.pack_columns(rows, source.stride, count, source.inputs, panels, nil)
+      return cloze_floats_finite(rows, count &* source.inputs) != 0
+    }
+  }
+
+  private func quantize(
+    _ source: WeightSource, _ first: Int, _ count: Int, _ smoothing: UnsafePointer<Float>?,
+    _ panels: UnsafeMutableRawPointer, _ scale: UnsafeMutablePointer<Float>,
+    _ sum: UnsafeMutablePointer<Int32>
+  ) -> Bool {
+    let inputs = source.inputs
+    if source.layout == .inOut {
+      guard let base = source.base else { return false }
+      return kernels.rows.quantize_columns(
+        base + first, source.stride, smoothing, count, inputs,
+        panels.assumingMemoryBound(to: UInt8.self), scale, sum) != 0
+    }
+    return withUnsafeTemporaryAllocation(byteCount: count &* inputs, alignment: 64) { rows in
+      guard let q = rows.baseAddress?.bindMemory(to: Int8.self, capacity: rows.count) else { return false }
+      return source.withRows(first, count) {
+        let bad = kernels.rows.quantize_weights(
+          $0, source.stride, smoothing, count, inputs, q, inputs, scale)
+        matrix.pack_columns(q, inputs, count, inputs, panels, sum)
+        return bad == 0
+      }
+    }
+  }
+
+  /// Throws where not all pieces went well: where a number is NaN or infinite.
+  private func check(_ results: Flags, _ sources: [WeightSource]) throws(ClozeError) {
+    if results.allSet { return }
+    for source in sources {
+      try source.tensor?.checkFinite()
+    }
+    throw ClozeError(
+      .invalidModel,
+      "\"\(sources.first?.name ?? "")\" holds weights that are no numbers, or too large to be quantized")
+  }
+}

@@ -1,0 +1,154 @@
+internal import CClozeKernels
+internal import ClozeIO
+internal import ClozeONNX
+
+/// Turns the tensors of a graph into `Weights`.
+struct WeightBuilder {
+  let kernels: Kernels
+  let precision: Precision
+  let matrix: cloze_matrix_kernels
+  let memory = WeightMemory()
+  let team: Team
+  let staging = Staging()
+
+  init(kernels: Kernels, precision: Precision, threads: Int) throws(ClozeError) {
+    team = try Team(threads: threads)
+    self.kernels = kernels
+    self.precision = precision
+    matrix = kernels.matrix(precision)
+  }
+
+  func build(_ graph: BERTGraph) throws(ClozeError) -> Weights {
+    let width = graph.embeddings.width
+    guard width <= max(graph.configuration.hiddenSize, graph.configuration.intermediateSize) else {
+      throw ClozeError(
+        .unsupportedModel, "the embeddings are wider than the layers: \(width) numbers")
+    }
+    let tied = if case .tied? = graph.mlm?.decoder { true } else { false }
+    let (word, position, tokenType, norm, layers) = try encoder(graph, packsWords: tied)
+    var weights = Weights(
+      word: word,
+      position: position,
+      tokenType: tokenType,
+      norm: norm,
+      layers: layers,
+      pooler: try graph.pooler.map { linear throws(ClozeError) in try dense([linear]) },
+      maskedLM: try maskedLM(graph, word: word),
+      nextSentence: try graph.nsp.map { linear throws(ClozeError) in try dense([linear]) },
+      memory: memory)
+    weights.heads = try heads(graph)
+    if let projection = graph.embeddings.projection { weights.projection = try dense([projection]) }
+    return weights
+  }
+
+  /// Embeddings and layers.
+  func encoder(
+    _ graph: BERTGraph, packsWords: Bool
+  ) throws(ClozeError) -> (
+    word: Weights.WordTable, position: UnsafePointer<Float>, tokenType: UnsafePointer<Float>,
+    norm: Weights.Norm, layers: [Weights.Layer]
+  ) {
+    let width = graph.embeddings.width
+    let word = try wordTable(graph.embeddings.word, width: width, packed: packsWords)
+    let tokenType: UnsafePointer<Float>
+    if let tensor = graph.embeddings.tokenType {
+      tokenType = try floats(tensor)
+    } else {
+      let zeros = try memory.floats(width)
+      zeros.update(repeating: 0, count: width)
+      tokenType = UnsafePointer(zeros)
+    }
+    var layers: [Weights.Layer] = []
+    layers.reserveCapacity(graph.layers.count)
+    let position = try floats(graph.embeddings.position)
+    let norm = try self.norm(graph.embeddings.norm, width)
+    let probe = precision == .int8 && graph.embeddings.projection == nil
+      ? try ChannelProbe(graph.configuration, kernels: kernels, team: team) : nil
+    try probe?.embed(word, graph.configuration.vocabSize, position, tokenType, norm)
+    for layer in graph.layers {
+      layers.append(try self.layer(layer, graph: graph, probe: probe))
+    }
+    return (word, position, tokenType, norm, layers)
+  }
+
+  private func layer(_ layer: BERTGraph.Layer, graph: BERTGraph, probe: ChannelProbe?)
+    throws(ClozeError) -> Weights.Layer
+  {
+    let width = graph.configuration.hiddenSize
+    let scale = Float(layer.attentionScale)
+    let activation = graph.configuration.hiddenAct.kernel
+    let queryKeyValue = try dense([layer.query, layer.key, layer.value], ranges: probe?.ranges())
+    let attentionOutput = try dense([layer.attentionOutput])
+    let attentionNorm = try norm(layer.attentionNorm, width)
+    probe?.attend(queryKeyValue, scale: scale, attentionOutput, attentionNorm)
+    let intermediate = try dense([layer.intermediate], ranges: probe?.ranges())
+    let output = try dense([layer.output])
+    let outputNorm = try norm(layer.outputNorm, width)
+    probe?.feedForward(intermediate, activation: activation, output, outputNorm)
+    return Weights.Layer(
+      queryKeyValue: queryKeyValue, attentionOutput: attentionOutput, attentionNorm: attentionNorm,
+      intermediate: intermediate, output: output, outputNorm: outputNorm, attentionScale: scale,
+      activation: activation)
+  }
+
+  private func maskedLM(
+    _ graph: BERTGraph, word: Weights.WordTable
+  ) throws(ClozeError) -> Weights.MaskedLM? {
+    guard let head = graph.mlm else { return nil }
+    let decoder: Weights.Dense
+    switch head.decoder {
+    case .tied:
+      guard let columns = word.columns else {
+        throw ClozeError(.internal, "the tied decoder was not packed")
+      }
+      decoder = Weights.Dense(
+        inputs: graph.configuration.hiddenSize, outputs: graph.configuration.vocabSize,
+        columns: columns, bias: try bias([head.bias], [graph.configuration.vocabSize]),
+        inverseSmoothing: nil)
+    case .separate(let weight):
+      decoder = try dense([Linear(weight: weight, bias: head.bias)])
+    }
+    return Weights.MaskedLM(
+      transform: try dense([head.transform]), activation: head.activation.kernel,
+      norm: try norm(head.norm, graph.configuration.hiddenSize), decoder: decoder)
+  }
+
+  private func norm(_ norm: LayerNorm, _ width: Int) throws(ClozeError) -> Weights.Norm {
+    Weights.Norm(
+      gamma: try floats(norm.gamma, width, default: 1),
+      beta: try floats(norm.beta, width, default: 0),
+      epsilon: Float(norm.epsilon))
+  }
+
+  /// A tensor as float32, or `width` times the default where there is none.
+  func floats(_ tensor: Tensor?, _ width: Int, default value: Float) throws(ClozeError)
+    -> UnsafePointer<Float>
+  {
+    if let tensor { return try floats(tensor) }
+    let target = try memory.floats(width)
+    target.update(repeating: value, count: width)
+    return UnsafePointer(target)
+  }
+
+  func floats(_ tensor: Tensor) throws(ClozeError) -> UnsafePointer<Float> {
+    let target = try memory.floats(tensor.count)
+    try tensor.copyFinite(to: UnsafeMutableBufferPointer(start: target, count: tensor.count))
+    return UnsafePointer(target)
+  }
+}
+
+extension Activation {
+  /// The number that kernels know this function by.
+  var kernel: Int32 {
+    let kind: cloze_activation =
+      switch self {
+      case .gelu: CLOZE_ACTIVATION_GELU
+      case .geluTanh: CLOZE_ACTIVATION_GELU_TANH
+      case .quickGelu: CLOZE_ACTIVATION_QUICK_GELU
+      case .relu: CLOZE_ACTIVATION_RELU
+      case .silu: CLOZE_ACTIVATION_SILU
+      case .tanh: CLOZE_ACTIVATION_TANH
+      }
+    return Int32(kind.rawValue)
+  }
+}

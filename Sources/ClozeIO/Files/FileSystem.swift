@@ -1,0 +1,69 @@
+internal import Glibc
+
+/// The kind of file at a path.
+package enum FileKind {
+  case missing, file, folder
+
+  package init(_ path: String) throws(ClozeError) {
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      let error = ClozeError.system(path)
+      guard error.status == .notFound else { throw error }
+      self = .missing
+      return
+    }
+    switch status.st_mode & S_IFMT {
+    case S_IFDIR: self = .folder
+    case S_IFREG: self = .file
+    default: throw ClozeError(.io, "\(path): neither a file nor a folder")
+    }
+  }
+}
+
+/// The path of `name` in `folder`.
+package func joined(_ folder: String, _ name: String) -> String {
+  folder.hasSuffix("/") ? folder + name : folder + "/" + name
+}
+
+/// The folder that a path lies in; "." where the path names none.
+package func parent(_ path: String) -> String {
+  guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
+  return slash == path.startIndex ? "/" : String(path[..<slash])
+}
+
+/// The absolute path with symbolic links resolved; nil where nothing exists there, with `errno` set.
+package func resolvedPath(_ path: String) -> String? {
+  guard let resolved = realpath(path, nil) else { return nil }
+  defer { free(resolved) }
+  return String(cString: resolved)
+}
+
+/// Whether the file at a path begins with `magic`; false where it cannot be read.
+package func fileBegins(_ path: String, with magic: [UInt8]) -> Bool {
+  let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+  guard descriptor >= 0 else { return false }
+  defer { close(descriptor) }
+  var begin = [UInt8](repeating: 0, count: magic.count)
+  return pread(descriptor, &begin, begin.count, 0) == begin.count && begin == magic
+}
+
+/// All bytes of a file, whose size need not be known before; fewer than 2^31.
+package func contents(of path: String) throws(ClozeError) -> [UInt8] {
+  let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+  guard descriptor >= 0 else { throw .system(path) }
+  defer { close(descriptor) }
+  var bytes: [UInt8] = []
+  var chunk = [UInt8](repeating: 0, count: 1 << 18)
+  while true {
+    let count = chunk.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
+    if count == 0 { return bytes }
+    if count < 0 {
+      if errno == EINTR { continue }
+      throw .system(path)
+    }
+    bytes.append(contentsOf: chunk[..<count])
+    guard bytes.count < Int(Int32.max) else {
+      throw ClozeError(.damaged, "\(path): 2^31 bytes or more")
+    }
+  }
+}

@@ -1,0 +1,149 @@
+internal import ClozeIO
+
+// Activations that are quantized in the graph, each row with its own scale and zero point: the form
+// that `GraphWriter` writes.
+
+extension Lowering {
+  /// Cast of bounded integers to bytes, where those are x quantized by its rows' own ranges:
+  ///
+  ///   high = max(ReduceMax x, 0), low = min(ReduceMin x, 0)
+  ///   scale = max((high - low) / 255, tiny), zero = round(-(low / scale))
+  ///   bytes = clip(round(x / scale) + zero, 0, 255)
+  mutating func quantizedRows(_ node: Node) -> Bool {
+    guard node.int("to") == 2, let y = node.output(0),
+      let clip = step("Clip", node.input(0)), number(clip.input(1)) == 0,
+      number(clip.input(2)) == 255,
+      let sum = step("Add", clip.input(0)), let round = step("Round", sum.input(0)),
+      let quotient = step("Div", round.input(0)), let x = quotient.input(0),
+      let scale = quotient.input(1), let zero = sum.input(1),
+      let zeroRound = step("Round", zero), let negative = step("Neg", zeroRound.input(0)),
+      let shift = step("Div", negative.input(0)), shift.input(1) == scale,
+      let low = shift.input(0), let bounded = step("Max", scale),
+      let range = step("Div", bounded.input(0)), number(range.input(1)) == 255,
+      let tiny = number(bounded.input(1)), tiny > 0, tiny < 1e-6,
+      let difference = step("Sub", range.input(0)), difference.input(1) == low,
+      let minimum = step("Min", low), number(minimum.input(1)) == 0,
+      let maximum = step("Max", difference.input(0)), number(maximum.input(1)) == 0,
+      let least = step("ReduceMin", minimum.input(0)), least.input(0) == x,
+      let most = step("ReduceMax", maximum.input(0)), most.input(0) == x,
+      [least, most].allSatisfy({ $0.ints("axes") == [-1] && $0.int("keepdims") ?? 1 == 1 })
+    else { return false }
+    add(node)
+    var origin = x
+    if let product = step("Mul", x), let source = product.input(0), let other = product.input(1),
+      let (factors, _) = graph.constant(other), factors.elementType == .float32,
+      factors.shape.count == 1, factors.count > 1
+    {
+      origin = source
+      channelFactors[y] = factors
+    }
+    real[y] = origin
+    scales[y] = scale
+    rowZeroPoints[y] = zero
+    return true
+  }
+
+  /// An integer product less its rows' zero points times the weights' column sums: what it would be
+  /// without zero points.
+  mutating func withoutZeroPoints(_ node: Node, _ source: Node) throws(ClozeError) -> Bool {
+    guard let value = source.input(0), var product = products[value], let y = node.output(0),
+      let zero = product.rowZeroPoint, let times = step("Mul", node.input(1)),
+      let cast = step("Cast", times.input(0)), cast.input(0) == zero, cast.int("to") == 6,
+      let sums = times.input(1).flatMap({ graph.constant($0) })?.tensor,
+      case .weight(let weight, let point, nil) = product.right,
+      try isSum(sums, of: weight, zeroPoint: point)
+    else { return false }
+    product.rowZeroPoint = nil
+    products[y] = product
+    add(node)
+    return true
+  }
+
+  /// Mul(bytes of a table less 128, scales), both looked up by the same ids: rows of the table of
+  /// real numbers.
+  mutating func storedRows(_ node: Node) throws(ClozeError) -> Bool {
+    guard let y = node.output(0), let whole = step("Sub", node.input(0)),
+      number(whole.input(1)) == 128, let cast = step("Cast", whole.input(0)),
+      let rows = step("Gather", cast.input(0)), let scale = step("Gather", node.input(1)),
+      let ids = rows.input(1), ids == scale.input(1),
+      [rows, scale].allSatisfy({ ($0.int("axis") ?? 0) == 0 }),
+      let (table, transposed) = rows.input(0).flatMap({ graph.constant($0) }), !transposed,
+      table.elementType == .uint8, table.quantization == nil, table.shape.count == 2,
+      let (scales, turned) = scale.input(0).flatMap({ graph.constant($0) }), !turned,
+      scales.elementType == .float32, scales.shape == [table.shape[0], 1]
+    else { return false }
+    let zero = try TensorMemory(1)
+    zero.bytes[0] = 128
+    let point = constant(Tensor(name: "", .uint8, [], zero))
+    let made = try quantizedConstant(table, scales, point, axis: 0)
+    emit("Gather", [made, ids], [("axis", .int(0))], to: y)
+    return true
+  }
+
+  /// A weight with its inputs' factors; nil where they don't go together.
+  mutating func multiplied(_ weight: ValueID, _ factors: Tensor) throws(ClozeError) -> ValueID? {
+    guard let (tensor, transposed) = graph.constant(weight) else { return nil }
+    try charge(4 * factors.count)
+    var numbers = [Float](repeating: 0, count: factors.count)
+    try numbers.withUnsafeMutableBufferPointer { buffer throws(ClozeError) in
+      try factors.copyFloat32(to: buffer)
+    }
+    guard numbers.allSatisfy(\.isFinite),
+      let made = tensor.multiplied(by: numbers, axis: transposed ? 1 : 0)
+    else { return nil }
+    let id = constant(made)
+    return transposed ? emit("Transpose", [id], [("perm", .ints([1, 0]))]) : id
+  }
+
+  // MARK: - Parts
+
+  /// The node that makes a value, where it is this operator.
+  private func step(_ op: String, _ value: ValueID?) -> Node? {
+    guard let value, let index = graph.producer(of: value), graph.nodes[index].operation == op else {
+      return nil
+    }
+    return graph.nodes[index]
+  }
+
+  /// A constant of one element.
+  private func number(_ value: ValueID?) -> Float? {
+    guard let tensor = value.flatMap({ graph.constant($0) })?.tensor, tensor.count == 1,
+      tensor.elementType.isFloat
+    else { return nil }
+    var number: Float = 0
+    let copied = withUnsafeMutablePointer(to: &number) {
+      (try? tensor.copyFloat32(to: UnsafeMutableBufferPointer(start: $0, count: 1))) != nil
+    }
+    return copied ? number : nil
+  }
+
+  /// Whether integers are the sums of a weight's columns, zero point subtracted.
+  private func isSum(_ sums: Tensor, of weight: ValueID, zeroPoint: ValueID?) throws(ClozeError) -> Bool {
+    guard let (tensor, transposed) = graph.constant(weight), tensor.shape.count == 2,
+      tensor.elementType == .uint8 || tensor.elementType == .int8, sums.elementType == .int32,
+      sums.shape == [tensor.shape[transposed ? 0 : 1]]
+    else { return false }
+    var zero = 0
+    if let zeroPoint {
+      guard let point = graph.constant(zeroPoint)?.tensor, point.count == 1,
+        point.elementType == tensor.elementType, let byte = try point.bytes().first
+      else { return false }
+      zero = tensor.elementType == .int8 ? Int(Int8(bitPattern: byte)) : Int(byte)
+    }
+    let (rows, columns) = (tensor.shape[0], tensor.shape[1])
+    var totals = [Int](repeating: 0, count: sums.count)
+    let isSigned = tensor.elementType == .int8
+    let bytes = try tensor.bytes()
+    for row in 0..<rows {
+      for column in 0..<columns {
+        let byte = bytes[row &* columns &+ column]
+        let value = (isSigned ? Int(Int8(bitPattern: byte)) : Int(byte)) &- zero
+        totals[transposed ? row : column] &+= value
+      }
+    }
+    let stored = try sums.bytes()
+    return totals.indices.allSatisfy {
+      totals[$0] == Int(stored.loadUnaligned(fromByteOffset: 4 &* $0, as: Int32.self))
+    }
+  }
+}

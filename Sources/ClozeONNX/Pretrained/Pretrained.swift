@@ -1,0 +1,233 @@
+public import ClozeIO
+
+/// What a Hugging Face `config.json` says of a model and its tensors do not, by its keys.
+public struct PretrainedConfiguration: Sendable {
+  /// "bert", "distilbert", "electra", "roberta", "xlm-roberta", ...
+  public var modelType: String
+  public var numAttentionHeads: Int
+  public var hiddenAct: String
+  public var layerNormEps: Double
+  public var padTokenID: Int
+  /// "BertForMaskedLM"
+  public var architecture: String?
+  /// Why the model is none that is read: relative positions, a decoder.
+  public var obstacle: String?
+
+  public init(
+    modelType: String, numAttentionHeads: Int, hiddenAct: String, layerNormEps: Double,
+    padTokenID: Int, architecture: String?, obstacle: String?
+  ) {
+    self.modelType = modelType
+    self.numAttentionHeads = numAttentionHeads
+    self.hiddenAct = hiddenAct
+    self.layerNormEps = layerNormEps
+    self.padTokenID = padTokenID
+    self.architecture = architecture
+    self.obstacle = obstacle
+  }
+}
+
+/// The BERT in a `model.safetensors`, found by the names that transformers gives its tensors, with or
+/// without the model's prefix, LayerNorm's under their old names too.
+///
+/// - Throws: `.damaged` for a file that is no safetensors, `.unsupported` for models that are no BERT
+///   or lack a tensor, by its name, `.shape` where tensors contradict each other.
+public func readBERT(
+  safetensors path: String, configuration: PretrainedConfiguration
+) throws(ClozeError) -> BERTGraph {
+  try Pretrained(Safetensors(path: path), configuration).graph()
+}
+
+/// Tensors by their names in transformers, and what to make of them.
+struct Pretrained {
+  let file: Safetensors
+  let configuration: PretrainedConfiguration
+  /// "bert.", or "" where the base model was saved alone.
+  let prefix: String
+  private let isDistilled: Bool
+
+  private static let known: Set<String> = [
+    "bert", "distilbert", "electra", "roberta", "xlm-roberta", "camembert",
+  ]
+
+  init(_ file: Safetensors, _ configuration: PretrainedConfiguration) throws(ClozeError) {
+    self.file = file
+    self.configuration = configuration
+    let type = configuration.modelType
+    guard Self.known.contains(type) else {
+      throw ClozeError(
+        .unsupported, "config.json says model_type \"\(type)\"",
+        expected: Self.known.sorted().joined(separator: ", "))
+    }
+    if let obstacle = configuration.obstacle { throw ClozeError(.unsupported, obstacle) }
+    isDistilled = type == "distilbert"
+    let ending = "embeddings.word_embeddings.weight"
+    let candidates = ["", "bert.", "distilbert.", "electra.", "roberta."]
+    guard let prefix = candidates.first(where: { file.tensors[$0 + ending] != nil }) else {
+      throw ClozeError(
+        .unsupported, "no tensor is named \"\(ending)\"", place: "embeddings",
+        expected: "the names that transformers gives a \(type)'s tensors")
+    }
+    self.prefix = prefix
+  }
+
+  // MARK: - Tensors
+
+  func tensor(_ name: String, _ shape: [Int]? = nil) throws(ClozeError) -> Tensor {
+    guard let tensor = file.tensors[name] else {
+      throw ClozeError(.unsupported, "the tensor \"\(name)\" is missing")
+    }
+    guard tensor.elementType.isFloat else {
+      throw ClozeError(.unsupported, "\(tensor.label) holds no floating-point numbers")
+    }
+    if let shape, tensor.shape != shape {
+      throw ClozeError(.shape, "\(tensor.label) should have the shape \(shape)")
+    }
+    return tensor
+  }
+
+  func has(_ name: String) -> Bool { file.tensors[name] != nil }
+
+  /// A layer of `name`.weight [outputs, inputs] and `name`.bias.
+  func linear(_ name: String, inputs: Int, outputs: Int? = nil) throws(ClozeError) -> Linear {
+    let weight = try tensor(name + ".weight")
+    guard weight.shape.count == 2, weight.shape[1] == inputs, weight.shape[0] > 0,
+      outputs == nil || weight.shape[0] == outputs
+    else {
+      throw ClozeError(
+        .shape, "\(weight.label) should have the shape [\(outputs.map { "\($0)" } ?? "any"), \(inputs)]")
+    }
+    let matrix = Matrix(
+      tensor: weight, layout: .outIn, inputSize: inputs, outputSize: weight.shape[0])
+    let bias = has(name + ".bias") ? try tensor(name + ".bias", [weight.shape[0]]) : nil
+    return Linear(weight: matrix, bias: bias)
+  }
+
+  func norm(_ name: String, _ width: Int) throws(ClozeError) -> LayerNorm {
+    let old = has(name + ".gamma")
+    return LayerNorm(
+      gamma: try tensor(name + (old ? ".gamma" : ".weight"), [width]),
+      beta: try tensor(name + (old ? ".beta" : ".bias"), [width]),
+      epsilon: isDistilled ? 1e-12 : configuration.layerNormEps)
+  }
+
+  func activation(_ name: String) throws(ClozeError) -> Activation {
+    switch name {
+    case "gelu": return .gelu
+    case "gelu_new", "gelu_pytorch_tanh", "gelu_fast": return .geluTanh
+    case "silu", "swish": return .silu
+    default:
+      guard let activation = Activation(rawValue: name) else {
+        throw ClozeError(
+          .unsupported, "the activation \"\(name)\" is not known",
+          expected: "gelu, gelu_new, relu, silu, quick_gelu or tanh")
+      }
+      return activation
+    }
+  }
+
+  // MARK: - The model
+
+  func graph() throws(ClozeError) -> BERTGraph {
+    let word = try tensor(prefix + "embeddings.word_embeddings.weight")
+    guard word.shape.count == 2, word.shape[0] > 0, word.shape[1] > 0, word.shape[1] <= 1 << 16
+    else { throw ClozeError(.shape, "\(word.label) is no table") }
+    let narrow = word.shape[1]
+    var position = try table("position", narrow)
+    if ["roberta", "xlm-roberta", "camembert"].contains(configuration.modelType) {
+      let first = configuration.padTokenID + 1
+      guard first > 0, first < position.shape[0], let rows = position.rows(first..<position.shape[0])
+      else { throw ClozeError(.shape, "\(position.label) has no row \(first)") }
+      position = rows
+    }
+    let types = prefix + "embeddings.token_type_embeddings.weight"
+    var projection: Linear?
+    if has(prefix + "embeddings_project.weight") {
+      projection = try linear(prefix + "embeddings_project", inputs: narrow)
+    }
+    let width = projection?.weight.outputSize ?? narrow
+    let embeddings = BERTGraph.Embeddings(
+      word: word, position: position,
+      tokenType: has(types) ? try table("token_type", narrow) : nil,
+      norm: try norm(prefix + "embeddings.LayerNorm", narrow), projection: projection)
+
+    let heads = configuration.numAttentionHeads
+    guard heads > 0, width % heads == 0 else {
+      throw ClozeError(
+        .shape, "config.json says \(heads) attention heads, the hidden size is \(width)")
+    }
+    let scale = 1 / (Double(width) / Double(heads)).squareRoot()
+    var layers: [BERTGraph.Layer] = []
+    let stem = prefix + (isDistilled ? "transformer.layer." : "encoder.layer.")
+    while layers.count < 1 << 12, has("\(stem)\(layers.count).\(layerNames[0]).weight") {
+      layers.append(try layer("\(stem)\(layers.count).", width, scale))
+    }
+    guard let last = layers.last else {
+      throw ClozeError(.unsupported, "the tensor \"\(stem)0.\(layerNames[0]).weight\" is missing")
+    }
+    var graph = BERTGraph(
+      configuration: BERTGraph.Configuration(
+        hiddenSize: width, numHiddenLayers: layers.count, numAttentionHeads: heads,
+        intermediateSize: last.intermediate.weight.outputSize, vocabSize: word.shape[0],
+        maxPositionEmbeddings: position.shape[0],
+        typeVocabSize: embeddings.tokenType?.shape[0] ?? 0,
+        layerNormEps: embeddings.norm.epsilon, hiddenAct: try activation(configuration.hiddenAct),
+        attentionScale: scale),
+      embeddings: embeddings, layers: layers,
+      inputs: BERTGraph.InputNames(inputIDs: "input_ids"), outputs: BERTGraph.OutputNames(),
+      summary: summary())
+    try readHeads(&graph)
+    return graph
+  }
+
+  private func table(_ kind: String, _ width: Int) throws(ClozeError) -> Tensor {
+    let table = try tensor(prefix + "embeddings.\(kind)_embeddings.weight")
+    guard table.shape.count == 2, table.shape[1] == width, table.shape[0] > 0 else {
+      throw ClozeError(.shape, "\(table.label) should have rows of \(width) numbers")
+    }
+    return table
+  }
+
+  /// Of a layer: query, key, value, output, its norm, both dense layers, their norm.
+  private var layerNames: [String] {
+    isDistilled
+      ? [
+        "attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin",
+        "sa_layer_norm", "ffn.lin1", "ffn.lin2", "output_layer_norm",
+      ]
+      : [
+        "attention.self.query", "attention.self.key", "attention.self.value",
+        "attention.output.dense", "attention.output.LayerNorm", "intermediate.dense",
+        "output.dense", "output.LayerNorm",
+      ]
+  }
+
+  private func layer(
+    _ stem: String, _ width: Int, _ scale: Double
+  ) throws(ClozeError) -> BERTGraph.Layer {
+    let names = layerNames
+    let intermediate = try linear(stem + names[5], inputs: width)
+    return BERTGraph.Layer(
+      query: try linear(stem + names[0], inputs: width, outputs: width),
+      key: try linear(stem + names[1], inputs: width, outputs: width),
+      value: try linear(stem + names[2], inputs: width, outputs: width),
+      attentionOutput: try linear(stem + names[3], inputs: width, outputs: width),
+      attentionNorm: try norm(stem + names[4], width), intermediate: intermediate,
+      output: try linear(
+        stem + names[6], inputs: intermediate.weight.outputSize, outputs: width),
+      outputNorm: try norm(stem + names[7], width), attentionScale: scale)
+  }
+
+  private func summary() -> GraphSummary {
+    var bytes: [Tensor.ElementType: Int] = [:]
+    for tensor in file.tensors.values where tensor.elementType.isFloat {
+      bytes[tensor.elementType, default: 0] += tensor.place.count
+    }
+    let types = bytes.sorted { ($0.value, $0.key.rawValue) > ($1.value, $1.key.rawValue) }
+    return GraphSummary(
+      producer: "safetensors", producerVersion: "", irVersion: 0, opset: 0, otherOpsets: [],
+      nodeCount: file.tensors.count, inputs: [], outputs: [],
+      forms: [GraphSummary.Form(block: "tensors", form: "named as in a \(configuration.modelType)")],
+      weightTypes: types.map { $0.key.description }, tensorBytes: file.byteCount, warnings: [])
+  }
+}

@@ -1,0 +1,191 @@
+internal import ClozeIO
+
+extension Recognizer {
+  /// Below this a key has no weight after the softmax: float32's exp of it is 0 for any score.
+  private static let hidden = -1000.0
+
+  /// What comes between the scores and the softmax must be scale * scores where a token is to be
+  /// attended to, and so low that nothing is left where it is padding; and which is which must
+  /// follow from attention_mask alone. Returns the scale.
+  ///
+  /// Computed with scores of 0 and with scores of known numbers: all ways to write a mask come out
+  /// the same. A mask that depends on where a token stands (causal, windows) shows in the results.
+  mutating func checkScores(
+    from scores: ValueID, to input: ValueID, softmax: NodeID
+  ) throws(ClozeError) -> Double {
+    var scale: Double?
+    for probe in probes {
+      guard let shape = probe.values[scores]?.shape, shape.count >= 3 else {
+        throw misfit(producer(scores), "the scores have no known shape", expected: "[B, H, S, S]")
+      }
+      scale = try check(probe, scores, shape, input, softmax, scale)
+    }
+    // Once for each mask of the graph: on one long sequence.
+    if let longProbe, let known = longProbe.values[scores]?.shape {
+      var shape = known
+      // One head is enough; operators between scores and softmax broadcast.
+      if shape.count == 4 { shape[1] = 1 }
+      let given = [scores: Probe.Value(.float32, [1, 1, 1, 1], [0])]
+      if shape.count == 4, case .known(_, let parts) = longProbe.evaluate(input, given: given) {
+        let key = parts.filter { longProbe.values[$0]?.count ?? 0 > 1 }
+        if checkedMasks.insert(key).inserted {
+          scale = try check(longProbe, scores, shape, input, softmax, scale)
+        }
+      }
+    }
+    guard let scale else {
+      throw misfit(softmax, "the scores can't be computed", expected: "scale * scores + mask")
+    }
+    return scale
+  }
+
+  private mutating func check(
+    _ probe: Probe, _ scores: ValueID, _ shape: [Int], _ input: ValueID, _ softmax: NodeID,
+    _ known: Double?
+  ) throws(ClozeError) -> Double {
+    let expected = "scale * scores + padding mask of attention_mask (1 = keep)"
+    let (batch, sequence) = (probe.batch, probe.sequence)
+    guard let total = Probe.count(shape), total <= Probe.maximumElements, batch > 0, sequence > 0,
+      total % (batch * sequence * sequence) == 0, shape.suffix(2) == [sequence, sequence]
+    else {
+      throw misfit(producer(scores), "the scores have the shape \(shape)", expected: "[B, H, S, S]")
+    }
+    let heads = total / (batch * sequence * sequence)
+    func run(_ numbers: [Double]) throws(ClozeError) -> [Double] {
+      let given = [scores: Probe.Value(.float32, shape, numbers)]
+      switch probe.evaluate(input, given: given) {
+      case .known(let value, _):
+        guard let elements = value.elements, elements.count == total else {
+          throw misfit(
+            producer(input), "the mask changes the shape of the scores", expected: expected)
+        }
+        return elements
+      case .unknown(let node):
+        throw misfit(
+          node ?? producer(input),
+          "what is added to the scores can't be computed from attention_mask and the length",
+          expected: expected)
+      }
+    }
+    let numbers = (0..<total).map { Double($0 % 13) + 1 }
+    let still = try run(Array(repeating: 0, count: total))
+    let moved = try run(numbers)
+
+    // Which token may attend to which, as the graph has it.
+    var scale = known
+    var kept: Set<Int> = []
+    var hiddenPairs: Set<Int> = []
+    for position in 0..<total {
+      let b = position / (heads * sequence * sequence)
+      let pair = (b * sequence + position / sequence % sequence) * sequence + position % sequence
+      if still[position] <= Recognizer.hidden || still[position].isNaN {
+        guard moved[position] <= Recognizer.hidden || moved[position].isNaN else {
+          throw misfit(producer(input), "a mask depends on the scores", expected: expected)
+        }
+        hiddenPairs.insert(pair)
+        continue
+      }
+      kept.insert(pair)
+      let factor = (moved[position] - still[position]) / numbers[position]
+      if scale == nil { scale = factor }
+      guard abs(still[position]) < 1e-6, let scale, scale > 0, abs(factor - scale) <= 1e-6 * scale
+      else {
+        throw misfit(
+          producer(input), "\(still[position]) is added to scores that are not masked",
+          expected: expected)
+      }
+    }
+    try comparePairs(probe, kept: kept, hidden: hiddenPairs, node: producer(input) ?? softmax)
+    guard let scale else {
+      throw misfit(producer(input), "every score is masked", expected: expected)
+    }
+    return scale
+  }
+
+  /// Compares what the graph lets attend to what with the padding mask, for tokens that are not
+  /// padding themselves.
+  private mutating func comparePairs(
+    _ probe: Probe, kept: Set<Int>, hidden: Set<Int>, node: NodeID
+  ) throws(ClozeError) {
+    let expected = "a padding mask of attention_mask (1 = keep)"
+    let (batch, sequence) = (probe.batch, probe.sequence)
+    var ignored = true
+    var matches = true
+    var inverted = true
+    var onlyLater = true
+    var onlyFar = true
+    for b in 0..<batch {
+      for q in 0..<sequence where probe.mask[b * sequence + q] == 1 {
+        for k in 0..<sequence {
+          let pair = (b * sequence + q) * sequence + k
+          let keep = probe.mask[b * sequence + k] == 1
+          if kept.contains(pair) == hidden.contains(pair) {
+            throw misfit(node, "heads have different masks", expected: expected)
+          }
+          let isKept = kept.contains(pair)
+          if !isKept { ignored = false }
+          if isKept == keep { inverted = false } else { matches = false }
+          if keep && !isKept {
+            if k <= q { onlyLater = false }
+            if abs(k - q) <= 8 { onlyFar = false }
+          }
+        }
+      }
+    }
+    let hasMask = inputRoles.attentionMask != nil
+    if ignored {
+      note("mask", hasMask ? "attention_mask is not used in attention" : "none")
+      return
+    }
+    if matches && hasMask {
+      note("mask", "padding, from attention_mask")
+      return
+    }
+    if inverted {
+      throw misfit(node, "the mask is inverted: 1 hides a token", expected: expected)
+    }
+    if onlyLater { throw causal(node) }
+    if onlyFar {
+      throw misfit(
+        node, "this is a model with local attention: a token does not see those far away",
+        expected: expected)
+    }
+    throw misfit(node, "the mask is no padding mask", expected: expected)
+  }
+
+  func causal(_ node: NodeID) -> ClozeError {
+    misfit(
+      node, "this is a causal model (as GPT): a token does not see those after it",
+      expected: "a BERT, in which every token sees all")
+  }
+
+  /// The mask operand of an attention operator: true or 0 to keep, false or a very low number to
+  /// hide.
+  mutating func checkFusedMask(_ mask: ValueID, node: NodeID) throws(ClozeError) {
+    var all = probes
+    if let longProbe { all.append(longProbe) }
+    for probe in all {
+      let (batch, sequence) = (probe.batch, probe.sequence)
+      let shape = [batch, 1, sequence, sequence]
+      guard let value = probe.values[mask], let numbers = Probe.expand(value, to: shape) else {
+        throw misfit(
+          producer(mask) ?? node, "the mask can't be computed from attention_mask and the length",
+          expected: "a padding mask of attention_mask (1 = keep)")
+      }
+      var kept: Set<Int> = []
+      var hidden: Set<Int> = []
+      for (pair, number) in numbers.enumerated() {
+        if value.type == .bool ? number == 0 : number <= Recognizer.hidden {
+          hidden.insert(pair)
+        } else if value.type == .bool || abs(number) < 1e-6 {
+          kept.insert(pair)
+        } else {
+          throw misfit(
+            producer(mask) ?? node, "\(number) is added to scores that are not masked",
+            expected: "0, or a very low number")
+        }
+      }
+      try comparePairs(probe, kept: kept, hidden: hidden, node: producer(mask) ?? node)
+    }
+  }
+}

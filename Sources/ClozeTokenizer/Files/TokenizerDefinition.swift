@@ -1,0 +1,297 @@
+internal import ClozeIO
+
+/// What the files say a tokenizer is, before it is built.
+struct TokenizerDefinition {
+  /// What the vocabulary is called in messages: "vocab.txt" or "tokenizer.json".
+  var source: String
+  var vocabulary = Vocabulary.Builder()
+  var normalizer = NormalizerOptions()
+  var added: [AddedToken] = []
+  /// Special tokens that are recognised where the vocabulary has them.
+  var named: [[UInt8]] = []
+  /// nil: BERT's own, around [CLS] and [SEP].
+  var template: Template?
+  var unknownToken = Array("[UNK]".utf8)
+  var continuingPrefix = Array("##".utf8)
+  var longestWord = 100
+  var names = SpecialNames()
+  var modelMaxLength: Int?
+}
+
+/// What the special tokens are called.
+struct SpecialNames {
+  var cls = Array("[CLS]".utf8)
+  var sep = Array("[SEP]".utf8)
+  var mask = Array("[MASK]".utf8)
+  var pad = Array("[PAD]".utf8)
+}
+
+/// What tokenizer_config.json says; what it leaves out is nil.
+struct TokenizerConfig {
+  var lowercase: Bool?
+  var stripAccents: Bool?
+  var handleChineseChars: Bool?
+  var names: [String: [UInt8]] = [:]
+  var modelMaxLength: Int?
+  /// The entries of added_tokens_decoder by ascending id.
+  var added: [AddedToken] = []
+
+  init() {}
+
+  init(json: [UInt8]) throws(ClozeError) {
+    let root = try JSONField(parsing: json, name: "tokenizer_config.json")
+    lowercase = try root.present("do_lower_case")?.bool()
+    stripAccents = try root.present("strip_accents")?.bool()
+    handleChineseChars = try root.present("tokenize_chinese_chars")?.bool()
+    for name in ["unk_token", "cls_token", "sep_token", "mask_token", "pad_token"] {
+      guard let field = try root.present(name) else { continue }
+      // A name, or an added token in full.
+      if case .object = field.value {
+        names[name] = try field.required("content").text()
+      } else {
+        names[name] = try field.text()
+      }
+    }
+    if let field = try root.present("model_max_length") {
+      guard case .number(let number) = field.value else { throw field.mismatch("a number") }
+      // "No limit" is written as 1e30, which is no Int.
+      if let length = number.integer, length > 0, length <= Int(Int32.max) {
+        modelMaxLength = length
+      }
+    }
+    if let field = try root.present("added_tokens_decoder") {
+      guard case .object(let members) = field.value else { throw field.mismatch("an object") }
+      var entries: [(id: Int32, token: AddedToken)] = []
+      for member in members {
+        let path = "\(field.path).\(member.key.string)"
+        entries.append(
+          (
+            try JSONField.id(member.key, path),
+            try AddedToken(json: JSONField(value: member.value, path: path))
+          ))
+      }
+      added = entries.sorted { $0.id < $1.id }.map(\.token)
+    }
+  }
+}
+
+extension AddedToken {
+  init(json field: JSONField) throws(ClozeError) {
+    self.init(content: try field.required("content").text())
+    special = try field.present("special")?.bool() ?? false
+    singleWord = try field.present("single_word")?.bool() ?? false
+    takesLeft = try field.present("lstrip")?.bool() ?? false
+    takesRight = try field.present("rstrip")?.bool() ?? false
+    normalized = try field.present("normalized")?.bool() ?? !special
+  }
+}
+
+extension TokenizerDefinition {
+  mutating func take(_ config: TokenizerConfig) {
+    names.cls = config.names["cls_token"] ?? names.cls
+    names.sep = config.names["sep_token"] ?? names.sep
+    names.mask = config.names["mask_token"] ?? names.mask
+    names.pad = config.names["pad_token"] ?? names.pad
+    modelMaxLength = config.modelMaxLength
+  }
+
+  /// From vocab.txt: a token a line, its id the number of the line, counted from 0.
+  ///
+  /// Lines end at LF or CR LF, and lose their trailing whitespace; of equal lines the last counts:
+  /// as `tokenizers` reads the file.
+  init(vocabulary bytes: [UInt8], config: TokenizerConfig) throws(ClozeError) {
+    self.init(source: "vocab.txt")
+    if let position = bytes.withUnsafeBufferPointer({ UTF8Scan.firstInvalid($0) }) {
+      throw ClozeError(.damaged, "vocab.txt is not valid UTF-8 at byte \(position)")
+    }
+    guard !bytes.isEmpty else { throw ClozeError(.damaged, "vocab.txt is empty") }
+    guard bytes.count < Int(Int32.max) / 2 else {
+      throw ClozeError(.damaged, "vocab.txt has \(bytes.count) bytes, too many")
+    }
+    var line: Int32 = 0
+    var begin = 0
+    while begin < bytes.count {
+      let end = bytes[begin...].firstIndex(of: 0x0A) ?? bytes.count
+      let token = bytes[begin..<trimmedEnd(bytes, begin, end)]
+      guard vocabulary.add(token, id: line) else {
+        throw ClozeError(.damaged, "vocab.txt is too large")
+      }
+      line &+= 1
+      begin = end &+ 1
+    }
+    normalizer.lowercase = config.lowercase ?? normalizer.lowercase
+    normalizer.stripAccents = config.stripAccents
+    normalizer.handleChineseChars = config.handleChineseChars ?? normalizer.handleChineseChars
+    unknownToken = config.names["unk_token"] ?? unknownToken
+    take(config)
+    added = config.added
+    named = [unknownToken, names.sep, names.pad, names.cls, names.mask]
+  }
+
+  /// From tokenizer.json. What it says itself counts; the configuration adds the names of special
+  /// tokens and the model's length only.
+  init(json bytes: [UInt8], config: TokenizerConfig) throws(ClozeError) {
+    self.init(source: "tokenizer.json")
+    let root = try JSONField(parsing: bytes, name: "tokenizer.json")
+    if let version = try root.present("version")?.string(), version != "1.0" {
+      throw ClozeError(
+        .unsupportedTokenizer, "tokenizer.json: version is \"\(version)\", \"1.0\" was expected")
+    }
+    try readModel(root.required("model"))
+    normalizer = .none
+    if let field = try root.present("normalizer") { normalizer = try readNormalizer(field) }
+    let splitter = try root.required("pre_tokenizer")
+    let splitterType = try splitter.required("type").string()
+    guard splitterType == "BertPreTokenizer" else {
+      throw ClozeError(
+        .unsupportedTokenizer,
+        "\(splitter.path) is a \(splitterType), only BertPreTokenizer is supported")
+    }
+    if let field = try root.present("added_tokens") {
+      for element in try field.elements() { added.append(try AddedToken(json: element)) }
+    }
+    if let field = try root.present("post_processor") { template = try readTemplate(field) }
+    take(config)
+  }
+
+  private mutating func readModel(_ model: JSONField) throws(ClozeError) {
+    if let type = try model.present("type")?.string(), type != "WordPiece" {
+      throw ClozeError(
+        .unsupportedTokenizer, "\(model.path) is a \(type) model, only WordPiece is supported")
+    }
+    unknownToken = try model.present("unk_token")?.text() ?? unknownToken
+    continuingPrefix = try model.present("continuing_subword_prefix")?.text() ?? continuingPrefix
+    if let field = try model.present("max_input_chars_per_word") {
+      longestWord = Int(try field.id())
+    }
+    let field = try model.required("vocab")
+    guard case .object(let members) = field.value else {
+      throw field.mismatch("an object from tokens to ids")
+    }
+    guard !members.isEmpty else { throw ClozeError(.damaged, "\(field.path) is empty") }
+    for member in members {
+      guard case .number(let number) = member.value else {
+        throw JSONField(value: member.value, path: "\(field.path)[\"\(member.key.string)\"]")
+          .mismatch("a number")
+      }
+      let id = try JSONField.id(number, "\(field.path)[\"\(member.key.string)\"]")
+      guard vocabulary.add(member.key.decoded, id: id) else {
+        throw ClozeError(.damaged, "\(field.path) is too large")
+      }
+    }
+  }
+
+  func readNormalizer(_ field: JSONField) throws(ClozeError) -> NormalizerOptions {
+    let type = try field.required("type").string()
+    switch type {
+    case "BertNormalizer":
+      return NormalizerOptions(
+        cleanText: try field.present("clean_text")?.bool() ?? true,
+        handleChineseChars: try field.present("handle_chinese_chars")?.bool() ?? true,
+        stripAccents: try field.present("strip_accents")?.bool(),
+        lowercase: try field.present("lowercase")?.bool() ?? true)
+    case "Lowercase":
+      var options = NormalizerOptions.none
+      options.lowercase = true
+      return options
+    case "Sequence":
+      let steps = try field.required("normalizers").elements()
+      if steps.isEmpty { return .none }
+      if steps.count == 1 { return try readNormalizer(steps[0]) }
+      throw ClozeError(
+        .unsupportedTokenizer,
+        "\(field.path) is a Sequence of \(steps.count), only BertNormalizer is supported")
+    default:
+      throw ClozeError(
+        .unsupportedTokenizer, "\(field.path) is a \(type), only BertNormalizer is supported")
+    }
+  }
+
+  func readTemplate(_ field: JSONField) throws(ClozeError) -> Template {
+    let type = try field.required("type").string()
+    switch type {
+    case "BertProcessing":
+      func id(_ name: String) throws(ClozeError) -> Int32 {
+        let pair = try field.required(name)
+        let parts = try pair.elements()
+        guard parts.count == 2 else { throw pair.mismatch("a token and its id") }
+        return try parts[1].id()
+      }
+      return .bert(cls: try id("cls"), sep: try id("sep"))
+    case "TemplateProcessing":
+      let specials = try field.required("special_tokens")
+      let template = Template(
+        single: try readPieces(field.required("single"), specials),
+        pair: try readPieces(field.required("pair"), specials))
+      try check(template.single, first: 1, second: 0, path: "\(field.path).single")
+      try check(template.pair, first: 1, second: 1, path: "\(field.path).pair")
+      return template
+    default:
+      throw ClozeError(
+        .unsupportedTokenizer,
+        "\(field.path) is a \(type), only TemplateProcessing and BertProcessing are supported")
+    }
+  }
+
+  private func readPieces(
+    _ field: JSONField, _ specials: JSONField
+  ) throws(ClozeError) -> [Template.Piece] {
+    var pieces: [Template.Piece] = []
+    for element in try field.elements() {
+      if let sequence = try element.present("Sequence") {
+        let typeID = try sequence.required("type_id").id()
+        switch try sequence.required("id").string() {
+        case "A": pieces.append(.first(typeID: typeID))
+        case "B": pieces.append(.second(typeID: typeID))
+        case let other:
+          throw ClozeError(.damaged, "\(sequence.path).id is \"\(other)\", not A or B")
+        }
+        continue
+      }
+      let special = try element.required("SpecialToken")
+      let name = try special.required("id").string()
+      guard let token = try specials.present(name) else {
+        throw ClozeError(
+          .damaged, "\(special.path).id is \"\(name)\", which \(specials.path) does not have")
+      }
+      var ids: [Int32] = []
+      for id in try token.required("ids").elements() { ids.append(try id.id()) }
+      pieces.append(.special(ids: ids, typeID: try special.required("type_id").id()))
+    }
+    return pieces
+  }
+
+  private func check(
+    _ pieces: [Template.Piece], first: Int, second: Int, path: String
+  ) throws(ClozeError) {
+    var counts = (first: 0, second: 0)
+    for piece in pieces {
+      switch piece {
+      case .first: counts.first &+= 1
+      case .second: counts.second &+= 1
+      case .special: break
+      }
+    }
+    guard counts.first == first, counts.second == second else {
+      throw ClozeError(
+        .unsupportedTokenizer,
+        "\(path) has text A \(counts.first) and text B \(counts.second) times, "
+          + "\(first) and \(second) was expected")
+    }
+  }
+}
+
+/// `end` without the whitespace before it.
+private func trimmedEnd(_ bytes: [UInt8], _ begin: Int, _ end: Int) -> Int {
+  bytes.withUnsafeBufferPointer { buffer in
+    guard let base = buffer.baseAddress else { return end }
+    var end = end
+    while end > begin {
+      let start = UTF8Scan.start(before: end, base, begin)
+      let scalar = UTF8Scan.decode(base, start).scalar
+      if UnicodeTables.shared.entry(scalar) & ScalarFlags.whitespace == 0 { break }
+      end = start
+    }
+    return end
+  }
+}
