@@ -1,22 +1,10 @@
+import ClozeIO
 import ClozeTokenizer
 import Testing
 
 /// Input that nobody means well: what counts is that there is an answer.
 @Suite struct RobustnessTests {
-  /// A fixed sequence, so that a failure comes again.
-  private struct Generator: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-      // SplitMix64, Steele, Lea and Flood 2014.
-      state &+= 0x9E37_79B9_7F4A_7C15
-      var z = state
-      z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-      z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-      return z ^ z >> 31
-    }
-  }
-
-  private func broken(_ bytes: [UInt8], _ random: inout Generator) -> [UInt8] {
+  private func broken(_ bytes: [UInt8], _ random: inout SplitMix64) -> [UInt8] {
     var bytes = bytes
     for _ in 0..<Int.random(in: 1...4, using: &random) {
       switch Int.random(in: 0..<4, using: &random) {
@@ -37,7 +25,7 @@ import Testing
   }
 
   @Test func damagedFiles() throws {
-    var random = Generator(state: 1)
+    var random = SplitMix64(seed: 1)
     var good = 0
     var bad = 0
     let text = "The fox [MASK] e\u{301}\u{302E}  東 <br> x1 ##s"
@@ -69,7 +57,7 @@ import Testing
   }
 
   @Test func randomBytesAsText() throws {
-    var random = Generator(state: 2)
+    var random = SplitMix64(seed: 2)
     let tokenizers = try ["vocab.txt", "added.json", "cased.json", "template.json"].map {
       try Tokenizer(path: Fixture.path($0))
     }

@@ -11,6 +11,12 @@ struct GradientTests {
 
   /// The largest difference between gradients and central differences, relative to the largest.
   private func difference(
+    _ parameters: ParameterBlock<Double>, _ loss: () throws -> Double
+  ) throws -> Double {
+    try difference(parameters.values, parameters.gradients.array, loss)
+  }
+
+  private func difference(
     _ parameters: Block<Double>, _ gradients: [Double], _ loss: () throws -> Double
   ) throws -> Double {
     var (most, worst) = (0.0, 0.0)
@@ -46,15 +52,15 @@ struct GradientTests {
   func ofHeads(_ which: Int, _ activation: Head.Activation) throws {
     let targets = targets[which]
     let outputs = [3, 1, 3, 2][which]
-    let shape = NetworkShape(layers: [
-      .init(inputs: 5, outputs: 4, activation: activation, norm: 1e-5),
-      .init(inputs: 4, outputs: 6, activation: activation),
-      .init(inputs: 6, outputs: outputs),
-    ])
-    let network = try Network<Double>(shape, arithmetic)
+    let network = try Network<Double>(
+      [
+        .init(inputs: 5, outputs: 4, activation: activation, norm: 1e-5),
+        .init(inputs: 4, outputs: 6, activation: activation),
+        .init(inputs: 6, outputs: outputs),
+      ], arithmetic)
     network.initialize(seed: 1)
-    let noise = random(network.parameters.count, seed: 2)
-    for (i, value) in noise.enumerated() { network.parameters.base[i] += 0.3 * value }
+    let noise = random(network.parameters.values.count, seed: 2)
+    for (i, value) in noise.enumerated() { network.parameters.values.base[i] += 0.3 * value }
     let x = random(6 * 5, seed: 3)
     let input = try Block<Double>(30)
     input.fill(from: x)
@@ -62,24 +68,32 @@ struct GradientTests {
     func value() throws -> Double {
       let logits = try network.forward(
         input.base, rows: 6, dropout: (0.2, TrainingRandom(9)))
-      return loss(logits, rows: 6, outputs: outputs, targets, bounds: [0, 2, 6])
+      return loss(logits, rows: 6, outputs: outputs, targets, offsets: [0, 2, 6])
     }
     let logits = try network.forward(input.base, rows: 6, dropout: (0.2, TrainingRandom(9)))
-    _ = loss(logits, rows: 6, outputs: outputs, targets, bounds: [0, 2, 6])
+    _ = loss(logits, rows: 6, outputs: outputs, targets, offsets: [0, 2, 6])
     let dx = try #require(try network.backward(logits, rows: 6, wantsInput: true))
     let dInput = (0..<30).map { dx[$0] }
-    #expect(try difference(network.parameters, network.gradients.array, value) < 1e-6)
+    #expect(try difference(network.parameters, value) < 1e-6)
     #expect(try difference(input, dInput, value) < 1e-6)
+  }
+
+  private func constants<S: TrainingScalar>(
+    _ activation: Head.Activation, _ scale: S
+  ) -> EncoderStack<S>.Settings.Layer {
+    .init(
+      activation: activation, attentionScale: scale, attentionNormEpsilon: 1e-5,
+      outputNormEpsilon: 1e-5)
   }
 
   @Test(arguments: [Head.Activation.gelu, .geluTanh, .relu])
   func ofEncoderLayers(_ activation: Head.Activation) throws {
-    let settings = EncoderStack<Double>.Settings(
-      width: 6, heads: 2, intermediate: 8, activations: [activation, activation],
-      scales: [0.577, 0.577], epsilons: [(1e-5, 1e-5), (1e-5, 1e-5)])
-    let stack = try EncoderStack<Double>(settings, arithmetic)
-    for (i, value) in random(stack.parameters.count, seed: 4).enumerated() {
-      stack.parameters.base[i] = 0.5 * value
+    let stack = try EncoderStack<Double>(
+      .init(
+        width: 6, heads: 2, intermediate: 8,
+        layers: [constants(activation, 0.577), constants(activation, 0.577)]), arithmetic)
+    for (i, value) in random(stack.parameters.values.count, seed: 4).enumerated() {
+      stack.parameters.values.base[i] = 0.5 * value
     }
     let input = try Block<Double>(7 * 6)
     input.fill(from: random(42, seed: 5))
@@ -92,7 +106,7 @@ struct GradientTests {
     let d = try Block<Double>(42)
     d.fill(from: weights)
     try stack.backward(d.base)
-    #expect(try difference(stack.parameters, stack.gradients.array, value) < 1e-6)
+    #expect(try difference(stack.parameters, value) < 1e-6)
     #expect(try difference(input, d.array, value) < 1e-6)
   }
 
@@ -104,7 +118,7 @@ struct GradientTests {
   func ofEmbeddings(_ types: Int) throws {
     let input = try EncoderInput<Double>(
       .init(width: 6, vocabulary: 5, positions: 4, types: types, epsilon: 1e-5))
-    input.parameters.fill(from: random(input.parameters.count, seed: 7))
+    input.parameters.values.fill(from: random(input.parameters.values.count, seed: 7))
     let weights = random(42, seed: 8)
     func value() throws -> Double {
       let y = try input.forward(tokens)
@@ -114,13 +128,15 @@ struct GradientTests {
     let d = try Block<Double>(42)
     d.fill(from: weights)
     try input.backward(d.base)
-    #expect(try difference(input.parameters, input.gradients.array, value) < 1e-6)
+    #expect(try difference(input.parameters, value) < 1e-6)
     #expect(input.touched.now == [0, 1, 3, 4])
-    #expect(norm(input.gradients, input.segments, touched: input.touched)
-      == norm(input.gradients, input.segments))
-    #expect(input.segments[2].isTrained == (types > 0))
-    input.touched.clear(input.gradients)
-    #expect(input.gradients.array.prefix(30).allSatisfy { $0 == 0 })
+    let sparse = input.parameters.gradientNorm
+    input.parameters.touched = nil
+    #expect(sparse == input.parameters.gradientNorm)
+    let segments = input.parameters.segments
+    #expect(segments[EmbeddingParameter.tokenType.index].isTrained == (types > 0))
+    input.touched.clear(input.parameters.gradients)
+    #expect(input.parameters.gradients.array.prefix(30).allSatisfy { $0 == 0 })
     // What is not the model's is refused.
     for (ids, types) in [([5], [0]), ([-1], [0]), ([0, 0, 0, 0, 0], [0, 0, 0, 0, 0])] as [([Int32], [Int32])] {
       #expect(throws: ClozeError.self) {
@@ -135,36 +151,33 @@ struct GradientTests {
       .init(width: 6, vocabulary: 5, positions: 4, types: 2, epsilon: 1e-5))
     let stack = try EncoderStack<Double>(
       .init(
-        width: 6, heads: 2, intermediate: 8, activations: [.gelu], scales: [0.577],
-        epsilons: [(1e-5, 1e-5)]), arithmetic)
+        width: 6, heads: 2, intermediate: 8, layers: [constants(.gelu, 0.577)]), arithmetic)
     let network = try Network<Double>(
-      NetworkShape(layers: [
+      [
         .init(inputs: 6, outputs: 6, activation: .gelu, norm: 1e-5),
         .init(inputs: 6, outputs: 5, borrowsWeight: true),
-      ]), arithmetic)
+      ], arithmetic)
     for (i, block) in [input.parameters, stack.parameters, network.parameters].enumerated() {
-      block.fill(from: random(block.count, seed: 20 + UInt64(i)).map { 0.6 * $0 })
+      let noise = random(block.values.count, seed: 20 + UInt64(i))
+      block.values.fill(from: noise.map { 0.6 * $0 })
     }
-    let (weight, gradient) = input.words
-    network.borrow(.init(weight: weight, gradient: gradient, owner: input))
+    network.borrow(
+      .init(weight: input.values.word, gradient: input.gradients.word, owner: input))
     let classes: [Int32] = [0, 2, 1, -1, 2, 4, 3]
     func logits() throws -> UnsafeMutablePointer<Double> {
       let x = try input.forward(tokens)
       return try network.forward(try stack.forward(x, offsets: tokens.offsets), rows: 7)
     }
     func value() throws -> Double {
-      Loss()(try logits(), rows: 7, outputs: 5, .classes(classes), bounds: [0, 7])
+      Loss()(try logits(), rows: 7, outputs: 5, .classes(classes), offsets: [0, 7])
     }
     let y = try logits()
-    _ = Loss()(y, rows: 7, outputs: 5, .classes(classes), bounds: [0, 7])
+    _ = Loss()(y, rows: 7, outputs: 5, .classes(classes), offsets: [0, 7])
     let d = try #require(try network.backward(y, rows: 7, wantsInput: true))
     try stack.backward(d)
     try input.backward(d)
-    for (parameters, gradients) in [
-      (input.parameters, input.gradients), (stack.parameters, stack.gradients),
-      (network.parameters, network.gradients),
-    ] {
-      #expect(try difference(parameters, gradients.array, value) < 1e-6)
+    for parameters in [input.parameters, stack.parameters, network.parameters] {
+      #expect(try difference(parameters, value) < 1e-6)
     }
   }
 
@@ -172,24 +185,25 @@ struct GradientTests {
   @Test func floatEncoderIsNearDouble() throws {
     let ids = (0..<60).map { Int32($0 * 7 % 50) }
     let types = (0..<60).map { Int32($0 % 2) }
-    let bounds = [0, 1, 20, 60]
+    let offsets = [0, 1, 20, 60]
     let weights = random(60 * 32, seed: 3)
     func gradients<S: TrainingScalar>(_ type: S.Type) throws -> [Double] {
       let input = try EncoderInput<S>(
         .init(width: 32, vocabulary: 50, positions: 40, types: 2, epsilon: 1e-5))
       let stack = try EncoderStack<S>(
         .init(
-          width: 32, heads: 4, intermediate: 64, activations: [.gelu, .gelu],
-          scales: [0.35, 0.35], epsilons: [(1e-5, 1e-5), (1e-5, 1e-5)]), arithmetic)
-      input.parameters.fill(from: random(input.parameters.count, seed: 1).map { S($0) })
-      stack.parameters.fill(from: random(stack.parameters.count, seed: 2).map { S(0.2 * $0) })
-      let x = try input.forward(.init(ids: ids, types: types, offsets: bounds))
-      _ = try stack.forward(x, offsets: bounds)
+          width: 32, heads: 4, intermediate: 64,
+          layers: [constants(.gelu, 0.35), constants(.gelu, 0.35)]), arithmetic)
+      let (a, b) = (input.parameters.values, stack.parameters.values)
+      a.fill(from: random(a.count, seed: 1).map { S($0) })
+      b.fill(from: random(b.count, seed: 2).map { S(0.2 * $0) })
+      let x = try input.forward(.init(ids: ids, types: types, offsets: offsets))
+      _ = try stack.forward(x, offsets: offsets)
       let d = try Block<S>(60 * 32)
       d.fill(from: weights.map { S($0) })
       try stack.backward(d.base)
       try input.backward(d.base)
-      return (input.gradients.array + stack.gradients.array).map { Double($0) }
+      return (input.parameters.gradients.array + stack.parameters.gradients.array).map { Double($0) }
     }
     let (wide, narrow) = (try gradients(Double.self), try gradients(Float.self))
     let most = wide.reduce(0) { max($0, abs($1)) }
@@ -198,24 +212,24 @@ struct GradientTests {
 
   @Test func ofAMixOfLayers() throws {
     let mixture = try LayerMixture<Double>(states: 3, width: 5)
-    mixture.parameters.fill(from: [0.3, -0.5, 0.9, 1.4])
+    mixture.parameters.values.fill(from: [0.3, -0.5, 0.9, 1.4])
     let network = try Network<Double>(
-      NetworkShape(layers: [.init(inputs: 5, outputs: 3)]), arithmetic)
-    network.parameters.fill(from: random(network.parameters.count, seed: 12))
+      [.init(inputs: 5, outputs: 3)], arithmetic)
+    network.parameters.values.fill(from: random(network.parameters.values.count, seed: 12))
     let x = random(4 * 3 * 5, seed: 11)
     let classes: [Int32] = [0, 2, 1, 1]
     func logits() throws -> UnsafeMutablePointer<Double> {
       try network.forward(mixture.forward(x, rows: 4), rows: 4)
     }
     func value() throws -> Double {
-      Loss()(try logits(), rows: 4, outputs: 3, .classes(classes), bounds: [0, 4])
+      Loss()(try logits(), rows: 4, outputs: 3, .classes(classes), offsets: [0, 4])
     }
     let y = try logits()
-    _ = Loss()(y, rows: 4, outputs: 3, .classes(classes), bounds: [0, 4])
+    _ = Loss()(y, rows: 4, outputs: 3, .classes(classes), offsets: [0, 4])
     let d = try #require(try network.backward(y, rows: 4, wantsInput: true))
     try mixture.backward(d)
-    #expect(try difference(mixture.parameters, mixture.gradients.array, value) < 1e-6)
-    #expect(try difference(network.parameters, network.gradients.array, value) < 1e-6)
+    #expect(try difference(mixture.parameters, value) < 1e-6)
+    #expect(try difference(network.parameters, value) < 1e-6)
   }
 
   /// Of states that are noise but for one, that one gets the largest share.
@@ -224,27 +238,22 @@ struct GradientTests {
     let (rows, width) = (256, 8)
     let mixture = try LayerMixture<Float>(states: 4, width: width)
     let network = try Network<Float>(
-      NetworkShape(layers: [.init(inputs: width, outputs: 2)]), arithmetic)
+      [.init(inputs: width, outputs: 2)], arithmetic)
     var x = random(rows * 4 * width, seed: 1).map { Float($0) }
     let classes = (0..<rows).map { Int32($0 % 3 == 0 ? 1 : 0) }
     for row in 0..<rows { x[(row * 4 + right) * width + 3] = classes[row] == 1 ? 1 : -1 }
     var optimizers = [
-      try AdamW<Float>(parameters: mixture.parameters.count),
-      try AdamW<Float>(parameters: network.parameters.count),
+      try AdamW<Float>(parameters: mixture.parameters.values.count),
+      try AdamW<Float>(parameters: network.parameters.values.count),
     ]
     for _ in 0..<200 {
-      for block in [mixture.gradients, network.gradients] {
-        block.base.update(repeating: 0, count: block.count)
-      }
+      for block in [mixture.parameters, network.parameters] { block.clearGradients() }
       let y = try network.forward(mixture.forward(x, rows: rows), rows: rows)
-      _ = Loss()(y, rows: rows, outputs: 2, .classes(classes), bounds: [0, rows])
+      _ = Loss()(y, rows: rows, outputs: 2, .classes(classes), offsets: [0, rows])
       let d = try #require(try network.backward(y, rows: rows, wantsInput: true))
       try mixture.backward(d)
-      try optimizers[0].step(
-        mixture.parameters, mixture.gradients, mixture.segments, rate: 0.02, decay: 0, scale: 1)
-      try optimizers[1].step(
-        network.parameters, network.gradients, network.shape.segments, rate: 0.02, decay: 0,
-        scale: 1)
+      try optimizers[0].step(mixture.parameters, rate: 0.02, decay: 0, scale: 1)
+      try optimizers[1].step(network.parameters, rate: 0.02, decay: 0, scale: 1)
     }
     let mix = mixture.mix
     #expect(abs(mix.shares.reduce(0, +) - 1) < 1e-5)
@@ -253,35 +262,33 @@ struct GradientTests {
 
   /// The same layers in Float are near those in Double.
   @Test func floatIsNearDouble() throws {
-    let shape = NetworkShape(layers: [
+    let layers: [DenseLayer] = [
       .init(inputs: 40, outputs: 33, activation: .gelu, norm: 1e-5), .init(inputs: 33, outputs: 7),
-    ])
-    let wide = try Network<Double>(shape, arithmetic)
-    let narrow = try Network<Float>(shape, arithmetic)
+    ]
+    let wide = try Network<Double>(layers, arithmetic)
+    let narrow = try Network<Float>(layers, arithmetic)
     narrow.initialize(seed: 3)
-    for i in 0..<wide.parameters.count {
-      wide.parameters.base[i] = Double(narrow.parameters.base[i])
-    }
+    wide.parameters.values.fill(from: narrow.parameters.values.array.map { Double($0) })
     let x = try Block<Float>(50 * 40)
     x.fill(from: random(2000, seed: 1).map { Float($0) })
     let y = try Block<Double>(2000)
     y.fill(from: x.array.map { Double($0) })
     let classes = (0..<50).map { Int32($0 % 7) }
-    let bounds = Array(0...50)
+    let offsets = Array(0...50)
     let a = try narrow.forward(x.base, rows: 50)
     let b = try wide.forward(y.base, rows: 50)
-    _ = Loss()(a, rows: 50, outputs: 7, .classes(classes), bounds: bounds)
-    _ = Loss()(b, rows: 50, outputs: 7, .classes(classes), bounds: bounds)
+    _ = Loss()(a, rows: 50, outputs: 7, .classes(classes), offsets: offsets)
+    _ = Loss()(b, rows: 50, outputs: 7, .classes(classes), offsets: offsets)
     try narrow.backward(a, rows: 50)
     try wide.backward(b, rows: 50)
-    let most = wide.gradients.array.reduce(0) { max($0, abs($1)) }
-    for (f, d) in zip(narrow.gradients.array, wide.gradients.array) {
+    let most = wide.parameters.gradients.array.reduce(0) { max($0, abs($1)) }
+    for (f, d) in zip(narrow.parameters.gradients.array, wide.parameters.gradients.array) {
       #expect(abs(Double(f) - d) <= 1e-3 * most)
     }
   }
 
   /// The products, in all forms and sizes around those of panels, on one thread and on several.
-  @Test(arguments: [ProductForm.plain, .turnedLeft, .turnedRight])
+  @Test(arguments: [ProductForm.nn, .tn, .nt])
   func products(_ form: ProductForm) throws {
     let single = try Arithmetic(threads: 1)
     for (m, n, k) in [

@@ -47,15 +47,14 @@ struct HeadReferenceTests {
     let trainer = try Trainer(model: base, task: head.task, options: options)
     let outputs = array("classes") == nil ? array("labels")?.shape[1] ?? 1 : 5
     let classes = [Head.Task.classify: 3, .classifyPairs: 2, .nsp: 2][head.task] ?? outputs
-    trainer.labels = (0..<classes).map { "label \($0)" }
-    let model = try trainer.makeModel()
-    let (network, shape) = (model.network, model.network.shape)
-    let parts = shape.layers.indices.flatMap { i in
+    let model = try TrainableModel(trainer.setup, labels: (0..<classes).map { "label \($0)" })
+    let network = model.network
+    let parts = network.layers.indices.flatMap { i in
       ["weight", "bias", "gamma", "beta"].map { "\(i).\($0)" }
     }
-    let segments = shape.segments
+    let segments = network.parameters.segments
     // A tied decoder is not among the head's own parameters.
-    let borrowed = shape.layers.firstIndex { $0.borrowsWeight }.map { "\($0).weight" }
+    let borrowed = network.layers.firstIndex { $0.borrowsWeight }.map { "\($0).weight" }
     if let borrowed {
       let decoder = try #require(array(borrowed)).floats
       let block = try Block<Float>(decoder.count)
@@ -67,7 +66,7 @@ struct HeadReferenceTests {
     for (part, segment) in zip(parts, segments) where part != borrowed {
       let values = array(part)?.floats ?? []
       try #require(values.count == segment.range.count, "\(part)")
-      for (place, value) in zip(segment.range, values) { network.parameters.base[place] = value }
+      for (place, value) in zip(segment.range, values) { network.parameters.values.base[place] = value }
     }
 
     // The batch, as it is gathered in training.
@@ -75,28 +74,28 @@ struct HeadReferenceTests {
     let features = try FeatureStore(
       rows: x.shape[0], width: x.shape[1], memoryLimit: 1 << 20, folder: nil)
     for (i, value) in x.floats.enumerated() { features.base[i] = value }
-    var prepared = Prepared()
-    prepared.bounds =
+    var data = TokenizedDataset()
+    data.rowOffsets =
       head.task == .tag || head.task == .answer ? [0, 5, 12] : Array(0...x.shape[0])
-    prepared.classes = array("classes")?.ints.map { Int32($0) } ?? []
-    prepared.labels = array("labels")?.floats ?? []
-    prepared.values = array("values")?.floats ?? []
-    let spans = array("spans")?.ints ?? []
-    for i in stride(from: 0, to: spans.count, by: 2) {
-      prepared.spans.append(.init(first: Int32(spans[i]), last: Int32(spans[i + 1])))
+    if let classes = array("classes") { data.targets = .classes(classes.ints.map { Int32($0) }) }
+    if let labels = array("labels") { data.targets = .labels(labels.floats) }
+    if let values = array("values") { data.targets = .values(values.floats) }
+    if let spans = array("spans")?.ints {
+      data.targets = .spans(
+        stride(from: 0, to: spans.count, by: 2).map {
+          .init(first: Int32(spans[$0]), last: Int32(spans[$0 + 1]))
+        })
     }
-    let set = LoadedSet(prepared: prepared, features: features)
+    let set = FeatureSet(data: data, features: features)
     let loss = Loss(
       smoothing: Double(array("smoothing")?.floats.first ?? 0),
       classWeights: array("class_weights")?.floats ?? [])
 
     model.clearGradients()
-    let items = 0..<prepared.items
-    let (logits, bounds) = try model.forward(set, items)
-    let width = try #require(shape.layers.last?.outputs)
+    let items = 0..<data.items
+    let (logits, offsets) = try model.forward(set, items)
     let value = loss(
-      logits, rows: prepared.rows, outputs: width,
-      prepared.targets(items, task: head.task, outputs: width), bounds: bounds)
+      logits, rows: data.rows, outputs: network.outputs, data.targets(items), offsets: offsets)
     try model.backward(logits)
     let expected = try #require(array("loss")?.floats.first)
     #expect(abs(value - expected) <= 1e-6 * abs(expected))
@@ -110,24 +109,23 @@ struct HeadReferenceTests {
       let most = max(largest(part), largestOfAll / 100)
       try #require(theirs.count == segment.range.count)
       for (place, gradient) in zip(segment.range, theirs) {
-        let difference = abs(network.gradients.base[place] - gradient)
+        let difference = abs(network.parameters.gradients.base[place] - gradient)
         #expect(difference <= 1e-5 * most, "\(part): \(difference / most)")
       }
     }
 
-    var optimizer = try AdamW<Float>(parameters: network.parameters.count)
+    var optimizer = try AdamW<Float>(parameters: network.parameters.values.count)
     for factor: Float in [1, -0.5, 2] {
       for (part, segment) in zip(parts, segments) {
         for (place, gradient) in zip(segment.range, array("\(part) gradient")?.floats ?? []) {
-          network.gradients.base[place] = factor * gradient
+          network.parameters.gradients.base[place] = factor * gradient
         }
       }
-      try optimizer.step(
-        network.parameters, network.gradients, segments, rate: 1e-3, decay: 0.01, scale: 1)
+      try optimizer.step(network.parameters, rate: 1e-3, decay: 0.01, scale: 1)
     }
     for (part, segment) in zip(parts, segments) {
       for (place, theirs) in zip(segment.range, array("\(part) stepped")?.floats ?? []) {
-        let ours = network.parameters.base[place]
+        let ours = network.parameters.values.base[place]
         // Of a weight smaller than a step, the step's rounding is what is left.
         #expect(abs(ours - theirs) <= 1e-6 * max(abs(theirs), 1e-3), "\(part): \(ours), \(theirs)")
       }

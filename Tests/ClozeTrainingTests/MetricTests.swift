@@ -72,7 +72,7 @@ struct MetricTests {
     let documents = (0..<2000).map { d in
       Example(.document((0..<60).map { "\(d) \($0)" }))
     }
-    let pairs = NextSentencePairs(Dataset(documents), seed: 1).dataset.examples
+    let pairs = NextSentence.pairs(Dataset(documents), seed: 1).examples
     var count = 0
     for pair in pairs {
       guard case .text(let text, let label) = pair.content else { continue }

@@ -17,7 +17,7 @@ struct PredictionTests {
 
   /// More tokens than go through the encoder at once, texts without a word, texts that are cut.
   private static let texts: [String] = (0..<400).map { i in
-    var random = TrainingRandom(7, UInt64(i))
+    var random = TrainingRandom(7, path: [UInt64(i)])
     let count = i % 50 == 3 ? 0 : 1 + random.below(i % 40 == 0 ? 40 : 9)
     return (0..<count).map { _ in "abwxyz".map(String.init)[random.below(6)] }
       .joined(separator: " ")

@@ -11,17 +11,17 @@ struct PretrainingDataTests {
     let masking = Masking(mask: mask, special: special, vocabulary: vocabulary)
     // A million ordinary tokens, and every ninth one special.
     var tokens = TrainingRandom(7)
-    let whole = (0..<1_125_000).map { i in
+    let unmasked = (0..<1_125_000).map { i in
       Int32(i % 9 == 0 ? tokens.below(5) : 5 + tokens.below(vocabulary - 5))
     }
     var sets: [Set<Int>] = []
     for epoch in 1...2 {
-      var ids = whole
-      var random = TrainingRandom(3, 6, UInt64(epoch))
+      var ids = unmasked
+      var random = TrainingRandom(3, .masking(epoch: epoch))
       let chosen = masking.apply(to: &ids, &random)
       var (masked, replaced, kept, wrong) = (0, 0, 0, 0)
       for (position, token) in chosen {
-        if special.contains(token) || token != whole[position] { wrong += 1 }
+        if special.contains(token) || token != unmasked[position] { wrong += 1 }
         if ids[position] == mask {
           masked += 1
         } else if ids[position] == token {
@@ -39,7 +39,7 @@ struct PretrainingDataTests {
       #expect(abs(Double(kept) / count - 0.1) <= 0.005)
       let positions = Set(chosen.map(\.position))
       #expect(positions.count == chosen.count)
-      #expect(ids.indices.allSatisfy { positions.contains($0) || ids[$0] == whole[$0] })
+      #expect(ids.indices.allSatisfy { positions.contains($0) || ids[$0] == unmasked[$0] })
       sets.append(positions)
     }
     // Another epoch chooses other tokens: by chance 15 % are the same.
@@ -58,7 +58,7 @@ struct PretrainingDataTests {
       let number = documents.count
       documents.append(Example(.document((0..<count).map { "\(number) \($0)" })))
     }
-    let pairs = NextSentencePairs(Dataset(documents), seed: 2).dataset.examples
+    let pairs = NextSentence.pairs(Dataset(documents), seed: 2).examples
     #expect(pairs.count == sentences)
     var (next, wrong) = (0, 0)
     for pair in pairs {

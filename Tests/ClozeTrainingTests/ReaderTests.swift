@@ -126,9 +126,9 @@ struct ReaderTests {
     let rare = (0..<40).map { Example(.text("t", label: $0 < 20 ? "c\($0)" : "common")) }
     let tags = (0..<30).map { Example(.words(["a", "b"], tags: ["O", "B-\($0 % 20)"])) }
     let several = (0..<30).map { Example(.labelled("t", labels: ["a", "b\($0 % 20)"])) }
-    for (task, examples) in [(Head.Task.classify, rare), (.tag, tags), (.multilabel, several)] {
+    for examples in [rare, tags, several] {
       for seed: UInt64 in 0..<5 {
-        let (train, valid) = Dataset(examples).split(task, share: 0.3, seed: seed)
+        let (train, valid) = Dataset(examples).split(share: 0.3, seed: seed)
         let known = Set(train.examples.flatMap(\.content.labels))
         #expect(valid.examples.allSatisfy { known.isSuperset(of: $0.content.labels) })
         #expect(!valid.examples.isEmpty)
@@ -139,11 +139,11 @@ struct ReaderTests {
 
   @Test func splitsAreStratified() throws {
     let examples = (0..<1000).map { Example(.text(Text("\($0)"), label: $0 % 10 == 0 ? "a" : "b")) }
-    let (train, valid) = Dataset(examples).split(.classify, share: 0.1, seed: 3)
+    let (train, valid) = Dataset(examples).split(share: 0.1, seed: 3)
     #expect(train.examples.count == 900)
     #expect(labels(valid).filter { $0.hasSuffix("|a") }.count == 10)
-    let again = Dataset(examples).split(.classify, share: 0.1, seed: 3)
+    let again = Dataset(examples).split(share: 0.1, seed: 3)
     #expect(labels(again.valid) == labels(valid))
-    #expect(labels(Dataset(examples).split(.classify, share: 0.1, seed: 4).valid) != labels(valid))
+    #expect(labels(Dataset(examples).split(share: 0.1, seed: 4).valid) != labels(valid))
   }
 }

@@ -10,7 +10,7 @@ struct ReferenceTests {
     z.fill(from: [0.5, -1, 2, 1.5, 0.2, -0.3, 0, 0.1, 0.2, -1, 2.5, 0.7])
     let loss = Loss(smoothing: 0.1, classWeights: [1, 2, 0.5])
     let value = loss(
-      z.base, rows: 4, outputs: 3, .classes([0, 2, -1, 1]), bounds: [0, 1, 2, 3, 4])
+      z.base, rows: 4, outputs: 3, .classes([0, 2, -1, 1]), offsets: [0, 1, 2, 3, 4])
     #expect(abs(value - 0.990_481_695_603_423_7) < 1e-9)
     let expected = [
       -0.215_748_981_330_751_3, -0.007_686_347_764_228_88, 0.223_435_329_094_980_14,
@@ -23,7 +23,7 @@ struct ReferenceTests {
   @Test func binaryCrossEntropyIsPyTorchs() throws {
     let z = try Block<Double>(4)
     z.fill(from: [0.5, -1, 3, -2])
-    let value = Loss()(z.base, rows: 2, outputs: 2, .labels([1, 0, 0, 1]), bounds: [0, 1, 2])
+    let value = Loss()(z.base, rows: 2, outputs: 2, .labels([1, 0, 0, 1]), offsets: [0, 1, 2])
     #expect(abs(value - 1.490_713_508_578_761) < 1e-12)
     let expected = [
       -0.094_385_167_199_536_37, 0.067_235_355_342_498_78, 0.238_143_531_705_608_26,
@@ -33,16 +33,15 @@ struct ReferenceTests {
   }
 
   @Test func stepsAreThoseOfPyTorchsAdamW() throws {
-    let (w, g) = (try Block<Float>(4), try Block<Float>(4))
-    w.fill(from: [1, -2, 0.5, 3])
+    let block = try ParameterBlock<Float>([(count: 4, isTrained: true, decays: true)])
+    block.values.fill(from: [1, -2, 0.5, 3])
     var optimizer = try AdamW<Float>(parameters: 4)
-    let segments = [NetworkShape.Segment(range: 0..<4, isTrained: true, decays: true)]
     for gradient in [[0.1, -0.2, 0.3, 0], [0.05, 0.4, -0.1, 2], [-1, 0, 0.2, 0.5]] as [[Float]] {
-      g.fill(from: gradient)
-      try optimizer.step(w, g, segments, rate: 0.01, decay: 0.1, scale: 1)
+      block.gradients.fill(from: gradient)
+      try optimizer.step(block, rate: 0.01, decay: 0.1, scale: 1)
     }
     let expected: [Float] = [0.983_259_32, -1.990_513_56, 0.478_492_47, 2.976_444_96]
-    for (ours, theirs) in zip(w.array, expected) {
+    for (ours, theirs) in zip(block.values.array, expected) {
       #expect(abs(ours - theirs) <= 1e-6 * abs(theirs))
     }
   }
@@ -50,16 +49,10 @@ struct ReferenceTests {
   /// Rows that never had a gradient are treated as all others are, to the bit.
   @Test func rowsWithoutGradientsTakeWholeSteps() throws {
     let (count, width) = (1000, 48)
-    let segments = [
-      NetworkShape.Segment(range: 0..<(count * width), isTrained: true, decays: true),
-      NetworkShape.Segment(
-        range: (count * width)..<(count * width + 100), isTrained: true, decays: false),
-    ]
     let arithmetic = try Arithmetic(threads: 3)
     func run(_ isSparse: Bool, resumes: Bool = false) throws -> [UInt32] {
-      let (w, g) = (
-        try Block<Float>(count * width + 100), try Block<Float>(count * width + 100)
-      )
+      let block = try ParameterBlock<Float>([(count * width, true, true), (100, true, false)])
+      let (w, g) = (block.values, block.gradients)
       var random = TrainingRandom(1)
       w.fill(from: (0..<w.count).map { _ in Float(random.normal()) })
       var optimizer = try AdamW<Float>(parameters: w.count)
@@ -72,11 +65,13 @@ struct ReferenceTests {
           touched.add(row)
           for i in 0..<width { g.base[row * width + i] = Float(random.normal()) }
         }
-        #expect(
-          norm(g, segments, touched: touched).isApproximately(norm(g, segments)))
+        let dense = block.gradientNorm
+        block.touched = touched
+        #expect(block.gradientNorm.isApproximately(dense))
+        if !isSparse { block.touched = nil }
         try optimizer.step(
-          w, g, segments, touched: isSparse ? touched : nil, rate: 0.01, decay: 0.1, scale: 0.5,
-          isSparse ? arithmetic : nil)
+          block, rate: 0.01, decay: 0.1, scale: 0.5, isSparse ? arithmetic : nil)
+        block.touched = nil
         if resumes, step == 2 {
           let rows = touched.now
           touched = TouchedRows(count: count, width: width)
@@ -114,7 +109,7 @@ struct ReferenceTests {
   @Test func whiteningEvensOutFeatures() throws {
     let (rows, inputs) = (5000, 4)
     let x = try Block<Float>(rows * inputs)
-    var random = TrainingRandom(3, 1)
+    var random = TrainingRandom(3, path: [1])
     for row in 0..<rows {
       let values = (0..<3).map { _ in random.unit() - 0.5 }
       let at = x.base + row * inputs

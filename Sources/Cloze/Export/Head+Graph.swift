@@ -71,19 +71,23 @@ extension BERTGraph.Layer {
     _ epsilons: (Double, Double)
   ) throws(ClozeError) {
     let (d, f) = (c.hiddenSize, c.intermediateSize)
-    let arrays = layer.arrays
-    guard arrays.map(\.count) == EncoderLayer.sizes(d, f) else {
+    guard layer.fits(d, f) else {
       throw ClozeError(.shape, "an encoder layer of the head has weights of other sizes")
     }
-    func linear(_ index: Int, _ inputs: Int, _ outputs: Int) throws(ClozeError) -> Linear {
-      try Linear(rows: arrays[index], bias: arrays[index + 1], inputs, outputs)
+    func linear(
+      _ parameters: LinearParameters<[Float]>, _ inputs: Int, _ outputs: Int
+    ) throws(ClozeError) -> Linear {
+      try Linear(rows: parameters.weight, bias: parameters.bias, inputs, outputs)
     }
     self.init(
-      inputs: (query: try linear(0, d, d), key: try linear(2, d, d), value: try linear(4, d, d)),
-      attentionOutput: try linear(6, d, d),
-      attentionNorm: try LayerNorm(arrays[8], arrays[9], epsilons.0),
-      intermediate: try linear(10, d, f), output: try linear(12, f, d),
-      outputNorm: try LayerNorm(arrays[14], arrays[15], epsilons.1), scale: scale)
+      inputs: (
+        query: try linear(layer.query, d, d), key: try linear(layer.key, d, d),
+        value: try linear(layer.value, d, d)
+      ),
+      attentionOutput: try linear(layer.attentionOutput, d, d),
+      attentionNorm: try LayerNorm(layer.attentionNorm, epsilons.0),
+      intermediate: try linear(layer.intermediate, d, f), output: try linear(layer.output, f, d),
+      outputNorm: try LayerNorm(layer.outputNorm, epsilons.1), scale: scale)
   }
 }
 
@@ -92,27 +96,25 @@ extension BERTGraph.Embeddings {
   init(
     _ trained: EncoderEmbeddings, _ c: BERTGraph.Configuration, epsilon: Double
   ) throws(ClozeError) {
-    let arrays = trained.arrays
-    let d = c.hiddenSize
-    func table(_ index: Int, _ rows: Int) throws(ClozeError) -> Tensor {
-      guard arrays.count == EncoderEmbeddings.names.count, arrays[index].count == rows * d else {
-        throw ClozeError(.shape, "the embeddings of the head have other sizes")
-      }
-      return try Tensor.floats(arrays[index], shape: [rows, d], name: "")
-    }
-    let tables = (
-      word: try table(0, c.vocabSize), position: try table(1, c.maxPositionEmbeddings),
-      tokenType: try table(2, max(c.typeVocabSize, 1))
-    )
-    self.init(tables: tables, norm: try LayerNorm(arrays[3], arrays[4], epsilon))
+    let (d, types) = (c.hiddenSize, max(c.typeVocabSize, 1))
+    guard
+      trained.fits(d, vocabulary: c.vocabSize, positions: c.maxPositionEmbeddings, types: types)
+    else { throw ClozeError(.shape, "the embeddings of the head have other sizes") }
+    self.init(
+      tables: (
+        word: try Tensor.floats(trained.word, shape: [c.vocabSize, d], name: ""),
+        position: try Tensor.floats(
+          trained.position, shape: [c.maxPositionEmbeddings, d], name: ""),
+        tokenType: try Tensor.floats(trained.tokenType, shape: [types, d], name: "")
+      ), norm: try LayerNorm(trained.norm, epsilon))
   }
 }
 
 extension LayerNorm {
-  fileprivate init(_ gamma: [Float], _ beta: [Float], _ epsilon: Double) throws(ClozeError) {
+  fileprivate init(_ norm: NormParameters<[Float]>, _ epsilon: Double) throws(ClozeError) {
     self.init(
-      try Tensor.floats(gamma, shape: [gamma.count], name: ""),
-      try Tensor.floats(beta, shape: [beta.count], name: ""), Float(epsilon))
+      try Tensor.floats(norm.gamma, shape: [norm.gamma.count], name: ""),
+      try Tensor.floats(norm.beta, shape: [norm.beta.count], name: ""), Float(epsilon))
   }
 }
 

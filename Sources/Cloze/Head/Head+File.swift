@@ -67,25 +67,22 @@ extension Head {
     }
     var encoderLayers: [EncoderLayer] = []
     for i in 0..<Int(try root.present("encoder_layers")?.id() ?? 0) {
-      var arrays: [[Float]] = []
-      for part in EncoderLayer.names {
-        guard let values = file.floats("encoder.\(i).\(part)") else {
-          throw damaged("no \(part) of encoder layer \(i)")
-        }
-        arrays.append(values.values)
-      }
-      encoderLayers.append(EncoderLayer(arrays: arrays))
+      encoderLayers.append(
+        try EncoderLayer { parameter throws(ClozeError) in
+          guard let values = file.floats("encoder.\(i).\(parameter.rawValue)") else {
+            throw damaged("no \(parameter.rawValue) of encoder layer \(i)")
+          }
+          return values.values
+        })
     }
     var embeddings: EncoderEmbeddings?
     if try root.present("embeddings")?.bool() ?? false {
-      var arrays: [[Float]] = []
-      for part in EncoderEmbeddings.names {
-        guard let values = file.floats("embeddings.\(part)") else {
-          throw damaged("no \(part) of the embeddings")
+      embeddings = try EncoderEmbeddings { parameter throws(ClozeError) in
+        guard let values = file.floats("embeddings.\(parameter.rawValue)") else {
+          throw damaged("no \(parameter.rawValue) of the embeddings")
         }
-        arrays.append(values.values)
+        return values.values
       }
-      embeddings = EncoderEmbeddings(arrays: arrays)
     }
     var mix: LayerMix?
     if let factor = try root.present("mix_factor") {
@@ -145,15 +142,17 @@ extension Head {
       file.add("layers.\(i).norm.beta", [layer.outputs], norm.beta)
     }
     for (i, layer) in encoderLayers.enumerated() {
-      for (name, array) in zip(EncoderLayer.names, layer.arrays) {
-        file.add("encoder.\(i).\(name)", [array.count], array)
+      for parameter in EncoderLayerParameter.allCases {
+        let values = layer[parameter]
+        file.add("encoder.\(i).\(parameter.rawValue)", [values.count], values)
       }
     }
     if let mix { file.add("mix.shares", [mix.shares.count], mix.shares) }
     if let embeddings {
-      for (part, (name, array)) in zip(EncoderEmbeddings.names, embeddings.arrays).enumerated() {
-        let shape = part < 3 ? [array.count / max(inputs, 1), inputs] : [array.count]
-        file.add("embeddings.\(name)", shape, array)
+      for parameter in EmbeddingParameter.allCases {
+        let values = embeddings[parameter]
+        let shape = parameter.isTable ? [values.count / max(inputs, 1), inputs] : [values.count]
+        file.add("embeddings.\(parameter.rawValue)", shape, values)
       }
     }
     try file.write(to: path)

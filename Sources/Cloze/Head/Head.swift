@@ -165,9 +165,6 @@ public struct Head: Sendable {
       }
       width = layer.outputs
     }
-    guard embeddings == nil || embeddings?.arrays.count == EncoderEmbeddings.names.count else {
-      throw fail("list of embeddings is not complete")
-    }
     if let mix {
       guard !mix.shares.isEmpty, mix.shares.allSatisfy({ $0.isFinite }), mix.factor.isFinite else {
         throw fail("mix of layers holds a value that is no number")
@@ -190,60 +187,4 @@ public struct Head: Sendable {
       throw fail("max_tokens \(maxTokens) and stride \(stride) do not go together")
     }
   }
-}
-
-/// The float32 weights of one encoder layer, matrices as rows of outputs.
-public struct EncoderLayer: Sendable {
-  /// The number of its parameter arrays.
-  package static let parts = 16
-  package static let names = [
-    "query.weight", "query.bias", "key.weight", "key.bias", "value.weight", "value.bias",
-    "attention_output.weight", "attention_output.bias", "attention_norm.gamma",
-    "attention_norm.beta", "intermediate.weight", "intermediate.bias", "output.weight",
-    "output.bias", "output_norm.gamma", "output_norm.beta",
-  ]
-  /// In the order of `names`.
-  public var arrays: [[Float]]
-
-  /// Of its parts.
-  public init(arrays: [[Float]]) { self.arrays = arrays }
-
-  /// Elements of each part, for hidden size `d` and intermediate size `f`.
-  package static func sizes(_ d: Int, _ f: Int) -> [Int] {
-    [d * d, d, d * d, d, d * d, d, d * d, d, d, d, f * d, f, d * f, d, d, d]
-  }
-}
-
-/// The float32 weights of an encoder's embeddings:
-///
-///     x = norm(word[id] + position[place] + token_type[type])
-public struct EncoderEmbeddings: Sendable {
-  package static let names = ["word", "position", "token_type", "norm.gamma", "norm.beta"]
-  /// In the order of `names`: [V, D], [P, D], [types, D] with at least one row, [D], [D].
-  public var arrays: [[Float]]
-
-  /// Of its parts.
-  public init(arrays: [[Float]]) { self.arrays = arrays }
-
-  /// [V, D]
-  package var word: [Float] { arrays.first ?? [] }
-}
-
-/// A state that is made of those after the embeddings and after every layer (Peters et al. 2018):
-///
-///     x = factor (shares[0] x[0] + ... + shares[L] x[L])
-public struct LayerMix: Sendable {
-  /// [L + 1]
-  public var shares: [Float]
-  /// What their sum is multiplied by.
-  public var factor: Float
-
-  /// Of its parts.
-  public init(shares: [Float], factor: Float) {
-    self.shares = shares
-    self.factor = factor
-  }
-
-  /// What each state is multiplied by, [L + 1].
-  package var weights: [Float] { shares.map { $0 * factor } }
 }

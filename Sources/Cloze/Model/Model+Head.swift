@@ -34,19 +34,16 @@ extension Model {
         "the head has \(head.encoderLayers.count) encoder layers, the model "
           + "\(info.numHiddenLayers)")
     }
-    let sizes = EncoderLayer.sizes(info.hiddenSize, info.intermediateSize)
     for layer in head.encoderLayers {
-      guard layer.arrays.map(\.count) == sizes,
-        layer.arrays.allSatisfy({ $0.allSatisfy(\.isFinite) })
-      else {
+      guard layer.fits(info.hiddenSize, info.intermediateSize), layer.isFinite else {
         throw ClozeError(.invalidModel, "an encoder layer of the head has weights of other sizes")
       }
     }
     guard let embeddings = head.embeddings else { return }
-    let d = info.hiddenSize
-    let tables = [info.vocabSize, info.maxPositionEmbeddings, max(info.typeVocabSize, 1), 1, 1]
-    guard embeddings.arrays.map(\.count) == tables.map({ $0 * d }),
-      embeddings.arrays.allSatisfy({ $0.allSatisfy(\.isFinite) }),
+    guard
+      embeddings.fits(
+        info.hiddenSize, vocabulary: info.vocabSize, positions: info.maxPositionEmbeddings,
+        types: info.typeVocabSize), embeddings.isFinite,
       head.encoderLayers.count == info.numHiddenLayers, weights.projection == nil
     else { throw ClozeError(.invalidModel, "the head's embeddings do not go with this model") }
   }
@@ -70,7 +67,7 @@ extension Model {
     } else {
       let first = all.count - head.encoderLayers.count
       for (i, layer) in head.encoderLayers.enumerated() {
-        all[first + i] = try builder.layer(layer, all[first + i], info)
+        all[first + i] = try builder.layer(layer, replacing: all[first + i], info)
       }
     }
     var (pooler, next, masked) = (weights.pooler, weights.nextSentence, weights.maskedLM)
@@ -117,51 +114,5 @@ extension Model {
       configuration: c,
       embeddings: try BERTGraph.Embeddings(embeddings, c, epsilon: c.layerNormEps),
       layers: layers)
-  }
-}
-
-extension WeightBuilder {
-  /// An encoder layer, with what is not trained from the one in whose place it comes.
-  func layer(
-    _ layer: EncoderLayer, _ old: Weights.Layer, _ info: ModelInfo
-  ) throws(ClozeError) -> Weights.Layer {
-    let (a, d, f) = (layer.arrays, info.hiddenSize, info.intermediateSize)
-    return Weights.Layer(
-      queryKeyValue: try dense(a[0] + a[2] + a[4], a[1] + a[3] + a[5], inputs: d),
-      attentionOutput: try dense(a[6], a[7], inputs: d),
-      attentionNorm: try norm(a[8], a[9], old.attentionNorm.epsilon),
-      intermediate: try dense(a[10], a[11], inputs: d),
-      output: try dense(a[12], a[13], inputs: f),
-      outputNorm: try norm(a[14], a[15], old.outputNorm.epsilon),
-      attentionScale: old.attentionScale, activation: old.activation)
-  }
-
-  /// A layer of plain rows [outputs, inputs].
-  func dense(_ weight: [Float], _ bias: [Float], inputs: Int) throws(ClozeError) -> Weights.Dense {
-    let staged = try AlignedMemory(bytes: bytes(weight.count, MemoryLayout<Float>.size))
-    defer { withExtendedLifetime(staged) {} }
-    for (i, value) in weight.enumerated() { staged.floats()[i] = value }
-    return Weights.Dense(
-      inputs: inputs, outputs: bias.count,
-      columns: try pack(
-        [WeightSource(rows: staged.floats(), inputs: inputs, outputs: bias.count)], bias.count,
-        inputs,
-        smoothing: nil),
-      bias: try self.bias(bias), inverseSmoothing: nil)
-  }
-
-  /// Zeros up to whole panels after it.
-  func bias(_ bias: [Float]) throws(ClozeError) -> UnsafePointer<Float> {
-    let room = try memory.floats(bias.count.roundedUp(to: Int(matrix.nr)))
-    room.update(repeating: 0, count: bias.count.roundedUp(to: Int(matrix.nr)))
-    for (i, value) in bias.enumerated() { room[i] = value }
-    return UnsafePointer(room)
-  }
-
-  func norm(_ gamma: [Float], _ beta: [Float], _ epsilon: Float) throws(ClozeError) -> Weights.Norm
-  {
-    let room = try memory.floats(2 * gamma.count)
-    for (i, value) in (gamma + beta).enumerated() { room[i] = value }
-    return Weights.Norm(gamma: room, beta: room + gamma.count, epsilon: epsilon)
   }
 }

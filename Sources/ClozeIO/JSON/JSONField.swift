@@ -100,6 +100,13 @@ package struct JSONField {
     return elements.enumerated().map { JSONField(value: $1, path: "\(path)[\($0)]") }
   }
 
+  /// The elements of an array as scalars.
+  package func scalars() throws(ClozeError) -> [String] {
+    var scalars: [String] = []
+    for element in try elements() { scalars.append(try element.scalar()) }
+    return scalars
+  }
+
   /// A token id or type id: 0 to 2^31 - 1.
   package func id() throws(ClozeError) -> Int32 {
     guard case .number(let number) = value else { throw mismatch("a number") }

@@ -10,8 +10,7 @@ extension DataReader {
       throw ClozeError(
         .invalidArgument, "a separator must not be empty nor hold a quote or line end")
     }
-    var lines: [(bytes: ArraySlice<UInt8>, number: Int)] = []
-    try forEachLine { line, number in lines.append((line, number)) }
+    let lines = lines
     var columns: [Int]?
     var width: Int?
     // Taken once: a copy that shares the examples would have them copied with every line.
@@ -76,18 +75,9 @@ extension DataReader {
   /// The columns where no field was asked for and the first line names them all, as in JSONL.
   private func standardColumns(_ header: [[UInt8]]) -> [Int]? {
     guard format.text == nil, format.pair == nil, format.label == nil else { return nil }
-    let names = ["text"] + (task.takesPairs ? ["pair"] : []) + [labelName]
+    let names = ["text"] + (task.takesPairs ? ["pair"] : []) + [task.training.labelKey]
     let columns = names.compactMap { header.firstIndex(of: Array($0.utf8)) }
     return columns.count == names.count ? columns : nil
-  }
-
-  /// What the label is called where nothing else is said.
-  private var labelName: String {
-    switch task {
-    case .multilabel: "labels"
-    case .regress, .regressPairs: "value"
-    default: "label"
-    }
   }
 
   /// The columns of the text, the pair if there is one, and the label.
@@ -114,63 +104,6 @@ extension DataReader {
     if isPair { columns.append(try column(format.pair ?? .number(2))) }
     columns.append(try column(format.label ?? .number(isPair ? 3 : 2)))
     return columns
-  }
-
-  /// One JSON object a line.
-  mutating func readJSONLines() throws(ClozeError) {
-    var lines: [(ArraySlice<UInt8>, Int)] = []
-    try forEachLine { line, number in lines.append((line, number)) }
-    let reader = self
-    for (line, number) in lines where !line.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) {
-      try add(number) { () throws(BadLine) in
-        do throws(ClozeError) {
-          return try reader.jsonContent(JSONField(parsing: Array(line), name: "line"))
-        } catch {
-          // Which line it is, is said anyway.
-          let message = error.message
-          throw BadLine(message.hasPrefix("line: ") ? String(message.dropFirst(6)) : message)
-        }
-      }
-    }
-  }
-
-  private func jsonContent(_ root: JSONField) throws(ClozeError) -> Example.Content {
-    func key(_ field: DataField?, _ standard: String) -> String {
-      switch field {
-      case .name(let name): name
-      case .number(let number): "\(number)"
-      case nil: standard
-      }
-    }
-    func strings(_ field: JSONField) throws(ClozeError) -> [String] {
-      var strings: [String] = []
-      for element in try field.elements() { strings.append(try element.scalar()) }
-      return strings
-    }
-    switch task {
-    case .tag:
-      let words = try strings(root.required(key(format.text, "words")))
-      let tags = try strings(root.required(key(format.label, "tags")))
-      guard words.count == tags.count, !words.isEmpty else {
-        throw ClozeError(.damaged, "\(words.count) words and \(tags.count) tags")
-      }
-      return .words(words, tags: tags)
-    case .mlm, .nsp:
-      let field = try root.required(key(format.text, "text"))
-      return .document(field.isArray ? try strings(field) : [try field.string()])
-    default:
-      let text = try root.required(key(format.text, "text")).string()
-      let pair = task.takesPairs ? try root.required(key(format.pair, "pair")).string() : nil
-      if task == .multilabel {
-        let field = try root.required(key(format.label, labelName))
-        if field.isArray { return .labelled(Text(text, pair), labels: try strings(field)) }
-        return .labelled(Text(text, pair), labels: [try field.scalar()])
-      }
-      let label = try root.required(key(format.label, labelName)).scalar()
-      do throws(BadLine) { return try content(text, pair, label) } catch {
-        throw ClozeError(.damaged, error.reason)
-      }
-    }
   }
 }
 

@@ -1,84 +1,81 @@
 internal import Cloze
 internal import ClozeIO
 
-/// Files whose examples go over several lines.
+/// Files whose examples take several lines.
 extension DataReader {
-  /// A word and its tag a line; sentences end at an empty line or a `-DOCSTART-`.
+  /// A word and its tag a line; sentences end at an empty line or at a `-DOCSTART-`.
   mutating func readCoNLL() throws(ClozeError) {
-    var words: [String] = []
-    var tags: [String] = []
-    var first = 0
-    var bad: (line: Int, reason: String)?
     func column(_ field: DataField?, _ standard: Int) -> Int {
       if case .number(let number)? = field { number - 1 } else { standard }
     }
     let (wordColumn, tagColumn) = (column(format.text, 0), column(format.label, 1))
-    let separator = format.separator.map { Array($0.utf8) }
-    var lines: [(ArraySlice<UInt8>, Int)] = []
-    try forEachLine { line, number in lines.append((line, number)) }
-    func close(_ reader: inout DataReader) throws(ClozeError) {
-      if let bad {
-        try reader.add(bad.line) { () throws(BadLine) in throw BadLine(bad.reason) }
-      } else if !words.isEmpty {
-        let (sentence, marks) = (words, tags)
-        try reader.add(first) { .words(sentence, tags: marks) }
+    let separator = format.separator.flatMap { $0.utf8.count == 1 ? $0.utf8.first : nil }
+    var (words, tags): ([String], [String]) = ([], [])
+    /// The sentence's first line, or its first bad one.
+    var first = 0
+    var bad: ClozeError?
+    func endSentence(_ reader: inout DataReader) throws(ClozeError) {
+      let (sentence, marks, failure) = (words, tags, bad)
+      (words, tags, bad) = ([], [], nil)
+      guard failure != nil || !sentence.isEmpty else { return }
+      try reader.add(first) { () throws(ClozeError) in
+        if let failure { throw failure }
+        return .words(sentence, tags: marks)
       }
-      words = []
-      tags = []
-      bad = nil
     }
     for (line, number) in lines {
-      if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) {
-        try close(&self)
+      if isBlank(line) {
+        try endSentence(&self)
         continue
       }
       let fields =
-        separator == nil || separator?.count != 1
-        ? line.split(whereSeparator: { $0 == 0x20 || $0 == 0x09 })
-        : line.split(omittingEmptySubsequences: false) { $0 == separator?.first }
-      guard fields.count > max(wordColumn, tagColumn) else {
-        let count = fields.count == 1 ? "1 field" : "\(fields.count) fields"
-        bad = bad ?? (number, "\(count), a word and a tag are needed")
-        continue
-      }
-      if fields[wordColumn].elementsEqual("-DOCSTART-".utf8) { continue }
-      do throws(BadLine) {
-        let word = try Self.text(fields[wordColumn])
-        let tag = try Self.text(fields[tagColumn])
-        if words.isEmpty { first = number }
+        if let separator {
+          line.split(omittingEmptySubsequences: false) { $0 == separator }
+        } else {
+          line.split { $0 == 0x20 || $0 == 0x09 }
+        }
+      do throws(ClozeError) {
+        guard fields.count > max(wordColumn, tagColumn) else {
+          let count = fields.count == 1 ? "1 field" : "\(fields.count) fields"
+          throw ClozeError(.invalidText, "\(count), a word and a tag are needed")
+        }
+        if fields[wordColumn].elementsEqual("-DOCSTART-".utf8) { continue }
+        let (word, tag) = (try Self.text(fields[wordColumn]), try Self.text(fields[tagColumn]))
+        if words.isEmpty, bad == nil { first = number }
         words.append(word)
         tags.append(tag)
-      } catch { bad = bad ?? (number, error.reason) }
+      } catch {
+        if bad == nil { (bad, first) = (error, number) }
+      }
     }
-    try close(&self)
+    try endSentence(&self)
   }
 
   /// A sentence a line, an empty line between documents; for `mlm` each line is a document.
   mutating func readDocuments() throws(ClozeError) {
     var sentences: [String] = []
     var first = 0
-    var lines: [(ArraySlice<UInt8>, Int)] = []
-    try forEachLine { line, number in lines.append((line, number)) }
-    lines.append(([], lines.count + 1))
-    for (line, number) in lines {
-      let isEmpty = line.allSatisfy { $0 == 0x20 || $0 == 0x09 }
-      if !isEmpty {
-        do throws(BadLine) {
+    let lines = lines
+    for (line, number) in lines + [(bytes: [], number: lines.count + 1)] {
+      if !isBlank(line) {
+        do throws(ClozeError) {
+          let sentence = try Self.text(line)
           if sentences.isEmpty { first = number }
-          sentences.append(try Self.text(line))
+          sentences.append(sentence)
         } catch {
-          let reason = error
-          try add(number) { () throws(BadLine) in throw reason }
+          let failure = error
+          try add(number) { () throws(ClozeError) in throw failure }
         }
+        guard task == .mlm else { continue }
       }
-      guard isEmpty || task == .mlm, !sentences.isEmpty else { continue }
+      guard !sentences.isEmpty else { continue }
       let document = sentences
-      try add(first) { .document(document) }
       sentences = []
+      try add(first) { .document(document) }
     }
   }
 
-  /// SQuAD's own JSON; "answer_start" counts code points.
+  /// SQuAD's JSON; "answer_start" counts code points.
   mutating func readSQuAD(_ bytes: [UInt8]) throws(ClozeError) {
     do throws(ClozeError) {
       let root = try JSONField(parsing: bytes, name: name)
@@ -87,47 +84,36 @@ extension DataReader {
           let passage = try paragraph.required("context").string()
           let starts = Self.starts(of: passage)
           for question in try paragraph.required("qas").elements() {
-            try addQuestion(question, passage, starts)
+            let id = try question.present("id")?.scalar() ?? ""
+            try add("\(name): question \(id.isEmpty ? "\(examples.count + 1)" : id)") { () throws(ClozeError) in
+              .question(
+                try question.required("question").string(), passage: passage,
+                answers: try Self.answers(question, Array(passage.utf8), starts), id: id)
+            }
           }
         }
       }
     } catch { throw ClozeError(.invalidText, error.message) }
   }
 
-  private mutating func addQuestion(
-    _ field: JSONField, _ passage: String, _ starts: [Int]
-  ) throws(ClozeError) {
-    let id = try field.present("id")?.scalar() ?? ""
-    let bytes = Array(passage.utf8)
-    let count = examples.count
-    do throws(ClozeError) {
-      try add("\(name): question \(id.isEmpty ? "\(count + 1)" : id)") { () throws(BadLine) in
-        do throws(ClozeError) {
-          var answers: [Example.Answer] = []
-          let isImpossible = try field.present("is_impossible")?.bool() ?? false
-          let given = isImpossible ? [] : try field.present("answers")?.elements() ?? []
-          for answer in given {
-            let text = try answer.required("text").string()
-            let start = Int(try answer.required("answer_start").id())
-            guard start < starts.count, bytes[starts[start]...].starts(with: text.utf8),
-              !text.isEmpty
-            else {
-              throw ClozeError(
-                .damaged, "the answer \"\(text)\" does not stand at character \(start)")
-            }
-            answers.append(Example.Answer(text: text, offset: starts[start]))
-          }
-          return .question(
-            try field.required("question").string(), passage: passage, answers: answers, id: id)
-        } catch { throw BadLine(error.message) }
+  private static func answers(
+    _ question: JSONField, _ passage: [UInt8], _ starts: [Int]
+  ) throws(ClozeError) -> [Example.Answer] {
+    if try question.present("is_impossible")?.bool() ?? false { return [] }
+    var answers: [Example.Answer] = []
+    for answer in try question.present("answers")?.elements() ?? [] {
+      let text = try answer.required("text").string()
+      let start = Int(try answer.required("answer_start").id())
+      guard start < starts.count, !text.isEmpty, passage[starts[start]...].starts(with: text.utf8) else {
+        throw ClozeError(.invalidText, "the answer \"\(text)\" does not begin at character \(start)")
       }
-    } catch { throw ClozeError(.damaged, error.message) }
+      answers.append(Example.Answer(text: text, offset: starts[start]))
+    }
+    return answers
   }
 
   /// The byte where each code point begins.
-  static func starts(of text: String) -> [Int] {
-    var starts: [Int] = []
-    for (i, byte) in text.utf8.enumerated() where byte & 0xC0 != 0x80 { starts.append(i) }
-    return starts
+  private static func starts(of text: String) -> [Int] {
+    text.utf8.enumerated().filter { $1 & 0xC0 != 0x80 }.map(\.offset)
   }
 }

@@ -7,12 +7,8 @@ extension Dataset {
   /// - Throws: `.invalidText` with file, line and reason for a bad line, unless those are skipped;
   ///   `.notFound`, `.io`; `.invalidArgument` for a format that the task does not read.
   public init(path: String, task: Head.Task, format: DataFormat = DataFormat()) throws(ClozeError) {
-    let bytes: [UInt8]
-    if try FileKind(path) == .missing {
-      throw ClozeError(.notFound, "\(path): no such file")
-    }
-    bytes = try contents(of: path)
-    var reader = DataReader(bytes: bytes, name: path, task: task, format: format)
+    if try FileKind(path) == .missing { throw ClozeError(.notFound, "\(path): no such file") }
+    var reader = DataReader(bytes: try contents(of: path), name: path, task: task, format: format)
     try reader.read()
     self.init(reader.examples, skipped: reader.skipped)
   }
@@ -32,7 +28,7 @@ struct DataReader {
     self.name = name
     self.task = task
     self.format = format
-    // A byte-order mark is no text.
+    // Without the byte-order mark.
     self.bytes = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(bytes.dropFirst(3)) : bytes
     let ending = name.split(separator: ".").last.map { $0.lowercased() } ?? ""
     let named: DataFormat.Kind? =
@@ -43,29 +39,15 @@ struct DataReader {
       case "json": .squad
       default: nil
       }
-    let usual: DataFormat.Kind =
-      switch task {
-      case .tag: .conll
-      case .answer: .squad
-      case .mlm, .nsp: .lines
-      default: .tsv
-      }
-    kind = format.kind ?? named ?? usual
+    kind = format.kind ?? named ?? task.training.formats.first ?? .tsv
   }
 
   mutating func read() throws(ClozeError) {
-    let allowed: [DataFormat.Kind] =
-      switch task {
-      case .tag: [.conll, .jsonl]
-      case .answer: [.squad]
-      case .mlm, .nsp: [.lines, .jsonl]
-      default: [.tsv, .csv, .jsonl]
-      }
-    guard allowed.contains(kind) else {
+    let formats = task.training.formats
+    guard formats.contains(kind) else {
       throw ClozeError(
         .invalidArgument,
-        "\(name): \(task.rawValue) reads \(allowed.map(\.rawValue).joined(separator: " or ")), "
-          + "not \(kind.rawValue)")
+        "\(name): \(task.rawValue) reads \(formats.map(\.rawValue).joined(separator: " or ")), not \(kind.rawValue)")
     }
     switch kind {
     case .tsv, .csv: try readRecords()
@@ -77,78 +59,54 @@ struct DataReader {
     guard !examples.isEmpty else {
       throw ClozeError(
         .invalidText,
-        "\(name) holds no example" + (skipped.first.map { "; \($0)" } ?? ""))
+        "\(name) has no example" + (skipped.first.map { "; \($0)" } ?? ""))
     }
   }
 
-  /// Adds an example, or what is wrong with its line.
-  mutating func add(_ line: Int, _ make: () throws(BadLine) -> Example.Content?) throws(ClozeError)
-  {
-    try add("\(name):\(line)", make)
+  /// Adds the example of a line, or skips the line where it is bad and bad lines are skipped.
+  mutating func add(_ line: Int, _ content: () throws(ClozeError) -> Example.Content) throws(ClozeError) {
+    try add("\(name):\(line)", content)
   }
 
-  mutating func add(_ place: String, _ make: () throws(BadLine) -> Example.Content?)
-    throws(ClozeError)
-  {
-    do throws(BadLine) {
-      guard let content = try make() else { return }
-      examples.append(Example(content, place: place))
-    } catch {
+  mutating func add(_ place: String, _ content: () throws(ClozeError) -> Example.Content) throws(ClozeError) {
+    do throws(ClozeError) { examples.append(Example(try content(), place: place)) } catch {
       let message = "\(place): \(error.reason)"
       guard format.skipBad else { throw ClozeError(.invalidText, message) }
       skipped.append(message)
     }
   }
 
-  /// Calls `body` with every line, without its end, and its number.
-  func forEachLine(_ body: (ArraySlice<UInt8>, Int) throws(ClozeError) -> Void) throws(ClozeError) {
+  /// All lines without their ends, and their numbers from 1.
+  var lines: [(bytes: ArraySlice<UInt8>, number: Int)] {
+    var lines: [(bytes: ArraySlice<UInt8>, number: Int)] = []
     var start = 0
-    var number = 0
     while start < bytes.count {
       var end = start
       while end < bytes.count, bytes[end] != 0x0A { end &+= 1 }
-      number += 1
       let last = end > start && bytes[end &- 1] == 0x0D ? end &- 1 : end
-      try body(bytes[start..<last], number)
+      lines.append((bytes[start..<last], lines.count + 1))
       start = end &+ 1
     }
+    return lines
   }
 
-  static func text(_ bytes: ArraySlice<UInt8>) throws(BadLine) -> String {
-    guard let text = String(validating: bytes, as: UTF8.self) else { throw BadLine("not UTF-8") }
+  static func text(_ bytes: ArraySlice<UInt8>) throws(ClozeError) -> String {
+    guard let text = String(validating: bytes, as: UTF8.self) else { throw ClozeError(.invalidText, "not UTF-8") }
     return text
   }
 
-  /// An example of a task about texts.
-  func content(_ text: String, _ pair: String?, _ label: String) throws(BadLine) -> Example.Content
-  {
-    let text = Text(text, pair)
-    switch task {
-    case .regress, .regressPairs:
-      guard let value = Float(label), value.isFinite else {
-        throw BadLine("\"\(label)\" is no number")
-      }
-      return .scored(text, value: value)
-    case .multilabel:
-      let labels = label.split(separator: ",").map { trimmed($0) }.filter { !$0.isEmpty }
-      return .labelled(text, labels: labels)
-    default:
-      guard !label.isEmpty else { throw BadLine("the label is empty") }
-      return .text(text, label: label)
-    }
+  /// The example in a row of a table.
+  func content(_ text: String, _ pair: String?, _ label: String) throws(ClozeError) -> Example.Content {
+    try task.training.content(Text(text, pair), label: label)
   }
 }
 
-/// What is wrong with a line.
-struct BadLine: Error {
-  let reason: String
-  init(_ reason: String) { self.reason = reason }
-}
+/// Whether a line has nothing but blanks and tabs.
+func isBlank(_ line: ArraySlice<UInt8>) -> Bool { line.allSatisfy { $0 == 0x20 || $0 == 0x09 } }
 
-/// Without blanks and tabs around it.
-func trimmed(_ text: Substring) -> String {
-  var text = text
-  while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
-  while let last = text.last, last == " " || last == "\t" { text.removeLast() }
-  return String(text)
+/// An error about a line.
+typealias BadLine = ClozeError
+
+extension ClozeError {
+  init(_ reason: String) { self.init(.invalidText, reason) }
 }

@@ -1,9 +1,9 @@
 public import Cloze
 internal import ClozeIO
 
-/// One labelled example, as it comes from a file or a caller.
+/// One labelled example.
 public struct Example: Sendable {
-  /// What is known of it, by task.
+  /// Its texts and labels, by task.
   public enum Content: Sendable {
     /// A text or a pair, and its class; nil where it has none.
     case text(Text, label: String?)
@@ -13,8 +13,7 @@ public struct Example: Sendable {
     case scored(Text, value: Float)
     /// Words and as many tags; tags empty where there are none.
     case words([String], tags: [String])
-    /// A question about a passage, and the answers that count as right: each with the byte of the
-    /// passage where it begins; none: the passage holds no answer.
+    /// A question about a passage, and the answers that count as right; none: the passage holds no answer.
     case question(String, passage: String, answers: [Answer], id: String)
     /// The sentences or paragraphs of a document.
     case document([String])
@@ -22,24 +21,22 @@ public struct Example: Sendable {
 
   /// A right answer to a question.
   public struct Answer: Hashable, Sendable {
-    /// As it stands in the passage.
+    /// A part of the passage.
     public var text: String
     /// The passage's byte where it begins.
     public var offset: Int
 
-    /// Of its parts.
     public init(text: String, offset: Int) {
       self.text = text
       self.offset = offset
     }
   }
 
-  /// What it says.
+  /// Its texts and labels.
   public var content: Content
-  /// Where it stands: "train.tsv:17"; empty where it came from a caller.
+  /// Where it was read: "train.tsv:17"; empty where a caller made it.
   public var place: String
 
-  /// Of its parts.
   public init(_ content: Content, place: String = "") {
     self.content = content
     self.place = place
@@ -50,10 +47,9 @@ public struct Example: Sendable {
 public struct Dataset: Sendable {
   /// In their order in the file.
   public var examples: [Example]
-  /// Bad lines that were left out.
+  /// Reasons of the bad lines that were skipped.
   public var skipped: [String]
 
-  /// Of examples.
   public init(_ examples: [Example] = [], skipped: [String] = []) {
     self.examples = examples
     self.skipped = skipped
@@ -70,43 +66,68 @@ extension Example.Content {
     case .scored, .question, .document: []
     }
   }
-}
 
-extension Head.Task {
-  /// The class of an example, for drawing from all classes alike.
-  func stratum(_ example: Example) -> String {
-    switch example.content {
+  /// What examples are stratified by: the class, the set of labels, whether there is an answer.
+  var stratum: String {
+    switch self {
     case .text(_, let label): label ?? ""
     case .labelled(_, let labels): labels.sorted().joined(separator: "\u{1F}")
     case .scored, .words, .document: ""
     case .question(_, _, let answers, _): answers.isEmpty ? "none" : "some"
     }
   }
+
+  /// Its text or texts on one line, for reports.
+  var summary: String {
+    switch self {
+    case .text(let text, _), .labelled(let text, _), .scored(let text, _):
+      text.second.map { "\(text.first) | \($0)" } ?? text.first
+    case .words(let words, _): words.joined(separator: " ")
+    case .question(let question, let passage, _, _): "\(question) | \(passage)"
+    case .document(let sentences): sentences.first ?? ""
+    }
+  }
 }
 
+/// Labels, and the split into training and validation sets.
 extension Dataset {
-  /// Splits off a share of the examples, of every class alike, chosen by the seed; every label of
-  /// the second part is in the first, and the order within both stays.
-  func split(_ task: Head.Task, share: Double, seed: UInt64) -> (train: Dataset, valid: Dataset) {
-    var groups: [String: [Int]] = [:]
+  /// All labels, in the order of their UTF-8.
+  func labels(atLeast minimum: Int) throws(ClozeError) -> [String] {
+    let found = examples.reduce(into: Set<String>()) { $0.formUnion($1.content.labels) }
+    guard found.count >= minimum else {
+      throw ClozeError(
+        .invalidText,
+        found.first.map { "all examples have the label \"\($0)\", two labels are needed" }
+          ?? "no example has a label")
+    }
+    guard found.count <= 65536 else {
+      throw ClozeError(.invalidText, "the examples have \(found.count) labels, the limit is 65536")
+    }
+    return found.sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }
+  }
+
+  /// Holds out a share of the examples, stratified and chosen by the seed. Every label of the second set is in the
+  /// first; the order in both stays.
+  func split(share: Double, seed: UInt64) -> (train: Dataset, valid: Dataset) {
+    var strata: [String: [Int]] = [:]
     var names: [String] = []
     for (i, example) in examples.enumerated() {
-      let name = task.stratum(example)
-      if groups[name] == nil { names.append(name) }
-      groups[name, default: []].append(i)
+      let name = example.content.stratum
+      if strata[name] == nil { names.append(name) }
+      strata[name, default: []].append(i)
     }
     var held = Set<Int>()
     var owed = 0.0
     for (number, name) in names.enumerated() {
-      let group = groups[name] ?? []
-      var random = TrainingRandom(seed, 2, UInt64(number))
-      // What rounding leaves over is made up for by the next class.
-      owed += Double(group.count) * share
-      let count = min(max(0, Int(owed.rounded())), group.count)
+      let stratum = strata[name] ?? []
+      var random = TrainingRandom(seed, .holdout(stratum: number))
+      // The rounding error is carried over to the next stratum.
+      owed += Double(stratum.count) * share
+      let count = min(max(0, Int(owed.rounded())), stratum.count)
       owed -= Double(count)
-      for place in random.order(group.count).prefix(count) { held.insert(group[place]) }
+      for place in random.permutation(stratum.count).prefix(count) { held.insert(stratum[place]) }
     }
-    // A label that held-out examples alone have could not be learned.
+    // A label that only held-out examples have could not be learned.
     var known = Set<String>()
     for (i, example) in examples.enumerated() where !held.contains(i) {
       known.formUnion(example.content.labels)

@@ -1,17 +1,16 @@
 internal import CClozeSupport
 internal import Cloze
-
 internal import ClozeIO
 internal import Glibc
 
-/// The encoder's vectors of a set of examples, computed once: in memory, or where there are many in
-/// a file that is mapped and has no name, so that nothing of it is left behind.
+/// The encoder's vectors of a data set, [rows, width]: in memory or, beyond a limit, in a mapped temporary file, which is
+/// unlinked at once so that nothing of it is left behind.
 final class FeatureStore: @unchecked Sendable {
   let base: UnsafeMutablePointer<Float>
   let rows: Int
   let width: Int
-  /// Bytes of the file; 0: in memory.
-  let mapped: Int
+  /// 0: in memory.
+  private let mappedBytes: Int
 
   init(rows: Int, width: Int, memoryLimit: Int, folder: String?) throws(ClozeError) {
     self.rows = rows
@@ -22,43 +21,39 @@ final class FeatureStore: @unchecked Sendable {
         throw ClozeError(.outOfMemory, "no memory for \(size) bytes of features")
       }
       base = memory.assumingMemoryBound(to: Float.self)
-      mapped = 0
+      mappedBytes = 0
       return
     }
     let folder = folder ?? "/tmp"
     var path = Array("\(folder)/.cloze-features-XXXXXX".utf8CString)
     let descriptor = mkstemp(&path)
     guard descriptor >= 0 else {
-      throw ClozeError(.io, "cannot make a file for features in \(folder): \(text(errno))")
+      throw ClozeError(.io, "cannot create a file for features in \(folder): \(systemError(errno))")
     }
     defer { close(descriptor) }
     unlink(path)
-    // Writing to a mapping that the disk has no room for would end the process.
+    // A write to a mapping that the disk has no room for raises SIGBUS.
     let code = posix_fallocate(descriptor, 0, off_t(size))
     guard code == 0 else {
       throw ClozeError(
         .io,
-        "\(size >> 20) MB of features do not fit into \(folder): \(text(code)); "
+        "\(size >> 20) MB of features do not fit into \(folder): \(systemError(code)); "
           + "raise the memory limit, or use fewer examples")
     }
     let memory = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0)
     guard let memory, memory != MAP_FAILED else {
       throw ClozeError(
-        .outOfMemory, "\(size >> 20) MB of features cannot be mapped: \(text(errno))")
+        .outOfMemory, "\(size >> 20) MB of features cannot be mapped: \(systemError(errno))")
     }
     base = memory.assumingMemoryBound(to: Float.self)
-    mapped = size
+    mappedBytes = size
   }
 
   deinit {
-    if mapped > 0 {
-      munmap(base, mapped)
+    if mappedBytes > 0 {
+      munmap(base, mappedBytes)
     } else {
       cloze_memory_free(base, max(rows * width * MemoryLayout<Float>.size, 1))
     }
   }
-}
-
-private func text(_ code: Int32) -> String {
-  strerror(code).map { String(cString: $0) } ?? "error \(code)"
 }

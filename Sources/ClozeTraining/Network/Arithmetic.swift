@@ -5,16 +5,16 @@ internal import ClozeIO
 
 /// The matrix products of training, in float32 by the runtime's kernels, on a team of threads.
 ///
-/// Every element of a product is one chain of fused multiply-adds in the order of k, wherever it
-/// lies and whoever computes it: neither the number of threads nor the instruction set shows in the
-/// result.
+/// Every element of a product is one chain of fused multiply-adds in the order of k: results depend neither on the
+/// number of threads nor on the instruction set.
 final class Arithmetic: @unchecked Sendable {
   private let matrix: cloze_matrix_kernels
   private let team: OpaquePointer
   let threads: Int
-  private var left: [Room<UInt8>]
-  private var right = Room<Float>()
-  private var turned = Room<Float>()
+  /// Of each thread.
+  private var packedRows: [GrowingBuffer<UInt8>]
+  private var packedColumns = GrowingBuffer<Float>()
+  private var transposed = GrowingBuffer<Float>()
   private var job: ((Int) -> Void)?
 
   /// - Parameters:
@@ -35,7 +35,7 @@ final class Arithmetic: @unchecked Sendable {
     }
     matrix = chosen
     self.team = team
-    left = Array(repeating: Room(), count: self.threads)
+    packedRows = Array(repeating: GrowingBuffer(), count: self.threads)
   }
 
   deinit { cloze_team_free(team) }
@@ -73,7 +73,7 @@ final class Arithmetic: @unchecked Sendable {
     }
   }
 
-  /// c [m, n] = a b with a [m, k] or, turned, [k, m], and b [k, n] or, turned, [n, k].
+  /// c [m, n] = op(a) op(b); see `ProductForm`.
   func product(
     _ form: ProductForm, _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>,
     _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>
@@ -81,10 +81,10 @@ final class Arithmetic: @unchecked Sendable {
     guard m > 0, n > 0 else { return }
     let nr = Int(matrix.nr)
     let panels = (n &+ nr &- 1) / nr
-    let columns = try right.reserve(panels &* nr &* max(k, 1))
+    let columns = try packedColumns.reserve(panels &* nr &* max(k, 1))
     var rows = a
-    if form == .turnedLeft {
-      let copy = try turned.reserve(max(m &* k, 1))
+    if form == .tn {
+      let copy = try transposed.reserve(max(m &* k, 1))
       transpose(a, k, m, to: copy)
       rows = UnsafePointer(copy)
     }
@@ -95,13 +95,13 @@ final class Arithmetic: @unchecked Sendable {
     let slices = blocks >= threads ? 1 : min(panels, threads &* 2)
     let size = matrix.packed_rows_size(step, k)
     let isLarge = Double(m) * Double(n) * Double(k) > 3e6 && threads > 1
-    var packed: [UnsafeMutablePointer<UInt8>] = []  // a thread's own
-    for thread in 0..<(isLarge ? threads : 1) { packed.append(try left[thread].reserve(size)) }
+    var packed: [UnsafeMutablePointer<UInt8>] = []
+    for thread in 0..<(isLarge ? threads : 1) { packed.append(try packedRows[thread].reserve(size)) }
     func pack(_ panel: Int) {
       let first = panel &* nr
       let count = min(nr, n &- first)
       let target = columns + panel &* nr &* k
-      if form == .turnedRight {
+      if form == .nt {
         matrix.pack_columns(b + first &* k, k, count, k, target, nil)
         return
       }
@@ -145,7 +145,7 @@ final class Arithmetic: @unchecked Sendable {
     }
   }
 
-  /// to [columns, rows] = x [rows, columns], turned.
+  /// to [columns, rows] = transpose of x [rows, columns]
   private func transpose(
     _ x: UnsafePointer<Float>, _ rows: Int, _ columns: Int, to: UnsafeMutablePointer<Float>
   ) {
@@ -161,12 +161,12 @@ final class Arithmetic: @unchecked Sendable {
   }
 }
 
-/// Which operand of a product lies turned in memory.
+/// Which operand of a product is transposed in memory, as in BLAS: n not, t transposed.
 enum ProductForm {
   /// a [m, k], b [k, n]
-  case plain
+  case nn
   /// a [m, k], b [n, k]
-  case turnedRight
+  case nt
   /// a [k, m], b [k, n]
-  case turnedLeft
+  case tn
 }

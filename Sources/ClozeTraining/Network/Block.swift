@@ -2,14 +2,13 @@ internal import CClozeSupport
 internal import Cloze
 internal import ClozeIO
 
-/// A block of numbers, aligned to 64 bytes and zero at first, that lives as long as this object.
+/// An array of fixed size, aligned to 64 bytes and zeroed, that lives as long as this object.
 final class Block<Element: BitwiseCopyable>: @unchecked Sendable {
   let base: UnsafeMutablePointer<Element>
   let count: Int
 
   init(_ count: Int) throws(ClozeError) {
-    let (size, overflow) = max(count, 1).multipliedReportingOverflow(
-      by: MemoryLayout<Element>.stride)
+    let (size, overflow) = max(count, 1).multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
     guard count >= 0, !overflow, let raw = cloze_memory_allocate(size) else {
       throw ClozeError(.outOfMemory, "no memory for \(count) numbers")
     }
@@ -29,15 +28,16 @@ final class Block<Element: BitwiseCopyable>: @unchecked Sendable {
   }
 }
 
-/// A block that is made anew, larger, where more is asked for than ever before.
-struct Room<Element: BitwiseCopyable> {
+/// Scratch memory that is allocated anew, larger, when more is asked for than ever before.
+struct GrowingBuffer<Element: BitwiseCopyable> {
   private var block: Block<Element>?
 
+  /// At least `count` elements; those written before are there if no more are asked for than then.
   mutating func reserve(_ count: Int) throws(ClozeError) -> UnsafeMutablePointer<Element> {
     if let block, block.count >= count { return block.base }
     block = nil
-    let made = try Block<Element>(count)
-    block = made
-    return made.base
+    let larger = try Block<Element>(count)
+    block = larger
+    return larger.base
   }
 }

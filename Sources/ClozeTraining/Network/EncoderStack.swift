@@ -1,215 +1,225 @@
 internal import Cloze
 internal import ClozeIO
 
-/// The last layers of an encoder, forward and backward, over a ragged batch: all tokens end to end,
-/// attention within each sequence.
+/// The last layers of an encoder, forward and backward, over a ragged batch: T tokens end to end, attention within each
+/// of B sequences. D is the hidden size, F the intermediate size, H the number of heads.
 ///
-///     c = attention(x Wq + bq, x Wk + bk, x Wv + bv)
-///     h = norm(c Wo + bo + x)
-///     y = norm(activation(h Wi + bi) Wd + bd + h)
+///     h = attentionNorm(attentionOutput(attention(query(x), key(x), value(x))) + x)
+///     y = outputNorm(output(activation(intermediate(h))) + h)
 final class EncoderStack<S: TrainingScalar> {
   struct Settings {
     var width: Int
     var heads: Int
     var intermediate: Int
-    /// Of each layer.
-    var activations: [Head.Activation]
-    var scales: [S]
-    var epsilons: [(S, S)]
+    var layers: [Layer]
+
+    /// A layer's constants.
+    struct Layer {
+      var activation: Head.Activation
+      /// The factor of attention scores.
+      var attentionScale: S
+      var attentionNormEpsilon: S
+      var outputNormEpsilon: S
+    }
   }
+
+  typealias Pointer = UnsafeMutablePointer<S>
 
   let settings: Settings
   let arithmetic: Arithmetic
-  let parameters: Block<S>
-  let gradients: Block<S>
-  let segments: [NetworkShape.Segment]
+  let parameters: ParameterBlock<S>
+  /// Of each layer.
+  private let values: [EncoderLayerParameters<Pointer>]
+  private let gradients: [EncoderLayerParameters<Pointer>]
+  /// [B + 1] of the last `forward`.
   private(set) var offsets: [Int] = [0]
   var width: Int { settings.width }
-  var layers: Int { settings.activations.count }
+  var layers: Int { settings.layers.count }
 
-  /// What `forward` keeps of a layer.
-  private struct Trace {
-    var input = Room<S>()
-    var qkv = [Room<S>](repeating: Room(), count: 3)
-    /// softmax, sequence by sequence and head by head: [length, length] each
-    var shares = Room<S>()
-    var context = Room<S>()
-    var normed = Room<S>()
-    var inverse = Room<S>()
-    var middle = Room<S>()
-    var sum = Room<S>()
-    var active = Room<S>()
-    var normed2 = Room<S>()
-    var inverse2 = Room<S>()
+  /// What `forward` keeps of a layer for `backward`.
+  private struct Activations {
+    /// [T, D]
+    var input = GrowingBuffer<S>()
+    var query = GrowingBuffer<S>()
+    var key = GrowingBuffer<S>()
+    var value = GrowingBuffer<S>()
+    /// softmax of the scores, sequence by sequence and head by head: [length, length] each
+    var probabilities = GrowingBuffer<S>()
+    /// [T, D]
+    var context = GrowingBuffer<S>()
+    /// [T, D] and [T]: what the norm multiplies by gamma, and 1 / standard deviation
+    var attentionNormalized = GrowingBuffer<S>()
+    var attentionInverseDeviation = GrowingBuffer<S>()
+    /// h [T, D]
+    var attentionOutput = GrowingBuffer<S>()
+    /// [T, F]
+    var preActivation = GrowingBuffer<S>()
+    var activated = GrowingBuffer<S>()
+    var outputNormalized = GrowingBuffer<S>()
+    var outputInverseDeviation = GrowingBuffer<S>()
   }
-  private var traces: [Trace]
-  private var output = Room<S>()
-  private var rooms = [Room<S>](repeating: Room(), count: 6)
-  private var weightRoom = Room<S>()
-  /// Where each sequence's shares begin, for one head; the last is their number.
-  private var shareOffsets: [Int] = [0]
+
+  /// Memory that layers take turns in.
+  private struct Scratch {
+    /// [T, D] the sum that a norm reads
+    var residual = GrowingBuffer<S>()
+    /// [T, F]
+    var dActivated = GrowingBuffer<S>()
+    /// [T, D]
+    var dContext = GrowingBuffer<S>()
+    var dQuery = GrowingBuffer<S>()
+    var dKey = GrowingBuffer<S>()
+    var dValue = GrowingBuffer<S>()
+    /// A product before it is added to a gradient.
+    var product = GrowingBuffer<S>()
+  }
+
+  private var activations: [Activations]
+  private var scratch = Scratch()
+  private var output = GrowingBuffer<S>()
+  /// [B + 1] where each sequence's probabilities of one head begin.
+  private var probabilityOffsets: [Int] = [0]
 
   init(_ settings: Settings, _ arithmetic: Arithmetic) throws(ClozeError) {
     self.settings = settings
     self.arithmetic = arithmetic
-    var segments: [NetworkShape.Segment] = []
-    var at = 0
-    for _ in settings.activations {
-      for size in EncoderLayer.sizes(settings.width, settings.intermediate) {
-        segments.append(
-          NetworkShape.Segment(
-            range: at..<(at + size), isTrained: true, decays: size > settings.intermediate * 2))
-        at += size
-      }
-    }
-    self.segments = segments
-    parameters = try Block(at)
-    gradients = try Block(at)
-    traces = Array(repeating: Trace(), count: settings.activations.count)
+    let all = EncoderLayerParameter.allCases
+    let block = try ParameterBlock<S>(
+      settings.layers.flatMap { _ in
+        all.map { ($0.count(settings.width, settings.intermediate), true, $0.isMatrix) }
+      })
+    parameters = block
+    let layers = settings.layers.indices
+    values = layers.map { layer in EncoderLayerParameters { block.value(all.count * layer + $0.index) } }
+    gradients = layers.map { layer in EncoderLayerParameters { block.gradient(all.count * layer + $0.index) } }
+    activations = Array(repeating: Activations(), count: settings.layers.count)
   }
 
-  private func part(_ layer: Int, _ part: Int) -> UnsafeMutablePointer<S> {
-    parameters.base + segments[EncoderLayer.parts * layer + part].range.lowerBound
-  }
-
-  private func gradient(_ layer: Int, _ part: Int) -> UnsafeMutablePointer<S> {
-    gradients.base + segments[EncoderLayer.parts * layer + part].range.lowerBound
-  }
-
-  /// y [rows, outputs] = x W + b
-  private func dense(
-    _ x: UnsafePointer<S>, _ rows: Int, _ inputs: Int, _ outputs: Int, _ weight: UnsafePointer<S>,
-    _ bias: UnsafePointer<S>, _ y: UnsafeMutablePointer<S>
-  ) throws(ClozeError) {
-    try S.product(.turnedRight, rows, outputs, inputs, x, weight, y, arithmetic)
-    try arithmetic.forEach(rows, together: rows > 512) { row in
-      let y = y + row &* outputs
-      for i in 0..<outputs { y[i] += bias[i] }
-    }
-  }
-
-  /// Adds dW and db, and writes dx, or adds it to what is there.
-  private func denseBackward(
-    _ x: UnsafePointer<S>, _ dy: UnsafePointer<S>, _ rows: Int, _ inputs: Int, _ outputs: Int,
-    _ weight: UnsafePointer<S>, _ dWeight: UnsafeMutablePointer<S>,
-    _ dBias: UnsafeMutablePointer<S>, _ dx: UnsafeMutablePointer<S>, adds: Bool = false
-  ) throws(ClozeError) {
-    let room = try weightRoom.reserve(max(inputs * outputs, rows * inputs))
-    try S.product(.turnedLeft, outputs, inputs, rows, dy, x, room, arithmetic)
-    for i in 0..<(inputs &* outputs) { dWeight[i] += room[i] }
-    for row in 0..<rows {
-      let dy = dy + row &* outputs
-      for i in 0..<outputs { dBias[i] += dy[i] }
-    }
-    guard adds else {
-      return try S.product(.plain, rows, inputs, outputs, dy, weight, dx, arithmetic)
-    }
-    try S.product(.plain, rows, inputs, outputs, dy, weight, room, arithmetic)
-    for i in 0..<(rows &* inputs) { dx[i] += room[i] }
-  }
-
-  /// The states [T, D] after all layers, of those before, x [T, D]; they stay until the next call.
-  func forward(_ x: UnsafePointer<S>, offsets: [Int]) throws(ClozeError) -> UnsafeMutablePointer<S>
-  {
+  /// y [T, D], the states after all layers, of x [T, D], those before; valid until the next call.
+  func forward(_ x: UnsafePointer<S>, offsets: [Int]) throws(ClozeError) -> Pointer {
     self.offsets = offsets
-    shareOffsets = [0]
+    probabilityOffsets = [0]
     for i in 0..<(offsets.count - 1) {
       let length = offsets[i + 1] - offsets[i]
-      shareOffsets.append(shareOffsets[i] + length * length)
+      probabilityOffsets.append(probabilityOffsets[i] + length * length)
     }
     let (rows, d, f) = (offsets[offsets.count - 1], width, settings.intermediate)
     let result = try output.reserve(rows * d)
     result.update(from: x, count: rows * d)
-    for layer in 0..<layers {
-      let input = try traces[layer].input.reserve(rows * d)
+    for (layer, constants) in settings.layers.enumerated() {
+      let p = values[layer]
+      let input = try activations[layer].input.reserve(rows * d)
       input.update(from: result, count: rows * d)
-      var qkv: [UnsafeMutablePointer<S>] = []
-      for p in 0..<3 {
-        let target = try traces[layer].qkv[p].reserve(rows * d)
-        try dense(input, rows, d, d, part(layer, 2 * p), part(layer, 2 * p + 1), target)
-        qkv.append(target)
-      }
-      let context = try traces[layer].context.reserve(rows * d)
-      let shares = try traces[layer].shares.reserve(
-        shareOffsets[offsets.count - 1] * settings.heads)
-      try attend(qkv, shares, settings.scales[layer], context)
-      let attended = try rooms[0].reserve(rows * d)
-      try dense(context, rows, d, d, part(layer, 6), part(layer, 7), attended)
-      for i in 0..<(rows &* d) { attended[i] += input[i] }
-      let middle = try traces[layer].middle.reserve(rows * d)
+      let query = try activations[layer].query.reserve(rows * d)
+      let key = try activations[layer].key.reserve(rows * d)
+      let value = try activations[layer].value.reserve(rows * d)
+      try linear(input, rows, d, d, p.query, query)
+      try linear(input, rows, d, d, p.key, key)
+      try linear(input, rows, d, d, p.value, value)
+      let context = try activations[layer].context.reserve(rows * d)
+      let probabilities = try activations[layer].probabilities.reserve(probabilityCount)
+      try attentionForward(query, key, value, constants.attentionScale, probabilities, context)
+      let residual = try scratch.residual.reserve(rows * d)
+      try linear(context, rows, d, d, p.attentionOutput, residual)
+      for i in 0..<(rows &* d) { residual[i] += input[i] }
+      let attentionOutput = try activations[layer].attentionOutput.reserve(rows * d)
       layernormForward(
-        attended, rows, d, part(layer, 8), part(layer, 9), settings.epsilons[layer].0,
-        try traces[layer].normed.reserve(rows * d), try traces[layer].inverse.reserve(rows), middle)
-      let sum = try traces[layer].sum.reserve(rows * f)
-      try dense(middle, rows, d, f, part(layer, 10), part(layer, 11), sum)
-      let active = try traces[layer].active.reserve(rows * f)
-      let kind = settings.activations[layer]
+        residual, rows, d, p.attentionNorm, constants.attentionNormEpsilon,
+        try activations[layer].attentionNormalized.reserve(rows * d),
+        try activations[layer].attentionInverseDeviation.reserve(rows), attentionOutput)
+      let preActivation = try activations[layer].preActivation.reserve(rows * f)
+      try linear(attentionOutput, rows, d, f, p.intermediate, preActivation)
+      let activated = try activations[layer].activated.reserve(rows * f)
       try arithmetic.forEach(rows, together: rows > 16) { row in
-        activate(kind, sum + row &* f, active + row &* f, f)
+        activate(constants.activation, preActivation + row &* f, activated + row &* f, f)
       }
-      try dense(active, rows, f, d, part(layer, 12), part(layer, 13), attended)
-      for i in 0..<(rows &* d) { attended[i] += middle[i] }
+      try linear(activated, rows, f, d, p.output, residual)
+      for i in 0..<(rows &* d) { residual[i] += attentionOutput[i] }
       layernormForward(
-        attended, rows, d, part(layer, 14), part(layer, 15), settings.epsilons[layer].1,
-        try traces[layer].normed2.reserve(rows * d), try traces[layer].inverse2.reserve(rows),
-        result)
+        residual, rows, d, p.outputNorm, constants.outputNormEpsilon,
+        try activations[layer].outputNormalized.reserve(rows * d),
+        try activations[layer].outputInverseDeviation.reserve(rows), result)
     }
     return result
   }
 
-  /// Adds the gradients of the last `forward`; `d` [T, D], of its result, is overwritten by that of
-  /// its input.
-  func backward(_ d: UnsafeMutablePointer<S>) throws(ClozeError) {
+  /// Adds the gradients of the last `forward`; `d` [T, D], the gradient of its result, is overwritten by that of its
+  /// input.
+  func backward(_ d: Pointer) throws(ClozeError) {
     let (rows, width, f) = (offsets[offsets.count - 1], width, settings.intermediate)
-    for layer in (0..<layers).reversed() {
+    for (layer, constants) in settings.layers.enumerated().reversed() {
+      let (p, g) = (values[layer], gradients[layer])
       layernormBackward(
-        d, try traces[layer].normed2.reserve(rows * width),
-        try traces[layer].inverse2.reserve(rows),
-        rows, width, part(layer, 14), gradient(layer, 14), gradient(layer, 15), d)
-      let active = try traces[layer].active.reserve(rows * f)
-      let middle = try traces[layer].middle.reserve(rows * width)
-      let dActive = try rooms[1].reserve(rows * f)
-      try denseBackward(
-        active, d, rows, f, width, part(layer, 12), gradient(layer, 12), gradient(layer, 13),
-        dActive)
-      let sum = try traces[layer].sum.reserve(rows * f)
-      let kind = settings.activations[layer]
+        d, try activations[layer].outputNormalized.reserve(rows * width),
+        try activations[layer].outputInverseDeviation.reserve(rows), rows, width, p.outputNorm, g.outputNorm, d)
+      let dActivated = try scratch.dActivated.reserve(rows * f)
+      try linearBackward(
+        try activations[layer].activated.reserve(rows * f), d, rows, f, width, p.output, g.output, dActivated)
+      let preActivation = try activations[layer].preActivation.reserve(rows * f)
       try arithmetic.forEach(rows, together: rows > 16) { row in
-        activateBackward(kind, sum + row &* f, dActive + row &* f, f)
+        activateBackward(constants.activation, preActivation + row &* f, dActivated + row &* f, f)
       }
-      // d is the residual's gradient as well.
-      try denseBackward(
-        middle, dActive, rows, width, f, part(layer, 10), gradient(layer, 10),
-        gradient(layer, 11), d, adds: true)
+      // d is the gradient of the residual connection as well.
+      try linearBackward(
+        try activations[layer].attentionOutput.reserve(rows * width), dActivated, rows, width, f, p.intermediate,
+        g.intermediate, d, adds: true)
       layernormBackward(
-        d, try traces[layer].normed.reserve(rows * width), try traces[layer].inverse.reserve(rows),
-        rows, width, part(layer, 8), gradient(layer, 8), gradient(layer, 9), d)
-      let context = try traces[layer].context.reserve(rows * width)
-      let dContext = try rooms[2].reserve(rows * width)
-      try denseBackward(
-        context, d, rows, width, width, part(layer, 6), gradient(layer, 6), gradient(layer, 7),
-        dContext)
-      var (qkv, dqkv): ([UnsafeMutablePointer<S>], [UnsafeMutablePointer<S>]) = ([], [])
-      for p in 0..<3 {
-        qkv.append(try traces[layer].qkv[p].reserve(rows * width))
-        dqkv.append(try rooms[3 + p].reserve(rows * width))
-      }
-      let shares = try traces[layer].shares.reserve(
-        shareOffsets[offsets.count - 1] * settings.heads)
-      try attendBackward(dContext, qkv, shares, settings.scales[layer], dqkv)
-      let input = try traces[layer].input.reserve(rows * width)
-      for p in 0..<3 {
-        try denseBackward(
-          input, dqkv[p], rows, width, width, part(layer, 2 * p), gradient(layer, 2 * p),
-          gradient(layer, 2 * p + 1), d, adds: true)
-      }
+        d, try activations[layer].attentionNormalized.reserve(rows * width),
+        try activations[layer].attentionInverseDeviation.reserve(rows), rows, width, p.attentionNorm,
+        g.attentionNorm, d)
+      let dContext = try scratch.dContext.reserve(rows * width)
+      try linearBackward(
+        try activations[layer].context.reserve(rows * width), d, rows, width, width, p.attentionOutput,
+        g.attentionOutput, dContext)
+      let dQuery = try scratch.dQuery.reserve(rows * width)
+      let dKey = try scratch.dKey.reserve(rows * width)
+      let dValue = try scratch.dValue.reserve(rows * width)
+      try attentionBackward(
+        dContext, try activations[layer].query.reserve(rows * width),
+        try activations[layer].key.reserve(rows * width), try activations[layer].value.reserve(rows * width),
+        try activations[layer].probabilities.reserve(probabilityCount), constants.attentionScale, dQuery, dKey,
+        dValue)
+      let input = try activations[layer].input.reserve(rows * width)
+      try linearBackward(input, dQuery, rows, width, width, p.query, g.query, d, adds: true)
+      try linearBackward(input, dKey, rows, width, width, p.key, g.key, d, adds: true)
+      try linearBackward(input, dValue, rows, width, width, p.value, g.value, d, adds: true)
     }
   }
 
-  /// context = softmax(scale q k^T) v, head by head; the softmax is kept in `shares`.
-  private func attend(
-    _ qkv: [UnsafeMutablePointer<S>], _ shares: UnsafeMutablePointer<S>, _ scale: S,
-    _ context: UnsafeMutablePointer<S>
+  /// y [rows, outputs] = x W^T + b
+  private func linear(
+    _ x: UnsafePointer<S>, _ rows: Int, _ inputs: Int, _ outputs: Int, _ p: LinearParameters<Pointer>, _ y: Pointer
+  ) throws(ClozeError) {
+    try S.product(.nt, rows, outputs, inputs, x, p.weight, y, arithmetic)
+    try arithmetic.forEach(rows, together: rows > 512) { row in
+      let y = y + row &* outputs
+      for i in 0..<outputs { y[i] += p.bias[i] }
+    }
+  }
+
+  /// dW += dy^T x, db += dy, dx = dy W; or dx += dy W where it `adds`.
+  private func linearBackward(
+    _ x: UnsafePointer<S>, _ dy: UnsafePointer<S>, _ rows: Int, _ inputs: Int, _ outputs: Int,
+    _ p: LinearParameters<Pointer>, _ d: LinearParameters<Pointer>, _ dx: Pointer, adds: Bool = false
+  ) throws(ClozeError) {
+    let product = try scratch.product.reserve(max(inputs * outputs, rows * inputs))
+    try S.product(.tn, outputs, inputs, rows, dy, x, product, arithmetic)
+    for i in 0..<(inputs &* outputs) { d.weight[i] += product[i] }
+    for row in 0..<rows {
+      let dy = dy + row &* outputs
+      for i in 0..<outputs { d.bias[i] += dy[i] }
+    }
+    guard adds else { return try S.product(.nn, rows, inputs, outputs, dy, p.weight, dx, arithmetic) }
+    try S.product(.nn, rows, inputs, outputs, dy, p.weight, product, arithmetic)
+    for i in 0..<(rows &* inputs) { dx[i] += product[i] }
+  }
+
+  /// Of all sequences and heads.
+  private var probabilityCount: Int { probabilityOffsets[offsets.count - 1] * settings.heads }
+
+  /// context = P value, P = softmax(scale query key^T), head by head.
+  private func attentionForward(
+    _ query: Pointer, _ key: Pointer, _ value: Pointer, _ scale: S, _ probabilities: Pointer, _ context: Pointer
   ) throws(ClozeError) {
     let (d, heads) = (width, settings.heads)
     let size = d / heads
@@ -217,23 +227,23 @@ final class EncoderStack<S: TrainingScalar> {
       let (sequence, head) = item.quotientAndRemainder(dividingBy: heads)
       let first = offsets[sequence]
       let length = offsets[sequence + 1] - first
-      let p = shares + (shareOffsets[sequence] &* heads &+ head &* length &* length)
+      let p = probabilities + (probabilityOffsets[sequence] &* heads &+ head &* length &* length)
       let at = first &* d &+ head &* size
-      let (q, k, v) = (qkv[0] + at, qkv[1] + at, qkv[2] + at)
+      let (q, k, v) = (query + at, key + at, value + at)
       for i in 0..<length {
         let row = p + i &* length
         let qi = q + i &* d
-        var most = -S.infinity
+        var highest = -S.infinity
         for j in 0..<length {
           let kj = k + j &* d
           var sum: S = 0
           for c in 0..<size { sum += qi[c] * kj[c] }
           row[j] = sum * scale
-          most = max(most, row[j])
+          highest = max(highest, row[j])
         }
         var total: S = 0
         for j in 0..<length {
-          row[j] = S.exp(row[j] - most)
+          row[j] = S.exp(row[j] - highest)
           total += row[j]
         }
         let out = context + at + i &* d
@@ -247,11 +257,11 @@ final class EncoderStack<S: TrainingScalar> {
     }
   }
 
-  /// With P the softmax: dv = P^T dc, dP = dc v^T, ds = P (dP - sum(P dP)), dq = scale ds k,
-  /// dk = scale ds^T q.
-  private func attendBackward(
-    _ dContext: UnsafeMutablePointer<S>, _ qkv: [UnsafeMutablePointer<S>],
-    _ shares: UnsafeMutablePointer<S>, _ scale: S, _ dqkv: [UnsafeMutablePointer<S>]
+  /// dvalue = P^T dcontext, dP = dcontext value^T, dscores = P (dP - sum(P dP)), dquery = scale dscores key,
+  /// dkey = scale dscores^T query.
+  private func attentionBackward(
+    _ dContext: Pointer, _ query: Pointer, _ key: Pointer, _ value: Pointer, _ probabilities: Pointer, _ scale: S,
+    _ dQuery: Pointer, _ dKey: Pointer, _ dValue: Pointer
   ) throws(ClozeError) {
     let (d, heads) = (width, settings.heads)
     let size = d / heads
@@ -259,10 +269,10 @@ final class EncoderStack<S: TrainingScalar> {
       let (sequence, head) = item.quotientAndRemainder(dividingBy: heads)
       let first = offsets[sequence]
       let length = offsets[sequence + 1] - first
-      let p = shares + (shareOffsets[sequence] &* heads &+ head &* length &* length)
+      let p = probabilities + (probabilityOffsets[sequence] &* heads &+ head &* length &* length)
       let at = first &* d &+ head &* size
-      let (q, k, v) = (qkv[0] + at, qkv[1] + at, qkv[2] + at)
-      let (dq, dk, dv) = (dqkv[0] + at, dqkv[1] + at, dqkv[2] + at)
+      let (q, k, v) = (query + at, key + at, value + at)
+      let (dq, dk, dv) = (dQuery + at, dKey + at, dValue + at)
       let dc = dContext + at
       for i in 0..<length {
         for c in 0..<size {
@@ -289,11 +299,11 @@ final class EncoderStack<S: TrainingScalar> {
             dp += dci[c] * vj[c]
             dvj[c] += row[j] * dci[c]
           }
-          let ds = row[j] * (dp - sum) * scale
+          let dScore = row[j] * (dp - sum) * scale
           let (kj, dkj) = (k + j &* d, dk + j &* d)
           for c in 0..<size {
-            dqi[c] += ds * kj[c]
-            dkj[c] += ds * qi[c]
+            dqi[c] += dScore * kj[c]
+            dkj[c] += dScore * qi[c]
           }
         }
       }
@@ -301,45 +311,37 @@ final class EncoderStack<S: TrainingScalar> {
   }
 }
 
+/// The layers of a model and of a head.
 extension EncoderStack where S == Float {
   /// The last `count` layers of a model.
   convenience init(_ model: Model, last count: Int, _ arithmetic: Arithmetic) throws(ClozeError) {
     let info = model.info
-    let first = info.numHiddenLayers - count
+    let range = (info.numHiddenLayers - count)..<info.numHiddenLayers
     var settings = Settings(
-      width: info.hiddenSize, heads: info.numAttentionHeads, intermediate: info.intermediateSize,
-      activations: [], scales: [], epsilons: [])
-    for layer in first..<info.numHiddenLayers {
-      let own = model.encoderLayerSettings(layer)
-      guard let activation = own.activation else {
+      width: info.hiddenSize, heads: info.numAttentionHeads, intermediate: info.intermediateSize, layers: [])
+    for layer in range {
+      let constants = model.encoderLayerConstants(layer)
+      guard let activation = constants.activation else {
         throw ClozeError(
-          .unsupportedModel, "the feed-forward block of layer \(layer) has no derivative here")
+          .unsupportedModel, "the activation of layer \(layer)'s feed-forward block has no derivative here")
       }
-      settings.activations.append(activation)
-      settings.scales.append(own.scale)
-      settings.epsilons.append((own.epsilons.0, own.epsilons.1))
+      settings.layers.append(
+        .init(
+          activation: activation, attentionScale: constants.attentionScale,
+          attentionNormEpsilon: constants.attentionNormEpsilon, outputNormEpsilon: constants.outputNormEpsilon))
     }
     try self.init(settings, arithmetic)
-    load((first..<info.numHiddenLayers).map(model.encoderLayer))
-  }
-
-  /// Takes over weights.
-  func load(_ layers: [EncoderLayer]) {
-    for (i, layer) in layers.enumerated() {
-      for (part, array) in layer.arrays.enumerated() {
-        let range = segments[EncoderLayer.parts * i + part].range
-        for (at, value) in zip(range, array) { parameters.base[at] = value }
-      }
+    let all = EncoderLayerParameter.allCases
+    for (i, layer) in range.enumerated() {
+      let weights = model.encoderLayer(layer)
+      for parameter in all { parameters.set(all.count * i + parameter.index, weights[parameter]) }
     }
   }
 
   /// The layers as a head holds them.
   var encoderLayers: [EncoderLayer] {
-    (0..<layers).map { layer in
-      EncoderLayer(
-        arrays: (0..<EncoderLayer.parts).map { part in
-          segments[EncoderLayer.parts * layer + part].range.map { parameters.base[$0] }
-        })
+    settings.layers.indices.map { layer in
+      EncoderLayer { parameters.array(EncoderLayerParameter.allCases.count * layer + $0.index) }
     }
   }
 }

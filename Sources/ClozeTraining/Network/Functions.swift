@@ -1,6 +1,6 @@
 internal import Cloze
 
-// Functions of rows, forward and backward. Gradients carry the prefix d.
+// Functions of rows, forward and backward. Names of gradients begin with d.
 
 /// y = activation(z), element by element.
 func activate<S: TrainingScalar>(
@@ -51,51 +51,83 @@ func activateBackward<S: TrainingScalar>(
 /// y = (x - mean) / sqrt(variance + epsilon) gamma + beta for rows of d; y may be x.
 ///
 /// - Parameters:
-///   - normed: [rows, d] what gamma is multiplied with, for the backward pass.
-///   - inverse: [rows] 1 / sqrt(variance + epsilon), for the backward pass.
+///   - normalized: [rows, d] (x - mean) / sqrt(variance + epsilon), for the backward pass.
+///   - inverseDeviation: [rows] 1 / sqrt(variance + epsilon), for the backward pass.
 func layernormForward<S: TrainingScalar>(
-  _ x: UnsafePointer<S>, _ rows: Int, _ d: Int, _ gamma: UnsafePointer<S>,
-  _ beta: UnsafePointer<S>, _ epsilon: S, _ normed: UnsafeMutablePointer<S>,
-  _ inverse: UnsafeMutablePointer<S>, _ y: UnsafeMutablePointer<S>
+  _ x: UnsafePointer<S>, _ rows: Int, _ d: Int, _ p: NormParameters<UnsafeMutablePointer<S>>, _ epsilon: S,
+  _ normalized: UnsafeMutablePointer<S>, _ inverseDeviation: UnsafeMutablePointer<S>, _ y: UnsafeMutablePointer<S>
 ) {
   for row in 0..<rows {
-    let (x, y, normed) = (x + row &* d, y + row &* d, normed + row &* d)
+    let (x, y, normalized) = (x + row &* d, y + row &* d, normalized + row &* d)
     var mean: S = 0
     for i in 0..<d { mean += x[i] }
     mean /= S(d)
     var variance: S = 0
     for i in 0..<d { variance += (x[i] - mean) * (x[i] - mean) }
     let factor = 1 / (variance / S(d) + epsilon).squareRoot()
-    inverse[row] = factor
+    inverseDeviation[row] = factor
     for i in 0..<d {
       let value = (x[i] - mean) * factor
-      normed[i] = value
-      y[i] = value * gamma[i] + beta[i]
+      normalized[i] = value
+      y[i] = value * p.gamma[i] + p.beta[i]
     }
   }
 }
 
-/// dx of `layernormForward`, and dgamma and dbeta added up; dx may be dy.
+/// dx of `layernormForward`; dgamma and dbeta are added to `gradients`; dx may be dy.
 ///
-///     dx = inverse (g - mean(g) - normed mean(g normed)),   g = dy gamma
+///     dx = inverseDeviation (g - mean(g) - normalized mean(g normalized)),   g = dy gamma
 func layernormBackward<S: TrainingScalar>(
-  _ dy: UnsafePointer<S>, _ normed: UnsafePointer<S>, _ inverse: UnsafePointer<S>, _ rows: Int,
-  _ d: Int, _ gamma: UnsafePointer<S>, _ dGamma: UnsafeMutablePointer<S>,
-  _ dBeta: UnsafeMutablePointer<S>, _ dx: UnsafeMutablePointer<S>
+  _ dy: UnsafePointer<S>, _ normalized: UnsafePointer<S>, _ inverseDeviation: UnsafePointer<S>, _ rows: Int, _ d: Int,
+  _ p: NormParameters<UnsafeMutablePointer<S>>, _ gradients: NormParameters<UnsafeMutablePointer<S>>,
+  _ dx: UnsafeMutablePointer<S>
 ) {
   for row in 0..<rows {
-    let (dy, dx, normed) = (dy + row &* d, dx + row &* d, normed + row &* d)
+    let (dy, dx, normalized) = (dy + row &* d, dx + row &* d, normalized + row &* d)
     var (mean, product): (S, S) = (0, 0)
     for i in 0..<d {
-      dGamma[i] += dy[i] * normed[i]
-      dBeta[i] += dy[i]
-      let g = dy[i] * gamma[i]
+      gradients.gamma[i] += dy[i] * normalized[i]
+      gradients.beta[i] += dy[i]
+      let g = dy[i] * p.gamma[i]
       mean += g
-      product += g * normed[i]
+      product += g * normalized[i]
     }
     mean /= S(d)
     product /= S(d)
-    let factor = inverse[row]
-    for i in 0..<d { dx[i] = factor * (dy[i] * gamma[i] - mean - normed[i] * product) }
+    let factor = inverseDeviation[row]
+    for i in 0..<d { dx[i] = factor * (dy[i] * p.gamma[i] - mean - normalized[i] * product) }
+  }
+}
+
+/// y [d], the pooled vector of the states x [length, d] of one text: `.cls`, `.mean` or `.meanSqrtLen`.
+func poolForward(
+  _ pooling: Pooling, _ x: UnsafePointer<Float>, _ length: Int, _ d: Int, _ y: UnsafeMutablePointer<Float>
+) {
+  y.update(from: x, count: d)
+  if pooling == .cls { return }
+  for token in 1..<max(length, 1) {
+    let state = x + token &* d
+    for i in 0..<d { y[i] += state[i] }
+  }
+  let scale = poolingScale(pooling, length)
+  for i in 0..<d { y[i] *= scale }
+}
+
+/// dx [length, d] of dy [d]; states that are not read keep what they have.
+func poolBackward(
+  _ pooling: Pooling, _ dy: UnsafePointer<Float>, _ length: Int, _ d: Int, _ dx: UnsafeMutablePointer<Float>
+) {
+  let scale = poolingScale(pooling, length)
+  for token in 0..<(pooling == .cls ? 1 : length) {
+    let target = dx + token &* d
+    for i in 0..<d { target[i] = dy[i] * scale }
+  }
+}
+
+private func poolingScale(_ pooling: Pooling, _ length: Int) -> Float {
+  switch pooling {
+  case .mean: 1 / Float(length)
+  case .meanSqrtLen: 1 / Float(length).squareRoot()
+  case .cls, .max, .pooler: 1
   }
 }

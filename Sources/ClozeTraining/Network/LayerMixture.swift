@@ -1,47 +1,44 @@
 internal import Cloze
 internal import ClozeIO
 
-/// A learned mix of the states after the embeddings and each layer (Peters et al. 2018), forward and
-/// backward. Pooling is linear, so that a mix of pooled states is the pooled mix.
+/// A learned weighted sum of the states after the embeddings and each layer (Peters et al. 2018), forward and backward.
+/// Pooling is linear, so that the sum of pooled states is the pooled sum.
 ///
 ///     y = factor sum of p[l] x[l],   p = softmax(s)
 final class LayerMixture<S: TrainingScalar> {
   let states: Int
   let width: Int
   /// s [states], factor
-  let parameters: Block<S>
-  let gradients: Block<S>
-  private var input = Room<S>()
-  private var output = Room<S>()
+  let parameters: ParameterBlock<S>
+  private var input = GrowingBuffer<S>()
+  private var output = GrowingBuffer<S>()
   private var rows = 0
 
-  /// All states have the same share at first, and the factor is 1.
+  /// Equal shares and a factor of 1.
   init(states: Int, width: Int) throws(ClozeError) {
     self.states = states
     self.width = width
-    parameters = try Block(states + 1)
-    gradients = try Block(states + 1)
-    parameters.base[states] = 1
-  }
-
-  var segments: [NetworkShape.Segment] {
-    [NetworkShape.Segment(range: 0..<(states + 1), isTrained: true, decays: false)]
+    parameters = try ParameterBlock([(states + 1, true, false)])
+    parameters.values.base[states] = 1
   }
 
   private var shares: [S] {
-    let most = (0..<states).reduce(-S.infinity) { max($0, parameters.base[$1]) }
-    let powers = (0..<states).map { S.exp(parameters.base[$0] - most) }
+    let scores = parameters.array(0).prefix(states)
+    let highest = scores.reduce(-S.infinity) { max($0, $1) }
+    let powers = scores.map { S.exp($0 - highest) }
     let sum = powers.reduce(0, +)
     return powers.map { $0 / sum }
   }
 
-  /// y [rows, width] of x [rows, states, width]; it stays until the next call.
+  private var factor: S { parameters.values.base[states] }
+
+  /// y [rows, width] of x [rows, states, width]; valid until the next call.
   func forward(_ x: UnsafePointer<S>, rows: Int) throws(ClozeError) -> UnsafeMutablePointer<S> {
     self.rows = rows
     let kept = try input.reserve(rows * states * width)
     kept.update(from: x, count: rows * states * width)
     let y = try output.reserve(rows * width)
-    let weights = shares.map { $0 * parameters.base[states] }
+    let weights = shares.map { $0 * factor }
     for row in 0..<rows {
       let target = y + row &* width
       target.update(repeating: 0, count: width)
@@ -55,8 +52,7 @@ final class LayerMixture<S: TrainingScalar> {
 
   /// Adds the gradients of the last `forward`, with `d` [rows, width] of its result:
   ///
-  ///     g[l] = sum of d x[l],   dfactor = sum of p[l] g[l],
-  ///     ds[l] = factor p[l] (g[l] - dfactor)
+  ///     g[l] = sum of d x[l],   dfactor = sum of p[l] g[l],   ds[l] = factor p[l] (g[l] - dfactor)
   func backward(_ d: UnsafePointer<S>) throws(ClozeError) {
     let kept = try input.reserve(rows * states * width)
     let shares = shares
@@ -72,13 +68,13 @@ final class LayerMixture<S: TrainingScalar> {
     }
     var mean: S = 0
     for l in 0..<states { mean += shares[l] * slopes[l] }
-    let factor = parameters.base[states]
-    for l in 0..<states { gradients.base[l] += factor * shares[l] * (slopes[l] - mean) }
-    gradients.base[states] += mean
+    let gradients = parameters.gradients.base
+    for l in 0..<states { gradients[l] += factor * shares[l] * (slopes[l] - mean) }
+    gradients[states] += mean
   }
 }
 
+/// The mix of a head.
 extension LayerMixture where S == Float {
-  /// As a head holds it.
-  var mix: LayerMix { LayerMix(shares: shares, factor: parameters.base[states]) }
+  var mix: LayerMix { LayerMix(shares: shares, factor: factor) }
 }

@@ -1,15 +1,13 @@
-internal import Cloze
-
 internal import ClozeIO
 internal import Glibc
 
-/// What layers and losses compute with: Float to train, Double to check gradients.
+/// The numbers of layers and losses: Float to train, Double to check gradients.
 protocol TrainingScalar: BinaryFloatingPoint, BitwiseCopyable, Sendable {
   static func exp(_ x: Self) -> Self
   static func log(_ x: Self) -> Self
   static func tanh(_ x: Self) -> Self
   static func erf(_ x: Self) -> Self
-  /// c [m, n] = a b; see `ProductForm`.
+  /// c [m, n] = op(a) op(b); see `ProductForm`.
   static func product(
     _ form: ProductForm, _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Self>,
     _ b: UnsafePointer<Self>, _ c: UnsafeMutablePointer<Self>, _ arithmetic: Arithmetic
@@ -42,8 +40,8 @@ extension Double: TrainingScalar {
       for j in 0..<n {
         var sum = 0.0
         for p in 0..<k {
-          let x = form == .turnedLeft ? a[p &* m &+ i] : a[i &* k &+ p]
-          let y = form == .turnedRight ? b[j &* k &+ p] : b[p &* n &+ j]
+          let x = form == .tn ? a[p &* m &+ i] : a[i &* k &+ p]
+          let y = form == .nt ? b[j &* k &+ p] : b[p &* n &+ j]
           sum += x * y
         }
         c[i &* n &+ j] = sum

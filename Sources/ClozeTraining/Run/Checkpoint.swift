@@ -1,20 +1,22 @@
 internal import Cloze
 internal import ClozeIO
 
-/// Everything that training needs to go on as if it had not been interrupted.
+/// The state of a training, from which it resumes to the same bits.
 struct Checkpoint {
   static let fileName = "checkpoint.safetensors"
 
-  /// What was trained, on what and how; another run's checkpoint is not taken over.
+  /// Of model, data and options; a checkpoint with another identity is refused.
   var identity: String
   var epoch = 0
   var steps = 0
+  /// Epochs since the best.
   var waited = 0
   var bestEpoch = 0
   var bestValue: Double?
   var history: [TrainingEpoch] = []
-  /// Parameters, moments and best parameters, block by block; with L-BFGS its vectors.
+  /// With AdamW: parameters, moments and best parameters, block by block.
   var floats: [(name: String, values: [Float])] = []
+  /// With L-BFGS: its vectors.
   var doubles: [(name: String, values: [Double])] = []
 
   init(identity: String) { self.identity = identity }
@@ -55,12 +57,12 @@ struct Checkpoint {
     guard try FileKind(path) == .file else { return nil }
     let file = try TensorFile(path: path)
     guard let text = file.text("cloze_checkpoint") else {
-      throw ClozeError(.invalidModel, "\(path): no checkpoint of Cloze")
+      throw ClozeError(.invalidModel, "\(path) is not a checkpoint of Cloze")
     }
     let root = try JSONField(parsing: Array(text.utf8), name: path)
     func double(_ field: JSONField) throws(ClozeError) -> Double {
       guard let bits = UInt64(try field.string(), radix: 16) else {
-        throw field.mismatch("a number in bits")
+        throw field.mismatch("the bits of a number")
       }
       return Double(bitPattern: bits)
     }

@@ -1,6 +1,7 @@
 internal import Cloze
 public import ClozeIO
 
+/// Options as JSON: read from a caller's object, written for checkpoints.
 extension TrainingOptions {
   /// Options of a JSON object whose keys are the command line's with _ for -.
   public init(json: String) throws(ClozeError) {
@@ -21,7 +22,6 @@ extension TrainingOptions {
       }
       return value
     }
-    func whole() throws(ClozeError) -> Int { try field.integer() }
     switch key {
     case "pooling":
       let names: [(String, Pooling)] = [
@@ -36,15 +36,13 @@ extension TrainingOptions {
     case "layers": layers = try choice(Layers.self)
     case "hidden":
       hidden = []
-      for size in try field.isArray ? field.elements() : [field] {
-        hidden.append(try size.integer())
-      }
+      for size in try field.isArray ? field.elements() : [field] { hidden.append(try size.integer()) }
     case "activation": activation = try choice(Head.Activation.self)
     case "dropout": dropout = try field.number()
     case "optimizer": optimizer = try choice(Optimizer.self)
-    case "epochs": epochs = try whole()
-    case "batch_size": batchSize = try whole()
-    case "accumulate": accumulation = try whole()
+    case "epochs": epochs = try field.integer()
+    case "batch_size": batchSize = try field.integer()
+    case "accumulate": accumulation = try field.integer()
     case "learning_rate": learningRate = try field.number()
     case "schedule": schedule = try choice(Schedule.self)
     case "warmup": warmup = try field.number()
@@ -57,35 +55,56 @@ extension TrainingOptions {
         classWeights[label] = Float(try weight.number())
       }
     case "balanced": balanced = try field.bool()
-    case "patience": patience = try whole()
+    case "patience": patience = try field.integer()
     case "metric": metric = try field.string()
     case "seed":
-      let value = try whole()
+      let value = try field.integer()
       guard value >= 0 else { throw field.mismatch("0 or more") }
       seed = UInt64(value)
     case "holdout": holdout = try field.number()
-    case "max_tokens": maxTokens = try whole()
-    case "stride": stride = try whole()
+    case "max_tokens": maxTokens = try field.integer()
+    case "stride": stride = try field.integer()
     case "unfreeze":
       if let word = try? field.string() {
         guard word == "all" else { throw field.mismatch("a number, or all") }
         unfreeze = .max
       } else {
-        unfreeze = try whole()
+        unfreeze = try field.integer()
       }
     case "untied": tied = !(try field.bool())
-    case "threads": threads = try whole()
+    case "threads": threads = try field.integer()
     case "memory_limit":
-      let megabytes = try whole()
+      let megabytes = try field.integer()
       guard megabytes >= 0, megabytes < 1 << 40 else { throw field.mismatch("0 or more") }
       memoryLimit = megabytes << 20
     case "output": folder = try field.string()
     case "resume": resume = try field.bool()
-    default: throw ClozeError(.damaged, "options: no option is called \(key)")
+    default: throw ClozeError(.damaged, "options: unknown option \(key)")
     }
+  }
+
+  /// All options that the result depends on, as a JSON object. Reflection writes every stored property, so that a new
+  /// option is never left out of a checkpoint's identity.
+  var canonicalJSON: String {
+    let withoutEffect: Set = ["threads", "memoryLimit", "folder", "resume"]
+    var writer = JSONWriter()
+    writer.object { writer in
+      for (name, value) in Mirror(reflecting: self).children {
+        guard let name, !withoutEffect.contains(name) else { continue }
+        guard let weights = value as? [String: Float] else {
+          writer.value(name, "\(value)")
+          continue
+        }
+        writer.object(name) { writer in
+          for (label, weight) in weights.sorted(by: { $0.key < $1.key }) { writer.value(label, "\(weight)") }
+        }
+      }
+    }
+    return writer.text
   }
 }
 
+/// Formats as JSON.
 extension DataFormat {
   /// A format of a JSON object whose keys are the command line's with _ for -.
   public init(json: String) throws(ClozeError) {
@@ -93,16 +112,16 @@ extension DataFormat {
     do throws(ClozeError) {
       let root = try JSONField(parsing: Array(json.utf8), name: "format")
       for (key, field) in try root.members() {
-        func wanted() throws(ClozeError) -> DataField {
+        func dataField() throws(ClozeError) -> DataField {
           guard let found = DataField(try field.scalar()) else {
             throw field.mismatch("a name, or a number from 1")
           }
           return found
         }
         switch key {
-        case "text": text = try wanted()
-        case "pair": pair = try wanted()
-        case "label": label = try wanted()
+        case "text": text = try dataField()
+        case "pair": pair = try dataField()
+        case "label": label = try dataField()
         case "separator": separator = try field.string()
         case "quotes": quotes = try field.bool()
         case "header": header = try field.bool()
@@ -112,7 +131,7 @@ extension DataFormat {
             throw field.mismatch("one of \(Kind.allCases.map(\.rawValue).joined(separator: ", "))")
           }
           kind = found
-        default: throw ClozeError(.damaged, "format: no option is called \(key)")
+        default: throw ClozeError(.damaged, "format: unknown option \(key)")
         }
       }
     } catch { throw ClozeError(.invalidArgument, error.message) }

@@ -1,46 +1,59 @@
+internal import ClozeIO
 internal import Glibc
 
-/// Random numbers that are a function of a seed and a few names (an epoch, a step, a layer), so
-/// that training goes on after a checkpoint as if it had never stopped.
-///
-/// SplitMix64 (Steele, Lea, Flood 2014).
+/// What random numbers are drawn for. Streams of one seed are independent of each other.
+enum RandomStream {
+  case weights(layer: Int)
+  case holdout(stratum: Int)
+  case order(epoch: Int)
+  case dropout(epoch: Int, batch: Int)
+  case sentencePairs
+  case masking(epoch: Int)
+
+  /// The stream's own number, then its indices.
+  var path: [UInt64] {
+    switch self {
+    case .weights(let layer): [1, UInt64(layer)]
+    case .holdout(let stratum): [2, UInt64(stratum)]
+    case .order(let epoch): [3, UInt64(epoch)]
+    case .dropout(let epoch, let batch): [4, UInt64(epoch), UInt64(batch)]
+    case .sentencePairs: [5]
+    case .masking(let epoch): [6, UInt64(epoch)]
+    }
+  }
+}
+
+/// Random numbers that are a function of a seed and a stream, so that training resumes from a checkpoint without any
+/// generator's state in it.
 struct TrainingRandom: RandomNumberGenerator {
-  private var state: UInt64
+  private var generator: SplitMix64
 
-  init(_ seed: UInt64, _ names: UInt64...) {
-    var state = Self.mixed(seed &+ 0x9E37_79B9_7F4A_7C15)
-    for name in names { state = Self.mixed(state ^ Self.mixed(name &+ 0xD1B5_4A32_D192_ED03)) }
-    self.state = state
+  init(_ seed: UInt64, _ stream: RandomStream) { self.init(seed, path: stream.path) }
+
+  init(_ seed: UInt64, path: [UInt64] = []) {
+    var state = SplitMix64.mix(seed &+ SplitMix64.increment)
+    for step in path { state = SplitMix64.mix(state ^ SplitMix64.mix(step &+ 0xD1B5_4A32_D192_ED03)) }
+    generator = SplitMix64(seed: state)
   }
 
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    return Self.mixed(state)
-  }
+  mutating func next() -> UInt64 { generator.next() }
 
-  private static func mixed(_ value: UInt64) -> UInt64 {
-    var z = value
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
-  /// Uniform from 0 to 1, 1 not included.
+  /// Uniform in [0, 1).
   mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
 
-  /// Uniform below `count`, which is positive.
+  /// Uniform in 0..<count.
   mutating func below(_ count: Int) -> Int {
     Int(truncatingIfNeeded: next().multipliedFullWidth(by: UInt64(max(count, 1))).high)
   }
 
-  /// Of the normal distribution (Box and Muller 1958).
+  /// Of the standard normal distribution (Box and Muller 1958).
   mutating func normal() -> Double {
     let radius = (-2 * Double.log(max(unit(), 0x1p-60))).squareRoot()
     return radius * cosine(2 * Double.pi * unit())
   }
 
-  /// The numbers below `count` in random order (Fisher and Yates).
-  mutating func order(_ count: Int) -> [Int] {
+  /// A random permutation of 0..<count (Fisher and Yates).
+  mutating func permutation(_ count: Int) -> [Int] {
     var order = Array(0..<count)
     for i in stride(from: count - 1, to: 0, by: -1) { order.swapAt(i, below(i + 1)) }
     return order

@@ -1,84 +1,99 @@
 internal import Cloze
 internal import ClozeIO
 
-/// One training, from features to the best weights.
+/// One training, from examples to the best weights.
 final class TrainingRun {
-  let trainer: Trainer
-  let model: TrainedModel
-  let examples: (train: Dataset, valid: Dataset)
-  var sets: (train: Prepared, valid: Prepared)
-  let evaluator: Evaluator
+  let setup: TrainingSetup
+  let model: TrainableModel
   let loss: Loss
-  let metric: String
+  /// As tokenized; of a masked language model without masks.
+  let data: (train: TokenizedDataset, valid: TokenizedDataset)
+  let masking: Masking?
   var checkpoint: Checkpoint
   /// Parameters of the best epoch, block by block.
   var best: [[Float]] = []
   var steps: [TrainingStep] = []
-  private let masking: Masking?
-  /// Sequences before tokens were masked.
-  private let whole: (train: Prepared, valid: Prepared)
+  private let examples: (train: Dataset, valid: Dataset)
+  private let labels: [String]
+  private let noAnswerThreshold: Float?
+  private let onEvent: (TrainingEvent) -> Bool
 
-  var options: TrainingOptions { trainer.options }
-  var task: Head.Task { trainer.task }
+  var task: any TrainingTask { setup.task }
+  var options: TrainingOptions { setup.options }
+  var settings: TrainingSettings { setup.settings }
 
+  /// - Parameter valid: empty: a share of `train` is held out.
   init(
-    _ trainer: Trainer, _ model: TrainedModel, train: Dataset, valid: Dataset, _ first: Prepared,
-    _ second: Prepared
+    _ setup: TrainingSetup, _ train: Dataset, _ valid: Dataset, _ onEvent: @escaping (TrainingEvent) -> Bool
   ) throws(ClozeError) {
-    self.trainer = trainer
-    self.model = model
-    examples = (train, valid)
-    sets = (first, second)
-    whole = (first, second)
-    let options = trainer.options
-    let isUnanswerable = train.examples.contains {
-      if case .question(_, _, let answers, _) = $0.content { answers.isEmpty } else { false }
+    let (task, options) = (setup.task, setup.options)
+    let tokenizer = try setup.model.requiredTokenizer()
+    try setup.settings.check(setup.model, options.layers)
+    guard !train.examples.isEmpty else {
+      throw ClozeError(.invalidText, "there is no example to train on")
     }
-    evaluator = Evaluator(
-      task: trainer.task, labels: trainer.labels, noAnswerThreshold: isUnanswerable ? 0 : nil)
-    var loss = Loss(smoothing: options.labelSmoothing)
-    for label in options.classWeights.keys.sorted() where !trainer.labels.contains(label) {
+    var (train, valid) = (train, valid)
+    if valid.examples.isEmpty {
+      (train, valid) = train.split(share: options.holdout, seed: options.seed)
+      guard !valid.examples.isEmpty, !train.examples.isEmpty else {
+        throw ClozeError(
+          .invalidText, "too few examples to hold some out for validation: give a validation set")
+      }
+    }
+    train = try task.examples(train, seed: options.seed)
+    valid = try task.examples(valid, seed: options.seed &+ 1)
+    labels = try task.labels(of: train)
+    let preparation = Preparation(
+      tokenizer: tokenizer, maxTokens: setup.settings.maxTokens, stride: options.stride, labels: labels)
+    data = (try preparation.prepare(train, for: task), try preparation.prepare(valid, for: task))
+    examples = (train, valid)
+    masking = try task.masking(setup.model)
+    noAnswerThreshold = train.hasUnanswerable ? 0 : nil
+    loss = try Self.loss(task, options, labels, data.train)
+    model = try TrainableModel(setup, labels: labels)
+    checkpoint = Checkpoint(identity: Self.identity(setup, labels, data))
+    self.setup = setup
+    self.onEvent = onEvent
+  }
+
+  private static func loss(
+    _ task: any TrainingTask, _ options: TrainingOptions, _ labels: [String], _ data: TokenizedDataset
+  ) throws(ClozeError) -> Loss {
+    for label in options.classWeights.keys.sorted() where !labels.contains(label) {
       throw ClozeError(.invalidArgument, "a weight is given for \"\(label)\", which is no label")
     }
-    let hasClasses = !trainer.labels.isEmpty && trainer.task != .multilabel
-    if hasClasses, options.balanced {
-      var counts = [Int](repeating: 0, count: trainer.labels.count)
-      for label in first.classes where label >= 0 { counts[Int(label)] += 1 }
+    var loss = Loss(smoothing: options.labelSmoothing)
+    guard task.hasClasses else { return loss }
+    if options.balanced {
+      var counts = [Int](repeating: 0, count: labels.count)
+      for label in data.targets.classes where label >= 0 { counts[Int(label)] += 1 }
       let total = Float(counts.reduce(0, +))
       loss.classWeights = counts.map { total / Float(counts.count * max($0, 1)) }
-    } else if hasClasses, !options.classWeights.isEmpty {
-      loss.classWeights = trainer.labels.map { options.classWeights[$0] ?? 1 }
+    } else if !options.classWeights.isEmpty {
+      loss.classWeights = labels.map { options.classWeights[$0] ?? 1 }
     }
-    self.loss = loss
-    let names: [String] =
-      switch trainer.task {
-      case .classify, .classifyPairs, .nsp:
-        ["accuracy", "f1_macro", "f1_micro", "matthews", "loss"]
-      case .multilabel: ["f1_micro", "f1_macro", "accuracy", "loss"]
-      case .regress, .regressPairs: ["pearson", "spearman", "mse", "loss"]
-      case .tag: ["f1", "precision", "recall", "accuracy", "loss"]
-      case .answer: ["f1", "exact_match", "loss"]
-      case .mlm: ["perplexity", "accuracy", "loss"]
+    return loss
+  }
+
+  /// Names the model, the data and the options that weights depend on.
+  private static func identity(
+    _ setup: TrainingSetup, _ labels: [String], _ data: (train: TokenizedDataset, valid: TokenizedDataset)
+  ) -> String {
+    var hash = FNV1a()
+    for set in [data.train, data.valid] {
+      hash.add(set.ids)
+      hash.add(set.offsets)
+      switch set.targets {
+      case .classes(let classes): hash.add(classes)
+      case .labels(let values), .values(let values): hash.add(values)
+      case .spans(let spans): hash.add(spans.flatMap { [$0.first, $0.last] })
       }
-    metric = options.metric ?? names[0]
-    guard names.contains(metric) else {
-      throw ClozeError(
-        .invalidArgument,
-        "metric \"\(metric)\" is not of \(trainer.task.rawValue): \(names.joined(separator: ", "))")
     }
-    if trainer.task == .mlm {
-      guard let tokenizer = trainer.model.tokenizer, let mask = tokenizer.maskID else {
-        throw ClozeError(.noTokenizer, "the tokenizer has no [MASK]")
-      }
-      let special = [tokenizer.clsID, tokenizer.sepID, tokenizer.padID, tokenizer.unknownID, mask]
-      masking = Masking(
-        mask: mask, special: Set(special.compactMap { $0 }),
-        vocabulary: min(tokenizer.vocabularySize, trainer.model.info.vocabSize))
-    } else {
-      masking = nil
-    }
-    checkpoint = Checkpoint(identity: "")
-    checkpoint.identity = identity()
+    let (model, task) = (setup.model, setup.task.task.rawValue)
+    return [
+      task, "\(model.fingerprint)", "\(model.info.precision)", "\(hash.value)", labels.joined(separator: ","),
+      "\(setup.settings)", setup.options.canonicalJSON,
+    ].joined(separator: ";")
   }
 
   func run() throws(ClozeError) -> TrainingResult {
@@ -89,135 +104,95 @@ final class TrainingRun {
       if let found = try Checkpoint(folder: folder) {
         guard found.identity == checkpoint.identity else {
           throw ClozeError(
-            .invalidArgument,
-            "\(folder): the checkpoint belongs to other data, options or another model")
+            .invalidArgument, "\(folder): the checkpoint belongs to other data, options or another model")
         }
         checkpoint = found
       }
     }
-    try mask(epoch: 0, isTrain: false)
-    if masking != nil { try mask(epoch: 1, isTrain: true) }
-    let total = sets.train.sequences.count + sets.valid.sequences.count
-    let train = LoadedSet(
-      prepared: sets.train, features: try features(sets.train, before: 0, total: total))
-    let valid = LoadedSet(
-      prepared: sets.valid,
-      features: try features(sets.valid, before: sets.train.sequences.count, total: total))
-    guard train.prepared.items > 0, train.prepared.rows > 0 else {
-      throw ClozeError(.invalidText, "the training examples hold nothing to learn from")
+    let (train, valid) = (masked(data.train, epoch: 1), masked(data.valid, epoch: 0))
+    let total = train.items + valid.items
+    let sets = (
+      train: FeatureSet(data: train, features: try features(train, before: 0, total: total)),
+      valid: FeatureSet(data: valid, features: try features(valid, before: train.items, total: total))
+    )
+    guard train.rows > 0 else {
+      throw ClozeError(.invalidText, "the training examples have nothing to learn from")
     }
-    if trainer.usesLBFGS {
-      try runLBFGS(train, valid)
+    if settings.usesLBFGS {
+      try runLBFGS(sets.train, sets.valid)
     } else {
-      try runAdamW(train, valid)
+      try runAdamW(sets.train, sets.valid)
     }
-    return try result(valid)
+    return try result(sets.valid)
   }
 
   func send(_ event: TrainingEvent) throws(ClozeError) {
-    guard trainer.onEvent(event) else { throw ClozeError(.cancelled, "cancelled") }
+    guard onEvent(event) else { throw ClozeError(.cancelled, "cancelled") }
   }
 
-  /// Chooses tokens anew for an epoch of the masked language model.
-  func mask(epoch: Int, isTrain: Bool) throws(ClozeError) {
-    guard let masking else { return }
-    var prepared = isTrain ? whole.train : whole.valid
-    var random = TrainingRandom(options.seed, 6, UInt64(epoch))
-    var positions: [Int] = []
-    var next = 0
-    let chosen = masking.apply(to: &prepared.sequences.ids, &random)
-    for sequence in 0..<prepared.sequences.count {
-      while next < chosen.count, chosen[next].position < prepared.sequences.bounds[sequence + 1] {
-        positions.append(chosen[next].position)
-        prepared.classes.append(chosen[next].token)
-        next += 1
-      }
-      prepared.bounds.append(positions.count)
-    }
-    prepared.positions = positions
-    if isTrain { sets.train = prepared } else { sets.valid = prepared }
+  /// The data as a masked language model is trained on them in an epoch; of other tasks unchanged.
+  func masked(_ data: TokenizedDataset, epoch: Int) -> TokenizedDataset {
+    masking?.masked(data, seed: options.seed, epoch: epoch) ?? data
   }
 
-  func features(
-    _ prepared: Prepared, before: Int, total: Int
-  ) throws(ClozeError) -> FeatureStore? {
+  /// The outputs of the frozen part of the encoder; nil where none is frozen.
+  ///
+  /// - Parameters:
+  ///   - before: items done, for events.
+  ///   - total: all items, for events.
+  func features(_ data: TokenizedDataset, before: Int, total: Int) throws(ClozeError) -> FeatureStore? {
     if model.input != nil { return nil }
     let reader = FeatureReader(
-      session: trainer.session, pooling: model.pooling, memoryLimit: options.memoryLimit,
-      folder: options.folder)
-    let layer = model.stack.map { trainer.model.info.numHiddenLayers - $0.layers }
-    let read: FeatureReader.States =
-      layer.map { .tokens(layer: $0) } ?? (model.mixture == nil ? .last : .all)
-    return try reader.read(prepared, read) { done in
-      trainer.onEvent(.features(done: before + done, total: total))
-    }
+      session: setup.session, pooling: settings.pooling, memoryLimit: options.memoryLimit, folder: options.folder)
+    let layers = setup.model.info.numHiddenLayers
+    let states: FeatureReader.States =
+      if let stack = model.stack { .tokens(layer: layers - stack.layers) } else { model.mixture == nil ? .last : .all }
+    return try reader.read(data, states) { onEvent(.features(done: before + $0, total: total)) }
   }
 
-  /// Judges the current weights; keeps them where they are the best so far.
-  func judge(
-    _ valid: LoadedSet, epoch: Int, epochs: Int, loss: Double
-  ) throws(ClozeError) -> TrainingEpoch {
-    let metrics = try evaluator.evaluate(model, valid, examples.valid.examples).metrics
-    let value = metrics[metric] ?? 0
+  /// Evaluates the current weights on the validation set; keeps them if they are the best so far.
+  func evaluate(_ valid: FeatureSet, epoch: Int, epochs: Int, loss: Double) throws(ClozeError) -> TrainingEpoch {
+    let metrics = try evaluation(predictions(valid)).metrics
+    let value = metrics[settings.metric] ?? 0
     let isBetter =
-      checkpoint.bestValue.map { Metrics.isLoss(metric) ? value < $0 : value > $0 } ?? true
+      checkpoint.bestValue.map { Metrics.isLoss(settings.metric) ? value < $0 : value > $0 } ?? true
     if isBetter {
       checkpoint.bestValue = value
       checkpoint.bestEpoch = epoch
-      best = model.blocks.map(\.parameters.array)
+      best = model.blocks.map(\.values.array)
     }
-    let entry = TrainingEpoch(
-      epoch: epoch, epochs: epochs, loss: loss, metrics: metrics, isBest: isBetter)
+    let entry = TrainingEpoch(epoch: epoch, epochs: epochs, loss: loss, metrics: metrics, isBest: isBetter)
     checkpoint.history.append(entry)
     return entry
   }
 
-  /// The head with the best weights, and what it says of the validation set.
-  private func result(_ valid: LoadedSet) throws(ClozeError) -> TrainingResult {
-    for (block, values) in zip(model.blocks, best) { block.parameters.fill(from: values) }
-    let evaluation = try evaluator.evaluate(model, valid, examples.valid.examples)
-    let head = Head(
-      task: task, labels: trainer.labels, layers: model.network.layers, pooling: model.pooling,
-      maxTokens: trainer.maxTokens, stride: task == .answer ? options.stride : 0,
-      noAnswerThreshold: evaluator.noAnswerThreshold,
-      encoderLayers: model.stack?.encoderLayers ?? [], embeddings: model.input?.embeddings,
-      mix: model.mixture?.mix,
-      encoder: trainer.model.fingerprint)
-    try head.check()
-    var scatter: [(truth: Float, predicted: Float)] = []
-    if task == .regress || task == .regressPairs {
-      scatter = Array(zip(valid.prepared.values, evaluation.logits))
-    }
-    let cut = sets.train.sequences.truncated + sets.valid.sequences.truncated
-    return TrainingResult(
-      head: head, metrics: evaluation.metrics, metric: metric, epochs: checkpoint.history,
-      steps: steps, counts: (examples.train.examples.count, examples.valid.examples.count),
-      truncated: cut.count { $0 }, confusion: evaluation.confusion, scatter: scatter,
-      mistakes: evaluator.mistakes(evaluation, valid.prepared, examples.valid.examples))
+  private func predictions(_ valid: FeatureSet) throws(ClozeError) -> Predictions {
+    try Predictions(
+      model, valid, examples.valid.examples, labels: labels, noAnswerThreshold: noAnswerThreshold,
+      keepsLogits: masking == nil)
   }
 
-  /// A hash of the data, and the options that the weights depend on.
-  private func identity() -> String {
-    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-    func add(_ value: UInt64) { hash = (hash ^ value) &* 0x0000_0100_0000_01B3 }
-    for set in [sets.train, sets.valid] {
-      for id in set.sequences.ids { add(UInt64(bitPattern: Int64(id))) }
-      for bound in set.sequences.bounds { add(UInt64(bound)) }
-      for value in set.classes { add(UInt64(bitPattern: Int64(value))) }
-      for value in set.labels + set.values { add(UInt64(value.bitPattern)) }
-      for span in set.spans { add(UInt64(UInt32(bitPattern: span.first))) }
-    }
-    let o = options
-    let weights = o.classWeights.keys.sorted().map { "\($0)=\(o.classWeights[$0] ?? 0)" }
-    let parts: [String] = [
-      task.rawValue, "\(trainer.model.fingerprint)", "\(trainer.model.info.precision)", "\(hash)",
-      trainer.labels.joined(separator: ","), "\(model.pooling)", "\(o.hidden)",
-      o.activation.rawValue, "\(o.dropout ?? -1)", "\(trainer.usesLBFGS)", "\(o.epochs ?? 0)",
-      "\(o.batchSize ?? 0)", "\(o.accumulation)", "\(o.learningRate ?? 0)", o.schedule.rawValue,
-      "\(o.warmup)", "\(o.weightDecay)", "\(o.l2)", "\(o.clip)", "\(o.labelSmoothing)",
-      weights.joined(separator: ","), "\(o.balanced)", "\(o.patience)", metric, "\(o.seed)",
-      "\(trainer.maxTokens)", "\(o.stride)", "\(trainer.unfrozen)", "\(o.tied)", o.layers.rawValue,
-    ]
-    return parts.joined(separator: ";")
+  private func evaluation(_ predictions: Predictions) -> Evaluation {
+    var evaluation = task.evaluate(predictions)
+    evaluation.metrics.values.append(("loss", predictions.loss))
+    return evaluation
+  }
+
+  /// The head with the best weights, and its evaluation on the validation set.
+  private func result(_ valid: FeatureSet) throws(ClozeError) -> TrainingResult {
+    for (block, values) in zip(model.blocks, best) { block.values.fill(from: values) }
+    let predictions = try predictions(valid)
+    let evaluation = evaluation(predictions)
+    let head = Head(
+      task: task.task, labels: labels, layers: model.network.headLayers, pooling: settings.pooling,
+      maxTokens: settings.maxTokens, stride: task.splitsTexts ? options.stride : 0,
+      noAnswerThreshold: noAnswerThreshold, encoderLayers: model.stack?.encoderLayers ?? [],
+      embeddings: model.input?.embeddings, mix: model.mixture?.mix, encoder: setup.model.fingerprint)
+    try head.check()
+    return TrainingResult(
+      head: head, metrics: evaluation.metrics, metric: settings.metric, epochs: checkpoint.history, steps: steps,
+      counts: (examples.train.examples.count, examples.valid.examples.count),
+      truncated: data.train.truncated + data.valid.truncated, confusion: evaluation.confusion,
+      scatter: evaluation.scatter, mistakes: predictions.mistakes(of: task))
   }
 }

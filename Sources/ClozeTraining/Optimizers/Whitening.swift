@@ -1,23 +1,19 @@
-internal import Cloze
-
 internal import ClozeIO
-internal import Glibc
 
-/// Other variables for a linear layer, in which its loss is about as curved one way as another. An
-/// encoder's features are far from that: some have a mean many times their spread, and many follow
-/// from others, so that L-BFGS would need thousands of iterations and stop before its end.
+/// A preconditioner for a linear layer: a change of variables V, d for its weights W, b in which the inputs are white.
 ///
 ///     C = covariance of x + ridge = L L^T,   W = V L^-1,   b = d - W mean(x)
 ///
-/// It changes the way to the minimum, not the minimum.
+/// An encoder's features are ill-conditioned (means of many standard deviations, collinear columns), so that L-BFGS on
+/// W, b would need thousands of iterations. The minimum is the same.
 struct Whitening {
   let inputs: Int
   let outputs: Int
   private let means: [Double]
-  /// L [D, D], below its diagonal and on it.
+  /// L [D, D], lower triangle.
   private let factor: [Double]
 
-  /// Of features [rows, inputs].
+  /// - Parameter features: [rows, inputs]
   init(
     _ features: UnsafePointer<Float>, rows: Int, inputs: Int, outputs: Int, ridge: Double,
     _ arithmetic: Arithmetic
@@ -43,7 +39,7 @@ struct Whitening {
         }
       }
       try arithmetic.product(
-        .turnedLeft, inputs, inputs, count, centred.base, centred.base, product.base)
+        .tn, inputs, inputs, count, centred.base, centred.base, product.base)
       for i in sums.indices { sums[i] += Double(product.base[i]) }
       first += count
     }
@@ -51,7 +47,7 @@ struct Whitening {
     factor = Self.factor(sums.map { $0 / Double(max(rows, 1)) }, inputs, ridge)
   }
 
-  /// Cholesky's. A feature that follows from others to float32's last bits counts as small noise.
+  /// Cholesky decomposition of matrix + ridge; pivots are bounded below, as features may be collinear in float32.
   private static func factor(_ matrix: [Double], _ n: Int, _ ridge: Double) -> [Double] {
     var l = matrix
     var largest = 0.0
@@ -68,7 +64,7 @@ struct Whitening {
     return l
   }
 
-  /// Weights [outputs, inputs] and biases for variables: W^T = L^-T V^T.
+  /// W [outputs, inputs] and b of V and d: W^T = L^-T V^T.
   func parameters(_ variables: [Double]) -> [Double] {
     var result = variables
     for output in 0..<outputs {
@@ -85,7 +81,7 @@ struct Whitening {
     return result
   }
 
-  /// The gradient by variables, of that by weights and biases.
+  /// The gradient with respect to V and d, of that with respect to W and b.
   func gradient(_ parameters: [Double]) -> [Double] {
     var result = parameters
     for output in 0..<outputs {

@@ -1,12 +1,12 @@
 internal import Cloze
 
-/// What the outputs of a batch should have been.
-enum Targets {
+/// What a head's outputs should be. Shapes are those of a batch or of a whole data set.
+enum Targets: Sendable {
   /// [rows] classes; -1: the row does not count.
   case classes([Int32])
-  /// [rows, C] probabilities of labels that do not exclude each other.
+  /// [items, C] probabilities of labels that do not exclude each other.
   case labels([Float])
-  /// [rows]
+  /// [items]
   case values([Float])
   /// [items] first and last row, counted within the item.
   case spans([Span])
@@ -15,9 +15,55 @@ enum Targets {
     var first: Int32
     var last: Int32
   }
+
+  /// Empty for targets of another kind.
+  var classes: [Int32] { if case .classes(let classes) = self { classes } else { [] } }
+  /// Empty for targets of another kind.
+  var labels: [Float] { if case .labels(let labels) = self { labels } else { [] } }
+  /// Empty for targets of another kind.
+  var values: [Float] { if case .values(let values) = self { values } else { [] } }
+
+  /// Adds targets of the same kind.
+  mutating func append(_ other: Targets) {
+    // Emptied before it grows, so that the array is not shared and copied.
+    switch (self, other) {
+    case (.classes(var all), .classes(let more)):
+      self = .classes([])
+      all += more
+      self = .classes(all)
+    case (.labels(var all), .labels(let more)):
+      self = .labels([])
+      all += more
+      self = .labels(all)
+    case (.values(var all), .values(let more)):
+      self = .values([])
+      all += more
+      self = .values(all)
+    case (.spans(var all), .spans(let more)):
+      self = .spans([])
+      all += more
+      self = .spans(all)
+    default: self = other
+    }
+  }
+
+  /// The targets of some items, of `rowOffsets.count - 1`.
+  func of(_ items: some Sequence<Int>, _ rowOffsets: [Int]) -> Targets {
+    switch self {
+    case .classes(let all): .classes(items.flatMap { all[rowOffsets[$0]..<rowOffsets[$0 + 1]] })
+    case .labels(let all):
+      .labels(
+        items.flatMap {
+          let count = all.count / max(rowOffsets.count - 1, 1)
+          return all[($0 * count)..<(($0 + 1) * count)]
+        })
+    case .values(let all): .values(items.map { all[$0] })
+    case .spans(let all): .spans(items.map { all[$0] })
+    }
+  }
 }
 
-/// How far outputs are from their targets, as PyTorch's losses of the same names define it.
+/// The loss of a batch, as PyTorch defines the functions of the same names.
 struct Loss: Sendable {
   /// The share of a class's probability that is spread over all classes.
   var smoothing: Double = 0
@@ -26,21 +72,24 @@ struct Loss: Sendable {
 
   /// The mean loss of a batch; `logits` [rows, C] are replaced by its gradient.
   ///
-  /// - Parameter bounds: [items + 1] where each item's rows begin.
+  /// - Parameter offsets: [items + 1] where each item's rows begin.
   func callAsFunction<S: TrainingScalar>(
     _ logits: UnsafeMutablePointer<S>, rows: Int, outputs: Int, _ targets: Targets,
-    bounds: [Int]
+    offsets: [Int]
   ) -> S {
     switch targets {
     case .classes(let classes): crossEntropy(logits, rows, outputs, classes)
     case .labels(let labels): binaryCrossEntropy(logits, rows &* outputs, labels)
     case .values(let values): meanSquaredError(logits, rows, values)
-    case .spans(let spans): spanCrossEntropy(logits, spans, bounds)
+    case .spans(let spans): spanCrossEntropy(logits, spans, offsets)
     }
   }
 
-  /// Sum of w[y] (-log p[y]) / sum of w[y], with smoothing e mixed with
-  /// e / C times the sum over classes of -w[c] log p[c].
+  /// Cross-entropy with class weights w, label smoothing e and p = softmax(logits), over rows of class y:
+  ///
+  ///     sum over rows of (1 - e) w[y] (-log p[y]) + e / C sum over c of w[c] (-log p[c])
+  ///     --------------------------------------------------------------------------------
+  ///                              sum over rows of w[y]
   private func crossEntropy<S: TrainingScalar>(
     _ logits: UnsafeMutablePointer<S>, _ rows: Int, _ outputs: Int, _ classes: [Int32]
   ) -> S {
@@ -80,7 +129,7 @@ struct Loss: Sendable {
     return loss
   }
 
-  /// Mean of log(1 + exp(z)) - y z.
+  /// Binary cross-entropy of logits z: the mean of log(1 + exp(z)) - y z.
   private func binaryCrossEntropy<S: TrainingScalar>(
     _ logits: UnsafeMutablePointer<S>, _ count: Int, _ labels: [Float]
   ) -> S {
@@ -90,7 +139,7 @@ struct Loss: Sendable {
     for i in 0..<count {
       let z = logits[i]
       let y = S(labels[i]) * (1 - e) + e / 2
-      // Without overflow for either sign.
+      // exp(-|z|) does not overflow.
       let small = S.exp(-abs(z))
       loss += max(z, 0) - y * z + S.log(1 + small)
       let p = z >= 0 ? 1 / (1 + small) : small / (1 + small)
@@ -112,23 +161,23 @@ struct Loss: Sendable {
     return loss * share
   }
 
-  /// Mean over items of the cross-entropy of the first row and that of the last, halved. Columns:
-  /// start, end.
+  /// The mean over items of half the cross-entropies of the first row (column 0) and of the last row (column 1), each
+  /// with a softmax over the item's rows.
   private func spanCrossEntropy<S: TrainingScalar>(
-    _ logits: UnsafeMutablePointer<S>, _ spans: [Targets.Span], _ bounds: [Int]
+    _ logits: UnsafeMutablePointer<S>, _ spans: [Targets.Span], _ offsets: [Int]
   ) -> S {
     var loss: S = 0
     let share = 1 / (2 * S(max(spans.count, 1)))
     for (item, span) in spans.enumerated() {
-      let rows = bounds[item + 1] - bounds[item]
-      let z = logits + 2 &* bounds[item]
+      let rows = offsets[item + 1] - offsets[item]
+      let z = logits + 2 &* offsets[item]
       for column in 0..<2 {
         let target = Int(column == 0 ? span.first : span.last)
-        var most = -S.infinity
-        for row in 0..<rows { most = max(most, z[2 &* row &+ column]) }
+        var highest = -S.infinity
+        for row in 0..<rows { highest = max(highest, z[2 &* row &+ column]) }
         var sum: S = 0
-        for row in 0..<rows { sum += S.exp(z[2 &* row &+ column] - most) }
-        let logSum = most + S.log(sum)
+        for row in 0..<rows { sum += S.exp(z[2 &* row &+ column] - highest) }
+        let logSum = highest + S.log(sum)
         if target >= 0, target < rows { loss += (logSum - z[2 &* target &+ column]) * share }
         for row in 0..<rows {
           let p = S.exp(z[2 &* row &+ column] - logSum)
@@ -142,9 +191,9 @@ struct Loss: Sendable {
 
 /// log of the sum of exp(z) over `count` values, at least one.
 func logSumExp<S: TrainingScalar>(_ z: UnsafePointer<S>, _ count: Int) -> S {
-  var most = z[0]
-  for i in 1..<max(count, 1) { most = max(most, z[i]) }
+  var highest = z[0]
+  for i in 1..<max(count, 1) { highest = max(highest, z[i]) }
   var sum: S = 0
-  for i in 0..<count { sum += S.exp(z[i] - most) }
-  return most + S.log(sum)
+  for i in 0..<count { sum += S.exp(z[i] - highest) }
+  return highest + S.log(sum)
 }

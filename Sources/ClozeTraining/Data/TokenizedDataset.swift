@@ -1,0 +1,105 @@
+internal import Cloze
+internal import ClozeIO
+internal import ClozeTokenizer
+
+/// A set of examples as the trainer works with it: tokens, which of them a head reads, and what it should say of each.
+///
+/// An item is what is drawn into a batch, one sequence of tokens: a text, a sentence of tagged words, a window of a
+/// passage. Its rows are what the head reads of it.
+struct TokenizedDataset {
+  /// Tokens of all items, end to end.
+  var ids: [Int32] = []
+  var typeIDs: [Int32] = []
+  /// [items + 1] where each item's tokens begin.
+  var offsets: [Int] = [0]
+  /// Texts that were cut.
+  var truncated = 0
+  /// [rows] tokens whose vectors are read; nil: one pooled vector of each item.
+  var positions: [Int]?
+  /// [items + 1] where each item's rows begin.
+  var rowOffsets: [Int] = [0]
+  var targets = Targets.classes([])
+  /// `tag`: [rows] the word that each row is the first token of.
+  var wordOfRow: [Int] = []
+  /// `answer`: [items]
+  var windows: [Window] = []
+
+  /// A window of a passage.
+  struct Window {
+    /// Which example.
+    var example: Int
+    /// The passage's first token in the sequence, and the one after its last.
+    var first: Int
+    var last: Int
+    /// Bytes of the passage for each of these tokens.
+    var ranges: [ByteRange]
+  }
+
+  var items: Int { rowOffsets.count - 1 }
+  var rows: Int { rowOffsets[rowOffsets.count - 1] }
+
+  /// Adds an item.
+  ///
+  /// - Parameter rows: tokens of the sequence that are read; unused where texts are pooled.
+  mutating func append(
+    _ ids: some Sequence<Int32>, _ typeIDs: some Sequence<Int32>, truncated: Bool, rows: some Sequence<Int> = []
+  ) {
+    let first = self.ids.count
+    self.ids.append(contentsOf: ids)
+    self.typeIDs.append(contentsOf: typeIDs)
+    offsets.append(self.ids.count)
+    if truncated { self.truncated += 1 }
+    positions?.append(contentsOf: rows.lazy.map { first + $0 })
+    rowOffsets.append(positions?.count ?? rowOffsets.count)
+  }
+
+  /// The targets of some items.
+  func targets(_ items: some Sequence<Int>) -> Targets { targets.of(items, rowOffsets) }
+}
+
+/// What turns examples into tokens and targets.
+struct Preparation {
+  let tokenizer: Tokenizer
+  let maxTokens: Int
+  let stride: Int
+  let labels: [String]
+  private let classes: [String: Int32]
+
+  init(tokenizer: Tokenizer, maxTokens: Int, stride: Int, labels: [String]) {
+    self.tokenizer = tokenizer
+    self.maxTokens = maxTokens
+    self.stride = stride
+    self.labels = labels
+    classes = Dictionary(
+      labels.enumerated().map { ($1, Int32($0)) }, uniquingKeysWith: { _, last in last })
+  }
+
+  func prepare(_ dataset: Dataset, for task: any TrainingTask) throws(ClozeError) -> TokenizedDataset {
+    var data = TokenizedDataset()
+    if task.readsTokens { data.positions = [] }
+    for (index, example) in dataset.examples.enumerated() {
+      do throws(ClozeError) { try task.append(example.content, index, to: &data, self) } catch {
+        let place = example.place.isEmpty ? "example \(index)" : example.place
+        throw ClozeError(.invalidText, "\(place): \(error.message)")
+      }
+    }
+    return data
+  }
+
+  /// Adds a text, or a pair where the task reads pairs.
+  func append(_ text: Text, isPair: Bool = false, to data: inout TokenizedDataset) throws(ClozeError) {
+    if isPair, text.second == nil { throw ClozeError(.invalidText, "a pair of texts is needed") }
+    let encoding = try tokenizer.encode(
+      text.first, pair: text.second, maxTokens: maxTokens, truncation: .longestFirst)
+    guard !encoding.ids.isEmpty else { throw ClozeError(.invalidText, "no tokens") }
+    data.append(encoding.ids, encoding.typeIDs, truncated: encoding.truncated)
+  }
+
+  /// The number of a label among `labels`.
+  func classIndex(_ label: String) throws(ClozeError) -> Int32 {
+    guard let index = classes[label] else {
+      throw ClozeError(.invalidText, "no training example has the label \"\(label)\"")
+    }
+    return index
+  }
+}

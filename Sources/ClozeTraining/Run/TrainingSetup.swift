@@ -1,0 +1,101 @@
+internal import Cloze
+internal import ClozeIO
+
+/// What a training works with; it does not change while training runs.
+struct TrainingSetup: Sendable {
+  let model: Model
+  let task: any TrainingTask
+  let options: TrainingOptions
+  let settings: TrainingSettings
+  let arithmetic: Arithmetic
+  let session: Session
+
+  init(_ model: Model, _ task: any TrainingTask, _ options: TrainingOptions) throws(ClozeError) {
+    try options.check()
+    try task.check(options)
+    self.model = model
+    self.task = task
+    self.options = options
+    settings = try TrainingSettings(model, task, options)
+    arithmetic = try Arithmetic(threads: options.threads, isa: model.info.isa)
+    session = try Session(model: model, threads: options.threads)
+  }
+}
+
+/// Options with the defaults of task and model in place of nil.
+struct TrainingSettings: Sendable {
+  /// Layers of the encoder that are trained; where it is all of them, the embeddings are too.
+  let unfrozen: Int
+  let pooling: Pooling
+  let maxTokens: Int
+  let usesLBFGS: Bool
+  /// With L-BFGS, iterations.
+  let epochs: Int
+  let batchSize: Int
+  let learningRate: Double
+  let dropout: Double
+  let metric: String
+
+  init(_ model: Model, _ task: any TrainingTask, _ options: TrainingOptions) throws(ClozeError) {
+    func fail(_ reason: String) -> ClozeError { ClozeError(.invalidArgument, reason) }
+    let info = model.info
+    unfrozen = options.unfreeze == .max ? info.numHiddenLayers : options.unfreeze
+    guard unfrozen <= info.numHiddenLayers else {
+      throw fail("unfreeze = \(unfrozen), the model has \(info.numHiddenLayers) layers")
+    }
+    let isConvex = !task.isPretraining && options.hidden.isEmpty && unfrozen == 0
+    if let optimizer = options.optimizer {
+      usesLBFGS = optimizer == .lbfgs
+    } else {
+      usesLBFGS =
+        isConvex && !task.readsTokens && options.layers == .last && (options.dropout ?? 0) == 0
+        && options.epochs == nil && options.learningRate == nil && options.batchSize == nil
+    }
+    if options.layers == .mix {
+      guard unfrozen == 0, !task.isPretraining, !usesLBFGS else {
+        throw fail("a mix of layers is trained by adamw on a frozen encoder, not for mlm and nsp")
+      }
+    }
+    if unfrozen > 0 {
+      guard info.precision == .float32 else {
+        throw fail("encoder layers are trained in float32: load the model with that precision")
+      }
+      guard !usesLBFGS else { throw fail("L-BFGS trains heads only; unfreeze needs adamw") }
+    }
+    pooling = task.pooling ?? options.pooling ?? info.pooling
+    maxTokens =
+      options.maxTokens ?? (task.splitsTexts ? min(384, info.maxPositionEmbeddings) : info.maxTokens)
+    epochs = options.epochs ?? (usesLBFGS ? 1000 : unfrozen > 0 ? 5 : 20)
+    batchSize = options.batchSize ?? 32
+    dropout = options.dropout ?? (task.isPretraining ? 0 : 0.1)
+    if let rate = options.learningRate {
+      learningRate = rate
+    } else if unfrozen > 0 {
+      // The more layers are trained together, the smaller the steps that are stable.
+      learningRate = 4e-4 / Double(unfrozen)
+    } else {
+      // A linear head over frozen tokens is convex, and small steps do not reach the minimum in time.
+      learningRate = !task.isPretraining && task.readsTokens && options.hidden.isEmpty ? 1e-2 : 1e-3
+    }
+    let names = task.metrics + ["loss"]
+    metric = options.metric ?? names[0]
+    guard names.contains(metric) else {
+      throw fail("metric \"\(metric)\" is not of \(task.task.rawValue): \(names.joined(separator: ", "))")
+    }
+  }
+
+  /// Refuses lengths and poolings that the model does not have.
+  func check(_ model: Model, _ layers: TrainingOptions.Layers) throws(ClozeError) {
+    let limit = model.info.maxPositionEmbeddings
+    guard maxTokens <= limit, maxTokens >= 8 else {
+      throw ClozeError(.invalidArgument, "max tokens = \(maxTokens), expected 8 to \(limit)")
+    }
+    if pooling == .pooler, !model.info.heads.contains(.pooler) {
+      throw ClozeError(.noHead, "the model has no pooler; choose another pooling")
+    }
+    if unfrozen > 0 || layers == .mix, pooling == .pooler || pooling == .max {
+      throw ClozeError(
+        .invalidArgument, "unfreeze and a mix of layers go with the poolings mean, cls, mean_sqrt_len")
+    }
+  }
+}

@@ -1,0 +1,95 @@
+internal import Cloze
+internal import ClozeIO
+
+/// The part of a passage that answers a question. Each window over a passage is an item; its rows are its tokens, its
+/// outputs the scores of being the answer's first and last token. A window without the answer points at `[CLS]`.
+struct Answering: TrainingTask {
+  var task: Head.Task { .answer }
+  var formats: [DataFormat.Kind] { [.squad] }
+  var readsTokens: Bool { true }
+  var splitsTexts: Bool { true }
+  var hasClasses: Bool { false }
+  var metrics: [String] { ["f1", "exact_match"] }
+  var mistakeMeasure: String { "1 − F1" }
+
+  func append(
+    _ content: Example.Content, _ index: Int, to data: inout TokenizedDataset, _ preparation: Preparation
+  ) throws(ClozeError) {
+    guard case .question(let question, let passage, let answers, _) = content else { throw mismatch() }
+    let size = passage.utf8.count
+    for answer in answers {
+      guard (0..<max(size, 1)).contains(answer.offset), answer.text.utf8.count <= size else {
+        throw ClozeError(.invalidText, "an answer lies outside the passage")
+      }
+    }
+    let split = try PassageWindows(
+      question, passage, preparation.tokenizer, maxTokens: preparation.maxTokens, stride: preparation.stride)
+    // The first answer is trained on; all count when predictions are judged.
+    let answer = answers.first.flatMap { split.tokens(of: $0.offset, $0.text.utf8.count) }
+    for window in split.windows {
+      data.append(window.ids, window.typeIDs, truncated: false, rows: window.ids.indices)
+      var target = Targets.Span(first: 0, last: 0)
+      if let answer, answer.lowerBound >= window.passage.lowerBound, answer.upperBound < window.passage.upperBound {
+        let shift = window.first - window.passage.lowerBound
+        target = Targets.Span(first: Int32(answer.lowerBound + shift), last: Int32(answer.upperBound + shift))
+      }
+      data.targets.append(.spans([target]))
+      data.windows.append(
+        TokenizedDataset.Window(
+          example: index, first: window.first, last: window.first + window.passage.count,
+          ranges: Array(split.offsets[window.passage])))
+    }
+  }
+
+  func outputs(labels: [String]) -> Int { 2 }
+
+  func evaluate(_ predictions: Predictions) -> Evaluation {
+    var (exact, overlap) = (0.0, 0.0)
+    for (guess, truths) in answers(predictions) {
+      exact += truths.map { SQuAD.exactMatch(guess, $0) }.max() ?? 0
+      overlap += truths.map { SQuAD.f1(guess, $0) }.max() ?? 0
+    }
+    let count = Double(max(predictions.examples.count, 1))
+    return Evaluation(metrics: Metrics([("f1", overlap / count), ("exact_match", exact / count)]))
+  }
+
+  func mistakes(_ predictions: Predictions) -> [WrongPrediction] {
+    answers(predictions).enumerated().compactMap { example, answer in
+      let score = answer.truths.map { SQuAD.f1(answer.guess, $0) }.max() ?? 0
+      guard score < 1 else { return nil }
+      return WrongPrediction(
+        example: example, truth: answer.truths[0], predicted: answer.guess, loss: 1 - score)
+    }
+  }
+
+  /// Of each example the text that is predicted and those that count as right; "" stands for no answer.
+  private func answers(_ predictions: Predictions) -> [(guess: String, truths: [String])] {
+    let data = predictions.data
+    var searches = Array(repeating: AnswerSearch(), count: predictions.examples.count)
+    predictions.logits.withUnsafeBufferPointer { logits in
+      for (item, window) in data.windows.enumerated() {
+        let scores = UnsafeBufferPointer(
+          rebasing: logits[(2 * data.rowOffsets[item])..<(2 * data.rowOffsets[item + 1])])
+        searches[window.example].add(scores, first: window.first, last: window.last, offsets: window.ranges)
+      }
+    }
+    return zip(predictions.examples, searches).compactMap { example, search in
+      guard case .question(_, let passage, let answers, _) = example.content else { return nil }
+      let span = search.answer(threshold: predictions.noAnswerThreshold)
+      let guess = span.map { slice(passage, $0.begin, $0.end) } ?? ""
+      return (guess, answers.isEmpty ? [""] : answers.map(\.text))
+    }
+  }
+
+  /// The bytes from `begin` to `end` of a text.
+  private func slice(_ text: String, _ begin: Int, _ end: Int) -> String {
+    String(decoding: Array(text.utf8.dropFirst(begin).prefix(max(0, end - begin))), as: UTF8.self)
+  }
+}
+
+extension Dataset {
+  /// Whether a question has no answer in its passage.
+  var hasUnanswerable: Bool {
+    examples.contains { if case .question(_, _, let answers, _) = $0.content { answers.isEmpty } else { false } }
+  }
+}

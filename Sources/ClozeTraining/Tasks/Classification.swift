@@ -1,0 +1,34 @@
+internal import Cloze
+internal import ClozeIO
+
+/// One class for a text or a pair of texts.
+struct Classification: TrainingTask {
+  let task: Head.Task
+  var hasClasses: Bool { true }
+  var metrics: [String] { ["accuracy", "f1_macro", "f1_micro", "matthews"] }
+
+  func labels(of dataset: Dataset) throws(ClozeError) -> [String] { try dataset.labels(atLeast: 2) }
+
+  func append(
+    _ content: Example.Content, _ index: Int, to data: inout TokenizedDataset, _ preparation: Preparation
+  ) throws(ClozeError) {
+    guard case .text(let text, let label) = content else { throw mismatch() }
+    try preparation.append(text, isPair: task.takesPairs, to: &data)
+    data.targets.append(.classes([try label.map(preparation.classIndex) ?? -1]))
+  }
+
+  func evaluate(_ predictions: Predictions) -> Evaluation {
+    let confusion = predictions.confusion
+    return Evaluation(metrics: .classes(confusion), confusion: confusion)
+  }
+
+  func mistakes(_ predictions: Predictions) -> [WrongPrediction] {
+    predictions.data.targets.classes.enumerated().compactMap { row, truth in
+      let guess = predictions.predictedClass(row)
+      guard truth >= 0, guess != truth else { return nil }
+      return WrongPrediction(
+        example: row, truth: predictions.labels[Int(truth)], predicted: predictions.labels[guess],
+        loss: predictions.crossEntropy(row, Int(truth)))
+    }
+  }
+}

@@ -1,0 +1,66 @@
+internal import Cloze
+internal import ClozeIO
+
+/// Any number of labels for a text.
+struct Multilabel: TrainingTask {
+  var task: Head.Task { .multilabel }
+  var labelKey: String { "labels" }
+  var hasClasses: Bool { false }
+  var allowsSmoothing: Bool { true }
+  var metrics: [String] { ["f1_micro", "f1_macro", "accuracy"] }
+
+  /// Labels in a table are separated by commas.
+  func content(_ text: Text, label: String) throws(ClozeError) -> Example.Content {
+    .labelled(text, labels: label.split(separator: ",").map { trimmed($0) }.filter { !$0.isEmpty })
+  }
+
+  func content(_ line: JSONField, _ format: DataFormat) throws(ClozeError) -> Example.Content {
+    let text = try text(line, format)
+    let field = try line.required(format.label?.key ?? labelKey)
+    return .labelled(text, labels: try field.isArray ? field.scalars() : [field.scalar()])
+  }
+
+  func labels(of dataset: Dataset) throws(ClozeError) -> [String] { try dataset.labels(atLeast: 1) }
+
+  func append(
+    _ content: Example.Content, _ index: Int, to data: inout TokenizedDataset, _ preparation: Preparation
+  ) throws(ClozeError) {
+    guard case .labelled(let text, let labels) = content else { throw mismatch() }
+    try preparation.append(text, to: &data)
+    var probabilities = [Float](repeating: 0, count: preparation.labels.count)
+    for label in labels { probabilities[Int(try preparation.classIndex(label))] = 1 }
+    data.targets.append(.labels(probabilities))
+  }
+
+  func evaluate(_ predictions: Predictions) -> Evaluation {
+    Evaluation(
+      metrics: .labels(
+        truth: predictions.data.targets.labels.map { $0 > 0.5 }, predicted: predictions.logits.map { $0 > 0 },
+        count: predictions.outputs))
+  }
+
+  func mistakes(_ predictions: Predictions) -> [WrongPrediction] {
+    let (outputs, targets) = (predictions.outputs, predictions.data.targets.labels)
+    return (0..<predictions.data.items).compactMap { row in
+      var (sum, truth, guess): (Double, [String], [String]) = (0, [], [])
+      for c in 0..<outputs {
+        let z = Double(predictions.logits[row * outputs + c])
+        let isSet = targets[row * outputs + c] > 0.5
+        sum += max(z, 0) - (isSet ? z : 0) + Double.log(1 + Double.exp(-abs(z)))
+        if isSet { truth.append(predictions.labels[c]) }
+        if z > 0 { guess.append(predictions.labels[c]) }
+      }
+      guard truth != guess else { return nil }
+      return WrongPrediction(
+        example: row, truth: truth.joined(separator: ", "), predicted: guess.joined(separator: ", "), loss: sum)
+    }
+  }
+}
+
+/// Without blanks and tabs around it.
+private func trimmed(_ text: Substring) -> String {
+  var text = text
+  while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
+  while let last = text.last, last == " " || last == "\t" { text.removeLast() }
+  return String(text)
+}
