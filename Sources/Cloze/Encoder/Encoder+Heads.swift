@@ -9,7 +9,7 @@ extension Encoder {
   {
     guard let pooler = model.weights.pooler else { throw model.lacks("pooler") }
     try multiply(
-      pooler, activation: Int32(CLOZE_ACTIVATION_TANH.rawValue), source: rows, rows: count,
+      pooler, activation: .tanh, source: rows, rows: count,
       target: pooled)
   }
 
@@ -18,7 +18,7 @@ extension Encoder {
     _ pooled: UnsafePointer<Float>, _ count: Int, to logits: UnsafeMutablePointer<Float>
   ) throws(ClozeError) {
     guard let head = model.weights.nextSentence else { throw model.lacks("next-sentence head") }
-    try multiply(head, activation: 0, source: pooled, rows: count, target: logits)
+    try multiply(head, activation: .identity, source: pooled, rows: count, target: logits)
   }
 
   /// logits [count, V] of rows [count, D]; `rows` is overwritten.
@@ -32,6 +32,6 @@ extension Encoder {
     let saved = cloze_float_environment_enter()
     normalize(scratch, plus: nil, head.norm, count, to: rows)
     cloze_float_environment_restore(saved)
-    try multiply(head.decoder, activation: 0, source: rows, rows: count, target: logits)
+    try multiply(head.decoder, activation: .identity, source: rows, rows: count, target: logits)
   }
 }

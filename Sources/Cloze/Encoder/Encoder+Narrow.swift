@@ -31,7 +31,7 @@ extension Encoder {
     embed(chunk, 0, tokens, shared, own, to: state)
     if thread == 0 { mix(0, chunk, state, tokens, to: shared.mixed) }
     for (index, layer) in model.weights.layers.enumerated() {
-      share(layer.queryKeyValue, 0, state, tokens, shared.queryKeyValue, own, thread)
+      share(layer.queryKeyValue, .identity, state, tokens, shared.queryKeyValue, own, thread)
       if cloze_team_barrier(team) != 0 { return }
       if thread == 0, chunk.captures.count > 0 {
         shared.hidden.update(from: state, count: tokens &* width)
@@ -39,12 +39,12 @@ extension Encoder {
       }
       attend(layer, chunk, shared, own)
       if cloze_team_barrier(team) != 0 { return }
-      share(layer.attentionOutput, 0, shared.context, tokens, product, own, thread)
+      share(layer.attentionOutput, .identity, shared.context, tokens, product, own, thread)
       if cloze_team_barrier(team) != 0 { return }
       normalize(product, plus: state, layer.attentionNorm, tokens, to: state)
       share(layer.intermediate, layer.activation, state, tokens, intermediate, own, thread)
       if cloze_team_barrier(team) != 0 { return }
-      share(layer.output, 0, intermediate, tokens, product, own, thread)
+      share(layer.output, .identity, intermediate, tokens, product, own, thread)
       if cloze_team_barrier(team) != 0 { return }
       normalize(product, plus: state, layer.outputNorm, tokens, to: state)
       if thread == 0 { mix(index &+ 1, chunk, state, tokens, to: shared.mixed) }
@@ -54,7 +54,7 @@ extension Encoder {
 
   /// This thread's columns of target [rows, outputs] = activation(source [rows, inputs] W + b).
   private func share(
-    _ dense: Weights.Dense, _ activation: Int32, _ source: UnsafePointer<Float>, _ rows: Int,
+    _ dense: Weights.Dense, _ activation: Activation, _ source: UnsafePointer<Float>, _ rows: Int,
     _ target: UnsafeMutablePointer<Float>, _ own: Scratch.Own, _ thread: Int
   ) {
     let panel = Int(matrix.nr)

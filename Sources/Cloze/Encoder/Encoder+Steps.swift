@@ -36,19 +36,19 @@ extension Encoder {
     let step = model.weights.embeddingWidth(width)
     for i in 0..<count { embed(chunk, first &+ i, shared, own, to: narrow + i &* step) }
     if let projection = model.weights.projection {
-      apply(projection, 0, narrow, count, target, width, own)
+      apply(projection, .identity, narrow, count, target, width, own)
     }
   }
 
   /// target [count, outputs] with row stride ld = activation(source [count, inputs] W + b).
   func apply(
-    _ dense: Weights.Dense, _ activation: Int32, _ source: UnsafePointer<Float>, _ count: Int,
+    _ dense: Weights.Dense, _ activation: Activation, _ source: UnsafePointer<Float>, _ count: Int,
     _ target: UnsafeMutablePointer<Float>, _ ld: Int, _ own: Scratch.Own
   ) {
     matrix.pack_rows(source, dense.inputs, dense.inverseSmoothing, count, dense.inputs, own.packed)
     matrix.multiply(
       count, dense.outputs, dense.inputs, own.packed, dense.columns,
-      cloze_epilogue(bias: dense.bias, activation: activation), target, ld)
+      cloze_epilogue(bias: dense.bias, activation: activation.kernel), target, ld)
   }
 
   /// context = softmax(scale q k^T) v, for heads of sequences as long as there are any left.
@@ -79,12 +79,12 @@ extension Encoder {
   ) {
     let width = model.info.hiddenSize
     let hidden = shared.hidden + at &* width
-    apply(layer.attentionOutput, 0, shared.context + at &* width, count, own.block, width, own)
+    apply(layer.attentionOutput, .identity, shared.context + at &* width, count, own.block, width, own)
     normalize(own.block, plus: hidden, layer.attentionNorm, count, to: hidden)
     apply(
       layer.intermediate, layer.activation, hidden, count, own.intermediate,
       layer.intermediate.outputs, own)
-    apply(layer.output, 0, own.intermediate, count, own.block, width, own)
+    apply(layer.output, .identity, own.intermediate, count, own.block, width, own)
     normalize(own.block, plus: hidden, layer.outputNorm, count, to: hidden)
   }
 

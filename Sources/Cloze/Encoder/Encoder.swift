@@ -58,7 +58,7 @@ final class Encoder {
   private enum Job {
     case layers(Chunk)
     case dense(
-      Weights.Dense, activation: Int32, source: UnsafePointer<Float>, rows: Int,
+      Weights.Dense, activation: Activation, source: UnsafePointer<Float>, rows: Int,
       target: UnsafeMutablePointer<Float>)
   }
 
@@ -100,7 +100,7 @@ final class Encoder {
 
   /// target [rows, outputs] = activation(source [rows, inputs] W + b), for any number of rows.
   func multiply(
-    _ dense: Weights.Dense, activation: Int32, source: UnsafePointer<Float>, rows: Int,
+    _ dense: Weights.Dense, activation: Activation, source: UnsafePointer<Float>, rows: Int,
     target: UnsafeMutablePointer<Float>
   ) throws(ClozeError) {
     // Waking threads takes as long as some million multiplications.
@@ -169,7 +169,7 @@ final class Encoder {
       embed(chunk, at, count, shared, own, to: shared.hidden + at &* width)
       mix(0, chunk, shared.hidden + at &* width, count, to: shared.mixed + at &* width)
       apply(
-        first.queryKeyValue, 0, shared.hidden + at &* width, count,
+        first.queryKeyValue, .identity, shared.hidden + at &* width, count,
         shared.queryKeyValue + at &* (3 &* width),
         3 &* width, own)
     }
@@ -185,7 +185,7 @@ final class Encoder {
         mix(index &+ 1, chunk, shared.hidden + at &* width, count, to: shared.mixed + at &* width)
         if let next {
           apply(
-            next, 0, shared.hidden + at &* width, count, shared.queryKeyValue + at &* (3 &* width),
+            next, .identity, shared.hidden + at &* width, count, shared.queryKeyValue + at &* (3 &* width),
             3 &* width, own)
         }
       }

@@ -1,3 +1,4 @@
+internal import ClozeIO
 public import ClozeTokenizer
 
 /// How the vectors of a text's tokens become one.

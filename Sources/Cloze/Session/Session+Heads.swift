@@ -9,7 +9,7 @@ extension Session {
     _ values: UnsafeMutablePointer<Float>
   ) throws(ClozeError) {
     try encoder.multiply(
-      head, activation: 0, source: shared.hidden, rows: chunk.tokens,
+      head, activation: .identity, source: shared.hidden, rows: chunk.tokens,
       target: values + chunk.offsets[0] * head.outputs)
   }
 
@@ -27,7 +27,7 @@ extension Session {
       rows = shared.headOutput
     }
     try encoder.multiply(
-      head.output, activation: 0, source: rows, rows: chunk.sequences, target: values)
+      head.output, activation: .identity, source: rows, rows: chunk.sequences, target: values)
   }
 
   /// The dense layers that the graph has after pooling: vectors [sequences, D] in, [sequences, kept]

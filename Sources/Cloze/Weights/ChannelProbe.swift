@@ -31,7 +31,7 @@ final class ChannelProbe {
   private let attention: UnsafeMutableRawPointer
 
   init(
-    _ configuration: BERTGraph.Configuration, kernels: Kernels, team: Team
+    _ configuration: BERTConfiguration, kernels: Kernels, team: Team
   ) throws(ClozeError) {
     self.team = team
     self.kernels = kernels
@@ -86,7 +86,7 @@ final class ChannelProbe {
   func attend(
     _ queryKeyValue: Weights.Dense, scale: Float, _ output: Weights.Dense, _ norm: Weights.Norm
   ) {
-    apply(queryKeyValue, 0, hidden, self.queryKeyValue)
+    apply(queryKeyValue, .identity, hidden, self.queryKeyValue)
     let size = width / heads
     for head in 0..<heads {
       let query = UnsafePointer(self.queryKeyValue + head &* size)
@@ -94,22 +94,22 @@ final class ChannelProbe {
         query, query + width, query + 2 &* width, 3 &* width, count, size, scale, 0, count,
         context + head &* size, width, attention)
     }
-    apply(output, 0, context, self.queryKeyValue)
+    apply(output, .identity, context, self.queryKeyValue)
     normalize(self.queryKeyValue, plus: hidden, norm)
   }
 
   /// Goes on to the state after the layer.
   func feedForward(
-    _ intermediate: Weights.Dense, activation: Int32, _ output: Weights.Dense,
+    _ intermediate: Weights.Dense, activation: Activation, _ output: Weights.Dense,
     _ norm: Weights.Norm
   ) {
     apply(intermediate, activation, hidden, self.intermediate)
-    apply(output, 0, self.intermediate, context)
+    apply(output, .identity, self.intermediate, context)
     normalize(context, plus: hidden, norm)
   }
 
   private func apply(
-    _ dense: Weights.Dense, _ activation: Int32, _ source: UnsafePointer<Float>,
+    _ dense: Weights.Dense, _ activation: Activation, _ source: UnsafePointer<Float>,
     _ target: UnsafeMutablePointer<Float>
   ) {
     matrix.pack_rows(source, dense.inputs, dense.inverseSmoothing, count, dense.inputs, packed)
@@ -119,7 +119,7 @@ final class ChannelProbe {
       let slice = dense.columns(from, min(step, dense.outputs &- from), matrix)
       matrix.multiply(
         count, slice.outputs, slice.inputs, packed, slice.columns,
-        cloze_epilogue(bias: slice.bias, activation: activation), target + from, dense.outputs)
+        cloze_epilogue(bias: slice.bias, activation: activation.kernel), target + from, dense.outputs)
     }
   }
 

@@ -76,7 +76,7 @@ struct WeightBuilder {
   {
     let width = graph.configuration.hiddenSize
     let scale = Float(layer.attentionScale)
-    let activation = graph.configuration.hiddenAct.kernel
+    let activation = graph.configuration.hiddenAct
     let queryKeyValue = try dense([layer.query, layer.key, layer.value], ranges: probe?.ranges())
     let attentionOutput = try dense([layer.attentionOutput])
     let attentionNorm = try norm(layer.attentionNorm, width)
@@ -109,7 +109,7 @@ struct WeightBuilder {
       decoder = try dense([Linear(weight: weight, bias: head.bias)])
     }
     return Weights.MaskedLM(
-      transform: try dense([head.transform]), activation: head.activation.kernel,
+      transform: try dense([head.transform]), activation: head.activation,
       norm: try norm(head.norm, graph.configuration.hiddenSize), decoder: decoder)
   }
 
@@ -134,21 +134,5 @@ struct WeightBuilder {
     let target = try memory.floats(tensor.count)
     try tensor.copyFinite(to: UnsafeMutableBufferPointer(start: target, count: tensor.count))
     return UnsafePointer(target)
-  }
-}
-
-extension Activation {
-  /// The number that kernels know this function by.
-  var kernel: Int32 {
-    let kind: cloze_activation =
-      switch self {
-      case .gelu: CLOZE_ACTIVATION_GELU
-      case .geluTanh: CLOZE_ACTIVATION_GELU_TANH
-      case .quickGelu: CLOZE_ACTIVATION_QUICK_GELU
-      case .relu: CLOZE_ACTIVATION_RELU
-      case .silu: CLOZE_ACTIVATION_SILU
-      case .tanh: CLOZE_ACTIVATION_TANH
-      }
-    return Int32(kind.rawValue)
   }
 }

@@ -50,13 +50,13 @@ struct Weights: @unchecked Sendable {
     let output: Dense
     let outputNorm: Norm
     let attentionScale: Float
-    let activation: Int32
+    let activation: Activation
   }
 
   /// logits = decoder(norm(activation(transform x)))
   struct MaskedLM {
     let transform: Dense
-    let activation: Int32
+    let activation: Activation
     let norm: Norm
     let decoder: Dense
   }
@@ -85,10 +85,10 @@ struct Weights: @unchecked Sendable {
 
 /// Heads that a model file brings with it, beside those of pre-training.
 struct FileHeads: @unchecked Sendable {
-  /// A dense layer and the activation after it, 0 for none.
+  /// A dense layer and the activation after it.
   struct Layer {
     let dense: Weights.Dense
-    let activation: Int32
+    let activation: Activation
   }
 
   /// logits = output(transform(first token))
@@ -127,7 +127,7 @@ final class WeightMemory: @unchecked Sendable {
   }
 
   func floats(_ count: Int) throws(ClozeError) -> UnsafeMutablePointer<Float> {
-    try allocate(Cloze.bytes(count, MemoryLayout<Float>.size)).bindMemory(
+    try allocate(ClozeIO.bytes(count, MemoryLayout<Float>.size)).bindMemory(
       to: Float.self, capacity: count)
   }
 }

@@ -13,7 +13,7 @@ final class EncoderStack<S: TrainingScalar> {
     var heads: Int
     var intermediate: Int
     /// Of each layer.
-    var activations: [Head.Activation]
+    var activations: [Activation]
     var scales: [S]
     var epsilons: [(S, S)]
   }
@@ -311,11 +311,7 @@ extension EncoderStack where S == Float {
       activations: [], scales: [], epsilons: [])
     for layer in first..<info.numHiddenLayers {
       let own = model.encoderLayerSettings(layer)
-      guard let activation = own.activation else {
-        throw ClozeError(
-          .unsupportedModel, "the feed-forward block of layer \(layer) has no derivative here")
-      }
-      settings.activations.append(activation)
+      settings.activations.append(own.activation)
       settings.scales.append(own.scale)
       settings.epsilons.append((own.epsilons.0, own.epsilons.1))
     }
