@@ -119,7 +119,7 @@ typedef struct cloze_texts {
   size_t count;                                                     /* B */
   const char *CLOZE_NULLABLE const *CLOZE_NULLABLE texts;           /* [B] */
   const size_t *CLOZE_NULLABLE lengths;                             /* [B] bytes; NULL: texts end at NUL */
-  const char *CLOZE_NULLABLE const *CLOZE_NULLABLE pairs;           /* [B] second texts, entries may be NULL; NULL: none */
+  const char *CLOZE_NULLABLE const *CLOZE_NULLABLE pairs;           /* [B] second texts, each may be NULL; NULL: none */
   const size_t *CLOZE_NULLABLE pair_lengths;                        /* [B] bytes; NULL: pairs end at NUL */
 } cloze_texts;
 
