@@ -10,7 +10,7 @@ from conftest import TEXTS
 
 
 def pooled(model: cloze.Model, how: str) -> np.ndarray:
-    """Embeddings before normalization, made of encode's vectors in NumPy."""
+    """Embeddings before normalization, pooled in NumPy from the hidden states of encode."""
     vectors = [part.astype(np.float64) for part in model.encode(TEXTS)]
     return np.stack([
         {

@@ -98,7 +98,7 @@ def train(
         for index, example in enumerate(source):
             _add(trainer, number, task, example, f"{what}[{index}]")
 
-    stop = []
+    stop: list[bool] = []
 
     def report(context: object, pointer: Any) -> int:
         if progress:
