@@ -1,4 +1,4 @@
-"""The kernels' machine code: which instructions it uses, and what the tiles keep in registers."""
+"""The kernels' machine code: the instructions it uses, and that accumulators of tiles stay in registers."""
 
 import platform
 import re

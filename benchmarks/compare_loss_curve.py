@@ -1,9 +1,10 @@
-"""Compares the loss of `cloze train --unfreeze N`, step by step, with PyTorch's from the same weights in the same order.
+"""Compares the loss of `cloze train --unfreeze N`, step by step, with PyTorch's from the same weights and batches.
 
-    Tests/Training/compare_loss_curve.py --cloze PROGRAM --model FOLDER --data PAIRS.tsv [--unfreeze 2|all] [--steps 50]
+    python3 benchmarks/compare_loss_curve.py --cloze PROGRAM --model FOLDER --data PAIRS.tsv [--unfreeze 2|all]
+                                             [--steps 50]
 
-FOLDER holds model.onnx as PyTorch exports a BERT, config.json and vocab.txt; PAIRS.tsv a text, a text and a class on
-each line, without a header. Ends with 1 where a loss is off by more than --bound. Needs numpy, onnx, PyTorch and
+FOLDER holds model.onnx as PyTorch exports a BERT, config.json and vocab.txt. Each line of PAIRS.tsv is two texts and a
+class; there is no header. Exits with 1 if a loss differs by more than --bound. Needs numpy, onnx, PyTorch and
 transformers.
 """
 
@@ -31,7 +32,7 @@ def mixed(z):
 
 
 def order(count, seed, *names):
-  """TrainingRandom(seed, names...).order(count)"""
+  """The permutation that Cloze's TrainingRandom(seed, names...).order(count) gives."""
   state = mixed((seed + 0x9E3779B97F4A7C15) & MASK)
   for name in names:
     state = mixed(state ^ mixed((name + 0xD1B54A32D192ED03) & MASK))
@@ -44,7 +45,8 @@ def order(count, seed, *names):
 
 
 def weights(path):
-  """Parameters of the ONNX file under PyTorch's names; matrices of dense layers, which have none, by their bias."""
+  """Parameters of the ONNX file under PyTorch's names. The exporter leaves matrices of dense layers unnamed; they take
+  the name of the bias that is added to their product."""
   graph = onnx.load(path).graph
   values = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
   products = {}
