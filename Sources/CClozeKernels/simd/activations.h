@@ -3,11 +3,11 @@
 #define CLOZE_ACTIVATIONS_H
 
 #include "cloze_kernels.h"
-#include "lanes.h"
+#include "vec16.h"
 
-/* x/2 (1 + erf(x / sqrt 2)) = x Phi(x), with Phi the normal distribution. For |x| < 5.25, Phi(x) = 1/2 + x p(x^2), p of
- * degree 13 in x^2 moved to [-1, 1], minimax for the product by Lawson's iteration; beyond, Phi is 0 or 1. Absolute
- * error below 1e-6 (of which float32 rounding near x = 5 is half). */
+/* GELU: x/2 (1 + erf(x / sqrt 2)) = x Phi(x), with Phi the normal distribution function. For |x| < 5.25,
+ * Phi(x) = 1/2 + x p(u), p of degree 13 in u = 2 x^2 / 5.25^2 - 1, minimax for the product by Lawson's iteration;
+ * beyond, Phi is 0 or 1. Absolute error below 1e-6 (of which float32 rounding near x = 5 is half). */
 INLINE f32x16 gelu16(f32x16 x) {
   f32x16 limit = splat(5.25f);
   i32x16 inside = abs16(x) < limit;
@@ -31,9 +31,10 @@ INLINE f32x16 gelu16(f32x16 x) {
   return x * select16(inside, phi, step);
 }
 
-/* The same for what is rounded to 8 bits next: max(x, 0) - |x| Phi(-|x|), the second part as a polynomial without a constant
- * term that is minimax up to 3.95, where it becomes 0. Absolute error below 1.8e-4, half as many operations. */
-INLINE f32x16 gelu_near16(f32x16 x) {
+/* GELU for results that are quantized to 8 bits next: max(x, 0) - |x| Phi(-|x|), the second term as a polynomial in |x|
+ * without a constant term that is minimax up to 3.95, where it reaches 0. Absolute error below 1.8e-4, half as many
+ * operations. */
+INLINE f32x16 gelu_q8(f32x16 x) {
   f32x16 a = min16(abs16(x), splat(3.95f));
   f32x16 p = splat(-6.6312839044258e-4f);
   p = fma16(p, a, splat(1.0186535306274891e-2f));
@@ -57,13 +58,13 @@ INLINE f32x16 tanh16(f32x16 x) {
   return (f32x16)((i32x16)t | ((i32x16)x & (i32x16)splat(-0.0f)));
 }
 
-/* x/2 (1 + tanh y) = x sigmoid(2y), y = sqrt(2/pi) (x + 0.044715 x^3). */
+/* GELU by tanh: x/2 (1 + tanh y) = x sigmoid(2y), y = sqrt(2/pi) (x + 0.044715 x^3). */
 INLINE f32x16 gelu_tanh16(f32x16 x) {
   f32x16 y = x * fma16(x * x, splat(0.071354816f), splat(1.5957691f)); /* 2 sqrt(2/pi) {0.044715, 1} */
   return x * sigmoid16(y);
 }
 
-INLINE f32x16 activate16(f32x16 x, int32_t activation) {
+INLINE f32x16 activate16(f32x16 x, cloze_activation activation) {
   switch (activation) {
     case CLOZE_ACTIVATION_GELU: return gelu16(x);
     case CLOZE_ACTIVATION_GELU_TANH: return gelu_tanh16(x);
@@ -75,18 +76,18 @@ INLINE f32x16 activate16(f32x16 x, int32_t activation) {
   }
 }
 
-/* The same where the results are rounded to 8 bits next. */
-INLINE f32x16 activate_near16(f32x16 x, int32_t activation) {
-  return activation == CLOZE_ACTIVATION_GELU ? gelu_near16(x) : activate16(x, activation);
+/* The same where results are quantized to 8 bits next. */
+INLINE f32x16 activate_q8(f32x16 x, cloze_activation activation) {
+  return activation == CLOZE_ACTIVATION_GELU ? gelu_q8(x) : activate16(x, activation);
 }
 
-/* y = f(x, activation) over n <= 16 floats of each of some rows. x are the results of a tile, made in a loop of their own:
- * that and this one together would need more registers than there are. */
-#define ACTIVATE_ROWS(f, x, ldx, rows, n, activation, y, ldy)                                                    \
-  if ((activation) == CLOZE_ACTIVATION_GELU && (n) == LANES) {                                                   \
-    for (size_t r = 0; r < (rows); r++) store((y) + r * (ldy), f(load((x) + r * (ldx)), CLOZE_ACTIVATION_GELU)); \
-  } else {                                                                                                       \
-    for (size_t r = 0; r < (rows); r++) store_upto((y) + r * (ldy), f(load((x) + r * (ldx)), activation), n);    \
+/* y[r] = f(x[r], activation) over n <= LANES floats of each of `rows` rows. x are results of a tile. This is a loop of
+ * its own, since one with scale, bias and activation together would need more registers than there are. */
+#define ACTIVATE_ROWS(f, x, ldx, rows, n, activation, y, ldy)                                                       \
+  if ((activation) == CLOZE_ACTIVATION_GELU && (n) == LANES) {                                                      \
+    for (size_t r = 0; r < (rows); r++) store((y) + r * (ldy), f(load((x) + r * (ldx)), CLOZE_ACTIVATION_GELU));    \
+  } else {                                                                                                          \
+    for (size_t r = 0; r < (rows); r++) store_partial((y) + r * (ldy), f(load((x) + r * (ldx)), activation), n);    \
   }
 
 #endif

@@ -1,16 +1,18 @@
-/* The float32 tile of 12 x 16 for NEON; include inside the file's `#pragma clang attribute push`. Over six rows it is
- * done in two halves of 8 columns: 24 registers of sums, two of weights, three of activations. */
+/* float_tile of 12 x 16 for NEON. More than six rows take two passes of 8 columns: 24 registers of sums, two of
+ * weights, three of activations. Include inside the file's `#pragma clang attribute push`. */
 #include <arm_neon.h>
 
 #include "row_counts.h"
+#include "tile.h"
 
-#define HALF(rows) ((rows) > 6 ? 8 : 16) /* columns that are done at once */
+/* Columns of a pass. */
+#define PASS_COLUMNS(rows) ((rows) > 6 ? 8 : 16)
 
-/* Lane r of as many as three vectors in all lanes; the compiler takes it for the operand by element of fmla and udot. */
+/* Lane r of up to three vectors, broadcast; the compiler makes it the by-element operand of fmla and udot. */
 #define LANE(type, x, r) \
   ((type){(x)[(r) / 4][(r) % 4], (x)[(r) / 4][(r) % 4], (x)[(r) / 4][(r) % 4], (x)[(r) / 4][(r) % 4]})
 
-/* Reads `rows` elements of four bytes, and no more. */
+/* Loads `rows` elements of four bytes, and reads no byte more. */
 INLINE void load_lanes(const size_t rows, const char *a, uint32x4_t x[3]) {
 #pragma clang loop unroll(full)
   for (size_t r = 0; r < rows; r += 4, a += 16) {
@@ -26,30 +28,32 @@ INLINE void load_lanes(const size_t rows, const char *a, uint32x4_t x[3]) {
   }
 }
 
-INLINE void float_columns(const size_t rows, size_t k, const float *a, const float *b, float *c) {
+INLINE void float_pass(const size_t rows, size_t k, const float *a, const float *b, float *c) {
   float32x4_t sum[MR][4];
 #pragma clang loop unroll(full)
   for (size_t r = 0; r < rows; r++)
-    for (size_t j = 0; j < HALF(rows) / 4; j++) sum[r][j] = vdupq_n_f32(0);
+    for (size_t j = 0; j < PASS_COLUMNS(rows) / 4; j++) sum[r][j] = vdupq_n_f32(0);
 #pragma clang loop unroll(disable)
   for (size_t p = 0; p < k; p++, a += rows, b += NR) {
     uint32x4_t x[3];
     float32x4_t w[4];
     load_lanes(rows, (const char *)a, x);
-    for (size_t j = 0; j < HALF(rows) / 4; j++) w[j] = vld1q_f32(b + 4 * j);
+    for (size_t j = 0; j < PASS_COLUMNS(rows) / 4; j++) w[j] = vld1q_f32(b + 4 * j);
 #pragma clang loop unroll(full)
     for (size_t r = 0; r < rows; r++)
-      for (size_t j = 0; j < HALF(rows) / 4; j++)
+      for (size_t j = 0; j < PASS_COLUMNS(rows) / 4; j++)
         sum[r][j] = vfmaq_f32(sum[r][j], w[j], vreinterpretq_f32_u32(LANE(uint32x4_t, x, r)));
   }
 #pragma clang loop unroll(full)
   for (size_t r = 0; r < rows; r++)
-    for (size_t j = 0; j < HALF(rows) / 4; j++) vst1q_f32(c + r * NR + 4 * j, sum[r][j]);
+    for (size_t j = 0; j < PASS_COLUMNS(rows) / 4; j++) vst1q_f32(c + r * NR + 4 * j, sum[r][j]);
 }
 
-static __attribute__((noinline)) void float_tile(size_t rows, size_t k, const float *a, const float *b, float *c) {
+static NOINLINE void float_tile(size_t rows, size_t k, const float *a, const float *b, size_t next, const float *ahead,
+                                float *c) {
+  (void)next, (void)ahead;
 #define CALL(n) \
-  for (size_t j = 0; j < NR; j += HALF(n)) float_columns(n, k, a, b + j, c + j)
+  for (size_t j = 0; j < NR; j += PASS_COLUMNS(n)) float_pass(n, k, a, b + j, c + j)
   EACH_ROW_COUNT(CALL)
 #undef CALL
 }

@@ -1,5 +1,4 @@
-/* What the tests of the kernels need in C: references in double, a variant that runs on any CPU, and the control of
- * floating point. */
+/* What the tests of the kernels need in C: references in double, emulated variants, and floating-point control. */
 #ifndef KERNELS_TEST_SUPPORT_H
 #define KERNELS_TEST_SUPPORT_H
 

@@ -38,25 +38,25 @@ void reference_integer_product(const int32_t *x, const int8_t *w, size_t m, size
 
 void reference_attention(const float *q, const float *k, const float *v, size_t ldx, size_t s, size_t d, double scale,
                          double *out, double *denominators) {
-  double *share = malloc(s * sizeof *share);
-  if (!share) abort();
+  double *probability = malloc(s * sizeof *probability);
+  if (!probability) abort();
   for (size_t i = 0; i < s; i++) {
-    double most = -HUGE_VAL, total = 0;
+    double max = -HUGE_VAL, total = 0;
     for (size_t j = 0; j < s; j++) {
       double dot = 0;
       for (size_t p = 0; p < d; p++) dot += (double)q[i * ldx + p] * k[j * ldx + p];
-      share[j] = dot * scale;
-      most = fmax(most, share[j]);
+      probability[j] = dot * scale;
+      max = fmax(max, probability[j]);
     }
-    for (size_t j = 0; j < s; j++) total += share[j] = exp(share[j] - most);
+    for (size_t j = 0; j < s; j++) total += probability[j] = exp(probability[j] - max);
     denominators[i] = total;
     for (size_t p = 0; p < d; p++) {
       double sum = 0;
-      for (size_t j = 0; j < s; j++) sum += share[j] * v[j * ldx + p];
+      for (size_t j = 0; j < s; j++) sum += probability[j] * v[j * ldx + p];
       out[i * d + p] = sum / total;
     }
   }
-  free(share);
+  free(probability);
 }
 
 double reference_activation(double x, int32_t activation) {

@@ -1,5 +1,5 @@
-/* Compiles avx512vnni/matrix.c with intrinsics from SIMDe that are plain C, so that its packing, tiles and tails run on a
- * CPU without AVX-512. The table of operators gets a name of its own beside the real one. */
+/* Compiles avx512vnni/kernels.c with intrinsics from SIMDe that are plain C, so that its packing, tiles and tails run
+ * on a CPU without AVX-512. Its tables get names of their own beside the real ones. */
 #include "kernels_test_support.h"
 
 #if defined(__x86_64__) && __has_include(<simde/x86/avx512.h>)
@@ -22,12 +22,13 @@ static inline __m512 fused_multiply_add(__m512 a, __m512 b, __m512 c) {
 
 /* The compiler's own header counts as included. */
 #define __IMMINTRIN_H
-/* target("avx512f") in the file's attribute would bring real instructions. */
+/* The real target in the file's attribute would bring real instructions. */
 #define target(features) annotate("emulated")
 
 #define cloze_int8_kernels__avx512vnni int8_kernels__emulated
 #define cloze_float32_kernels__avx512vnni float32_kernels__emulated
-#include "../../Sources/CClozeKernels/avx512vnni/matrix.c"
+#define cloze_row_kernels__avx512vnni row_kernels__emulated
+#include "../../../Sources/CClozeKernels/avx512vnni/kernels.c"
 
 static int always(void) { return 1; }
 
