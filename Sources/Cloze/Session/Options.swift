@@ -37,7 +37,7 @@ public struct LoadOptions: Sendable {
     self.threads = threads
   }
 
-  var loadingThreads: Int { max(1, min(threads ?? defaultThreads(), Session.mostThreads)) }
+  var loadingThreads: Int { max(1, min(threads ?? defaultThreads(), Team.maxThreads)) }
 }
 
 /// Where text is cut, and how.

@@ -9,7 +9,7 @@ struct WeightBuilder {
   let matrix: cloze_matrix_kernels
   let memory = WeightMemory()
   let team: Team
-  let staging = Staging()
+  let readBuffer = ReadBuffer()
 
   init(kernels: Kernels, precision: Precision, threads: Int) throws(ClozeError) {
     team = try Team(threads: threads)
@@ -80,11 +80,11 @@ struct WeightBuilder {
     let queryKeyValue = try dense([layer.query, layer.key, layer.value], ranges: probe?.ranges())
     let attentionOutput = try dense([layer.attentionOutput])
     let attentionNorm = try norm(layer.attentionNorm, width)
-    probe?.attend(queryKeyValue, scale: scale, attentionOutput, attentionNorm)
+    try probe?.attend(queryKeyValue, scale: scale, attentionOutput, attentionNorm)
     let intermediate = try dense([layer.intermediate], ranges: probe?.ranges())
     let output = try dense([layer.output])
     let outputNorm = try norm(layer.outputNorm, width)
-    probe?.feedForward(intermediate, activation: activation, output, outputNorm)
+    try probe?.feedForward(intermediate, activation: activation, output, outputNorm)
     return Weights.Layer(
       queryKeyValue: queryKeyValue, attentionOutput: attentionOutput, attentionNorm: attentionNorm,
       intermediate: intermediate, output: output, outputNorm: outputNorm, attentionScale: scale,

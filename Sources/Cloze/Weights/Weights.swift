@@ -13,6 +13,17 @@ struct Weights: @unchecked Sendable {
     let bias: UnsafePointer<Float>
     /// [inputs] what activations are multiplied by before they are quantized
     let inverseSmoothing: UnsafePointer<Float>?
+
+    /// The part of the layer that computes `count` outputs from `first` on, which begins a panel.
+    func columns(_ first: Int, _ count: Int, _ matrix: cloze_matrix_kernels) -> Dense {
+      let panel = inputs.roundedUp(to: Int(matrix.kr)) &* Int(matrix.column_element_size)
+      return Dense(
+        inputs: inputs, outputs: count,
+        columns: cloze_packed_columns(
+          panels: columns.panels + first &* panel, scale: columns.scale.map { $0 + first },
+          sum: columns.sum.map { $0 + first }),
+        bias: bias + first, inverseSmoothing: inverseSmoothing)
+    }
   }
 
   struct Norm {

@@ -1,9 +1,9 @@
 internal import ClozeIO
 internal import ClozeONNX
 
-/// Memory through which whole matrices come out of the file, one after the other: fresh pages for
-/// each would take as long as reading them.
-final class Staging {
+/// Memory into which whole matrices are read from the file, one after the other; mapping fresh pages
+/// for each would take as long as reading them.
+final class ReadBuffer {
   private var memory: AlignedMemory?
 
   /// Reads float32 tensors on all threads. What was read before is overwritten.
@@ -27,17 +27,9 @@ final class Staging {
       }
       target += tensor.count
     }
-    let results = Flags(strips.count)
-    team.each(strips.count) { i in
+    try team.forEach(strips.count) { i, _ throws(ClozeError) in
       let (tensor, range, target) = strips[i]
-      do throws(ClozeError) {
-        try tensor.read(range, to: target)
-        results[i] = true
-      } catch {}
-    }
-    for i in strips.indices where !results[i] {
-      // Once more, for the reason.
-      try strips[i].tensor.read(strips[i].range, to: strips[i].target)
+      try tensor.read(range, to: target)
     }
     return starts
   }
