@@ -61,8 +61,7 @@ import Testing
 
   init() throws { folder = try TemporaryFolder() }
 
-  private func read(_ content: String, _ text: Field, _ pair: Field? = nil) throws -> [NumberedText]
-  {
+  private func read(_ content: String, _ text: Field, _ pair: Field? = nil) throws -> [NumberedText] {
     let path = try folder.write(content, to: "data.jsonl")
     var reader = JSONLinesReader(
       LineReader(try FileBytes(path: path)), wanted: WantedFields(text: text, pair: pair))

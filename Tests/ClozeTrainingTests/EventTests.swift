@@ -6,8 +6,7 @@ import Testing
 
 /// Training as an asynchronous sequence.
 struct EventTests {
-  private static func options(_ set: (inout TrainingOptions) -> Void = { _ in }) -> TrainingOptions
-  {
+  private static func options(_ set: (inout TrainingOptions) -> Void = { _ in }) -> TrainingOptions {
     var options = TrainingOptions()
     options.threads = 1
     options.optimizer = .adamw

@@ -48,8 +48,8 @@ struct GradientTests {
     ]
   }
 
-  @Test(arguments: 0..<4, Head.Activation.allCases)
-  func ofHeads(_ which: Int, _ activation: Head.Activation) throws {
+  @Test(arguments: 0..<4, Activation.allCases)
+  func ofHeads(_ which: Int, _ activation: Activation) throws {
     let targets = targets[which]
     let outputs = [3, 1, 3, 2][which]
     let network = try Network<Double>(
@@ -79,15 +79,15 @@ struct GradientTests {
   }
 
   private func constants<S: TrainingScalar>(
-    _ activation: Head.Activation, _ scale: S
+    _ activation: Activation, _ scale: S
   ) -> EncoderStack<S>.Settings.Layer {
     .init(
       activation: activation, attentionScale: scale, attentionNormEpsilon: 1e-5,
       outputNormEpsilon: 1e-5)
   }
 
-  @Test(arguments: [Head.Activation.gelu, .geluTanh, .relu])
-  func ofEncoderLayers(_ activation: Head.Activation) throws {
+  @Test(arguments: [Activation.gelu, .geluTanh, .relu])
+  func ofEncoderLayers(_ activation: Activation) throws {
     let stack = try EncoderStack<Double>(
       .init(
         width: 6, heads: 2, intermediate: 8,

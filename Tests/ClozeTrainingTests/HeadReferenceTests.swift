@@ -11,7 +11,7 @@ struct HeadReferenceTests {
     var name: String
     var task: Head.Task
     var hidden: [Int] = []
-    var activation: Head.Activation = .gelu
+    var activation: Activation = .gelu
     var tied = true
     var testDescription: String { name + (task == .mlm ? tied ? ", tied" : ", untied" : "") }
   }
@@ -19,8 +19,8 @@ struct HeadReferenceTests {
   static let cases: [Case] =
     ([
       (.classify, .gelu), (.classifyPairs, .tanh), (.multilabel, .relu), (.regress, .geluTanh),
-      (.regressPairs, .none), (.tag, .gelu), (.answer, .geluTanh),
-    ] as [(Head.Task, Head.Activation)]).flatMap { task, activation in
+      (.regressPairs, .identity), (.tag, .gelu), (.answer, .geluTanh),
+    ] as [(Head.Task, Activation)]).flatMap { task, activation in
       [
         Case(name: task.rawValue, task: task),
         Case(
@@ -77,14 +77,12 @@ struct HeadReferenceTests {
     var data = TokenizedDataset()
     data.rowOffsets =
       head.task == .tag || head.task == .answer ? [0, 5, 12] : Array(0...x.shape[0])
-    if let classes = array("classes") { data.targets = .classes(classes.ints.map { Int32($0) }) }
-    if let labels = array("labels") { data.targets = .labels(labels.floats) }
-    if let values = array("values") { data.targets = .values(values.floats) }
-    if let spans = array("spans")?.ints {
-      data.targets = .spans(
-        stride(from: 0, to: spans.count, by: 2).map {
-          .init(first: Int32(spans[$0]), last: Int32(spans[$0 + 1]))
-        })
+    data.classes = array("classes")?.ints.map { Int32($0) } ?? []
+    data.labels = array("labels")?.floats ?? []
+    data.values = array("values")?.floats ?? []
+    let spans = array("spans")?.ints ?? []
+    for i in stride(from: 0, to: spans.count, by: 2) {
+      data.spans.append(.init(first: Int32(spans[i]), last: Int32(spans[i + 1])))
     }
     let set = FeatureSet(data: data, features: features)
     let loss = Loss(

@@ -25,13 +25,15 @@ extension BERTGraph {
     case .classify, .classifyPairs, .multilabel, .regress, .regressPairs:
       classifier = nil
       return [
-        AddedHead(name: "classifier", source: source, layers: added, result: .whole("logits"),
+        AddedHead(
+          name: "classifier", source: source, layers: added, result: .whole("logits"),
           mix: mix)
       ]
     case .tag:
       tokenClassifier = nil
       return [
-        AddedHead(name: "classifier", source: .tokens, layers: added, result: .whole("logits"),
+        AddedHead(
+          name: "classifier", source: .tokens, layers: added, result: .whole("logits"),
           mix: mix)
       ]
     case .answer:
@@ -41,11 +43,12 @@ extension BERTGraph {
       ]
     case .mlm:
       mlm = nil
-      if head.layers.count == 2, let function = added[0].activation, let norm = added[0].norm {
+      if head.layers.count == 2, let norm = added[0].norm {
         let decoder = added[1].linear
         let isTied = head.embeddings?.word == head.layers[1].weight
         mlm = BERTGraph.MaskedLMHead(
-          added[0].linear, function, norm, isTied ? .tied : .separate(decoder.weight),
+          transform: added[0].linear, activation: added[0].activation, norm: norm,
+          decoder: isTied ? .tied : .separate(decoder.weight),
           bias: decoder.bias)
         return []
       }
@@ -67,7 +70,7 @@ extension BERTGraph {
 extension BERTGraph.Layer {
   /// Of the weights that a head holds.
   init(
-    _ layer: EncoderLayer, _ c: BERTGraph.Configuration, _ scale: Double,
+    _ layer: EncoderLayer, _ c: BERTConfiguration, _ scale: Double,
     _ epsilons: (Double, Double)
   ) throws(ClozeError) {
     let (d, f) = (c.hiddenSize, c.intermediateSize)
@@ -80,41 +83,36 @@ extension BERTGraph.Layer {
       try Linear(rows: parameters.weight, bias: parameters.bias, inputs, outputs)
     }
     self.init(
-      inputs: (
-        query: try linear(layer.query, d, d), key: try linear(layer.key, d, d),
-        value: try linear(layer.value, d, d)
-      ),
+      query: try linear(layer.query, d, d), key: try linear(layer.key, d, d), value: try linear(layer.value, d, d),
       attentionOutput: try linear(layer.attentionOutput, d, d),
       attentionNorm: try LayerNorm(layer.attentionNorm, epsilons.0),
       intermediate: try linear(layer.intermediate, d, f), output: try linear(layer.output, f, d),
-      outputNorm: try LayerNorm(layer.outputNorm, epsilons.1), scale: scale)
+      outputNorm: try LayerNorm(layer.outputNorm, epsilons.1), attentionScale: scale)
   }
 }
 
 extension BERTGraph.Embeddings {
   /// Of the weights that a head holds.
   init(
-    _ trained: EncoderEmbeddings, _ c: BERTGraph.Configuration, epsilon: Double
+    _ trained: EncoderEmbeddings, _ c: BERTConfiguration, epsilon: Double
   ) throws(ClozeError) {
-    let (d, types) = (c.hiddenSize, max(c.typeVocabSize, 1))
-    guard
-      trained.fits(d, vocabulary: c.vocabSize, positions: c.maxPositionEmbeddings, types: types)
-    else { throw ClozeError(.shape, "the embeddings of the head have other sizes") }
+    let (d, positions, types) = (c.hiddenSize, c.maxPositionEmbeddings, max(c.typeVocabSize, 1))
+    guard trained.fits(d, vocabulary: c.vocabSize, positions: positions, types: types) else {
+      throw ClozeError(.shape, "the embeddings of the head have other sizes")
+    }
     self.init(
-      tables: (
-        word: try Tensor.floats(trained.word, shape: [c.vocabSize, d], name: ""),
-        position: try Tensor.floats(
-          trained.position, shape: [c.maxPositionEmbeddings, d], name: ""),
-        tokenType: try Tensor.floats(trained.tokenType, shape: [types, d], name: "")
-      ), norm: try LayerNorm(trained.norm, epsilon))
+      word: try Tensor.floats(trained.word, shape: [c.vocabSize, d], name: ""),
+      position: try Tensor.floats(trained.position, shape: [positions, d], name: ""),
+      tokenType: try Tensor.floats(trained.tokenType, shape: [types, d], name: ""),
+      norm: try LayerNorm(trained.norm, epsilon))
   }
 }
 
 extension LayerNorm {
   fileprivate init(_ norm: NormParameters<[Float]>, _ epsilon: Double) throws(ClozeError) {
     self.init(
-      try Tensor.floats(norm.gamma, shape: [norm.gamma.count], name: ""),
-      try Tensor.floats(norm.beta, shape: [norm.beta.count], name: ""), Float(epsilon))
+      gamma: try Tensor.floats(norm.gamma, shape: [norm.gamma.count], name: ""),
+      beta: try Tensor.floats(norm.beta, shape: [norm.beta.count], name: ""), epsilon: epsilon)
   }
 }
 
@@ -133,20 +131,10 @@ extension Linear {
 extension AddedHead.Layer {
   fileprivate init(_ layer: Head.Dense) throws(ClozeError) {
     let linear = try Linear(rows: layer.weight, bias: layer.bias, layer.inputs, layer.outputs)
-    let function: Activation? =
-      switch layer.activation {
-      case .none: nil
-      case .gelu: .gelu
-      case .geluTanh: .geluTanh
-      case .relu: .relu
-      case .tanh: .tanh
-      }
     var norm: LayerNorm?
     if let source = layer.norm {
-      norm = LayerNorm(
-        try Tensor.floats(source.gamma, shape: [layer.outputs], name: ""),
-        try Tensor.floats(source.beta, shape: [layer.outputs], name: ""), source.epsilon)
+      norm = try LayerNorm(source.gamma, source.beta, Double(source.epsilon))
     }
-    self.init(linear: linear, activation: function, norm: norm)
+    self.init(linear: linear, activation: layer.activation, norm: norm)
   }
 }

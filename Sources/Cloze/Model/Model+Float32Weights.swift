@@ -31,9 +31,8 @@ extension Model {
 
   /// Transform and decoder of the masked language model; nil where the model has none.
   package var maskedLMLayers: [Head.Dense]? {
-    guard let head = weights.maskedLM, let activation = Head.Activation(kernel: head.activation)
-    else { return nil }
-    var transform = dense(head.transform, activation)
+    guard let head = weights.maskedLM else { return nil }
+    var transform = dense(head.transform, head.activation)
     let norm = norm(head.norm)
     transform.norm = Head.Norm(gamma: norm.gamma, beta: norm.beta, epsilon: head.norm.epsilon)
     return [transform, dense(head.decoder)]
@@ -90,7 +89,7 @@ extension Model {
   package func encoderLayerConstants(_ index: Int) -> EncoderLayerConstants {
     let layer = weights.layers[index]
     return EncoderLayerConstants(
-      activation: Head.Activation(kernel: layer.activation), attentionScale: layer.attentionScale,
+      activation: layer.activation, attentionScale: layer.attentionScale,
       attentionNormEpsilon: layer.attentionNorm.epsilon, outputNormEpsilon: layer.outputNorm.epsilon)
   }
 
@@ -113,7 +112,7 @@ extension Model {
       weight: weight, bias: Array(UnsafeBufferPointer(start: dense.bias, count: dense.outputs)))
   }
 
-  private func dense(_ dense: Weights.Dense, _ activation: Head.Activation = .none) -> Head.Dense {
+  private func dense(_ dense: Weights.Dense, _ activation: Activation = .identity) -> Head.Dense {
     let linear = linear(dense)
     return Head.Dense(
       inputs: dense.inputs, outputs: dense.outputs, weight: linear.weight, bias: linear.bias,
@@ -142,17 +141,10 @@ extension Model {
 
 /// What an encoder layer computes with beside its parameters.
 package struct EncoderLayerConstants {
-  /// Of the feed-forward block; nil where training knows no derivative of it.
-  package var activation: Head.Activation?
+  /// Of the feed-forward block.
+  package var activation: Activation
   /// The factor of attention scores.
   package var attentionScale: Float
   package var attentionNormEpsilon: Float
   package var outputNormEpsilon: Float
-}
-
-extension Head.Activation {
-  init?(kernel: Int32) {
-    guard let found = Self.allCases.first(where: { $0.kernel == kernel }) else { return nil }
-    self = found
-  }
 }

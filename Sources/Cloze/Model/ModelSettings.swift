@@ -59,8 +59,7 @@ extension ModelFiles {
           settings.labels.append(try name.string())
         }
       }
-      for key in ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"]
-      {
+      for key in ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"] {
         if let field = try root.present(key) { settings.sizes.append((key, Int(try field.id()))) }
       }
     }
@@ -89,18 +88,10 @@ extension ModelSettings {
 
   /// Throws where config.json contradicts what the graph was found to be.
   func check(_ info: ModelInfo) throws(ClozeError) {
-    for (key, value) in sizes {
-      let found =
-        switch key {
-        case "hidden_size": info.hiddenSize
-        case "num_hidden_layers": info.numHiddenLayers
-        case "num_attention_heads": info.numAttentionHeads
-        default: info.intermediateSize
-        }
-      guard value == found else {
-        throw ClozeError(
-          .invalidModel, "config.json says \(key) is \(value); in the model it is \(found)")
-      }
+    for (key, found) in info.configuration.sizes {
+      guard let value = sizes.first(where: { $0.key == key })?.value, value != found else { continue }
+      throw ClozeError(
+        .invalidModel, "config.json says \(key) is \(value); in the model it is \(found)")
     }
   }
 }

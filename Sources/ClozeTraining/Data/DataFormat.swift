@@ -1,11 +1,11 @@
-/// Which field of a record is meant.
+/// A field of a record.
 public enum DataField: Hashable, Sendable, CustomStringConvertible {
-  /// A name in the header, or a key of a JSON object.
+  /// By its name in the header, or its key in a JSON object.
   case name(String)
-  /// Counted from 1.
+  /// By its number from 1.
   case number(Int)
 
-  /// Digits are a number, everything else is a name; nil for 0 and for nothing.
+  /// A number if all digits, otherwise a name; nil for 0 and for the empty string.
   public init?(_ text: String) {
     guard !text.isEmpty else { return nil }
     if text.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) {
@@ -16,7 +16,7 @@ public enum DataField: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// As it is given on the command line.
+  /// As on the command line.
   public var description: String {
     switch self {
     case .name(let name): "\"\(name)\""
@@ -25,25 +25,25 @@ public enum DataField: Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-/// How a file holds examples.
+/// How examples are stored in a file.
 public struct DataFormat: Sendable {
   /// The kinds of file.
   public enum Kind: String, Sendable, CaseIterable {
-    /// Fields between tabs.
+    /// Fields separated by tabs.
     case tsv
-    /// Fields between commas.
+    /// Fields separated by commas.
     case csv
     /// One JSON object a line.
     case jsonl
     /// A word and its tag a line, with a blank between them; an empty line between sentences.
     case conll
-    /// The JSON of SQuAD 1.1 and 2.0.
+    /// The JSON of SQuAD 1.1 or 2.0.
     case squad
     /// A sentence or paragraph a line; an empty line between documents.
     case lines
   }
 
-  /// nil: as the file's name ends, and what the task reads.
+  /// nil: by the file's extension, else the task's first.
   public var kind: Kind?
   /// nil: field 1, or the key "text" ("words" for tagging).
   public var text: DataField?
@@ -53,17 +53,15 @@ public struct DataFormat: Sendable {
   public var label: DataField?
   /// nil: a comma in CSV, a tab in TSV, and blanks or tabs in CoNLL.
   public var separator: String?
-  /// Whether a field in quotes may hold separators and line ends.
+  /// Whether a field in double quotes may contain separators and line ends.
   public var quotes = true
   /// Whether the first line names the fields, also where they are given by number.
   public var header = false
-  /// Whether bad lines are left out, instead of ending the reading.
+  /// Whether bad lines are skipped, not an error.
   public var skipBad = false
 
   /// All defaults.
   public init() {}
 
-  var hasHeader: Bool {
-    [text, pair, label].contains { if case .name? = $0 { true } else { false } } || header
-  }
+  var hasHeader: Bool { [text, pair, label].contains { if case .name? = $0 { true } else { false } } || header }
 }

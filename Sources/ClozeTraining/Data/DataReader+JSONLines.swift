@@ -7,9 +7,7 @@ extension DataReader {
     let (task, format) = (task.training, format)
     for (line, number) in lines where !isBlank(line) {
       try add(number) { () throws(ClozeError) in
-        do throws(ClozeError) {
-          return try task.content(JSONField(parsing: Array(line), name: "line"), format)
-        } catch {
+        do throws(ClozeError) { return try task.content(JSONField(parsing: Array(line), name: "line"), format) } catch {
           // The place names the line already.
           let message = error.message
           throw ClozeError(.invalidText, message.hasPrefix("line: ") ? String(message.dropFirst(6)) : message)

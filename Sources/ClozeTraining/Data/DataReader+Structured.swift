@@ -44,9 +44,7 @@ extension DataReader {
         if words.isEmpty, bad == nil { first = number }
         words.append(word)
         tags.append(tag)
-      } catch {
-        if bad == nil { (bad, first) = (error, number) }
-      }
+      } catch { if bad == nil { (bad, first) = (error, number) } }
     }
     try endSentence(&self)
   }

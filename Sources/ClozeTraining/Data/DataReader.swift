@@ -57,9 +57,7 @@ struct DataReader {
     case .squad: try readSQuAD(bytes)
     }
     guard !examples.isEmpty else {
-      throw ClozeError(
-        .invalidText,
-        "\(name) has no example" + (skipped.first.map { "; \($0)" } ?? ""))
+      throw ClozeError(.invalidText, "\(name) has no example" + (skipped.first.map { "; \($0)" } ?? ""))
     }
   }
 
@@ -107,6 +105,4 @@ func isBlank(_ line: ArraySlice<UInt8>) -> Bool { line.allSatisfy { $0 == 0x20 |
 /// An error about a line.
 typealias BadLine = ClozeError
 
-extension ClozeError {
-  init(_ reason: String) { self.init(.invalidText, reason) }
-}
+extension ClozeError { init(_ reason: String) { self.init(.invalidText, reason) } }

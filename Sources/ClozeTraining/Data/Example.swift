@@ -97,8 +97,7 @@ extension Dataset {
     guard found.count >= minimum else {
       throw ClozeError(
         .invalidText,
-        found.first.map { "all examples have the label \"\($0)\", two labels are needed" }
-          ?? "no example has a label")
+        found.first.map { "all examples have the label \"\($0)\", two labels are needed" } ?? "no example has a label")
     }
     guard found.count <= 65536 else {
       throw ClozeError(.invalidText, "the examples have \(found.count) labels, the limit is 65536")
@@ -129,9 +128,7 @@ extension Dataset {
     }
     // A label that only held-out examples have could not be learned.
     var known = Set<String>()
-    for (i, example) in examples.enumerated() where !held.contains(i) {
-      known.formUnion(example.content.labels)
-    }
+    for (i, example) in examples.enumerated() where !held.contains(i) { known.formUnion(example.content.labels) }
     for i in held.sorted() where !known.isSuperset(of: examples[i].content.labels) {
       known.formUnion(examples[i].content.labels)
       held.remove(i)

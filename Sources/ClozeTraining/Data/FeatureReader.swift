@@ -19,9 +19,7 @@ struct FeatureReader {
   }
 
   /// - Parameter progress: called with the number of items done; false stops.
-  func read(
-    _ data: TokenizedDataset, _ states: States, progress: (Int) -> Bool
-  ) throws(ClozeError) -> FeatureStore {
+  func read(_ data: TokenizedDataset, _ states: States, progress: (Int) -> Bool) throws(ClozeError) -> FeatureStore {
     let info = session.model.info
     let width = info.hiddenSize * (states == .all ? info.numHiddenLayers + 1 : 1)
     var layers: [Int32] = []

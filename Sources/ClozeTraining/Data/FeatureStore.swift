@@ -3,8 +3,8 @@ internal import Cloze
 internal import ClozeIO
 internal import Glibc
 
-/// The encoder's vectors of a data set, [rows, width]: in memory or, beyond a limit, in a mapped temporary file, which is
-/// unlinked at once so that nothing of it is left behind.
+/// The encoder's vectors of a data set, [rows, width]: in memory or, beyond a limit, in a mapped temporary file, which
+/// is unlinked at once so that nothing of it is left behind.
 final class FeatureStore: @unchecked Sendable {
   let base: UnsafeMutablePointer<Float>
   let rows: Int
@@ -42,8 +42,7 @@ final class FeatureStore: @unchecked Sendable {
     }
     let memory = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0)
     guard let memory, memory != MAP_FAILED else {
-      throw ClozeError(
-        .outOfMemory, "\(size >> 20) MB of features cannot be mapped: \(systemError(errno))")
+      throw ClozeError(.outOfMemory, "\(size >> 20) MB of features cannot be mapped: \(systemError(errno))")
     }
     base = memory.assumingMemoryBound(to: Float.self)
     mappedBytes = size

@@ -18,7 +18,11 @@ struct TokenizedDataset {
   var positions: [Int]?
   /// [items + 1] where each item's rows begin.
   var rowOffsets: [Int] = [0]
-  var targets = Targets.classes([])
+  /// Targets, of one kind; see `Targets`.
+  var classes: [Int32] = []
+  var labels: [Float] = []
+  var values: [Float] = []
+  var spans: [Targets.Span] = []
   /// `tag`: [rows] the word that each row is the first token of.
   var wordOfRow: [Int] = []
   /// `answer`: [items]
@@ -54,7 +58,15 @@ struct TokenizedDataset {
   }
 
   /// The targets of some items.
-  func targets(_ items: some Sequence<Int>) -> Targets { targets.of(items, rowOffsets) }
+  func targets(_ chosen: some Sequence<Int>) -> Targets {
+    if !values.isEmpty { return .values(chosen.map { values[$0] }) }
+    if !spans.isEmpty { return .spans(chosen.map { spans[$0] }) }
+    if !labels.isEmpty {
+      let count = labels.count / items
+      return .labels(chosen.flatMap { labels[($0 * count)..<(($0 + 1) * count)] })
+    }
+    return .classes(chosen.flatMap { classes[rowOffsets[$0]..<rowOffsets[$0 + 1]] })
+  }
 }
 
 /// What turns examples into tokens and targets.
@@ -70,8 +82,7 @@ struct Preparation {
     self.maxTokens = maxTokens
     self.stride = stride
     self.labels = labels
-    classes = Dictionary(
-      labels.enumerated().map { ($1, Int32($0)) }, uniquingKeysWith: { _, last in last })
+    classes = Dictionary(labels.enumerated().map { ($1, Int32($0)) }, uniquingKeysWith: { _, last in last })
   }
 
   func prepare(_ dataset: Dataset, for task: any TrainingTask) throws(ClozeError) -> TokenizedDataset {
@@ -89,8 +100,7 @@ struct Preparation {
   /// Adds a text, or a pair where the task reads pairs.
   func append(_ text: Text, isPair: Bool = false, to data: inout TokenizedDataset) throws(ClozeError) {
     if isPair, text.second == nil { throw ClozeError(.invalidText, "a pair of texts is needed") }
-    let encoding = try tokenizer.encode(
-      text.first, pair: text.second, maxTokens: maxTokens, truncation: .longestFirst)
+    let encoding = try tokenizer.encode(text.first, pair: text.second, maxTokens: maxTokens, truncation: .longestFirst)
     guard !encoding.ids.isEmpty else { throw ClozeError(.invalidText, "no tokens") }
     data.append(encoding.ids, encoding.typeIDs, truncated: encoding.truncated)
   }

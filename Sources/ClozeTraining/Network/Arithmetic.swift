@@ -9,74 +9,36 @@ internal import ClozeIO
 /// number of threads nor on the instruction set.
 final class Arithmetic: @unchecked Sendable {
   private let matrix: cloze_matrix_kernels
-  private let team: OpaquePointer
-  let threads: Int
+  private let team: Team
   /// Of each thread.
   private var packedRows: [GrowingBuffer<UInt8>]
   private var packedColumns = GrowingBuffer<Float>()
   private var transposed = GrowingBuffer<Float>()
-  private var job: ((Int) -> Void)?
+
+  var threads: Int { team.threads }
 
   /// - Parameters:
   ///   - threads: nil: as many as the process may use.
   ///   - isa: kernels of this instruction set; nil: the best of this CPU.
   init(threads: Int? = nil, isa: ISA? = nil) throws(ClozeError) {
-    var count = 0
-    let tables = cloze_kernels_all(&count)
-    var chosen: cloze_matrix_kernels?
-    for i in 0..<count where chosen == nil && tables[i].pointee.supported() != 0 {
-      let name = String(cString: tables[i].pointee.isa)
-      if isa == nil || isa?.rawValue == name { chosen = tables[i].pointee.float32.pointee }
-    }
-    guard let chosen else { throw ClozeError(.unsupportedISA, "this CPU has no known kernels") }
-    self.threads = max(1, min(threads ?? defaultThreads(), 256))
-    guard let team = cloze_team_create(Int32(self.threads)) else {
-      throw ClozeError(.outOfMemory, "no memory for \(self.threads) threads")
-    }
-    matrix = chosen
-    self.team = team
-    packedRows = Array(repeating: GrowingBuffer(), count: self.threads)
+    matrix = try Kernels.choose(isa).float32
+    team = try Team(threads: max(1, min(threads ?? defaultThreads(), Team.maxThreads)))
+    packedRows = Array(repeating: GrowingBuffer(), count: team.threads)
   }
 
-  deinit { cloze_team_free(team) }
-
-  /// Runs `body` once for every number below `count`, on all threads where `together`.
-  func forEach(_ count: Int, together: Bool = true, _ body: (Int) -> Void) throws(ClozeError) {
-    guard together, threads > 1, count > 1 else {
+  /// Runs `body` once for every number below `count`, on all threads where `parallel`.
+  func forEach(_ count: Int, parallel: Bool = true, _ body: (Int) -> Void) throws(ClozeError) {
+    guard parallel, threads > 1, count > 1 else {
       for i in 0..<max(count, 0) { body(i) }
       return
     }
-    try onTeam { [team] _ in
-      while true {
-        let i = cloze_team_next(team)
-        if i >= count { return }
-        body(i)
-      }
-    }
-  }
-
-  private func onTeam(_ body: (Int) -> Void) throws(ClozeError) {
-    let error = withoutActuallyEscaping(body) { body -> Int32 in
-      job = body
-      defer { job = nil }
-      return cloze_team_run(
-        team, 1,
-        { context, thread in
-          guard let context else { return }
-          let saved = cloze_float_environment_enter()
-          Unmanaged<Arithmetic>.fromOpaque(context).takeUnretainedValue().job?(Int(thread))
-          cloze_float_environment_restore(saved)
-        }, Unmanaged.passUnretained(self).toOpaque())
-    }
-    guard error == 0 else {
-      throw ClozeError(.outOfMemory, "\(threads) threads could not be started")
-    }
+    try team.forEach(count) { i, _ throws(ClozeError) in body(i) }
   }
 
   /// c [m, n] = op(a) op(b); see `ProductForm`.
   func product(
-    _ form: ProductForm, _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>,
-    _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>
+    _ form: ProductForm, _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+    _ c: UnsafeMutablePointer<Float>
   ) throws(ClozeError) {
     guard m > 0, n > 0 else { return }
     let nr = Int(matrix.nr)
@@ -121,40 +83,24 @@ final class Arithmetic: @unchecked Sendable {
       let panel = cloze_packed_rows(panels: packed, scale: nil, zero: nil)
       matrix.pack_rows(rows + first &* k, k, nil, count, k, panel)
       matrix.multiply(
-        count, to &- from, k, panel,
-        cloze_packed_columns(panels: columns + from &* k, scale: nil, sum: nil),
-        cloze_epilogue(bias: nil, activation: 0), c + (first &* n &+ from), n)
+        count, to &- from, k, panel, cloze_packed_columns(panels: columns + from &* k, scale: nil, sum: nil),
+        cloze_epilogue(bias: nil, activation: Activation.identity.kernel), c + (first &* n &+ from), n)
     }
     guard isLarge else {
       for panel in 0..<panels { pack(panel) }
       for item in 0..<(blocks &* slices) { multiply(item, packed[0]) }
       return
     }
-    try onTeam { [team, packed] thread in
-      while true {
-        let panel = cloze_team_next(team)
-        if panel >= panels { break }
-        pack(panel)
-      }
-      _ = cloze_team_barrier(team)
-      while true {
-        let item = cloze_team_next(team)
-        if item >= blocks &* slices { return }
-        multiply(item, packed[thread])
-      }
-    }
+    try team.forEach(panels) { panel, _ throws(ClozeError) in pack(panel) }
+    try team.forEach(blocks &* slices) { item, thread throws(ClozeError) in multiply(item, packed[thread]) }
   }
 
   /// to [columns, rows] = transpose of x [rows, columns]
-  private func transpose(
-    _ x: UnsafePointer<Float>, _ rows: Int, _ columns: Int, to: UnsafeMutablePointer<Float>
-  ) {
+  private func transpose(_ x: UnsafePointer<Float>, _ rows: Int, _ columns: Int, to: UnsafeMutablePointer<Float>) {
     for i in stride(from: 0, to: rows, by: 16) {
       for j in stride(from: 0, to: columns, by: 16) {
         for column in j..<min(j &+ 16, columns) {
-          for row in i..<min(i &+ 16, rows) {
-            to[column &* rows &+ row] = x[row &* columns &+ column]
-          }
+          for row in i..<min(i &+ 16, rows) { to[column &* rows &+ row] = x[row &* columns &+ column] }
         }
       }
     }

@@ -23,9 +23,7 @@ final class Block<Element: BitwiseCopyable>: @unchecked Sendable {
   var array: [Element] { Array(UnsafeBufferPointer(start: base, count: count)) }
 
   /// Copies as many elements as both have.
-  func fill(from values: [Element]) {
-    for (i, value) in values.prefix(count).enumerated() { base[i] = value }
-  }
+  func fill(from values: [Element]) { for (i, value) in values.prefix(count).enumerated() { base[i] = value } }
 }
 
 /// Scratch memory that is allocated anew, larger, when more is asked for than ever before.

@@ -38,8 +38,7 @@ final class EncoderInput<S: TrainingScalar> {
     self.settings = settings
     let block = try ParameterBlock<S>(
       EmbeddingParameter.allCases.map { parameter in
-        let rows = parameter.rows(
-          vocabulary: settings.vocabulary, positions: settings.positions, types: settings.types)
+        let rows = parameter.rows(vocabulary: settings.vocabulary, positions: settings.positions, types: settings.types)
         return (rows * settings.width, parameter != .tokenType || settings.types > 0, parameter.isTable)
       })
     touched = TouchedRows(count: settings.vocabulary, width: settings.width)
@@ -62,8 +61,8 @@ final class EncoderInput<S: TrainingScalar> {
     }
     let result = try output.reserve(rows * d)
     layernormForward(
-      sum, rows, d, values.norm, settings.epsilon, try normalized.reserve(rows * d),
-      try inverseDeviation.reserve(rows), result)
+      sum, rows, d, values.norm, settings.epsilon, try normalized.reserve(rows * d), try inverseDeviation.reserve(rows),
+      result)
     return result
   }
 
@@ -77,17 +76,13 @@ final class EncoderInput<S: TrainingScalar> {
       let source = d + row &* width
       for target in [
         gradients.word + word &* width, gradients.position + place &* width, gradients.tokenType + type &* width,
-      ] {
-        for i in 0..<width { target[i] += source[i] }
-      }
+      ] { for i in 0..<width { target[i] += source[i] } }
       touched.add(word)
     }
   }
 
   /// Calls `body` with each token's row in the batch and its rows of the three tables.
-  private func forEachToken(
-    _ body: (_ row: Int, _ word: Int, _ place: Int, _ type: Int) -> Void
-  ) throws(ClozeError) {
+  private func forEachToken(_ body: (_ row: Int, _ word: Int, _ place: Int, _ type: Int) -> Void) throws(ClozeError) {
     var sequence = 0
     for row in tokens.ids.indices {
       while sequence + 1 < tokens.offsets.count, row >= tokens.offsets[sequence + 1] { sequence += 1 }
@@ -95,8 +90,7 @@ final class EncoderInput<S: TrainingScalar> {
       let word = Int(tokens.ids[row])
       // With one type or none, all tokens are of type 0.
       let type = settings.types > 1 ? Int(tokens.types[row]) : 0
-      guard word >= 0, word < settings.vocabulary, place < settings.positions, type >= 0,
-        type < max(settings.types, 1)
+      guard word >= 0, word < settings.vocabulary, place < settings.positions, type >= 0, type < max(settings.types, 1)
       else { throw ClozeError(.invalidText, "token \(word) of type \(type) is outside the model's tables") }
       body(row, word, place, type)
     }
@@ -121,7 +115,5 @@ extension EncoderInput where S == Float {
   }
 
   /// The embeddings as a head holds them.
-  var embeddings: EncoderEmbeddings {
-    EncoderEmbeddings { parameters.array($0.index) }
-  }
+  var embeddings: EncoderEmbeddings { EncoderEmbeddings { parameters.array($0.index) } }
 }

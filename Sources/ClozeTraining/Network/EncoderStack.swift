@@ -15,7 +15,7 @@ final class EncoderStack<S: TrainingScalar> {
 
     /// A layer's constants.
     struct Layer {
-      var activation: Head.Activation
+      var activation: Activation
       /// The factor of attention scores.
       var attentionScale: S
       var attentionNormEpsilon: S
@@ -39,24 +39,17 @@ final class EncoderStack<S: TrainingScalar> {
   /// What `forward` keeps of a layer for `backward`.
   private struct Activations {
     /// [T, D]
-    var input = GrowingBuffer<S>()
-    var query = GrowingBuffer<S>()
-    var key = GrowingBuffer<S>()
-    var value = GrowingBuffer<S>()
+    var input, query, key, value, context: Pointer
     /// softmax of the scores, sequence by sequence and head by head: [length, length] each
-    var probabilities = GrowingBuffer<S>()
-    /// [T, D]
-    var context = GrowingBuffer<S>()
+    var probabilities: Pointer
     /// [T, D] and [T]: what the norm multiplies by gamma, and 1 / standard deviation
-    var attentionNormalized = GrowingBuffer<S>()
-    var attentionInverseDeviation = GrowingBuffer<S>()
+    var attentionNormalized, attentionInverseDeviation: Pointer
     /// h [T, D]
-    var attentionOutput = GrowingBuffer<S>()
+    var attentionOutput: Pointer
     /// [T, F]
-    var preActivation = GrowingBuffer<S>()
-    var activated = GrowingBuffer<S>()
-    var outputNormalized = GrowingBuffer<S>()
-    var outputInverseDeviation = GrowingBuffer<S>()
+    var preActivation, activated: Pointer
+    /// [T, D] and [T]
+    var outputNormalized, outputInverseDeviation: Pointer
   }
 
   /// Memory that layers take turns in.
@@ -74,7 +67,8 @@ final class EncoderStack<S: TrainingScalar> {
     var product = GrowingBuffer<S>()
   }
 
-  private var activations: [Activations]
+  /// Of each layer, all its activations.
+  private var activationBuffers: [GrowingBuffer<S>]
   private var scratch = Scratch()
   private var output = GrowingBuffer<S>()
   /// [B + 1] where each sequence's probabilities of one head begin.
@@ -85,14 +79,29 @@ final class EncoderStack<S: TrainingScalar> {
     self.arithmetic = arithmetic
     let all = EncoderLayerParameter.allCases
     let block = try ParameterBlock<S>(
-      settings.layers.flatMap { _ in
-        all.map { ($0.count(settings.width, settings.intermediate), true, $0.isMatrix) }
-      })
+      settings.layers.flatMap { _ in all.map { ($0.count(settings.width, settings.intermediate), true, $0.isMatrix) } })
     parameters = block
     let layers = settings.layers.indices
     values = layers.map { layer in EncoderLayerParameters { block.value(all.count * layer + $0.index) } }
     gradients = layers.map { layer in EncoderLayerParameters { block.gradient(all.count * layer + $0.index) } }
-    activations = Array(repeating: Activations(), count: settings.layers.count)
+    activationBuffers = Array(repeating: GrowingBuffer(), count: settings.layers.count)
+  }
+
+  /// A layer's activations for the present batch; what they hold stays from `forward` to `backward`.
+  private func activations(_ layer: Int) throws(ClozeError) -> Activations {
+    let rows = offsets[offsets.count - 1]
+    let (d, f) = (rows * width, rows * settings.intermediate)
+    let probabilities = probabilityOffsets[offsets.count - 1] * settings.heads
+    var next = try activationBuffers[layer].reserve(8 * d + 2 * f + 2 * rows + probabilities)
+    func take(_ count: Int) -> Pointer {
+      defer { next += count }
+      return next
+    }
+    return Activations(
+      input: take(d), query: take(d), key: take(d), value: take(d), context: take(d),
+      probabilities: take(probabilities), attentionNormalized: take(d), attentionInverseDeviation: take(rows),
+      attentionOutput: take(d), preActivation: take(f), activated: take(f), outputNormalized: take(d),
+      outputInverseDeviation: take(rows))
   }
 
   /// y [T, D], the states after all layers, of x [T, D], those before; valid until the next call.
@@ -107,38 +116,27 @@ final class EncoderStack<S: TrainingScalar> {
     let result = try output.reserve(rows * d)
     result.update(from: x, count: rows * d)
     for (layer, constants) in settings.layers.enumerated() {
-      let p = values[layer]
-      let input = try activations[layer].input.reserve(rows * d)
-      input.update(from: result, count: rows * d)
-      let query = try activations[layer].query.reserve(rows * d)
-      let key = try activations[layer].key.reserve(rows * d)
-      let value = try activations[layer].value.reserve(rows * d)
-      try linear(input, rows, d, d, p.query, query)
-      try linear(input, rows, d, d, p.key, key)
-      try linear(input, rows, d, d, p.value, value)
-      let context = try activations[layer].context.reserve(rows * d)
-      let probabilities = try activations[layer].probabilities.reserve(probabilityCount)
-      try attentionForward(query, key, value, constants.attentionScale, probabilities, context)
+      let (p, a) = (values[layer], try activations(layer))
+      a.input.update(from: result, count: rows * d)
+      try linear(a.input, rows, d, d, p.query, a.query)
+      try linear(a.input, rows, d, d, p.key, a.key)
+      try linear(a.input, rows, d, d, p.value, a.value)
+      try attentionForward(a, constants.attentionScale)
       let residual = try scratch.residual.reserve(rows * d)
-      try linear(context, rows, d, d, p.attentionOutput, residual)
-      for i in 0..<(rows &* d) { residual[i] += input[i] }
-      let attentionOutput = try activations[layer].attentionOutput.reserve(rows * d)
+      try linear(a.context, rows, d, d, p.attentionOutput, residual)
+      for i in 0..<(rows &* d) { residual[i] += a.input[i] }
       layernormForward(
-        residual, rows, d, p.attentionNorm, constants.attentionNormEpsilon,
-        try activations[layer].attentionNormalized.reserve(rows * d),
-        try activations[layer].attentionInverseDeviation.reserve(rows), attentionOutput)
-      let preActivation = try activations[layer].preActivation.reserve(rows * f)
-      try linear(attentionOutput, rows, d, f, p.intermediate, preActivation)
-      let activated = try activations[layer].activated.reserve(rows * f)
-      try arithmetic.forEach(rows, together: rows > 16) { row in
-        activate(constants.activation, preActivation + row &* f, activated + row &* f, f)
+        residual, rows, d, p.attentionNorm, constants.attentionNormEpsilon, a.attentionNormalized,
+        a.attentionInverseDeviation, a.attentionOutput)
+      try linear(a.attentionOutput, rows, d, f, p.intermediate, a.preActivation)
+      try arithmetic.forEach(rows, parallel: rows > 16) { row in
+        activate(constants.activation, a.preActivation + row &* f, a.activated + row &* f, f)
       }
-      try linear(activated, rows, f, d, p.output, residual)
-      for i in 0..<(rows &* d) { residual[i] += attentionOutput[i] }
+      try linear(a.activated, rows, f, d, p.output, residual)
+      for i in 0..<(rows &* d) { residual[i] += a.attentionOutput[i] }
       layernormForward(
-        residual, rows, d, p.outputNorm, constants.outputNormEpsilon,
-        try activations[layer].outputNormalized.reserve(rows * d),
-        try activations[layer].outputInverseDeviation.reserve(rows), result)
+        residual, rows, d, p.outputNorm, constants.outputNormEpsilon, a.outputNormalized, a.outputInverseDeviation,
+        result)
     }
     return result
   }
@@ -148,41 +146,26 @@ final class EncoderStack<S: TrainingScalar> {
   func backward(_ d: Pointer) throws(ClozeError) {
     let (rows, width, f) = (offsets[offsets.count - 1], width, settings.intermediate)
     for (layer, constants) in settings.layers.enumerated().reversed() {
-      let (p, g) = (values[layer], gradients[layer])
-      layernormBackward(
-        d, try activations[layer].outputNormalized.reserve(rows * width),
-        try activations[layer].outputInverseDeviation.reserve(rows), rows, width, p.outputNorm, g.outputNorm, d)
+      let (p, g, a) = (values[layer], gradients[layer], try activations(layer))
+      layernormBackward(d, a.outputNormalized, a.outputInverseDeviation, rows, width, p.outputNorm, g.outputNorm, d)
       let dActivated = try scratch.dActivated.reserve(rows * f)
-      try linearBackward(
-        try activations[layer].activated.reserve(rows * f), d, rows, f, width, p.output, g.output, dActivated)
-      let preActivation = try activations[layer].preActivation.reserve(rows * f)
-      try arithmetic.forEach(rows, together: rows > 16) { row in
-        activateBackward(constants.activation, preActivation + row &* f, dActivated + row &* f, f)
+      try linearBackward(a.activated, d, rows, f, width, p.output, g.output, dActivated)
+      try arithmetic.forEach(rows, parallel: rows > 16) { row in
+        activateBackward(constants.activation, a.preActivation + row &* f, dActivated + row &* f, f)
       }
       // d is the gradient of the residual connection as well.
-      try linearBackward(
-        try activations[layer].attentionOutput.reserve(rows * width), dActivated, rows, width, f, p.intermediate,
-        g.intermediate, d, adds: true)
+      try linearBackward(a.attentionOutput, dActivated, rows, width, f, p.intermediate, g.intermediate, d, adds: true)
       layernormBackward(
-        d, try activations[layer].attentionNormalized.reserve(rows * width),
-        try activations[layer].attentionInverseDeviation.reserve(rows), rows, width, p.attentionNorm,
-        g.attentionNorm, d)
+        d, a.attentionNormalized, a.attentionInverseDeviation, rows, width, p.attentionNorm, g.attentionNorm, d)
       let dContext = try scratch.dContext.reserve(rows * width)
-      try linearBackward(
-        try activations[layer].context.reserve(rows * width), d, rows, width, width, p.attentionOutput,
-        g.attentionOutput, dContext)
+      try linearBackward(a.context, d, rows, width, width, p.attentionOutput, g.attentionOutput, dContext)
       let dQuery = try scratch.dQuery.reserve(rows * width)
       let dKey = try scratch.dKey.reserve(rows * width)
       let dValue = try scratch.dValue.reserve(rows * width)
-      try attentionBackward(
-        dContext, try activations[layer].query.reserve(rows * width),
-        try activations[layer].key.reserve(rows * width), try activations[layer].value.reserve(rows * width),
-        try activations[layer].probabilities.reserve(probabilityCount), constants.attentionScale, dQuery, dKey,
-        dValue)
-      let input = try activations[layer].input.reserve(rows * width)
-      try linearBackward(input, dQuery, rows, width, width, p.query, g.query, d, adds: true)
-      try linearBackward(input, dKey, rows, width, width, p.key, g.key, d, adds: true)
-      try linearBackward(input, dValue, rows, width, width, p.value, g.value, d, adds: true)
+      try attentionBackward(dContext, a, constants.attentionScale, dQuery, dKey, dValue)
+      try linearBackward(a.input, dQuery, rows, width, width, p.query, g.query, d, adds: true)
+      try linearBackward(a.input, dKey, rows, width, width, p.key, g.key, d, adds: true)
+      try linearBackward(a.input, dValue, rows, width, width, p.value, g.value, d, adds: true)
     }
   }
 
@@ -191,7 +174,7 @@ final class EncoderStack<S: TrainingScalar> {
     _ x: UnsafePointer<S>, _ rows: Int, _ inputs: Int, _ outputs: Int, _ p: LinearParameters<Pointer>, _ y: Pointer
   ) throws(ClozeError) {
     try S.product(.nt, rows, outputs, inputs, x, p.weight, y, arithmetic)
-    try arithmetic.forEach(rows, together: rows > 512) { row in
+    try arithmetic.forEach(rows, parallel: rows > 512) { row in
       let y = y + row &* outputs
       for i in 0..<outputs { y[i] += p.bias[i] }
     }
@@ -214,22 +197,17 @@ final class EncoderStack<S: TrainingScalar> {
     for i in 0..<(rows &* inputs) { dx[i] += product[i] }
   }
 
-  /// Of all sequences and heads.
-  private var probabilityCount: Int { probabilityOffsets[offsets.count - 1] * settings.heads }
-
   /// context = P value, P = softmax(scale query key^T), head by head.
-  private func attentionForward(
-    _ query: Pointer, _ key: Pointer, _ value: Pointer, _ scale: S, _ probabilities: Pointer, _ context: Pointer
-  ) throws(ClozeError) {
+  private func attentionForward(_ a: Activations, _ scale: S) throws(ClozeError) {
     let (d, heads) = (width, settings.heads)
     let size = d / heads
     try arithmetic.forEach((offsets.count - 1) * heads) { item in
       let (sequence, head) = item.quotientAndRemainder(dividingBy: heads)
       let first = offsets[sequence]
       let length = offsets[sequence + 1] - first
-      let p = probabilities + (probabilityOffsets[sequence] &* heads &+ head &* length &* length)
+      let p = a.probabilities + (probabilityOffsets[sequence] &* heads &+ head &* length &* length)
       let at = first &* d &+ head &* size
-      let (q, k, v) = (query + at, key + at, value + at)
+      let (q, k, v) = (a.query + at, a.key + at, a.value + at)
       for i in 0..<length {
         let row = p + i &* length
         let qi = q + i &* d
@@ -246,7 +224,7 @@ final class EncoderStack<S: TrainingScalar> {
           row[j] = S.exp(row[j] - highest)
           total += row[j]
         }
-        let out = context + at + i &* d
+        let out = a.context + at + i &* d
         for c in 0..<size { out[c] = 0 }
         for j in 0..<length {
           row[j] /= total
@@ -260,8 +238,7 @@ final class EncoderStack<S: TrainingScalar> {
   /// dvalue = P^T dcontext, dP = dcontext value^T, dscores = P (dP - sum(P dP)), dquery = scale dscores key,
   /// dkey = scale dscores^T query.
   private func attentionBackward(
-    _ dContext: Pointer, _ query: Pointer, _ key: Pointer, _ value: Pointer, _ probabilities: Pointer, _ scale: S,
-    _ dQuery: Pointer, _ dKey: Pointer, _ dValue: Pointer
+    _ dContext: Pointer, _ a: Activations, _ scale: S, _ dQuery: Pointer, _ dKey: Pointer, _ dValue: Pointer
   ) throws(ClozeError) {
     let (d, heads) = (width, settings.heads)
     let size = d / heads
@@ -269,9 +246,9 @@ final class EncoderStack<S: TrainingScalar> {
       let (sequence, head) = item.quotientAndRemainder(dividingBy: heads)
       let first = offsets[sequence]
       let length = offsets[sequence + 1] - first
-      let p = probabilities + (probabilityOffsets[sequence] &* heads &+ head &* length &* length)
+      let p = a.probabilities + (probabilityOffsets[sequence] &* heads &+ head &* length &* length)
       let at = first &* d &+ head &* size
-      let (q, k, v) = (query + at, key + at, value + at)
+      let (q, k, v) = (a.query + at, a.key + at, a.value + at)
       let (dq, dk, dv) = (dQuery + at, dKey + at, dValue + at)
       let dc = dContext + at
       for i in 0..<length {
@@ -321,13 +298,9 @@ extension EncoderStack where S == Float {
       width: info.hiddenSize, heads: info.numAttentionHeads, intermediate: info.intermediateSize, layers: [])
     for layer in range {
       let constants = model.encoderLayerConstants(layer)
-      guard let activation = constants.activation else {
-        throw ClozeError(
-          .unsupportedModel, "the activation of layer \(layer)'s feed-forward block has no derivative here")
-      }
       settings.layers.append(
         .init(
-          activation: activation, attentionScale: constants.attentionScale,
+          activation: constants.activation, attentionScale: constants.attentionScale,
           attentionNormEpsilon: constants.attentionNormEpsilon, outputNormEpsilon: constants.outputNormEpsilon))
     }
     try self.init(settings, arithmetic)

@@ -75,6 +75,4 @@ final class LayerMixture<S: TrainingScalar> {
 }
 
 /// The mix of a head.
-extension LayerMixture where S == Float {
-  var mix: LayerMix { LayerMix(shares: shares, factor: factor) }
-}
+extension LayerMixture where S == Float { var mix: LayerMix { LayerMix(shares: shares, factor: factor) } }

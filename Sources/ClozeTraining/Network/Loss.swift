@@ -1,6 +1,6 @@
 internal import Cloze
 
-/// What a head's outputs should be. Shapes are those of a batch or of a whole data set.
+/// What a head's outputs for a batch should be.
 enum Targets: Sendable {
   /// [rows] classes; -1: the row does not count.
   case classes([Int32])
@@ -15,52 +15,6 @@ enum Targets: Sendable {
     var first: Int32
     var last: Int32
   }
-
-  /// Empty for targets of another kind.
-  var classes: [Int32] { if case .classes(let classes) = self { classes } else { [] } }
-  /// Empty for targets of another kind.
-  var labels: [Float] { if case .labels(let labels) = self { labels } else { [] } }
-  /// Empty for targets of another kind.
-  var values: [Float] { if case .values(let values) = self { values } else { [] } }
-
-  /// Adds targets of the same kind.
-  mutating func append(_ other: Targets) {
-    // Emptied before it grows, so that the array is not shared and copied.
-    switch (self, other) {
-    case (.classes(var all), .classes(let more)):
-      self = .classes([])
-      all += more
-      self = .classes(all)
-    case (.labels(var all), .labels(let more)):
-      self = .labels([])
-      all += more
-      self = .labels(all)
-    case (.values(var all), .values(let more)):
-      self = .values([])
-      all += more
-      self = .values(all)
-    case (.spans(var all), .spans(let more)):
-      self = .spans([])
-      all += more
-      self = .spans(all)
-    default: self = other
-    }
-  }
-
-  /// The targets of some items, of `rowOffsets.count - 1`.
-  func of(_ items: some Sequence<Int>, _ rowOffsets: [Int]) -> Targets {
-    switch self {
-    case .classes(let all): .classes(items.flatMap { all[rowOffsets[$0]..<rowOffsets[$0 + 1]] })
-    case .labels(let all):
-      .labels(
-        items.flatMap {
-          let count = all.count / max(rowOffsets.count - 1, 1)
-          return all[($0 * count)..<(($0 + 1) * count)]
-        })
-    case .values(let all): .values(items.map { all[$0] })
-    case .spans(let all): .spans(items.map { all[$0] })
-    }
-  }
 }
 
 /// The loss of a batch, as PyTorch defines the functions of the same names.
@@ -74,8 +28,7 @@ struct Loss: Sendable {
   ///
   /// - Parameter offsets: [items + 1] where each item's rows begin.
   func callAsFunction<S: TrainingScalar>(
-    _ logits: UnsafeMutablePointer<S>, rows: Int, outputs: Int, _ targets: Targets,
-    offsets: [Int]
+    _ logits: UnsafeMutablePointer<S>, rows: Int, outputs: Int, _ targets: Targets, offsets: [Int]
   ) -> S {
     switch targets {
     case .classes(let classes): crossEntropy(logits, rows, outputs, classes)
@@ -93,9 +46,7 @@ struct Loss: Sendable {
   private func crossEntropy<S: TrainingScalar>(
     _ logits: UnsafeMutablePointer<S>, _ rows: Int, _ outputs: Int, _ classes: [Int32]
   ) -> S {
-    let weights: [S] =
-      classWeights.count == outputs
-      ? classWeights.map { S($0) } : Array(repeating: 1, count: outputs)
+    let weights: [S] = classWeights.count == outputs ? classWeights.map { S($0) } : Array(repeating: 1, count: outputs)
     var total: S = 0
     for row in 0..<rows where classes[row] >= 0 { total += weights[Int(classes[row])] }
     guard total > 0 else {
@@ -116,14 +67,10 @@ struct Loss: Sendable {
       let weight = weights[target] / total
       let logSum = logSumExp(z, outputs)
       var sum = (1 - e) * weight * (logSum - z[target])
-      if e > 0 {
-        for c in 0..<outputs { sum += spread * weights[c] / total * (logSum - z[c]) }
-      }
+      if e > 0 { for c in 0..<outputs { sum += spread * weights[c] / total * (logSum - z[c]) } }
       loss += sum
       let share = (1 - e) * weight + (e > 0 ? spread * allWeights / total : 0)
-      for c in 0..<outputs {
-        z[c] = share * S.exp(z[c] - logSum) - (e > 0 ? spread * weights[c] / total : 0)
-      }
+      for c in 0..<outputs { z[c] = share * S.exp(z[c] - logSum) - (e > 0 ? spread * weights[c] / total : 0) }
       z[target] -= (1 - e) * weight
     }
     return loss

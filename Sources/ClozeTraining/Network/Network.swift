@@ -5,7 +5,7 @@ internal import ClozeIO
 struct DenseLayer: Sendable {
   var inputs: Int
   var outputs: Int
-  var activation: Head.Activation = .none
+  var activation: Activation = .identity
   /// Epsilon of the norm after it; nil: none.
   var norm: Float?
   /// Whether the matrix is not the layer's own, see `Network.borrow`; bias and norm are.
@@ -29,9 +29,7 @@ final class Network<S: TrainingScalar> {
   }
 
   /// Segments of a layer in `parameters`, the norm's empty where there is none.
-  private enum Part: Int, CaseIterable {
-    case weight, bias, gamma, beta
-  }
+  private enum Part: Int, CaseIterable { case weight, bias, gamma, beta }
 
   private var values: [Parameters<Pointer>]
   private let gradients: [Parameters<Pointer>]
@@ -160,7 +158,9 @@ final class Network<S: TrainingScalar> {
   /// - Parameter dLogits: [rows, outputs]; is overwritten.
   /// - Returns: the gradient of x [rows, inputs] where it is wanted, valid until the next call.
   @discardableResult
-  func backward(_ dLogits: Pointer, rows: Int, wantsInput: Bool = false) throws(ClozeError) -> Pointer? {
+  func backward(
+    _ dLogits: Pointer, rows: Int, wantsInput: Bool = false
+  ) throws(ClozeError) -> Pointer? {
     var dOutput = dLogits
     for (i, layer) in layers.enumerated().reversed() {
       let (inputs, outputs, p, d) = (layer.inputs, layer.outputs, values[i], gradients[i])
@@ -202,8 +202,7 @@ extension Network where S == Float {
       func array(_ part: Part) -> [Float] { parameters.array(Self.segment(i, part)) }
       return Head.Dense(
         inputs: layer.inputs, outputs: layer.outputs,
-        weight: Array(
-          UnsafeBufferPointer(start: values[i].linear.weight, count: layer.inputs * layer.outputs)),
+        weight: Array(UnsafeBufferPointer(start: values[i].linear.weight, count: layer.inputs * layer.outputs)),
         bias: array(.bias), activation: layer.activation,
         norm: layer.norm.map { Head.Norm(gamma: array(.gamma), beta: array(.beta), epsilon: $0) })
     }

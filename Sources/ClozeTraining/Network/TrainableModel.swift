@@ -35,8 +35,7 @@ final class TrainableModel {
     input = try unfrozen > 0 && unfrozen == info.numHiddenLayers ? EncoderInput(setup.model) : nil
     network = try setup.task.network(setup, labels: labels, input: input)
     mixture =
-      try setup.options.layers == .mix
-      ? LayerMixture(states: info.numHiddenLayers + 1, width: info.hiddenSize) : nil
+      try setup.options.layers == .mix ? LayerMixture(states: info.numHiddenLayers + 1, width: info.hiddenSize) : nil
     pooling = setup.settings.pooling
     isTied = input != nil && network.layers.contains { $0.borrowsWeight }
   }
@@ -60,8 +59,7 @@ final class TrainableModel {
     let x = try gathered.reserve(max(rows * width, 1))
     for (place, item) in items.enumerated() {
       (x + offsets[place] &* width).update(
-        from: features.base + set.data.rowOffsets[item] &* width,
-        count: (offsets[place + 1] - offsets[place]) &* width)
+        from: features.base + set.data.rowOffsets[item] &* width, count: (offsets[place + 1] - offsets[place]) &* width)
     }
     let read = try mixture?.forward(x, rows: rows) ?? x
     return (try network.forward(read, rows: rows, dropout: dropout), offsets)
@@ -102,8 +100,8 @@ final class TrainableModel {
       selection = nil
       for place in 0..<(offsets.count - 1) {
         poolForward(
-          pooling, states + offsets[place] &* width, offsets[place + 1] - offsets[place], width,
-          target + place &* width)
+          pooling, states + offsets[place] &* width, offsets[place + 1] - offsets[place], width, target + place &* width
+        )
       }
       return target
     }
@@ -149,7 +147,5 @@ final class TrainableModel {
     if isTied { input.touched.addAll() }
   }
 
-  func clearGradients() {
-    for block in blocks { block.clearGradients() }
-  }
+  func clearGradients() { for block in blocks { block.clearGradients() } }
 }

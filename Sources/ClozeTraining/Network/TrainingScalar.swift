@@ -9,8 +9,8 @@ protocol TrainingScalar: BinaryFloatingPoint, BitwiseCopyable, Sendable {
   static func erf(_ x: Self) -> Self
   /// c [m, n] = op(a) op(b); see `ProductForm`.
   static func product(
-    _ form: ProductForm, _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Self>,
-    _ b: UnsafePointer<Self>, _ c: UnsafeMutablePointer<Self>, _ arithmetic: Arithmetic
+    _ form: ProductForm, _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>,
+    _ c: UnsafeMutablePointer<Self>, _ arithmetic: Arithmetic
   ) throws(ClozeError)
 }
 
@@ -20,11 +20,9 @@ extension Float: TrainingScalar {
   static func tanh(_ x: Float) -> Float { tanhf(x) }
   static func erf(_ x: Float) -> Float { erff(x) }
   static func product(
-    _ form: ProductForm, _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>,
-    _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ arithmetic: Arithmetic
-  ) throws(ClozeError) {
-    try arithmetic.product(form, m, n, k, a, b, c)
-  }
+    _ form: ProductForm, _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+    _ c: UnsafeMutablePointer<Float>, _ arithmetic: Arithmetic
+  ) throws(ClozeError) { try arithmetic.product(form, m, n, k, a, b, c) }
 }
 
 extension Double: TrainingScalar {
@@ -33,8 +31,8 @@ extension Double: TrainingScalar {
   static func tanh(_ x: Double) -> Double { Glibc.tanh(x) }
   static func erf(_ x: Double) -> Double { Glibc.erf(x) }
   static func product(
-    _ form: ProductForm, _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Double>,
-    _ b: UnsafePointer<Double>, _ c: UnsafeMutablePointer<Double>, _ arithmetic: Arithmetic
+    _ form: ProductForm, _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>,
+    _ c: UnsafeMutablePointer<Double>, _ arithmetic: Arithmetic
   ) throws(ClozeError) {
     for i in 0..<m {
       for j in 0..<n {

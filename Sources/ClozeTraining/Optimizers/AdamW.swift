@@ -52,9 +52,7 @@ struct AdamW<S: TrainingScalar> {
     func update(_ index: Int) {
       let (range, decays) = pieces[index]
       let keep = S(decays ? 1 - rate * decay : 1)
-      guard let touched = parameters.touched, range.lowerBound < touched.elements else {
-        return update(range, keep)
-      }
+      guard let touched = parameters.touched, range.lowerBound < touched.elements else { return update(range, keep) }
       // Pieces of a table may begin and end within rows.
       var at = range.lowerBound
       while at < range.upperBound {

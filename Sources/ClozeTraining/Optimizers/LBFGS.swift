@@ -20,10 +20,7 @@ struct LBFGS {
   }
 
   /// The state of a checkpoint.
-  init(
-    x: [Double], value: Double, gradient: [Double], iterations: Int, steps: [[Double]],
-    changes: [[Double]]
-  ) {
+  init(x: [Double], value: Double, gradient: [Double], iterations: Int, steps: [[Double]], changes: [[Double]]) {
     self.x = x
     self.value = value
     self.gradient = gradient

@@ -15,15 +15,12 @@ struct Whitening {
 
   /// - Parameter features: [rows, inputs]
   init(
-    _ features: UnsafePointer<Float>, rows: Int, inputs: Int, outputs: Int, ridge: Double,
-    _ arithmetic: Arithmetic
+    _ features: UnsafePointer<Float>, rows: Int, inputs: Int, outputs: Int, ridge: Double, _ arithmetic: Arithmetic
   ) throws(ClozeError) {
     self.inputs = inputs
     self.outputs = outputs
     var means = [Double](repeating: 0, count: inputs)
-    for row in 0..<rows {
-      for i in 0..<inputs { means[i] += Double(features[row &* inputs &+ i]) }
-    }
+    for row in 0..<rows { for i in 0..<inputs { means[i] += Double(features[row &* inputs &+ i]) } }
     for i in 0..<inputs { means[i] /= Double(max(rows, 1)) }
     var sums = [Double](repeating: 0, count: inputs * inputs)
     let block = 4096
@@ -38,8 +35,7 @@ struct Whitening {
           centred.base[row &* inputs &+ i] = Float(x - means[i])
         }
       }
-      try arithmetic.product(
-        .tn, inputs, inputs, count, centred.base, centred.base, product.base)
+      try arithmetic.product(.tn, inputs, inputs, count, centred.base, centred.base, product.base)
       for i in sums.indices { sums[i] += Double(product.base[i]) }
       first += count
     }

@@ -1,21 +1,19 @@
 internal import Cloze
 
-/// Figures that say how good predictions are, the one that decides first.
+/// Metrics of predictions on a data set, the deciding one first.
 public struct Metrics: Sendable {
-  /// A name as it is written in records, and its value.
+  /// Names as in JSON, with their values.
   public var values: [(name: String, value: Double)]
 
-  /// The value of a name.
+  /// The value of a metric; nil where there is none of this name.
   public subscript(name: String) -> Double? { values.first { $0.name == name }?.value }
 
   init(_ values: [(name: String, value: Double)]) { self.values = values }
 
-  /// Whether less is better.
-  static func isLoss(_ name: String) -> Bool {
-    name == "loss" || name == "perplexity" || name == "mse"
-  }
+  /// Whether smaller values are better.
+  static func isLoss(_ name: String) -> Bool { name == "loss" || name == "perplexity" || name == "mse" }
 
-  /// Of classes. F1 micro of single labels is accuracy, as scikit-learn counts it.
+  /// Of single classes, as in scikit-learn; micro-averaged F1 is the accuracy.
   ///
   /// - Parameter confusion: [C, C] true class by predicted class.
   static func classes(_ confusion: [[Int]]) -> Metrics {
@@ -33,9 +31,7 @@ public struct Metrics: Sendable {
       covariance -= Double(truth) * Double(predicted)
       ofTruth -= Double(truth) * Double(truth)
       ofPredicted -= Double(predicted) * Double(predicted)
-      if truth + predicted > 0 {
-        scores.append(2 * Double(confusion[c][c]) / Double(truth + predicted))
-      }
+      if truth + predicted > 0 { scores.append(2 * Double(confusion[c][c]) / Double(truth + predicted)) }
     }
     let spread = (ofTruth * ofPredicted).squareRoot()
     let macro = scores.reduce(0, +) / Double(max(scores.count, 1))
@@ -45,11 +41,9 @@ public struct Metrics: Sendable {
     ])
   }
 
-  /// Of labels that do not exclude each other; accuracy counts texts with all labels right.
+  /// Of labels that do not exclude each other; accuracy counts texts whose labels are all right.
   static func labels(truth: [Bool], predicted: [Bool], count: Int) -> Metrics {
-    var (both, all): ([Int], [Int]) = (
-      Array(repeating: 0, count: count), Array(repeating: 0, count: count)
-    )
+    var (both, all): ([Int], [Int]) = (Array(repeating: 0, count: count), Array(repeating: 0, count: count))
     var exact = 0
     let rows = truth.count / max(count, 1)
     for row in 0..<rows {
@@ -66,12 +60,11 @@ public struct Metrics: Sendable {
     let sum = all.reduce(0, +)
     return Metrics([
       ("f1_micro", sum > 0 ? 2 * Double(both.reduce(0, +)) / Double(sum) : 0),
-      ("f1_macro", scores.reduce(0, +) / Double(max(count, 1))),
-      ("accuracy", Double(exact) / Double(max(rows, 1))),
+      ("f1_macro", scores.reduce(0, +) / Double(max(count, 1))), ("accuracy", Double(exact) / Double(max(rows, 1))),
     ])
   }
 
-  /// Of numbers.
+  /// Of regression.
   static func values(truth: [Float], predicted: [Float]) -> Metrics {
     let (x, y) = (truth.map(Double.init), predicted.map(Double.init))
     let error = zip(x, y).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
@@ -81,7 +74,7 @@ public struct Metrics: Sendable {
     ])
   }
 
-  /// Pearson's; 0 where one of the two does not vary.
+  /// Pearson's correlation; 0 where one of the two is constant.
   static func correlation(_ x: [Double], _ y: [Double]) -> Double {
     let count = Double(max(x.count, 1))
     let (meanX, meanY) = (x.reduce(0, +) / count, y.reduce(0, +) / count)
@@ -95,11 +88,9 @@ public struct Metrics: Sendable {
     return spread > 0 ? xy / spread : 0
   }
 
-  /// Ranks from 1; equal values share the mean of theirs.
+  /// Ranks from 1; ties share their mean rank.
   static func ranks(_ values: [Double]) -> [Double] {
-    let order = values.indices.sorted {
-      values[$0] < values[$1] || values[$0] == values[$1] && $0 < $1
-    }
+    let order = values.indices.sorted { values[$0] < values[$1] || values[$0] == values[$1] && $0 < $1 }
     var ranks = [Double](repeating: 0, count: values.count)
     var first = 0
     while first < order.count {
@@ -124,13 +115,11 @@ public struct Metrics: Sendable {
       for (a, b) in zip(t, p) where a == b { equal += 1 }
       total += t.count
     }
-    let (precision, recall) = (
-      Double(right) / Double(max(found, 1)), Double(right) / Double(max(expected, 1))
-    )
+    let (precision, recall) = (Double(right) / Double(max(found, 1)), Double(right) / Double(max(expected, 1)))
     let sum = found + expected
     return Metrics([
-      ("f1", sum > 0 ? 2 * Double(right) / Double(sum) : 0), ("precision", precision),
-      ("recall", recall), ("accuracy", Double(equal) / Double(max(total, 1))),
+      ("f1", sum > 0 ? 2 * Double(right) / Double(sum) : 0), ("precision", precision), ("recall", recall),
+      ("accuracy", Double(equal) / Double(max(total, 1))),
     ])
   }
 }

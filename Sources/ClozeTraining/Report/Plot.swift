@@ -1,17 +1,17 @@
 internal import ClozeIO
 
-/// A plot of lines or points as SVG, coloured by the page's style: classes `a` and `b` for lines,
-/// `grid`, `axis` and `name` for what is around them.
+/// A line or scatter plot as SVG, coloured by the page's style: classes `a` and `b` for lines, `grid`, `axis` and
+/// `name` for the rest.
 struct Plot {
   struct Line {
-    /// Empty: the plot has only this one.
+    /// For the legend; empty: none.
     var name = ""
     var points: [(x: Double, y: Double)]
-    /// Whether the course of many points matters, not each of them.
+    /// Whether many points are drawn faintly behind their moving average.
     var isNoisy = false
-    /// Whether every point is shown, too.
+    /// Whether points are marked by dots.
     var hasDots = false
-    /// A point that is pointed out, and what is said of it.
+    /// A highlighted point and its caption.
     var mark: (x: Double, y: Double, text: String)?
   }
 
@@ -19,7 +19,7 @@ struct Plot {
   var x: String
   var y: String
   var lines: [Line] = []
-  /// Drawn apart from each other, on axes of one range, with the diagonal where both are equal.
+  /// A scatter plot, on two axes of one range, with the diagonal.
   var points: [(x: Double, y: Double)] = []
 
   private static let (width, height) = (480.0, 300.0)
@@ -95,19 +95,19 @@ struct Plot {
     return "<path class=\"line \(classes)\" d=\"M\(parts.joined(separator: "L"))\" />"
   }
 
-  /// Not more than two points for what is a pixel on most screens.
+  /// At most about two points a pixel.
   private func thinned(_ points: [(x: Double, y: Double)]) -> [(x: Double, y: Double)] {
     let step = max(1, points.count / 800)
     return points.indices.filter { $0 % step == 0 || $0 == points.count - 1 }.map { points[$0] }
   }
 
-  /// The mean of each point and those near it.
+  /// The moving average.
   private func smoothed(_ points: [(x: Double, y: Double)]) -> [(x: Double, y: Double)] {
     let reach = max(1, points.count / 50)
     var sums = [0.0]
     for point in points { sums.append((sums.last ?? 0) + point.y) }
     return points.indices.map { i in
-      // As far on both sides, so that the ends do not lean.
+      // Symmetric, so that the ends are not biased.
       let near = min(reach, i, points.count - 1 - i)
       let sum = sums[i + near + 1] - sums[i - near]
       return (points[i].x, sum / Double(2 * near + 1))
@@ -115,18 +115,18 @@ struct Plot {
   }
 }
 
-/// A range of numbers with round ones in it, from the first of them to the last.
+/// An axis with round ticks, from the first to the last.
 private struct Axis {
   private(set) var ticks: [Double] = []
   private var step = 1.0
 
-  /// - Parameter isWhole: whether only whole numbers make sense.
-  /// - Returns: nil where there is no value, or their range is beyond what can be drawn.
+  /// - Parameter isWhole: whether ticks are whole numbers.
+  /// - Returns: nil without values, or where their range is beyond what floats can draw.
   init?(_ values: [Double], isWhole: Bool = false) {
     guard var low = values.min(), var high = values.max(), abs(low) < 1e30, abs(high) < 1e30 else {
       return nil
     }
-    // So far apart that floats tell them apart after all that is computed with them.
+    // Ticks differ by more than the rounding errors of their computation.
     let least = max(abs(low), abs(high), 1e-12) * 1e-9
     if high - low < least {
       let reach = max(abs(low) / 10, 0.5)
@@ -150,7 +150,7 @@ private struct Axis {
     return (value - first) / (last - first)
   }
 
-  /// With as many digits as tell ticks apart.
+  /// With as many digits as ticks need to differ.
   func label(_ tick: Double) -> String {
     if abs(tick) >= 1e7 || step < 1e-6 { return "\(Float(tick))" }
     var (digits, scale) = (0, step)
@@ -159,7 +159,7 @@ private struct Axis {
   }
 }
 
-/// With so many digits after the point.
+/// A decimal number with `digits` digits after the point.
 func fixed(_ value: Double, _ digits: Int) -> String {
   let scale = (0..<digits).reduce(1.0) { product, _ in product * 10 }
   guard value.isFinite, abs(value) * scale < 1e15 else { return "\(value)" }
@@ -171,7 +171,7 @@ func fixed(_ value: Double, _ digits: Int) -> String {
   return "\(sign)\(padded.dropLast(digits)).\(padded.suffix(digits))"
 }
 
-/// Text as it stands in HTML, between tags or between double quotes.
+/// Text escaped for HTML, between tags or between double quotes.
 func escaped(_ text: String) -> String {
   var result = ""
   for scalar in text.unicodeScalars {

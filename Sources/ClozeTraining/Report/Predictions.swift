@@ -31,16 +31,13 @@ struct Predictions {
     var first = 0
     while first < data.items {
       var last = first + 1
-      while last < data.items,
-        data.rowOffsets[last + 1] - data.rowOffsets[first] <= (keepsLogits ? 2048 : 256),
+      while last < data.items, data.rowOffsets[last + 1] - data.rowOffsets[first] <= (keepsLogits ? 2048 : 256),
         model.stack == nil || data.offsets[last + 1] - data.offsets[first] <= 4096
       { last += 1 }
       let (values, offsets) = try model.forward(set, first..<last)
       let rows = offsets[offsets.count - 1]
       let targets = data.targets(first..<last)
-      if keepsLogits {
-        logits.append(contentsOf: UnsafeBufferPointer(start: values, count: rows * outputs))
-      }
+      if keepsLogits { logits.append(contentsOf: UnsafeBufferPointer(start: values, count: rows * outputs)) }
       var count = last - first
       if case .classes(let classes) = targets {
         count = classes.count { $0 >= 0 }
@@ -56,9 +53,7 @@ struct Predictions {
 
   /// The class of a row's largest logit.
   func predictedClass(_ row: Int) -> Int {
-    logits.withUnsafeBufferPointer { logits in
-      logits.baseAddress.map { argmax($0 + row * outputs, outputs) } ?? 0
-    }
+    logits.withUnsafeBufferPointer { logits in logits.baseAddress.map { argmax($0 + row * outputs, outputs) } ?? 0 }
   }
 
   /// -log softmax(logits)[class] of a row.
@@ -73,9 +68,7 @@ struct Predictions {
   /// [C, C] rows that count: true class by predicted class.
   var confusion: [[Int]] {
     var confusion = Array(repeating: Array(repeating: 0, count: outputs), count: outputs)
-    for (row, truth) in data.targets.classes.enumerated() where truth >= 0 {
-      confusion[Int(truth)][predictedClass(row)] += 1
-    }
+    for (row, truth) in data.classes.enumerated() where truth >= 0 { confusion[Int(truth)][predictedClass(row)] += 1 }
     return confusion
   }
 

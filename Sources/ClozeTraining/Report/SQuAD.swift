@@ -1,8 +1,6 @@
 /// The official scores of SQuAD (Rajpurkar et al. 2016, 2018).
 enum SQuAD {
-  static func exactMatch(_ guess: String, _ truth: String) -> Double {
-    normalized(guess) == normalized(truth) ? 1 : 0
-  }
+  static func exactMatch(_ guess: String, _ truth: String) -> Double { normalized(guess) == normalized(truth) ? 1 : 0 }
 
   static func f1(_ guess: String, _ truth: String) -> Double {
     let (a, b) = (normalized(guess), normalized(truth))
@@ -17,9 +15,7 @@ enum SQuAD {
       }
     }
     guard common > 0 else { return 0 }
-    let (precision, recall) = (
-      Double(common) / Double(a.count), Double(common) / Double(b.count)
-    )
+    let (precision, recall) = (Double(common) / Double(a.count), Double(common) / Double(b.count))
     return 2 * precision * recall / (precision + recall)
   }
 
@@ -28,11 +24,10 @@ enum SQuAD {
     var kept = ""
     for scalar in text.lowercased().unicodeScalars {
       let isPunctuation =
-        (33...47).contains(scalar.value) || (58...64).contains(scalar.value)
-        || (91...96).contains(scalar.value) || (123...126).contains(scalar.value)
+        (33...47).contains(scalar.value) || (58...64).contains(scalar.value) || (91...96).contains(scalar.value)
+        || (123...126).contains(scalar.value)
       if !isPunctuation { kept.unicodeScalars.append(scalar) }
     }
-    return kept.split(whereSeparator: \.isWhitespace).map(String.init)
-      .filter { $0 != "a" && $0 != "an" && $0 != "the" }
+    return kept.split(whereSeparator: \.isWhitespace).map(String.init).filter { $0 != "a" && $0 != "an" && $0 != "the" }
   }
 }

@@ -1,4 +1,4 @@
-/// What is shown of a training: one HTML file without anything outside it.
+/// The report of a training: one self-contained HTML page.
 public struct TrainingReport: Sendable {
   /// The page.
   public let html: String
@@ -110,12 +110,7 @@ public struct TrainingReport: Sendable {
 
   private static func mistakes(_ result: TrainingResult) -> String {
     guard !result.mistakes.isEmpty else { return "" }
-    let measure =
-      switch result.head.task {
-      case .regress, .regressPairs: "distance"
-      case .answer: "1 − F1"
-      default: "loss"
-      }
+    let measure = result.head.task.training.mistakeMeasure
     var text = "<h2>Most wrong</h2>\n<table class=mistakes><thead><tr><th>text<th>truth"
     text += "<th>prediction<th>\(measure)</thead>"
     for mistake in result.mistakes {

@@ -1,7 +1,8 @@
 internal import Cloze
 internal import ClozeIO
 
-/// The state of a training, from which it resumes to the same bits.
+/// The state of a training, from which it resumes to the same bits. In the file, a safetensors, numbers are float64
+/// tensors, and the metadata names the identity and the metrics.
 struct Checkpoint {
   static let fileName = "checkpoint.safetensors"
 
@@ -11,7 +12,6 @@ struct Checkpoint {
   var steps = 0
   /// Epochs since the best.
   var waited = 0
-  var bestEpoch = 0
   var bestValue: Double?
   var history: [TrainingEpoch] = []
   /// With AdamW: parameters, moments and best parameters, block by block.
@@ -22,30 +22,14 @@ struct Checkpoint {
   init(identity: String) { self.identity = identity }
 
   func write(to folder: String) throws(ClozeError) {
-    var writer = JSONWriter()
-    writer.object { writer in
-      writer.value("identity", identity)
-      writer.value("epoch", epoch)
-      writer.value("steps", steps)
-      writer.value("waited", waited)
-      writer.value("best_epoch", bestEpoch)
-      if let bestValue { writer.value("best", bits(bestValue)) }
-      writer.array("history") { writer in
-        for entry in history {
-          writer.object { writer in
-            writer.value("epoch", entry.epoch)
-            writer.value("epochs", entry.epochs)
-            writer.value("loss", bits(entry.loss))
-            writer.value("best", entry.isBest)
-            writer.object("metrics") { writer in
-              for (name, value) in entry.metrics.values { writer.value(name, bits(value)) }
-            }
-          }
-        }
-      }
-    }
     var file = TensorFile()
-    file.metadata = [("cloze_checkpoint", writer.text)]
+    let metrics = history.first?.metrics.values.map(\.name) ?? []
+    file.metadata = [("cloze_checkpoint", identity), ("metrics", metrics.joined(separator: ","))]
+    file.add("state", [Double(epoch), Double(steps), Double(waited), bestValue ?? .nan])
+    for (i, entry) in history.enumerated() {
+      let numbers = [Double(entry.epoch), Double(entry.epochs), entry.isBest ? 1 : 0, entry.loss]
+      file.add("history.\(i)", numbers + entry.metrics.values.map(\.value))
+    }
     for (name, values) in floats { file.add(name, [values.count], values) }
     for (name, values) in doubles { file.add(name, values) }
     try file.write(to: joined(folder, Self.fileName))
@@ -56,35 +40,22 @@ struct Checkpoint {
     let path = joined(folder, Self.fileName)
     guard try FileKind(path) == .file else { return nil }
     let file = try TensorFile(path: path)
-    guard let text = file.text("cloze_checkpoint") else {
-      throw ClozeError(.invalidModel, "\(path) is not a checkpoint of Cloze")
-    }
-    let root = try JSONField(parsing: Array(text.utf8), name: path)
-    func double(_ field: JSONField) throws(ClozeError) -> Double {
-      guard let bits = UInt64(try field.string(), radix: 16) else {
-        throw field.mismatch("the bits of a number")
-      }
-      return Double(bitPattern: bits)
-    }
-    identity = try root.required("identity").string()
-    epoch = Int(try root.required("epoch").id())
-    steps = Int(try root.required("steps").id())
-    waited = Int(try root.required("waited").id())
-    bestEpoch = Int(try root.required("best_epoch").id())
-    bestValue = try root.present("best").map { field throws(ClozeError) in try double(field) }
-    for entry in try root.required("history").elements() {
-      var metrics: [(name: String, value: Double)] = []
-      for (name, value) in try entry.required("metrics").members() {
-        metrics.append((name, try double(value)))
-      }
+    let state = file.doubles("state") ?? []
+    guard let identity = file.text("cloze_checkpoint"), state.count == 4, let epoch = Int(exactly: state[0]),
+      let steps = Int(exactly: state[1]), let waited = Int(exactly: state[2])
+    else { throw ClozeError(.invalidModel, "\(path) is not a checkpoint of Cloze") }
+    (self.identity, self.epoch, self.steps, self.waited) = (identity, epoch, steps, waited)
+    bestValue = state[3].isNaN ? nil : state[3]
+    let metrics = (file.text("metrics") ?? "").split(separator: ",").map(String.init)
+    while let entry = file.doubles("history.\(history.count)"), entry.count == 4 + metrics.count,
+      let epoch = Int(exactly: entry[0]), let epochs = Int(exactly: entry[1])
+    {
       history.append(
         TrainingEpoch(
-          epoch: Int(try entry.required("epoch").id()),
-          epochs: Int(try entry.required("epochs").id()),
-          loss: try double(entry.required("loss")), metrics: Metrics(metrics),
-          isBest: try entry.required("best").bool()))
+          epoch: epoch, epochs: epochs, loss: entry[3], metrics: Metrics(Array(zip(metrics, entry[4...]))),
+          isBest: entry[2] == 1))
     }
-    for tensor in file.tensors {
+    for tensor in file.tensors where tensor.name != "state" && !tensor.name.hasPrefix("history.") {
       switch tensor.values {
       case .float32(let values): floats.append((tensor.name, values))
       case .float64(let values): doubles.append((tensor.name, values))
@@ -101,5 +72,3 @@ struct Checkpoint {
 
   func doubles(_ name: String) -> [Double]? { doubles.first { $0.name == name }?.values }
 }
-
-private func bits(_ value: Double) -> String { String(value.bitPattern, radix: 16) }

@@ -8,8 +8,8 @@ internal import Synchronization
 ///     let result = try trainer.train(Dataset(path: "train.tsv", task: .classify)) { _ in true }
 ///     try result.head.save(to: "head.safetensors")
 ///
-/// The same data, options and seed give the same bits, on any number of threads. One training at a time; a second one at
-/// the same time is an error. `events` is the same as an asynchronous sequence.
+/// The same data, options and seed give the same bits, on any number of threads. One training at a time; a second one
+/// at the same time is an error. `events` is the same as an asynchronous sequence.
 public final class Trainer: Sendable {
   let setup: TrainingSetup
   private let running = Atomic<Bool>(false)
@@ -24,9 +24,7 @@ public final class Trainer: Sendable {
   /// Checks the options; nothing is computed yet.
   ///
   /// - Throws: `.invalidArgument` for an option out of range, or that would do nothing for the task.
-  public init(
-    model: Model, task: Head.Task, options: TrainingOptions = TrainingOptions()
-  ) throws(ClozeError) {
+  public init(model: Model, task: Head.Task, options: TrainingOptions = TrainingOptions()) throws(ClozeError) {
     setup = try TrainingSetup(model, task.training, options)
   }
 

@@ -6,10 +6,8 @@ public import ClozeIO
   internal import Glibc
   internal import Synchronization
 
-
   extension Trainer {
-    /// Trains a head as `train` does, and tells how it goes as a sequence, whose last event is the
-    /// result.
+    /// Trains a head as `train` does, with its events as an asynchronous sequence; the last is the result.
     ///
     ///     for try await event in trainer.events(data) {
     ///       switch event {
@@ -20,17 +18,17 @@ public import ClozeIO
     ///       }
     ///     }
     ///
-    /// Training begins with the loop and runs on a thread of its own, without waiting for the loop's
-    /// body. Where the task that runs the loop is cancelled, training ends after the present step,
-    /// the last checkpoint stays, and then the loop throws `.cancelled`. Where the loop is left,
-    /// training ends after the present step too, but nothing waits for it.
+    /// Training starts with the loop and runs on a thread of its own; it does not wait for the loop's body. When the
+    /// task that runs the loop is cancelled, training ends after the present step, the last checkpoint stays, and then
+    /// the loop throws `.cancelled`. When the loop is left early, training ends after the present step too, but nothing
+    /// waits for it.
     public func events(_ train: Dataset, valid: Dataset? = nil) -> TrainingEvents {
       TrainingEvents(trainer: self, train: train, valid: valid)
     }
   }
 
-  /// A training as it goes on: events in their order, `.result` the last. Every loop over it trains
-  /// anew, or with `TrainingOptions.resume` from the last checkpoint.
+  /// The events of a training in order, `.result` last. Every loop over it trains anew, or with
+  /// `TrainingOptions.resume` from the last checkpoint.
   public struct TrainingEvents: AsyncSequence, Sendable {
     public typealias Element = TrainingEvent
     public typealias Failure = ClozeError
@@ -53,18 +51,15 @@ public import ClozeIO
       return AsyncIterator(subscription: Subscription(channel))
     }
 
-    /// Where a loop stands.
+    /// Iterates over the events of one training.
     public struct AsyncIterator: AsyncIteratorProtocol {
       let subscription: Subscription
 
-      /// The next event, as soon as there is one; nil after the result.
-      public mutating func next(
-        isolation actor: isolated (any Actor)?
-      ) async throws(ClozeError) -> TrainingEvent? {
+      /// Waits for the next event; nil after the result.
+      public mutating func next(isolation actor: isolated (any Actor)?) async throws(ClozeError) -> TrainingEvent? {
         let channel = subscription.channel
         return try await withTaskCancellationHandler(
-          operation: { await channel.next(isolation: actor) }, onCancel: { channel.cancel() },
-          isolation: actor
+          operation: { await channel.next(isolation: actor) }, onCancel: { channel.cancel() }, isolation: actor
         ).get()
       }
     }
@@ -79,20 +74,20 @@ public import ClozeIO
     }
   }
 
-  /// Carries events from the thread that trains to the task that waits for them.
+  /// A queue of events from the training thread to the tasks that wait for them.
   final class EventChannel: Sendable {
     typealias Answer = Result<TrainingEvent?, ClozeError>
 
     private struct State {
-      /// Sent, but not yet taken; those before `next` were.
+      /// Sent events; those before `next` have been taken.
       var events: [TrainingEvent] = []
       var next = 0
       var isCancelled = false
-      /// What follows the last event.
+      /// The answer after the last event: nil or an error.
       var end: Answer?
       var waiting: [CheckedContinuation<Answer, Never>] = []
 
-      /// The answer to a question for the next event, where there is one already.
+      /// The next event, or the end; nil while there is neither.
       mutating func answer() -> Answer? {
         guard next < events.count else { return end }
         next += 1
@@ -108,7 +103,7 @@ public import ClozeIO
 
     private let state = Mutex(State())
 
-    /// Takes an event; false: nobody wants more.
+    /// Queues an event; false after `cancel`.
     func send(_ event: TrainingEvent) -> Bool {
       let (waiting, goesOn) = state.withLock { state in
         let waiting = state.waiting.isEmpty ? nil : state.waiting.removeFirst()
@@ -143,10 +138,8 @@ public import ClozeIO
     }
   }
 
-  /// Runs `work`, which takes long, on a thread of its own: those of Swift's tasks are few.
-  private func onThread(
-    _ work: @escaping @Sendable () -> Void, orElse fail: (ClozeError) -> Void
-  ) {
+  /// Runs `work` on a thread of its own, as it would block one of the few threads of Swift's tasks.
+  private func onThread(_ work: @escaping @Sendable () -> Void, orElse fail: (ClozeError) -> Void) {
     final class Work: Sendable {
       let run: @Sendable () -> Void
       init(_ run: @escaping @Sendable () -> Void) { self.run = run }
@@ -156,14 +149,14 @@ public import ClozeIO
     let code = pthread_create(
       &thread, nil,
       { pointer in
-        // Darwin's pointer is there always, Linux's is optional.
+        // Optional on Linux, not on Darwin.
         let pointer: UnsafeMutableRawPointer? = pointer
         if let pointer { Unmanaged<Work>.fromOpaque(pointer).takeRetainedValue().run() }
         return nil
       }, box.toOpaque())
     guard code == 0 else {
       box.release()
-      return fail(ClozeError(.outOfMemory, "cannot start a thread: error \(code)"))
+      return fail(ClozeError(.outOfMemory, "cannot start a thread: \(systemError(code))"))
     }
     pthread_detach(thread)
   }

@@ -14,8 +14,7 @@ extension TrainingOptions {
   }
 
   private mutating func set(_ key: String, _ field: JSONField) throws(ClozeError) {
-    func choice<T: RawRepresentable & CaseIterable>(_ type: T.Type) throws(ClozeError) -> T
-    where T.RawValue == String {
+    func choice<T: RawRepresentable & CaseIterable>(_ type: T.Type) throws(ClozeError) -> T where T.RawValue == String {
       let text = try field.string()
       guard let value = T(rawValue: text) else {
         throw field.mismatch("one of \(T.allCases.map(\.rawValue).joined(separator: ", "))")
@@ -25,8 +24,7 @@ extension TrainingOptions {
     switch key {
     case "pooling":
       let names: [(String, Pooling)] = [
-        ("mean", .mean), ("cls", .cls), ("max", .max), ("mean_sqrt_len", .meanSqrtLen),
-        ("pooler", .pooler),
+        ("mean", .mean), ("cls", .cls), ("max", .max), ("mean_sqrt_len", .meanSqrtLen), ("pooler", .pooler),
       ]
       let text = try field.string()
       guard let found = names.first(where: { $0.0 == text }) else {
@@ -37,7 +35,7 @@ extension TrainingOptions {
     case "hidden":
       hidden = []
       for size in try field.isArray ? field.elements() : [field] { hidden.append(try size.integer()) }
-    case "activation": activation = try choice(Head.Activation.self)
+    case "activation": activation = try choice(Activation.self)
     case "dropout": dropout = try field.number()
     case "optimizer": optimizer = try choice(Optimizer.self)
     case "epochs": epochs = try field.integer()
@@ -50,10 +48,7 @@ extension TrainingOptions {
     case "l2": l2 = try field.number()
     case "clip": clip = try field.number()
     case "label_smoothing": labelSmoothing = try field.number()
-    case "class_weight":
-      for (label, weight) in try field.members() {
-        classWeights[label] = Float(try weight.number())
-      }
+    case "class_weight": for (label, weight) in try field.members() { classWeights[label] = Float(try weight.number()) }
     case "balanced": balanced = try field.bool()
     case "patience": patience = try field.integer()
     case "metric": metric = try field.string()
@@ -113,9 +108,7 @@ extension DataFormat {
       let root = try JSONField(parsing: Array(json.utf8), name: "format")
       for (key, field) in try root.members() {
         func dataField() throws(ClozeError) -> DataField {
-          guard let found = DataField(try field.scalar()) else {
-            throw field.mismatch("a name, or a number from 1")
-          }
+          guard let found = DataField(try field.scalar()) else { throw field.mismatch("a name, or a number from 1") }
           return found
         }
         switch key {

@@ -26,13 +26,13 @@ public struct TrainingOptions: Sendable {
   /// Outputs of each dense layer before the last; empty: a linear head.
   public var hidden: [Int] = []
   /// The activation after these.
-  public var activation: Head.Activation = .gelu
+  public var activation: Activation = .gelu
   /// The share of inputs of each layer that is set to zero in training; nil: 0 with L-BFGS, else
   /// 0.1.
   public var dropout: Double?
   /// nil: L-BFGS for a linear head without dropout over a text's vector, else AdamW.
   public var optimizer: Optimizer?
-  /// Passes over the examples; with L-BFGS, iterations. nil: 20 with AdamW, 5 where encoder layers
+  /// Passes over the examples; with L-BFGS, iterations; nil: 20 with AdamW, 5 where encoder layers
   /// are trained too, 1000 with L-BFGS.
   public var epochs: Int?
   /// Examples of a batch; nil: 32.
@@ -91,28 +91,15 @@ public struct TrainingOptions: Sendable {
   func check() throws(ClozeError) {
     func fail(_ reason: String) -> ClozeError { ClozeError(.invalidArgument, reason) }
     func between(_ value: Double, _ low: Double, _ high: Double, _ name: String) throws(ClozeError) {
-      guard value >= low, value <= high else {
-        throw fail("\(name) = \(value), expected \(low) to \(high)")
-      }
+      guard value >= low, value <= high else { throw fail("\(name) = \(value), expected \(low) to \(high)") }
     }
-    for size in hidden where size < 1 || size > 65536 {
-      throw fail("a hidden layer of \(size), expected 1 to 65536")
-    }
+    for size in hidden where size < 1 || size > 65536 { throw fail("a hidden layer of \(size), expected 1 to 65536") }
     for (value, name) in [
-      (epochs, "epochs"), (batchSize, "batch size"), (accumulation, "accumulation"),
-      (maxTokens, "max tokens"),
-    ] {
-      if let value, value < 1 || value > 1 << 30 {
-        throw fail("\(name) = \(value), expected 1 or more")
-      }
-    }
+      (epochs, "epochs"), (batchSize, "batch size"), (accumulation, "accumulation"), (maxTokens, "max tokens"),
+    ] { if let value, value < 1 || value > 1 << 30 { throw fail("\(name) = \(value), expected 1 or more") } }
     for (value, name) in [(patience, "patience"), (stride, "stride"), (unfreeze, "unfreeze")]
-    where value < 0 || value > 1 << 30 && value != .max {
-      throw fail("\(name) = \(value), expected 0 or more")
-    }
-    if let threads, threads < 1 || threads > 256 {
-      throw fail("threads = \(threads), expected 1 to 256")
-    }
+    where value < 0 || value > 1 << 30 && value != .max { throw fail("\(name) = \(value), expected 0 or more") }
+    if let threads, threads < 1 || threads > 256 { throw fail("threads = \(threads), expected 1 to 256") }
     if let dropout { try between(dropout, 0, 0.95, "dropout") }
     if let learningRate { try between(learningRate, 0, 1e3, "learning rate") }
     try between(warmup, 0, 1, "warmup")
@@ -121,9 +108,7 @@ public struct TrainingOptions: Sendable {
     try between(clip, 0, 1e12, "clip")
     try between(labelSmoothing, 0, 0.99, "label smoothing")
     try between(holdout, 0.001, 0.9, "holdout")
-    if optimizer == .lbfgs,
-      (dropout ?? 0) > 0 || learningRate != nil || batchSize != nil || accumulation > 1
-    {
+    if optimizer == .lbfgs, (dropout ?? 0) > 0 || learningRate != nil || batchSize != nil || accumulation > 1 {
       throw fail("L-BFGS sees all examples at once: it has no learning rate, no batches and no dropout")
     }
     for (label, weight) in classWeights where !(weight >= 0 && weight.isFinite) {

@@ -1,8 +1,8 @@
 public import Cloze
 
-/// What happens while a head is trained.
+/// Progress of a training.
 public enum TrainingEvent: Sendable {
-  /// The encoder has run over so many texts.
+  /// Progress of the encoder over the texts.
   case features(done: Int, total: Int)
   /// A step of the optimizer, or an iteration of L-BFGS.
   case step(TrainingStep)
@@ -16,11 +16,11 @@ public enum TrainingEvent: Sendable {
 public struct TrainingStep: Sendable {
   /// Counted from 1.
   public var step: Int
-  /// In all, as far as is known.
+  /// Planned.
   public var steps: Int
   /// Counted from 1.
   public var epoch: Int
-  /// Of the step's examples.
+  /// Mean over the step's examples.
   public var loss: Double
   /// L2 norm of the gradient, before clipping.
   public var gradientNorm: Double
@@ -42,40 +42,39 @@ public struct TrainingEpoch: Sendable {
   public var isBest: Bool
 }
 
-/// A trained head, and how it came to be.
+/// A trained head with its metrics and the course of its training.
 public struct TrainingResult: Sendable {
-  /// With the best weights.
+  /// The head with the best weights.
   public var head: Head
   /// Of the best weights, on the validation set.
   public var metrics: Metrics
-  /// The metric that decided.
+  /// The metric that chose the best weights.
   public var metric: String
-  /// In their order.
   public var epochs: [TrainingEpoch]
-  /// In their order; of an epoch at most 1000, evenly chosen.
+  /// At most 1000 of an epoch, evenly spaced.
   public var steps: [TrainingStep]
-  /// Examples trained on, and judged by.
+  /// Training and validation examples.
   public var counts: (train: Int, valid: Int)
-  /// Texts that were cut, of both.
+  /// Truncated texts of both sets.
   public var truncated: Int
-  /// Of classes or tags: truth by prediction.
+  /// Of classes or tags, [C, C]: true class by predicted class.
   public var confusion: [[Int]]
-  /// Of numbers: truth and prediction.
+  /// Of regression: true and predicted values.
   public var scatter: [(truth: Float, predicted: Float)]
-  /// The examples that the head gets most wrong, worst first.
+  /// The wrong predictions with the largest loss, largest first.
   public var mistakes: [Mistake]
 }
 
-/// An example that a head gets wrong.
+/// A wrong prediction.
 public struct Mistake: Sendable {
-  /// Where it stands, as far as is known.
+  /// Where the example was read; empty where a caller made it.
   public var place: String
   /// Its text or texts.
   public var text: String
-  /// What it should be.
+  /// The label, or text, of the example.
   public var truth: String
-  /// What it is taken for.
+  /// What the head predicts instead.
   public var predicted: String
-  /// The larger, the worse: the loss, or the distance of numbers.
+  /// Cross-entropy; of regression the distance, of answers 1 - F1.
   public var loss: Double
 }

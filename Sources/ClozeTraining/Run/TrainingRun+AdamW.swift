@@ -51,17 +51,15 @@ extension TrainingRun {
             "training diverged at step \(checkpoint.steps + 1): the loss is \(loss); try a smaller learning rate")
         }
         let clip = options.clip > 0 ? min(1, options.clip / (norm + 1e-6)) : 1
-        let rate =
-          settings.learningRate * options.schedule.factor(step: checkpoint.steps, steps: total, warmup: warmup)
+        let rate = settings.learningRate * options.schedule.factor(step: checkpoint.steps, steps: total, warmup: warmup)
         for (i, block) in model.blocks.enumerated() {
-          try optimizers[i].step(
-            block, rate: rate, decay: options.weightDecay, scale: share * clip, setup.arithmetic)
+          try optimizers[i].step(block, rate: rate, decay: options.weightDecay, scale: share * clip, setup.arithmetic)
         }
         checkpoint.steps += 1
         sum += loss * share
         let entry = TrainingStep(
-          step: checkpoint.steps, steps: total, epoch: epoch, loss: loss * share, gradientNorm: norm,
-          learningRate: rate)
+          step: checkpoint.steps, steps: total, epoch: epoch, loss: loss * share, gradientNorm: norm, learningRate: rate
+        )
         if perEpoch <= 1000 || step % (perEpoch / 1000 + 1) == 0 { steps.append(entry) }
         try send(.step(entry))
       }

@@ -5,8 +5,8 @@ internal import ClozeIO
 ///
 ///     mean loss + s l2 / (2 N) |W|^2
 ///
-/// s makes `l2` scikit-learn's 1 / C and alpha: it takes the squared error without halving it, gives two classes one row
-/// of weights, where there are two of opposite sign here, and adds up labels.
+/// s makes `l2` scikit-learn's 1 / C and alpha: it takes the squared error without halving it, gives two classes one
+/// row of weights, where there are two of opposite sign here, and adds up labels.
 extension TrainingRun {
   func runLBFGS(_ train: FeatureSet, _ valid: FeatureSet) throws(ClozeError) {
     let objective = try Objective(self, train)
@@ -58,8 +58,7 @@ extension TrainingRun {
       steps.append(step)
       changes.append(change)
     }
-    return LBFGS(
-      x: x, value: value, gradient: gradient, iterations: checkpoint.steps, steps: steps, changes: changes)
+    return LBFGS(x: x, value: value, gradient: gradient, iterations: checkpoint.steps, steps: steps, changes: changes)
   }
 }
 
@@ -79,14 +78,13 @@ private struct Objective {
     loss = run.loss
     self.train = train
     let outputs = model.network.outputs
-    let scale =
-      if case .labels = train.data.targets { 1 / Double(max(outputs, 1)) } else { outputs <= 2 ? 2.0 : 1 }
+    let scale = !train.data.labels.isEmpty ? 1 / Double(max(outputs, 1)) : outputs <= 2 ? 2 : 1
     ridge = scale * run.options.l2 / Double(max(train.data.items, 1))
     // Linear heads begin at 0, which whitening maps to 0.
     if model.network.layers.count == 1, let features = train.features {
       whitening = try Whitening(
-        features.base, rows: features.rows, inputs: features.width, outputs: outputs, ridge: ridge,
-        run.setup.arithmetic)
+        features.base, rows: features.rows, inputs: features.width, outputs: outputs, ridge: ridge, run.setup.arithmetic
+      )
     } else {
       whitening = nil
     }
@@ -128,8 +126,8 @@ private struct Objective {
 
   /// The weight of some items in the mean loss over all: their number, or the sum of their rows' class weights.
   private static func weight(_ data: TokenizedDataset, _ items: Range<Int>, _ loss: Loss) -> Double {
-    guard case .classes(let classes) = data.targets, !classes.isEmpty else { return Double(items.count) }
-    return classes[data.rowOffsets[items.lowerBound]..<data.rowOffsets[items.upperBound]].reduce(0) { sum, label in
+    guard !data.classes.isEmpty else { return Double(items.count) }
+    return data.classes[data.rowOffsets[items.lowerBound]..<data.rowOffsets[items.upperBound]].reduce(0) { sum, label in
       label < 0 ? sum : sum + (loss.classWeights.isEmpty ? 1 : Double(loss.classWeights[Int(label)]))
     }
   }

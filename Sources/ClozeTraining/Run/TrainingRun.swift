@@ -29,15 +29,12 @@ final class TrainingRun {
     let (task, options) = (setup.task, setup.options)
     let tokenizer = try setup.model.requiredTokenizer()
     try setup.settings.check(setup.model, options.layers)
-    guard !train.examples.isEmpty else {
-      throw ClozeError(.invalidText, "there is no example to train on")
-    }
+    guard !train.examples.isEmpty else { throw ClozeError(.invalidText, "there is no example to train on") }
     var (train, valid) = (train, valid)
     if valid.examples.isEmpty {
       (train, valid) = train.split(share: options.holdout, seed: options.seed)
       guard !valid.examples.isEmpty, !train.examples.isEmpty else {
-        throw ClozeError(
-          .invalidText, "too few examples to hold some out for validation: give a validation set")
+        throw ClozeError(.invalidText, "too few examples to hold some out for validation: give a validation set")
       }
     }
     train = try task.examples(train, seed: options.seed)
@@ -66,7 +63,7 @@ final class TrainingRun {
     guard task.hasClasses else { return loss }
     if options.balanced {
       var counts = [Int](repeating: 0, count: labels.count)
-      for label in data.targets.classes where label >= 0 { counts[Int(label)] += 1 }
+      for label in data.classes where label >= 0 { counts[Int(label)] += 1 }
       let total = Float(counts.reduce(0, +))
       loss.classWeights = counts.map { total / Float(counts.count * max($0, 1)) }
     } else if !options.classWeights.isEmpty {
@@ -83,11 +80,9 @@ final class TrainingRun {
     for set in [data.train, data.valid] {
       hash.add(set.ids)
       hash.add(set.offsets)
-      switch set.targets {
-      case .classes(let classes): hash.add(classes)
-      case .labels(let values), .values(let values): hash.add(values)
-      case .spans(let spans): hash.add(spans.flatMap { [$0.first, $0.last] })
-      }
+      hash.add(set.classes)
+      hash.add(set.labels + set.values)
+      hash.add(set.spans.flatMap { [$0.first, $0.last] })
     }
     let (model, task) = (setup.model, setup.task.task.rawValue)
     return [
@@ -115,14 +110,8 @@ final class TrainingRun {
       train: FeatureSet(data: train, features: try features(train, before: 0, total: total)),
       valid: FeatureSet(data: valid, features: try features(valid, before: train.items, total: total))
     )
-    guard train.rows > 0 else {
-      throw ClozeError(.invalidText, "the training examples have nothing to learn from")
-    }
-    if settings.usesLBFGS {
-      try runLBFGS(sets.train, sets.valid)
-    } else {
-      try runAdamW(sets.train, sets.valid)
-    }
+    guard train.rows > 0 else { throw ClozeError(.invalidText, "the training examples have nothing to learn from") }
+    if settings.usesLBFGS { try runLBFGS(sets.train, sets.valid) } else { try runAdamW(sets.train, sets.valid) }
     return try result(sets.valid)
   }
 
@@ -154,11 +143,9 @@ final class TrainingRun {
   func evaluate(_ valid: FeatureSet, epoch: Int, epochs: Int, loss: Double) throws(ClozeError) -> TrainingEpoch {
     let metrics = try evaluation(predictions(valid)).metrics
     let value = metrics[settings.metric] ?? 0
-    let isBetter =
-      checkpoint.bestValue.map { Metrics.isLoss(settings.metric) ? value < $0 : value > $0 } ?? true
+    let isBetter = checkpoint.bestValue.map { Metrics.isLoss(settings.metric) ? value < $0 : value > $0 } ?? true
     if isBetter {
       checkpoint.bestValue = value
-      checkpoint.bestEpoch = epoch
       best = model.blocks.map(\.values.array)
     }
     let entry = TrainingEpoch(epoch: epoch, epochs: epochs, loss: loss, metrics: metrics, isBest: isBetter)

@@ -48,8 +48,8 @@ struct TrainingSettings: Sendable {
       usesLBFGS = optimizer == .lbfgs
     } else {
       usesLBFGS =
-        isConvex && !task.readsTokens && options.layers == .last && (options.dropout ?? 0) == 0
-        && options.epochs == nil && options.learningRate == nil && options.batchSize == nil
+        isConvex && !task.readsTokens && options.layers == .last && (options.dropout ?? 0) == 0 && options.epochs == nil
+        && options.learningRate == nil && options.batchSize == nil
     }
     if options.layers == .mix {
       guard unfrozen == 0, !task.isPretraining, !usesLBFGS else {
@@ -63,8 +63,7 @@ struct TrainingSettings: Sendable {
       guard !usesLBFGS else { throw fail("L-BFGS trains heads only; unfreeze needs adamw") }
     }
     pooling = task.pooling ?? options.pooling ?? info.pooling
-    maxTokens =
-      options.maxTokens ?? (task.splitsTexts ? min(384, info.maxPositionEmbeddings) : info.maxTokens)
+    maxTokens = options.maxTokens ?? (task.splitsTexts ? min(384, info.maxPositionEmbeddings) : info.maxTokens)
     epochs = options.epochs ?? (usesLBFGS ? 1000 : unfrozen > 0 ? 5 : 20)
     batchSize = options.batchSize ?? 32
     dropout = options.dropout ?? (task.isPretraining ? 0 : 0.1)
@@ -94,8 +93,7 @@ struct TrainingSettings: Sendable {
       throw ClozeError(.noHead, "the model has no pooler; choose another pooling")
     }
     if unfrozen > 0 || layers == .mix, pooling == .pooler || pooling == .max {
-      throw ClozeError(
-        .invalidArgument, "unfreeze and a mix of layers go with the poolings mean, cls, mean_sqrt_len")
+      throw ClozeError(.invalidArgument, "unfreeze and a mix of layers go with the poolings mean, cls, mean_sqrt_len")
     }
   }
 }

@@ -8,7 +8,6 @@ struct Answering: TrainingTask {
   var formats: [DataFormat.Kind] { [.squad] }
   var readsTokens: Bool { true }
   var splitsTexts: Bool { true }
-  var hasClasses: Bool { false }
   var metrics: [String] { ["f1", "exact_match"] }
   var mistakeMeasure: String { "1 − F1" }
 
@@ -33,7 +32,7 @@ struct Answering: TrainingTask {
         let shift = window.first - window.passage.lowerBound
         target = Targets.Span(first: Int32(answer.lowerBound + shift), last: Int32(answer.upperBound + shift))
       }
-      data.targets.append(.spans([target]))
+      data.spans.append(target)
       data.windows.append(
         TokenizedDataset.Window(
           example: index, first: window.first, last: window.first + window.passage.count,
@@ -57,8 +56,7 @@ struct Answering: TrainingTask {
     answers(predictions).enumerated().compactMap { example, answer in
       let score = answer.truths.map { SQuAD.f1(answer.guess, $0) }.max() ?? 0
       guard score < 1 else { return nil }
-      return WrongPrediction(
-        example: example, truth: answer.truths[0], predicted: answer.guess, loss: 1 - score)
+      return WrongPrediction(example: example, truth: answer.truths[0], predicted: answer.guess, loss: 1 - score)
     }
   }
 

@@ -14,7 +14,7 @@ struct Classification: TrainingTask {
   ) throws(ClozeError) {
     guard case .text(let text, let label) = content else { throw mismatch() }
     try preparation.append(text, isPair: task.takesPairs, to: &data)
-    data.targets.append(.classes([try label.map(preparation.classIndex) ?? -1]))
+    data.classes.append(try label.map(preparation.classIndex) ?? -1)
   }
 
   func evaluate(_ predictions: Predictions) -> Evaluation {
@@ -23,7 +23,7 @@ struct Classification: TrainingTask {
   }
 
   func mistakes(_ predictions: Predictions) -> [WrongPrediction] {
-    predictions.data.targets.classes.enumerated().compactMap { row, truth in
+    predictions.data.classes.enumerated().compactMap { row, truth in
       let guess = predictions.predictedClass(row)
       guard truth >= 0, guess != truth else { return nil }
       return WrongPrediction(

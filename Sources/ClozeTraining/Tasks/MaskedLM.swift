@@ -8,7 +8,6 @@ struct MaskedLM: TrainingTask {
   var task: Head.Task { .mlm }
   var formats: [DataFormat.Kind] { [.lines, .jsonl] }
   var readsTokens: Bool { true }
-  var hasClasses: Bool { false }
   var allowsSmoothing: Bool { true }
   var isPretraining: Bool { true }
   var metrics: [String] { ["perplexity", "accuracy"] }
@@ -72,8 +71,7 @@ struct MaskedLM: TrainingTask {
       }
     } else if let input {
       guard decoder == words else {
-        throw ClozeError(
-          .invalidArgument, "the model's decoder is not its word embeddings; train it untied")
+        throw ClozeError(.invalidArgument, "the model's decoder is not its word embeddings; train it untied")
       }
       network.borrow(.init(weight: input.values.word, gradient: input.gradients.word, owner: input))
     } else {
@@ -131,7 +129,7 @@ struct Masking {
     var random = TrainingRandom(seed, .masking(epoch: epoch))
     let chosen = apply(to: &data.ids, &random)
     data.positions = chosen.map(\.position)
-    data.targets = .classes(chosen.map(\.token))
+    data.classes = chosen.map(\.token)
     data.rowOffsets = [0]
     var next = 0
     for item in 0..<unmasked.items {

@@ -5,7 +5,6 @@ internal import ClozeIO
 struct Multilabel: TrainingTask {
   var task: Head.Task { .multilabel }
   var labelKey: String { "labels" }
-  var hasClasses: Bool { false }
   var allowsSmoothing: Bool { true }
   var metrics: [String] { ["f1_micro", "f1_macro", "accuracy"] }
 
@@ -29,18 +28,18 @@ struct Multilabel: TrainingTask {
     try preparation.append(text, to: &data)
     var probabilities = [Float](repeating: 0, count: preparation.labels.count)
     for label in labels { probabilities[Int(try preparation.classIndex(label))] = 1 }
-    data.targets.append(.labels(probabilities))
+    data.labels += probabilities
   }
 
   func evaluate(_ predictions: Predictions) -> Evaluation {
     Evaluation(
       metrics: .labels(
-        truth: predictions.data.targets.labels.map { $0 > 0.5 }, predicted: predictions.logits.map { $0 > 0 },
+        truth: predictions.data.labels.map { $0 > 0.5 }, predicted: predictions.logits.map { $0 > 0 },
         count: predictions.outputs))
   }
 
   func mistakes(_ predictions: Predictions) -> [WrongPrediction] {
-    let (outputs, targets) = (predictions.outputs, predictions.data.targets.labels)
+    let (outputs, targets) = (predictions.outputs, predictions.data.labels)
     return (0..<predictions.data.items).compactMap { row in
       var (sum, truth, guess): (Double, [String], [String]) = (0, [], [])
       for c in 0..<outputs {

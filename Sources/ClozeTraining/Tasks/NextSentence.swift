@@ -46,8 +46,7 @@ struct NextSentence: TrainingTask {
         let second = isNext ? document.sentences[i + 1] : sentences[random.below(sentences.count)]
         pairs.examples.append(
           Example(
-            .text(Text(document.sentences[i], second), label: isNext ? "next" : "not next"),
-            place: document.place))
+            .text(Text(document.sentences[i], second), label: isNext ? "next" : "not next"), place: document.place))
       }
     }
     return pairs
@@ -57,9 +56,7 @@ struct NextSentence: TrainingTask {
 
   func append(
     _ content: Example.Content, _ index: Int, to data: inout TokenizedDataset, _ preparation: Preparation
-  ) throws(ClozeError) {
-    try classification.append(content, index, to: &data, preparation)
-  }
+  ) throws(ClozeError) { try classification.append(content, index, to: &data, preparation) }
 
   /// Pooler and classifier, from the model's own where it has them.
   func network(
@@ -67,9 +64,8 @@ struct NextSentence: TrainingTask {
   ) throws(ClozeError) -> Network<Float> {
     let width = setup.model.info.hiddenSize
     let network = try Network<Float>(
-      [
-        DenseLayer(inputs: width, outputs: width, activation: .tanh), DenseLayer(inputs: width, outputs: 2),
-      ], setup.arithmetic)
+      [DenseLayer(inputs: width, outputs: width, activation: .tanh), DenseLayer(inputs: width, outputs: 2)],
+      setup.arithmetic)
     network.initialize(seed: setup.options.seed)
     if let own = setup.model.nextSentenceLayers { network.load(own) }
     return network

@@ -5,7 +5,6 @@ internal import ClozeIO
 struct Regression: TrainingTask {
   let task: Head.Task
   var labelKey: String { "value" }
-  var hasClasses: Bool { false }
   var metrics: [String] { ["pearson", "spearman", "mse"] }
   var mistakeMeasure: String { "distance" }
 
@@ -22,22 +21,21 @@ struct Regression: TrainingTask {
     guard case .scored(let text, let value) = content else { throw mismatch() }
     guard value.isFinite else { throw ClozeError(.invalidText, "the value is not finite") }
     try preparation.append(text, isPair: task.takesPairs, to: &data)
-    data.targets.append(.values([value]))
+    data.values.append(value)
   }
 
   func outputs(labels: [String]) -> Int { 1 }
 
   func evaluate(_ predictions: Predictions) -> Evaluation {
-    let truth = predictions.data.targets.values
+    let truth = predictions.data.values
     return Evaluation(
       metrics: .values(truth: truth, predicted: predictions.logits),
       scatter: zip(truth, predictions.logits).map { (truth: $0, predicted: $1) })
   }
 
   func mistakes(_ predictions: Predictions) -> [WrongPrediction] {
-    zip(predictions.data.targets.values, predictions.logits).enumerated().map { row, pair in
-      WrongPrediction(
-        example: row, truth: short(pair.0), predicted: short(pair.1), loss: Double(abs(pair.0 - pair.1)))
+    zip(predictions.data.values, predictions.logits).enumerated().map { row, pair in
+      WrongPrediction(example: row, truth: short(pair.0), predicted: short(pair.1), loss: Double(abs(pair.0 - pair.1)))
     }
   }
 

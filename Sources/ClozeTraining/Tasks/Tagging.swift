@@ -33,7 +33,7 @@ struct Tagging: TrainingTask {
     let encoded = try WordEncoding(words, preparation.tokenizer, maxTokens: preparation.maxTokens)
     data.append(encoded.ids, encoded.typeIDs, truncated: encoded.truncated, rows: encoded.pieces.map(\.token))
     data.wordOfRow += encoded.pieces.map(\.word)
-    data.targets.append(.classes(encoded.pieces.map { classes[$0.word] }))
+    data.classes += encoded.pieces.map { classes[$0.word] }
   }
 
   /// Words that were cut off count as predicted `O`.
@@ -54,13 +54,12 @@ struct Tagging: TrainingTask {
 
   func mistakes(_ predictions: Predictions) -> [WrongPrediction] {
     let (data, labels) = (predictions.data, predictions.labels)
-    let classes = data.targets.classes
     return predictions.examples.enumerated().compactMap { item, example in
       guard case .words(let words, _) = example.content else { return nil }
       var wrong = WrongPrediction(example: item, truth: "", predicted: "", loss: 0)
       var (truths, guesses): ([String], [String]) = ([], [])
       for row in data.rowOffsets[item]..<data.rowOffsets[item + 1] {
-        let (truth, guess) = (Int(classes[row]), predictions.predictedClass(row))
+        let (truth, guess) = (Int(data.classes[row]), predictions.predictedClass(row))
         guard truth >= 0, guess != truth else { continue }
         wrong.loss += predictions.crossEntropy(row, truth)
         truths.append("\(words[data.wordOfRow[row]]): \(labels[truth])")

@@ -63,7 +63,7 @@ protocol TrainingTask: Sendable {
 
   /// Names of its metrics beside the loss, which all have; the first decides which epoch is the best.
   var metrics: [String] { get }
-  /// What is plotted and tabulated beside the metrics is part of the evaluation too.
+  /// The metrics but for the loss, and what a report shows beside them.
   func evaluate(_ predictions: Predictions) -> Evaluation
   /// Predictions that are wrong, in any order.
   func mistakes(_ predictions: Predictions) -> [WrongPrediction]
@@ -102,6 +102,7 @@ extension TrainingTask {
   var readsTokens: Bool { false }
   var splitsTexts: Bool { false }
   var pooling: Pooling? { nil }
+  var hasClasses: Bool { false }
   var allowsSmoothing: Bool { hasClasses }
   var isPretraining: Bool { false }
   var mistakeMeasure: String { "loss" }
@@ -139,9 +140,7 @@ extension TrainingTask {
     if options.balanced || !options.classWeights.isEmpty, !hasClasses {
       throw fail("class weights are not for \(task.rawValue): an example has no single class")
     }
-    if options.labelSmoothing > 0, !allowsSmoothing {
-      throw fail("label smoothing is not for \(task.rawValue)")
-    }
+    if options.labelSmoothing > 0, !allowsSmoothing { throw fail("label smoothing is not for \(task.rawValue)") }
   }
 
   func network(
@@ -167,9 +166,7 @@ extension TrainingTask {
   }
 
   /// The error for an example of another task.
-  func mismatch() -> ClozeError {
-    ClozeError(.invalidText, "not an example of the task \(task.rawValue)")
-  }
+  func mismatch() -> ClozeError { ClozeError(.invalidText, "not an example of the task \(task.rawValue)") }
 }
 
 extension DataField {
