@@ -54,7 +54,7 @@ let package = Package(
     .executableTarget(
       name: "ClozeBenchmark",
       dependencies: [
-        "CClozeBenchmark", "CClozeKernels", "Cloze", "ClozeTokenizer",
+        "CClozeBenchmark", "CClozeKernels", "ClozeIO", "Cloze", "ClozeTokenizer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -78,7 +78,8 @@ let package = Package(
       dependencies: ["ClozeTraining", "Cloze", "ClozeIO", "ClozeTokenizer", "ClozeTestSupport"]),
     .target(name: "ClozeTestSupport", path: "Tests/ClozeTestSupport"),
     .target(name: "CClozeTestSupport", path: "Tests/CClozeTestSupport"),
-    .testTarget(name: "ClozeCommandTests", dependencies: ["ClozeCommand", "ClozeIO"]),
+    .testTarget(
+      name: "ClozeCommandTests", dependencies: ["ClozeCommand", "Cloze", "ClozeIO", "ClozeTestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11,
