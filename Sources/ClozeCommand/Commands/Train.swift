@@ -1,40 +1,41 @@
 import ArgumentParser
 import Cloze
+import ClozeIO
 import ClozeTraining
 import Glibc
 
 struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Train a head: classes, numbers, tags or answers from labelled examples.",
+    abstract: "Train a head on labelled examples: classes, numbers, tags or answers.",
     discussion: """
-      The folder of --output receives head.safetensors, which `cloze predict --head` uses, \
-      metrics.json, steps.jsonl, report.html to look at, and a checkpoint, from which --resume goes \
-      on after an interruption to the same bits.
+      Writes to the folder --output: head.safetensors for `cloze predict --head`, metrics.json, \
+      steps.jsonl, report.html, and a checkpoint, from which --resume goes on after an interruption \
+      to the same bits as an uninterrupted run.
 
         cloze train classify --data train.tsv --text sentence --label label --output sentiment
         cloze train tag --data train.conll --valid valid.conll --output names
         cloze predict --head sentiment "What a film!"
       """)
 
-  @Argument(help: "What is learned.")
+  @Argument(help: "The task.")
   var task: Head.Task
 
-  @Option(name: [.short, .long], help: ArgumentHelp("Examples to train on.", valueName: "file"))
+  @Option(name: [.short, .long], help: ArgumentHelp("Training examples.", valueName: "file"))
   var data: String
 
   @Option(
     help: ArgumentHelp(
-      "Examples to judge by (default: a tenth of --data is held out).", valueName: "file"))
+      "Validation examples (default: a tenth of --data is held out).", valueName: "file"))
   var valid: String?
 
-  @Option(name: [.short, .long], help: ArgumentHelp("Where the results go.", valueName: "folder"))
+  @Option(name: [.short, .long], help: ArgumentHelp("The folder for the results.", valueName: "folder"))
   var output: String
 
-  @Flag(help: "Go on from the checkpoint in --output.")
+  @Flag(help: "Resume from the checkpoint in --output.")
   var resume = false
 
   @Flag(
-    help: "Write encoder and head as one ONNX file too, model.onnx in --output; as `cloze export`.")
+    help: "Also write encoder and head as one ONNX file, model.onnx in --output; as `cloze export`.")
   var export = false
 
   @Flag(help: "Print the metrics as one JSON object.")
@@ -54,14 +55,14 @@ struct Train: ParsableCommand {
     for (name, set) in [(data, train), (self.valid ?? "", valid ?? Dataset())] {
       guard let first = set.skipped.first else { continue }
       let count = set.skipped.count == 1 ? "1 bad line" : "\(grouped(set.skipped.count)) bad lines"
-      StandardError.note("\(count) of \(name) left out; \(first)")
+      StandardError.note("\(name): \(count) skipped; \(first)")
     }
     guard mkdir(output, 0o777) == 0 || errno == EEXIST else {
-      throw WorkFailure("cannot make the folder \(output)", errno: errno)
+      throw ClozeError.system("cannot create the folder \(output)")
     }
     let isResumed = resume && access("\(output)/checkpoint.safetensors", F_OK) == 0
     if resume, !isResumed {
-      StandardError.note("there is no checkpoint in \(output): training begins anew")
+      StandardError.note("no checkpoint in \(output): training starts from the beginning")
     }
     let model = try modelOptions.loadModel()
     let trainer = try Trainer(model: model, task: task, options: options)
@@ -83,7 +84,7 @@ struct Train: ParsableCommand {
         StandardError.note(
           hasCheckpoint
             ? "interrupted; --resume goes on from the last checkpoint"
-            : "interrupted before there was a checkpoint")
+            : "interrupted before the first checkpoint")
         StopRequest.end()
       }
       throw error
@@ -98,14 +99,14 @@ struct Train: ParsableCommand {
         options: modelOptions.loadOptions())
     }
     let seconds = Clock.seconds() - start
-    try write(metricsJSON(result, seconds).line, to: "\(output)/metrics.json")
+    try write(metricsJSON(result, seconds), to: "\(output)/metrics.json")
     let report = TrainingReport(
       result: result, title: "\(task.rawValue): \(data)",
       facts: [
         ("model", modelOptions.model ?? "built in"), ("precision", "\(model.info.precision)"),
         ("trained on", "\(grouped(result.counts.train)) examples"),
-        ("judged by", "\(grouped(result.counts.valid)) examples"),
-        ("texts that were cut", grouped(result.truncated)), ("seed", "\(options.seed)"),
+        ("validated on", "\(grouped(result.counts.valid)) examples"),
+        ("truncated texts", grouped(result.truncated)), ("seed", "\(options.seed)"),
         ("time", Progress.duration(seconds)),
       ])
     try write(Array(report.html.utf8), to: "\(output)/report.html")
@@ -116,7 +117,7 @@ struct Train: ParsableCommand {
     }
     let printer = ByteWriter.standardOutput()
     if json {
-      try printer.write(metricsJSON(result, seconds).line)
+      try printer.write(metricsJSON(result, seconds))
     } else {
       for (name, value) in result.metrics.values {
         try printer.write("\(name) \(fixed(value, digits: 4))\n")
@@ -125,19 +126,21 @@ struct Train: ParsableCommand {
     try printer.flush()
   }
 
-  private func metricsJSON(_ result: TrainingResult, _ seconds: Double) -> JSONValue {
-    .object([
-      ("task", .string(task.rawValue)),
-      ("metrics", .object(result.metrics.values.map { ($0.name, .double($0.value)) })),
-      ("metric", .string(result.metric)), ("train", .int(result.counts.train)),
-      ("valid", .int(result.counts.valid)), ("truncated", .int(result.truncated)),
-      ("seconds", .double((seconds * 1000).rounded() / 1000)),
-    ])
+  private func metricsJSON(_ result: TrainingResult, _ seconds: Double) -> [UInt8] {
+    JSONWriter.line {
+      $0.value("task", task.rawValue)
+      $0.object("metrics") { for (name, value) in result.metrics.values { $0.value(name, value) } }
+      $0.value("metric", result.metric)
+      $0.value("train", result.counts.train)
+      $0.value("valid", result.counts.valid)
+      $0.value("truncated", result.truncated)
+      $0.value("seconds", (seconds * 1000).rounded() / 1000)
+    }
   }
 
   private func write(_ bytes: [UInt8], to path: String) throws {
-    let file = try AtomicFile(path: path)
-    try bytes.withUnsafeBytes { try file.write($0) }
+    let file = try AtomicFile(output: path)
+    try file.append(bytes)
     try file.commit()
   }
 }
@@ -152,7 +155,7 @@ final class TrainingRecorder {
     let path = "\(folder)/steps.jsonl"
     descriptor = open(
       path, O_WRONLY | O_CREAT | O_CLOEXEC | (isResumed ? O_APPEND : O_TRUNC), 0o666)
-    guard descriptor >= 0 else { throw WorkFailure("cannot write to \(path)", errno: errno) }
+    guard descriptor >= 0 else { throw ClozeError.system("cannot write to \(path)") }
     writer = ByteWriter(descriptor: descriptor, name: path)
   }
 
@@ -164,18 +167,21 @@ final class TrainingRecorder {
       case .features, .result: break
       case .step(let step):
         try writer.write(
-          JSONValue.object([
-            ("step", .int(step.step)), ("epoch", .int(step.epoch)), ("loss", .double(step.loss)),
-            ("gradient_norm", .double(step.gradientNorm)),
-            ("learning_rate", .double(step.learningRate)),
-          ]).line)
+          JSONWriter.line {
+            $0.value("step", step.step)
+            $0.value("epoch", step.epoch)
+            $0.value("loss", step.loss)
+            $0.value("gradient_norm", step.gradientNorm)
+            $0.value("learning_rate", step.learningRate)
+          })
       case .epoch(let epoch):
-        let metrics = epoch.metrics.values.map { ($0.name, JSONValue.double($0.value)) }
         try writer.write(
-          JSONValue.object([
-            ("epoch", .int(epoch.epoch)), ("mean_loss", .double(epoch.loss)),
-            ("best", .bool(epoch.isBest)), ("metrics", .object(metrics)),
-          ]).line)
+          JSONWriter.line {
+            $0.value("epoch", epoch.epoch)
+            $0.value("mean_loss", epoch.loss)
+            $0.value("best", epoch.isBest)
+            $0.object("metrics") { for (name, value) in epoch.metrics.values { $0.value(name, value) } }
+          })
         try writer.flush()
       }
     } catch { failure = failure ?? error }
