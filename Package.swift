@@ -54,7 +54,7 @@ let package = Package(
     .executableTarget(
       name: "ClozeBenchmark",
       dependencies: [
-        "CClozeBenchmark", "CClozeKernels", "ClozeIO", "Cloze", "ClozeTokenizer",
+        "CClozeBenchmark", "CClozeKernels", "Cloze", "ClozeIO", "ClozeTokenizer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -78,8 +78,7 @@ let package = Package(
       dependencies: ["ClozeTraining", "Cloze", "ClozeIO", "ClozeTokenizer", "ClozeTestSupport"]),
     .target(name: "ClozeTestSupport", path: "Tests/ClozeTestSupport"),
     .target(name: "CClozeTestSupport", path: "Tests/CClozeTestSupport"),
-    .testTarget(
-      name: "ClozeCommandTests", dependencies: ["ClozeCommand", "Cloze", "ClozeIO", "ClozeTestSupport"]),
+    .testTarget(name: "ClozeCommandTests", dependencies: ["ClozeCommand", "ClozeIO"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11,

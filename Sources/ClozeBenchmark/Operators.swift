@@ -1,5 +1,6 @@
 import ArgumentParser
 import CClozeKernels
+import ClozeIO
 
 /// What a model does beside dense layers.
 struct Operators: ParsableCommand {
@@ -59,7 +60,7 @@ struct RowOperator {
     self.kind = kind
     self.tokens = tokens
     self.width = width
-    var numbers = Numbers(seed: 2)
+    var numbers = SplitMix64(seed: 2)
     input = numbers.normal(tokens * 3 * width)
     gamma = numbers.normal(width)
   }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CClozeKernels
+import ClozeIO
 
 /// The dense layers of a model, one by one.
 struct Products: ParsableCommand {
@@ -68,7 +69,7 @@ struct Shape {
   func measure(_ kernels: cloze_kernels, _ precision: KernelPrecision, _ seconds: Double) throws
     -> (plain: Double, packed: Double)
   {
-    var numbers = Numbers(seed: 1)
+    var numbers = SplitMix64(seed: 1)
     var x = numbers.normal(m * k)
     // Wider than its output, a layer follows the activation.
     if k > n { kernels.rows.pointee.activate(&x, x.count, Int32(CLOZE_ACTIVATION_GELU.rawValue)) }

@@ -1,3 +1,4 @@
+internal import ClozeIO
 internal import Glibc
 
 /// Seconds that this thread has run on a processor.
@@ -24,21 +25,8 @@ func leastTime(seconds: Double, rounds: Int = 7, _ body: () -> Void) -> Double {
   return best
 }
 
-/// Numbers that are the same in every run; SplitMix64 (Steele, Lea, Flood 2014).
-struct Numbers {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
-  /// Normally distributed, nearly: the sum of twelve uniform numbers.
+extension SplitMix64 {
+  /// Approximately normally distributed: the sum of twelve uniform numbers, shifted to mean 0.
   mutating func normal() -> Float {
     var sum: Float = -6
     for _ in 0..<12 { sum += Float(next() >> 40) * 0x1p-24 }

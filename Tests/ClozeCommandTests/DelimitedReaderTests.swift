@@ -1,6 +1,5 @@
 import Cloze
 import ClozeIO
-import ClozeTestSupport
 import Testing
 
 @testable import ClozeCommand

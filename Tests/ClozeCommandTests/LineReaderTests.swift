@@ -1,5 +1,4 @@
 import ClozeIO
-import ClozeTestSupport
 import Testing
 
 @testable import ClozeCommand

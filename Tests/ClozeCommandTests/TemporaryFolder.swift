@@ -1,6 +1,8 @@
 import ClozeIO
 import Foundation
 
+@testable import ClozeCommand
+
 /// A folder of a test's own, deleted with the object.
 final class TemporaryFolder {
   let path: String
@@ -37,3 +39,6 @@ final class TemporaryFolder {
     ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
   }
 }
+
+/// Random numbers that are the same in every run.
+typealias FixedRandom = SplitMix64

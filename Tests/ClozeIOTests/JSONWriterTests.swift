@@ -1,4 +1,3 @@
-import ClozeTestSupport
 import Foundation
 import Testing
 
@@ -49,7 +48,7 @@ import Testing
   }
 
   @Test func writesFloatsThatReadBackTheSame() {
-    var random = FixedRandom(seed: 11)
+    var random = SplitMix64(seed: 11)
     for _ in 0..<20_000 {
       let value = Float(bitPattern: UInt32.random(in: .min ... .max, using: &random))
       guard value.isFinite else { continue }

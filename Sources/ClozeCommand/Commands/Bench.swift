@@ -136,19 +136,6 @@ struct Bench: ParsableCommand {
   }
 }
 
-/// Numbers that are the same in every run; Steele, Lea, Flood 2014.
-struct SplitMix64: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-}
-
 /// A batch of one shape to measure with.
 struct Workload {
   let name: String
@@ -177,7 +164,7 @@ struct Workload {
   /// 256 lengths in no order, half of them below 20 tokens and a few in a hundred above 60, as
   /// sentences have them: their logarithms are normally distributed with mean 2.9, deviation 0.6.
   private static func ragged(_ longest: Int) -> [Int] {
-    var random = SplitMix64(state: 1)
+    var random = SplitMix64(seed: 1)
     return (0..<256).map { _ in
       // The sum of twelve uniform numbers is nearly normal.
       let normal = (0..<12).reduce(-6.0) { sum, _ in sum + Double.random(in: 0..<1, using: &random) }
