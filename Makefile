@@ -37,7 +37,7 @@ LINK := -Xlinker --gc-sections -Xlinker -z -Xlinker nostart-stop-gc -Xlinker -z 
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
 
-.PHONY: all help run test test-address test-thread bench fuzz format wheel install uninstall clean
+.PHONY: all help run test test-address test-thread bench fuzz format format-check wheel install uninstall clean
 
 all: $(LIBRARY) $(COMMAND) $(MODEL)/.complete $(PACKAGING) $(DIST)/include/cloze.h
 
@@ -52,7 +52,7 @@ help:
 	@echo 'make wheel      builds the Python package into dist/'
 	@echo 'make bench      measures speed on this machine'
 	@echo 'make fuzz       feeds random input to everything that reads files or text'
-	@echo 'make format     formats the sources'
+	@echo 'make format     formats the sources; make format-check, a part of make test, compares'
 	@echo 'make clean      removes what was built'
 
 # ---- Building ------------------------------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ ifneq ($(wildcard ../shared),)
 export CLOZE_SHARED ?= $(abspath ../shared)
 endif
 
-test: all dist/.complete .venv/.complete
+test: all dist/.complete .venv/.complete format-check
 	@tools/require-packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
 	@.venv/bin/python Tests/run.py $(SUITES)
 
@@ -183,13 +183,11 @@ dist/.complete: $(LIBRARY) $(MODEL)/.complete $(PYTHON_SOURCES)
 
 # ---- Upkeep --------------------------------------------------------------------------------------------------------
 
-format:
-	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests bindings examples
-	@if command -v clang-format >/dev/null; then \
-	  find Sources Tests examples -name '*.[ch]' -o -name '*.cpp' | xargs clang-format -i; \
-	else \
-	  echo 'clang-format is not installed: C and C++ sources were left as they are'; \
-	fi
+format: .venv/.complete
+	@SWIFT=$(SWIFT) tools/format
+
+format-check: .venv/.complete
+	@SWIFT=$(SWIFT) tools/format --check
 
 clean:
 	rm -rf .build .build_address .build_thread .build_fuzz .venv dist

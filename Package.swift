@@ -61,7 +61,7 @@ let package = Package(
 
     .target(
       name: "ClozeKernelsTestSupport", dependencies: ["CClozeKernels"],
-      path: "Tests/ClozeKernelsTestSupport"),
+      path: "Tests/Kernels/Support"),
     .testTarget(
       name: "ClozeKernelsTests", dependencies: ["CClozeKernels", "ClozeKernelsTestSupport"]),
     .testTarget(name: "ClozeIOTests", dependencies: ["ClozeIO", "ClozeTestSupport"]),

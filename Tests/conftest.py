@@ -1,4 +1,4 @@
-"""What the tests of the built project share: where it was built, and which compilers there are."""
+"""Shared by the pytest suites: the built tree, compilers, running commands."""
 
 import os
 import shutil
@@ -18,14 +18,14 @@ def root():
 
 @pytest.fixture(scope="session")
 def dist():
-  """The installed tree that `make` leaves behind: bin, include, lib, share."""
+  """The installed tree that `make` builds: bin, include, lib, share."""
   if not (DIST / "lib" / "libcloze.so").exists():
-    pytest.fail(f"{DIST}/lib/libcloze.so is not there; run make")
+    pytest.fail(f"{DIST}/lib/libcloze.so does not exist; run make")
   return DIST
 
 
 def compiler(name):
-  """The path of a compiler; clang also where Swift's toolchain brought it."""
+  """The path of a compiler, or None; clang is also looked for in the Swift toolchain."""
   if found := shutil.which(name):
     return found
   swift = shutil.which("swift")
@@ -34,8 +34,8 @@ def compiler(name):
 
 
 def run(*command, expect=0, cwd=None, env=None, input=None, timeout=600):
-  """Standard output of a command; where the exit status is another one, fails with all that it printed."""
-  # A test runs under make, whose settings are not for the makes that tests start.
+  """Standard output of a command; the test fails with all output if the exit status is not `expect`."""
+  # Tests run under make and must not pass its settings on to the makes they start.
   variables = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
   variables.update(env or {})
   result = subprocess.run(

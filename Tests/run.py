@@ -1,10 +1,10 @@
-"""Runs every test suite and adds up what came of them.
+"""Runs test suites and adds up their results.
 
     Tests/run.py [swift] [c] [python] [project]
 
-Without names, all. `make test` calls it in the virtual environment that has pytest. The last line is
-`N passed, N failed, N skipped`; a suite in which no test ran, or that ended in another way than its tests say, counts
-as a failure. Exit status 0 where nothing failed.
+Without names, all. `make test` runs it in the virtual environment with pytest. The last line is
+`N passed, N failed, N skipped`; a suite in which no test ran, or whose exit status contradicts its tests, counts as a
+failure, and so does a test skipped without a reason. Exit status 0 if nothing failed.
 """
 
 import os
@@ -21,14 +21,14 @@ DIST = ROOT / ".build" / "dist"
 
 
 class Count:
-  """Tests passed, failed and skipped; the reasons of those skipped, by suite."""
+  """Numbers of tests passed and failed; suite, name and reason of those skipped."""
 
   def __init__(self):
     self.passed, self.failed = 0, 0
     self.skipped = []
 
   def read(self, suite, files):
-    """Adds the test cases of JUnit files, and returns how many there were."""
+    """Adds the test cases of JUnit files and returns their number."""
     total = 0
     for case in (case for file in files if file.exists() for case in ElementTree.parse(file).iter("testcase")):
       total += 1
@@ -43,7 +43,7 @@ class Count:
     return total
 
   def suite(self, name, command, files, environment):
-    """Runs one suite and adds what it says; what it can't say, that it crashed or was empty, counts as one failure."""
+    """Runs a suite and adds its results; a crash, or no test at all, counts as one failure."""
     print(f"\n==== {name}", flush=True)
     for file in files:
       file.unlink(missing_ok=True)
@@ -54,14 +54,14 @@ class Count:
       print(f"{name}: no test ran (exit status {status})")
       self.failed += 1
     elif status != 0 and self.failed == failed:
-      print(f"{name}: exit status {status}, though no test says that it failed")
+      print(f"{name}: exit status {status}, although no test failed")
       self.failed += 1
     print(f"---- {name}: {total} tests in {time.time() - begun:.0f} s", flush=True)
 
 
 def swift(count, environment):
   file = RESULTS / "swift.xml"
-  # Swift Testing writes its own file beside the one named, which is XCTest's.
+  # Swift Testing writes a file of its own beside the one named, which is XCTest's.
   count.suite(
       "swift",
       ["swift", "test", "--disable-xctest", "--explicit-target-dependency-import-check", "error", "--xunit-output", file],
@@ -90,7 +90,7 @@ def main():
   if unknown := [name for name in names if name not in SUITES]:
     sys.exit(f"unknown suite {', '.join(unknown)}; there are {', '.join(SUITES)}")
   RESULTS.mkdir(parents=True, exist_ok=True)
-  # In the background of a shell SIGINT is ignored, which programs that are to be interrupted would inherit.
+  # A shell starts background jobs with SIGINT ignored, which programs that tests interrupt would inherit.
   signal.signal(signal.SIGINT, signal.default_int_handler)
   environment = {
       **os.environ,
@@ -99,7 +99,7 @@ def main():
       "PYTHONPATH": str(ROOT / "bindings" / "python" / "src"),
       "PYTHONDONTWRITEBYTECODE": "1",
   }
-  # An instruction set forced from outside would make the tests of dispatch fail, and hide others.
+  # A forced instruction set would fail the tests of dispatch and leave other variants untested.
   environment.pop("CLOZE_ISA", None)
 
   count = Count()
@@ -111,7 +111,7 @@ def main():
       print(f"  {suite}: {test}: {reason or 'no reason was given'}")
   without_reason = sum(not reason for _, _, reason in count.skipped)
   if without_reason:
-    print(f"{without_reason} tests were skipped without a reason, which counts as failing")
+    print(f"{without_reason} tests were skipped without a reason, which counts as failure")
   print(f"\n{count.passed} passed, {count.failed + without_reason} failed, {len(count.skipped) - without_reason} skipped")
   sys.exit(1 if count.failed or without_reason else 0)
 

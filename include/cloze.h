@@ -2,22 +2,22 @@
  *
  * Four rules.
  *
- * Threads.    A cloze_model and a cloze_tokenizer never change once made: share them freely between threads.
- *             A cloze_session holds scratch memory and worker threads: one call at a time. A second call while one
- *             runs returns CLOZE_BUSY. cloze_cancel may be called from any thread. After fork() a session works in
- *             the child too, as long as no call was running on it.
- * Ownership.  What a *_load or *_create function hands out is freed with the *_free function of its type, in any
- *             order and on any thread: a session keeps its model alive. Freeing NULL does nothing. Arrays and strings
- *             passed in are only read during the call; results go into buffers of the caller.
- * Errors.     A call that can fail returns a cloze_status. cloze_last_error() then gives a sentence that names the
- *             cause, kept per thread until the next failing call on that thread. A failed call leaves no handle behind,
- *             and what it left in a result buffer is unspecified.
+ * Threads.    cloze_model and cloze_tokenizer are immutable: share them between threads. A cloze_session holds scratch
+ *             memory and worker threads and runs one call at a time; a second call meanwhile returns CLOZE_BUSY.
+ *             cloze_cancel may be called from any thread. After fork() the child can use a session on which no call
+ *             was running.
+ * Ownership.  Handles from *_load and *_create functions are freed with the *_free function of their type, in any order
+ *             and on any thread: a session keeps its model alive. Freeing NULL does nothing. Arrays and strings passed
+ *             in are only read, and only during the call; results are written to buffers of the caller.
+ * Errors.     A call that can fail returns a cloze_status; cloze_last_error() then gives a sentence that names the
+ *             cause, kept per thread until the next failing call on that thread. A failed call creates no handle; the
+ *             contents of its result buffers are unspecified.
  * Boundary.   Structs begin with struct_size = sizeof(the struct); in every other field zero means the default. A
- *             larger struct, from a newer header, is accepted if what this library does not know in it is zero. Text is
+ *             larger struct, from a newer header, is accepted if the fields unknown to this library are zero. Text is
  *             UTF-8. Float results are float32, row-major and dense. Sizes of buffers are counted in elements.
  *
- * Shape letters: B sequences, T tokens of all of them together, S longest sequence, D hidden size, V vocabulary size,
- * P positions asked for, C labels of a head.
+ * Shape letters: B sequences, T tokens of the batch, S longest sequence, D hidden size, E embedding size, V vocabulary
+ * size, P positions asked for, C labels of a head.
  */
 #ifndef CLOZE_H
 #define CLOZE_H
@@ -54,20 +54,20 @@ extern "C" {
 typedef int32_t cloze_status;
 #define CLOZE_OK 0
 #define CLOZE_INVALID_ARGUMENT 1   /* NULL handle, value out of range, struct from a newer header */
-#define CLOZE_NOT_FOUND 2          /* no such file, or a folder without a model */
+#define CLOZE_NOT_FOUND 2          /* no such file, or no model in the folder */
 #define CLOZE_IO 3                 /* reading or writing a file failed */
-#define CLOZE_INVALID_MODEL 4      /* damaged file, shapes that contradict each other, NaN or infinite weights */
-#define CLOZE_UNSUPPORTED_MODEL 5  /* a sound file that holds no BERT this library understands */
-#define CLOZE_INVALID_TEXT 6       /* not UTF-8, or lacking what the call needs, such as a [MASK] */
-#define CLOZE_TOO_LONG 7           /* more tokens than the model or the call's limit takes */
-#define CLOZE_NO_TOKENIZER 8       /* the model came without one and none was given */
+#define CLOZE_INVALID_MODEL 4      /* damaged file, inconsistent shapes, NaN or infinite weights */
+#define CLOZE_UNSUPPORTED_MODEL 5  /* a valid file, but not a BERT that this library supports */
+#define CLOZE_INVALID_TEXT 6       /* not UTF-8, or without what the call needs, such as a [MASK] */
+#define CLOZE_TOO_LONG 7           /* more tokens than the model or the call's limit allows */
+#define CLOZE_NO_TOKENIZER 8       /* the model has none and none was given */
 #define CLOZE_NO_HEAD 9            /* the model lacks the head that the output needs */
 #define CLOZE_BUFFER_TOO_SMALL 10  /* the message says how many elements are needed */
-#define CLOZE_UNSUPPORTED_ISA 11   /* an instruction set was forced that this CPU lacks */
+#define CLOZE_UNSUPPORTED_ISA 11   /* a forced instruction set that this CPU lacks */
 #define CLOZE_CANCELLED 12         /* cloze_cancel was called */
 #define CLOZE_BUSY 13              /* another call is running on this session */
 #define CLOZE_OUT_OF_MEMORY 14
-#define CLOZE_INTERNAL 15          /* a fault of the library; please report it */
+#define CLOZE_INTERNAL 15          /* a bug in the library; please report it */
 
 /* The library's version, "major.minor.patch". */
 CLOZE_API const char *CLOZE_NONNULL cloze_version(void);
@@ -102,14 +102,14 @@ CLOZE_API cloze_status cloze_tokenizer_load_memory(
 
 CLOZE_API void cloze_tokenizer_free(cloze_tokenizer *CLOZE_NULLABLE tokenizer);
 
-/* The number of entries; ids run from 0 to it, not included. 0 for NULL. */
+/* The number of entries; ids are 0 to vocab_size - 1. 0 for NULL. */
 CLOZE_API int32_t cloze_tokenizer_vocab_size(const cloze_tokenizer *CLOZE_NULLABLE tokenizer);
 
-/* The token with this id, valid as long as the tokenizer; NULL where there is none. */
+/* The token with this id, valid as long as the tokenizer; NULL if there is none. */
 CLOZE_API const char *CLOZE_NULLABLE cloze_tokenizer_token(
     const cloze_tokenizer *CLOZE_NULLABLE tokenizer, int32_t id);
 
-/* The id of this token, looked up whole ("[MASK]", "##ing"); -1 where there is none. */
+/* The id of this token, looked up without tokenizing ("[MASK]", "##ing"); -1 if there is none. */
 CLOZE_API int32_t cloze_tokenizer_id(
     const cloze_tokenizer *CLOZE_NULLABLE tokenizer, const char *CLOZE_NULLABLE token);
 
@@ -119,68 +119,69 @@ typedef struct cloze_texts {
   size_t count;                                                     /* B */
   const char *CLOZE_NULLABLE const *CLOZE_NULLABLE texts;           /* [B] */
   const size_t *CLOZE_NULLABLE lengths;                             /* [B] bytes; NULL: texts end at NUL */
-  const char *CLOZE_NULLABLE const *CLOZE_NULLABLE pairs;           /* [B] second texts; NULL: none; an entry may be NULL */
+  const char *CLOZE_NULLABLE const *CLOZE_NULLABLE pairs;           /* [B] second texts, each may be NULL; NULL: none */
   const size_t *CLOZE_NULLABLE pair_lengths;                        /* [B] bytes; NULL: pairs end at NUL */
 } cloze_texts;
 
-/* What to do with a text that is longer than max_tokens. */
+/* How a text of more than max_tokens tokens is handled. */
 typedef int32_t cloze_truncation;
 #define CLOZE_TRUNCATION_DEFAULT 0       /* ERROR in cloze_tokenize, LONGEST_FIRST elsewhere */
 #define CLOZE_TRUNCATION_ERROR 1         /* fail with CLOZE_TOO_LONG */
-#define CLOZE_TRUNCATION_LONGEST_FIRST 2 /* shorten the longer of a pair, token by token */
+#define CLOZE_TRUNCATION_LONGEST_FIRST 2 /* remove tokens one by one from the longer text of a pair */
 #define CLOZE_TRUNCATION_ONLY_FIRST 3
 #define CLOZE_TRUNCATION_ONLY_SECOND 4
 
 typedef struct cloze_tokenize_options {
   size_t struct_size;
-  int32_t max_tokens; /* of a sequence, [CLS] and [SEP] counted; 0: no limit */
+  int32_t max_tokens; /* per sequence, [CLS] and [SEP] included; 0: no limit */
   cloze_truncation truncation;
 } cloze_tokenize_options;
 
-/* Where cloze_tokenize writes. Every array may be NULL where it is not wanted. */
+/* Output arrays of cloze_tokenize. Each may be NULL. */
 typedef struct cloze_encoding {
   size_t struct_size;
-  size_t capacity;                     /* tokens that ids, type_ids and offsets have room for */
+  size_t capacity;                     /* of ids, type_ids and offsets, in tokens */
   int32_t *CLOZE_NULLABLE ids;         /* [T] */
   int32_t *CLOZE_NULLABLE type_ids;    /* [T] 0 for the first text, 1 for the second */
-  int64_t *CLOZE_NULLABLE offsets;     /* [T, 2] first byte in the token's own text, and the byte after its last;
-                                          0, 0 for [CLS] and [SEP] */
-  int64_t *CLOZE_NULLABLE cu_seqlens;  /* [B + 1] where each sequence begins, and T */
-  uint8_t *CLOZE_NULLABLE truncated;   /* [B] 1 where a text was cut */
-  size_t size;                         /* set by the call: T, also when capacity is too small */
+  int64_t *CLOZE_NULLABLE offsets;     /* [T, 2] byte range [begin, end) in the token's own text; 0, 0 for
+                                          [CLS] and [SEP] */
+  int64_t *CLOZE_NULLABLE cu_seqlens;  /* [B + 1] first token of each sequence, then T */
+  uint8_t *CLOZE_NULLABLE truncated;   /* [B] 1 if the text was truncated */
+  size_t size;                         /* set by the call: T, even if capacity is too small */
 } cloze_encoding;
 
-/* Tokenizes every text: [CLS] text [SEP], or [CLS] text [SEP] pair [SEP]. With ids, type_ids and offsets all NULL it
- * only counts. options may be NULL. */
+/* Tokenizes each text as [CLS] text [SEP], or [CLS] text [SEP] pair [SEP]. With ids, type_ids and offsets all NULL it
+ * only counts tokens. options may be NULL. */
 CLOZE_API cloze_status cloze_tokenize(
     const cloze_tokenizer *CLOZE_NULLABLE tokenizer, const cloze_texts *CLOZE_NULLABLE texts,
     const cloze_tokenize_options *CLOZE_NULLABLE options, cloze_encoding *CLOZE_NULLABLE encoding);
 
 /* ---- 3. Models --------------------------------------------------------------------------------------------------- */
 
-/* The weights and configuration of one BERT, made ready for one precision and one instruction set. Immutable. */
+/* The configuration of one BERT and its weights, packed for one precision and one instruction set. Immutable. */
 typedef struct cloze_model cloze_model;
 
 typedef int32_t cloze_precision;
 #define CLOZE_PRECISION_DEFAULT 0 /* int8, or what a .cloze file holds */
-#define CLOZE_PRECISION_INT8 1    /* 8-bit weights and activations, 32-bit sums */
+#define CLOZE_PRECISION_INT8 1    /* 8-bit weights and activations, 32-bit accumulators */
 #define CLOZE_PRECISION_FLOAT32 2
 
 typedef struct cloze_load_options {
   size_t struct_size;
   cloze_precision precision;
-  int32_t threads;                                    /* that loading may use, 1 to 256; 0: as many CPUs as affinity mask
-                                                         and cgroup quota allow */
+  int32_t threads;                                    /* for loading, 1 to 256; 0: as many as the affinity mask and the
+                                                         cgroup quota allow */
   const char *CLOZE_NULLABLE isa;                     /* force "scalar", "avx2", "avxvnni", "avx512vnni",
-                                                         "neondot", "neoni8mm"; NULL: the environment's CLOZE_ISA,
-                                                         else the best of this CPU */
-  const cloze_tokenizer *CLOZE_NULLABLE tokenizer;    /* use this one, not the files beside the model */
+                                                         "neondot" or "neoni8mm"; NULL: the environment variable
+                                                         CLOZE_ISA, else the best that this CPU supports */
+  const cloze_tokenizer *CLOZE_NULLABLE tokenizer;    /* overrides the tokenizer files beside the model */
 } cloze_load_options;
 
-/* Loads a model: a .onnx file, a .cloze file (see cloze_convert), a folder with model.onnx or onnx/model.onnx in it, or,
- * with path NULL, the built-in model. Beside an ONNX file tokenizer.json, vocab.txt, tokenizer_config.json, config.json,
- * sentence_bert_config.json, modules.json and 1_Pooling/config.json are used where present; a .cloze file holds all of
- * that. It is mapped, and must not be cut short or written to in place while the model is in use. options may be NULL. */
+/* Loads a model. path is a .onnx file; a .cloze file (see cloze_convert); a folder with model.onnx, onnx/model.onnx or
+ * model.safetensors (with config.json), looked for in this order; or NULL for the built-in model. tokenizer.json,
+ * vocab.txt, tokenizer_config.json, config.json, sentence_bert_config.json, modules.json and 1_Pooling/config.json
+ * beside the model are used if present; a .cloze file contains all of that. A .cloze file is mapped, and must not be
+ * truncated or written to in place while the model is in use. options may be NULL. */
 CLOZE_API cloze_status cloze_model_load(
     const char *CLOZE_NULLABLE path, const cloze_load_options *CLOZE_NULLABLE options,
     cloze_model *CLOZE_NULLABLE *CLOZE_NULLABLE model);
@@ -200,14 +201,14 @@ CLOZE_API void cloze_model_free(cloze_model *CLOZE_NULLABLE model);
 #define CLOZE_HEAD_TAGS 16
 #define CLOZE_HEAD_ANSWER 32
 
-/* How the vectors of a text's tokens become one. */
+/* How the hidden states of a text's tokens are pooled into one embedding. */
 typedef int32_t cloze_pooling;
-#define CLOZE_POOLING_DEFAULT 0 /* what the model's files say, else MEAN */
+#define CLOZE_POOLING_DEFAULT 0 /* as the model's files specify, else MEAN */
 #define CLOZE_POOLING_MEAN 1
 #define CLOZE_POOLING_CLS 2
 #define CLOZE_POOLING_MAX 3
 #define CLOZE_POOLING_MEAN_SQRT_LEN 4 /* the sum divided by the square root of the number of tokens */
-#define CLOZE_POOLING_POOLER 5        /* tanh of a dense layer over [CLS]; the model must have it */
+#define CLOZE_POOLING_POOLER 5        /* tanh of a dense layer on [CLS]; needs the pooler head */
 
 /* Field names are the keys of a Hugging Face config.json. */
 typedef struct cloze_info {
@@ -219,36 +220,38 @@ typedef struct cloze_info {
   int32_t vocab_size;
   int32_t max_position_embeddings;
   int32_t type_vocab_size;
-  int32_t max_tokens;        /* where text is cut by default: max_seq_length of the files, else all positions */
+  int32_t max_tokens;        /* default truncation limit: max_seq_length of the files, else all positions */
   cloze_precision precision;
   uint32_t heads;            /* CLOZE_HEAD_ bits */
-  cloze_pooling pooling;     /* the default of embeddings, never DEFAULT */
-  int32_t normalize;         /* the same: 1 where embeddings have length 1 by default, else 2 */
+  cloze_pooling pooling;     /* default pooling of embeddings, never DEFAULT */
+  int32_t normalize;         /* 1: embeddings have length 1 by default; 2: they do not */
   int32_t has_tokenizer;
-  int32_t embedding_size;    /* of a text's vector: D, unless the graph has dense layers after pooling */
-  uint64_t weight_bytes;     /* memory that the weights take */
-  const char *CLOZE_NULLABLE isa; /* never freed */
-  int32_t label_count;       /* C, of classes or tags; 0 where there are none */
+  int32_t embedding_size;    /* E, width of an embedding with default pooling: D, unless the model has dense
+                                layers after pooling */
+  uint64_t weight_bytes;     /* memory of the weights */
+  const char *CLOZE_NULLABLE isa; /* static storage */
+  int32_t label_count;       /* C of classes or tags; 0 without such a head */
   int32_t reserved;
 } cloze_info;
 
 CLOZE_API cloze_status cloze_model_info(
     const cloze_model *CLOZE_NULLABLE model, cloze_info *CLOZE_NULLABLE info);
 
-/* The name of class or tag `index`, 0 to label_count, not included. size receives the length without the closing NUL;
- * with capacity too small CLOZE_BUFFER_TOO_SMALL. */
+/* The name of class or tag `index`, 0 to label_count - 1. size receives the length without the terminating NUL;
+ * CLOZE_BUFFER_TOO_SMALL if capacity is less than that plus 1. label NULL with capacity 0: only sets size. */
 CLOZE_API cloze_status cloze_model_label(
     const cloze_model *CLOZE_NULLABLE model, int32_t index, char *CLOZE_NULLABLE label, size_t capacity,
     size_t *CLOZE_NULLABLE size);
 
-/* The model's tokenizer as a handle of its own, to be freed. CLOZE_NO_TOKENIZER where it has none. */
+/* A new handle for the model's tokenizer; free it. CLOZE_NO_TOKENIZER if it has none. */
 CLOZE_API cloze_status cloze_model_tokenizer(
     const cloze_model *CLOZE_NULLABLE model, cloze_tokenizer *CLOZE_NULLABLE *CLOZE_NULLABLE tokenizer);
 
-/* Says what a model file holds, without preparing it for use, as one JSON object: architecture, configuration, heads,
- * how each block was written, weight types, opset, producer, memory, tokenizer. A sound ONNX file that is no BERT gives
- * an object with "refused": {"node", "place", "expected", "message"} and CLOZE_OK. path NULL: the built-in model.
- * size receives the length without the closing NUL; with capacity too small CLOZE_BUFFER_TOO_SMALL. */
+/* Describes a model file as one JSON object without packing its weights: architecture, configuration, heads, how each
+ * block is expressed in the graph, weight types, opset, producer, memory, tokenizer. A valid ONNX file that is not a
+ * BERT gives an object with "refused": {"node", "place", "expected", "message"} and CLOZE_OK. path NULL: the built-in
+ * model. size receives the length without the terminating NUL; CLOZE_BUFFER_TOO_SMALL if capacity is less than that
+ * plus 1. json NULL with capacity 0: only sets size. */
 CLOZE_API cloze_status cloze_inspect(
     const char *CLOZE_NULLABLE path, char *CLOZE_NULLABLE json, size_t capacity, size_t *CLOZE_NULLABLE size);
 
@@ -256,41 +259,41 @@ typedef struct cloze_convert_options {
   size_t struct_size;
   cloze_precision precision;                          /* of the weights in the file; 0: int8 */
   int32_t threads;                                    /* as in cloze_load_options */
-  const cloze_tokenizer *CLOZE_NULLABLE tokenizer;    /* use this one, not the files beside the model */
+  const cloze_tokenizer *CLOZE_NULLABLE tokenizer;    /* overrides the tokenizer files beside the model */
 } cloze_convert_options;
 
-/* Writes a model in its prepared form, a .cloze file, which loads at once: weights quantized, packed and used where the
- * file is mapped, checksums, the tokenizer and all settings in one file, which is the same whatever CPU wrote it. source is
- * what cloze_model_load takes, NULL: the built-in model. The file appears under the name target when it is complete, in
- * place of one that was there. options may be NULL. */
+/* Writes a model in its prepared form, a .cloze file that loads in milliseconds: quantized and packed weights that are
+ * used in place where the file is mapped, checksums, the tokenizer and all settings. The file does not depend on the
+ * CPU that wrote it. source as for cloze_model_load; NULL: the built-in model. target is replaced atomically once the
+ * file is complete. options may be NULL. */
 CLOZE_API cloze_status cloze_convert(
     const char *CLOZE_NULLABLE source, const char *CLOZE_NULLABLE target,
     const cloze_convert_options *CLOZE_NULLABLE options);
 
-/* How an ONNX file that is written holds its weights. */
+/* How an exported ONNX file stores its weights. */
 typedef int32_t cloze_export_format;
 #define CLOZE_EXPORT_DEFAULT 0 /* float32 */
 #define CLOZE_EXPORT_FLOAT32 1
-#define CLOZE_EXPORT_FLOAT16 2 /* matrices and tables in 16 bits, arithmetic in 32 */
-#define CLOZE_EXPORT_INT8 3    /* matrices in 8 bits, activations quantized in the graph, each token with its own scale */
+#define CLOZE_EXPORT_FLOAT16 2 /* matrices and tables in 16 bits, arithmetic in float32 */
+#define CLOZE_EXPORT_INT8 3    /* 8-bit matrices; the graph quantizes activations with a scale per token */
 
 typedef struct cloze_export_options {
   size_t struct_size;
   cloze_export_format format;
   int32_t threads;                     /* as in cloze_load_options */
-  const char *CLOZE_NULLABLE head;     /* cloze_export: a trained head, a file or a folder, that becomes part of the file */
+  const char *CLOZE_NULLABLE head;     /* cloze_export: file or folder of a trained head to include */
 } cloze_export_options;
 
-/* Writes a model as a clean ONNX file: operator set 17, weights by Hugging Face's names, free batch and sequence length,
- * an output for each head. source is what cloze_model_load takes, NULL: the built-in model; weights are those of its file.
- * An ONNX file holds at most 2 GB; a larger model is CLOZE_UNSUPPORTED_MODEL. The file appears under the name target when
- * it is complete, in place of one that was there. options may be NULL. */
+/* Writes a model as a clean ONNX file: opset 17, Hugging Face's parameter names, dynamic batch and sequence axes, an
+ * output per head. source as for cloze_model_load; NULL: the built-in model; weights are taken from its file. An ONNX
+ * file is limited to 2 GB; a larger model is CLOZE_UNSUPPORTED_MODEL. target is replaced atomically once the file is
+ * complete. options may be NULL. */
 CLOZE_API cloze_status cloze_export(
     const char *CLOZE_NULLABLE source, const char *CLOZE_NULLABLE target,
     const cloze_export_options *CLOZE_NULLABLE options);
 
-/* The same of a loaded model, with the trained head that it has: the weights are those it holds, which int8 has rounded.
- * options->head must be NULL. */
+/* Exports a loaded model with its trained head. Weights are those in memory: rounded to 8 bits if it was loaded in
+ * int8. options->head must be NULL. */
 CLOZE_API cloze_status cloze_model_export(
     const cloze_model *CLOZE_NULLABLE model, const char *CLOZE_NULLABLE target,
     const cloze_export_options *CLOZE_NULLABLE options);
@@ -302,7 +305,8 @@ typedef struct cloze_session cloze_session;
 
 typedef struct cloze_session_options {
   size_t struct_size;
-  int32_t threads; /* 1 to 256, the caller's included; 0: as many CPUs as affinity mask and cgroup quota allow */
+  int32_t threads; /* 1 to 256, the calling thread included; 0: as many as the affinity mask and the cgroup quota
+                      allow */
 } cloze_session_options;
 
 /* options may be NULL. */
@@ -315,14 +319,14 @@ CLOZE_API void cloze_session_free(cloze_session *CLOZE_NULLABLE session);
 /* The number of threads a run uses; 0 for NULL. */
 CLOZE_API int32_t cloze_session_threads(const cloze_session *CLOZE_NULLABLE session);
 
-/* Makes the call that is running on this session return CLOZE_CANCELLED within milliseconds. Does nothing when none is
- * running. Callable from any thread and from a signal handler. */
+/* Makes the call running on this session return CLOZE_CANCELLED within milliseconds. Does nothing if none is running.
+ * Callable from any thread and from a signal handler. */
 CLOZE_API void cloze_cancel(cloze_session *CLOZE_NULLABLE session);
 
 /* ---- 5. Running on token ids ------------------------------------------------------------------------------------- */
 
 typedef int32_t cloze_integer;
-#define CLOZE_INT32 0 /* the default, used in place; the others are checked and converted */
+#define CLOZE_INT32 0 /* the default, read in place; other types are checked and converted */
 #define CLOZE_INT64 1
 #define CLOZE_INT16 2
 #define CLOZE_INT8 3
@@ -331,18 +335,18 @@ typedef int32_t cloze_integer;
 #define CLOZE_UINT16 6
 #define CLOZE_UINT8 7
 
-/* A ragged batch: the sequences end to end, without padding. */
+/* A ragged batch: the sequences concatenated, without padding. */
 typedef struct cloze_batch {
   size_t struct_size;
   int64_t batch_size;                         /* B */
   const void *CLOZE_NULLABLE input_ids;       /* [T] integer_type */
   const void *CLOZE_NULLABLE token_type_ids;  /* [T] integer_type; NULL: all 0 */
-  const void *CLOZE_NULLABLE cu_seqlens;      /* [B + 1] cu_seqlens_type: 0, then where each sequence ends; T */
+  const void *CLOZE_NULLABLE cu_seqlens;      /* [B + 1] cu_seqlens_type: 0, then each sequence's end; the last is T */
   cloze_integer integer_type;
   cloze_integer cu_seqlens_type;
 } cloze_batch;
 
-/* A padded batch, as other runtimes take it. The real tokens of a row may lie anywhere in it. */
+/* A padded batch, as other runtimes take it. Padding may be anywhere in a row. */
 typedef struct cloze_padded_batch {
   size_t struct_size;
   int64_t batch_size;                         /* B */
@@ -355,40 +359,41 @@ typedef struct cloze_padded_batch {
 } cloze_padded_batch;
 
 typedef int32_t cloze_output_kind;
-#define CLOZE_OUTPUT_HIDDEN 1    /* [T, D] contextual embeddings, or [T, N, D] of N layers, or [P, ...] at positions */
-#define CLOZE_OUTPUT_EMBEDDING 2 /* [B, D] one vector a sequence, pooled; [B, dimensions] where given */
-#define CLOZE_OUTPUT_POOLER 3    /* [B, D] */
-#define CLOZE_OUTPUT_MLM 4       /* [T, V] logits, or [P, V] at positions */
+#define CLOZE_OUTPUT_HIDDEN 1    /* [T, D] hidden states, or [T, N, D] of N layers; [P, ...] with positions */
+#define CLOZE_OUTPUT_EMBEDDING 2 /* [B, E] pooled embeddings with default pooling; [B, D] if pooling is set;
+                                    [B, dimensions] if that is */
+#define CLOZE_OUTPUT_POOLER 3    /* [B, D] tanh of a dense layer on [CLS] */
+#define CLOZE_OUTPUT_MLM 4       /* [T, V] logits; [P, V] with positions */
 #define CLOZE_OUTPUT_NSP 5       /* [B, 2] logits; class 0: the second text follows the first */
-#define CLOZE_OUTPUT_CLASSES 6   /* [B, C] logits of the model's classes */
-#define CLOZE_OUTPUT_TAGS 7      /* [T, C] logits of the model's tags */
-#define CLOZE_OUTPUT_ANSWER 8    /* [T, 2] logits of where an answer starts, column 0, and ends, column 1 */
+#define CLOZE_OUTPUT_CLASSES 6   /* [B, C] logits of classes */
+#define CLOZE_OUTPUT_TAGS 7      /* [T, C] logits of tags */
+#define CLOZE_OUTPUT_ANSWER 8    /* [T, 2] logits of the start (column 0) and end (column 1) of an answer */
 
-/* One output asked for. */
+/* One requested output. HIDDEN, EMBEDDING, MLM: the kinds that a field applies to. */
 typedef struct cloze_output {
   size_t struct_size;
   cloze_output_kind kind;
   cloze_pooling pooling;                      /* EMBEDDING */
-  int32_t normalize;                          /* EMBEDDING. 0: the model's default; 1: to length 1; 2: no */
-  int32_t dimensions;                         /* EMBEDDING. keep the first so many, then normalize; 0: all */
-  const int32_t *CLOZE_NULLABLE layers;       /* HIDDEN. [N] 0: the embedding sum after LayerNorm, L or -1: the last;
-                                                 NULL: the last */
+  int32_t normalize;                          /* EMBEDDING. 0: the model's default; 1: scale to length 1; 2: do not */
+  int32_t dimensions;                         /* EMBEDDING. keep the first so many, before normalizing; 0: all */
+  const int32_t *CLOZE_NULLABLE layers;       /* HIDDEN. [N] 0: the embeddings after LayerNorm; L or -1: the last
+                                                 layer; NULL: the last layer */
   size_t layer_count;                         /* N */
   const int64_t *CLOZE_NULLABLE positions;    /* HIDDEN, MLM. [P] token indices in the batch; NULL: all tokens */
   size_t position_count;                      /* P */
-  float *CLOZE_NULLABLE values;               /* NULL with capacity 0: only size is set, nothing is run */
-  size_t capacity;                            /* floats that values has room for */
+  float *CLOZE_NULLABLE values;               /* NULL with capacity 0: only sets size, without running */
+  size_t capacity;                            /* of values, in floats */
   size_t size;                                /* set by the call: floats written, or needed */
 } cloze_output;
 
-/* Runs the model once over the batch and fills every output. An output does not depend on what else is in the batch,
- * nor on the number of threads, to the last bit. A run with a batch no larger than one before allocates nothing. */
+/* Runs the model once over the batch and fills every output. A sequence's results are bit-identical in any batch and on
+ * any number of threads. A run with a batch no larger than an earlier one allocates nothing. */
 CLOZE_API cloze_status cloze_run(
     cloze_session *CLOZE_NULLABLE session, const cloze_batch *CLOZE_NULLABLE batch,
     cloze_output *CLOZE_NULLABLE outputs, size_t output_count);
 
-/* The same from padded arrays. [T, ...] outputs become [B, S, ...], with zeros where there was padding; positions count
- * in [B, S]. Every row must hold at least one token. */
+/* The same for a padded batch. [T, ...] outputs become [B, S, ...] with zeros at padding; positions index the flattened
+ * [B, S]. Every row must have at least one token. */
 CLOZE_API cloze_status cloze_run_padded(
     cloze_session *CLOZE_NULLABLE session, const cloze_padded_batch *CLOZE_NULLABLE batch,
     cloze_output *CLOZE_NULLABLE outputs, size_t output_count);
@@ -400,12 +405,14 @@ typedef struct cloze_embed_options {
   int32_t max_tokens;          /* 0: cloze_info.max_tokens */
   cloze_truncation truncation;
   cloze_pooling pooling;
-  int32_t normalize;           /* 0: the model's default; 1: to length 1; 2: no */
-  int32_t dimensions;          /* keep the first so many, then normalize; 0: all */
+  int32_t normalize;           /* 0: the model's default; 1: scale to length 1; 2: do not */
+  int32_t dimensions;          /* keep the first so many, before normalizing; 0: all */
 } cloze_embed_options;
 
-/* One vector a text. embeddings [B, D] or [B, dimensions]; truncated [B] or NULL. Any number of texts in constant
- * scratch memory. options may be NULL. */
+/* Computes an embedding per text. embeddings [B, E], E = cloze_info.embedding_size, with the model's default pooling;
+ * [B, D] if options->pooling is set, as dense layers after pooling belong to the default pooling; [B, dimensions] if
+ * options->dimensions is. truncated [B] or NULL. Scratch memory does not grow with the number of texts. options may be
+ * NULL. */
 CLOZE_API cloze_status cloze_embed_texts(
     cloze_session *CLOZE_NULLABLE session, const cloze_texts *CLOZE_NULLABLE texts,
     const cloze_embed_options *CLOZE_NULLABLE options, float *CLOZE_NULLABLE embeddings, size_t capacity,
@@ -419,8 +426,8 @@ typedef struct cloze_encode_options {
   size_t layer_count;
 } cloze_encode_options;
 
-/* The vector of every token. hidden [T, N, D], N layers; cu_seqlens [B + 1]; truncated [B] or NULL. With hidden NULL
- * and capacity 0 only cu_seqlens and truncated are filled: cu_seqlens[B] is T. options may be NULL. */
+/* Computes the hidden states of every token. hidden [T, N, D], N layers; cu_seqlens [B + 1]; truncated [B] or NULL.
+ * With hidden NULL and capacity 0 only cu_seqlens and truncated are filled: cu_seqlens[B] is T. options may be NULL. */
 CLOZE_API cloze_status cloze_encode_texts(
     cloze_session *CLOZE_NULLABLE session, const cloze_texts *CLOZE_NULLABLE texts,
     const cloze_encode_options *CLOZE_NULLABLE options, float *CLOZE_NULLABLE hidden, size_t capacity,
@@ -430,22 +437,22 @@ typedef struct cloze_fill_mask_options {
   size_t struct_size;
   int32_t max_tokens;                      /* 0: cloze_info.max_tokens */
   cloze_truncation truncation;
-  int32_t top_k;                           /* candidates of each mask; 0: 5 */
+  int32_t top_k;                           /* candidates per mask; 0: 5 */
   int32_t reserved;
-  const int32_t *CLOZE_NULLABLE targets;   /* [target_count] only these token ids are ranked; NULL: all */
+  const int32_t *CLOZE_NULLABLE targets;   /* [target_count] ranks only these token ids; NULL: all */
   size_t target_count;
 } cloze_fill_mask_options;
 
-/* One token that may stand in for a [MASK]. */
+/* A candidate token for a [MASK]. */
 typedef struct cloze_candidate {
-  int64_t text;        /* which of the texts */
-  int64_t position;    /* the mask's token index in its sequence; [CLS] is 0 */
+  int64_t text;        /* index of the text */
+  int64_t position;    /* token index of the mask in its sequence; [CLS] is 0 */
   int32_t token_id;
-  float probability;   /* softmax over the whole vocabulary, also with targets */
+  float probability;   /* softmax over the whole vocabulary, with targets too */
 } cloze_candidate;
 
-/* The best tokens for every [MASK], mask by mask, best first: min(top_k, number of targets or V) each. count receives
- * their number, also when capacity is too small. A text without [MASK], or whose [MASK] was cut off, is
+/* The most probable tokens for every [MASK], mask by mask in descending order: min(top_k, number of targets or V) each.
+ * count receives their number, even if capacity is too small. A text without [MASK], or whose [MASK] was truncated, is
  * CLOZE_INVALID_TEXT. truncated [B] or NULL. options may be NULL. */
 CLOZE_API cloze_status cloze_fill_mask(
     cloze_session *CLOZE_NULLABLE session, const cloze_texts *CLOZE_NULLABLE texts,
@@ -453,7 +460,7 @@ CLOZE_API cloze_status cloze_fill_mask(
     size_t *CLOZE_NULLABLE count, uint8_t *CLOZE_NULLABLE truncated);
 
 /* The probability that the second text of each pair follows the first. probabilities [B]; truncated [B] or NULL.
- * max_tokens and truncation as in cloze_tokenize_options, 0: the model's. options may be NULL. */
+ * options->max_tokens 0: cloze_info.max_tokens. options may be NULL. */
 CLOZE_API cloze_status cloze_next_sentence(
     cloze_session *CLOZE_NULLABLE session, const cloze_texts *CLOZE_NULLABLE pairs,
     const cloze_tokenize_options *CLOZE_NULLABLE options, float *CLOZE_NULLABLE probabilities, size_t capacity,
@@ -461,35 +468,35 @@ CLOZE_API cloze_status cloze_next_sentence(
 
 /* ---- 7. Heads: predicting and training --------------------------------------------------------------------------- */
 
-/* Gives the model a trained head: a file, or a folder with head.safetensors in it, as cloze_trainer_save and `cloze train`
- * write them. The new handle shares the weights of `base`, which may be freed. A head of another encoder is
+/* Adds a trained head to a model. path is a file, or a folder with head.safetensors, written by cloze_trainer_save or
+ * `cloze train`. The new handle shares the weights of `base`, which may be freed. A head of another encoder is
  * CLOZE_INVALID_ARGUMENT. */
 CLOZE_API cloze_status cloze_model_with_head(
     const cloze_model *CLOZE_NULLABLE base, const char *CLOZE_NULLABLE path,
     cloze_model *CLOZE_NULLABLE *CLOZE_NULLABLE model);
 
-/* What the model's trained head is for, "classify", "tag", ...; NULL where it has none. Never freed. */
+/* The task of the model's trained head, "classify", "tag", ...; NULL if it has none. Static storage. */
 CLOZE_API const char *CLOZE_NULLABLE cloze_model_task(const cloze_model *CLOZE_NULLABLE model);
 
-/* One thing that a head says of a text. */
+/* One prediction of a head. */
 typedef struct cloze_prediction {
-  int64_t text;   /* which of the texts */
-  int64_t begin;  /* tag: the word's first byte; answer: its first byte in the second text; else 0 */
-  int64_t end;    /* the byte after its last */
-  int32_t label;  /* index of a label; -1: none, for a number, and for a passage without an answer; answer: 0 */
-  float score;    /* the label's or the answer's probability; the number */
+  int64_t text;   /* index of the text */
+  int64_t begin;  /* tag: first byte of the word; answer: its first byte in the second text; else 0 */
+  int64_t end;    /* one past the last byte */
+  int32_t label;  /* label index; answer: 0; -1 for a number, and for a passage without an answer */
+  float score;    /* probability of the label or answer; the number */
 } cloze_prediction;
 
-/* Asks the model's trained head. For each text, in order: of classes, all labels, the most probable first; a number; a tag
- * for each word, as the tokenizer tells words apart; an answer, for which the first text is the question and the second
- * the passage, of any length. predictions NULL with capacity 0: only count is set. count receives their number, also when
- * capacity is too small. truncated [B] or NULL. */
+/* Applies the model's trained head. Per text, in order: classification, all labels in descending probability;
+ * regression, the number; tagging, one tag per word, words as the tokenizer separates them; answering, one answer, with
+ * the question as the first text and a passage of any length as the second. predictions NULL with capacity 0: only sets
+ * count. count receives the number of predictions, even if capacity is too small. truncated [B] or NULL. */
 CLOZE_API cloze_status cloze_predict(
     cloze_session *CLOZE_NULLABLE session, const cloze_texts *CLOZE_NULLABLE texts,
     cloze_prediction *CLOZE_NULLABLE predictions, size_t capacity, size_t *CLOZE_NULLABLE count,
     uint8_t *CLOZE_NULLABLE truncated);
 
-/* Trains a head on a model. One call at a time. */
+/* Trains a head on a model. One call at a time per trainer. */
 typedef struct cloze_trainer cloze_trainer;
 
 /* task: "classify", "classify-pairs", "multilabel", "regress", "regress-pairs", "tag", "answer", "mlm" or "nsp".
@@ -501,21 +508,21 @@ CLOZE_API cloze_status cloze_trainer_create(
 
 CLOZE_API void cloze_trainer_free(cloze_trainer *CLOZE_NULLABLE trainer);
 
-/* Which examples are meant. */
+/* The set that examples are added to. */
 typedef int32_t cloze_example_set;
 #define CLOZE_SET_TRAIN 0
-#define CLOZE_SET_VALID 1 /* a part of TRAIN is held out where there are none */
+#define CLOZE_SET_VALID 1 /* if empty, a part of TRAIN is held out */
 
 /* One labelled example. Strings end at NUL. */
 typedef struct cloze_example {
   size_t struct_size;
   const char *CLOZE_NULLABLE text;                            /* the text; answer: the question */
   const char *CLOZE_NULLABLE pair;                            /* the second text; answer: the passage */
-  const char *CLOZE_NULLABLE const *CLOZE_NULLABLE labels;    /* [label_count] the class, the labels; a tag a word; answers */
+  const char *CLOZE_NULLABLE const *CLOZE_NULLABLE labels;    /* [label_count] class; labels; a tag per word; answers */
   size_t label_count;
   const char *CLOZE_NULLABLE const *CLOZE_NULLABLE words;     /* [word_count] tag: the words; mlm, nsp: sentences */
   size_t word_count;
-  const int64_t *CLOZE_NULLABLE offsets;                      /* [label_count] answer: their first bytes in the passage */
+  const int64_t *CLOZE_NULLABLE offsets;                      /* [label_count] answer: first bytes in the passage */
   double value;                                               /* regress */
 } cloze_example;
 
@@ -529,37 +536,38 @@ CLOZE_API cloze_status cloze_trainer_add_file(
     cloze_trainer *CLOZE_NULLABLE trainer, cloze_example_set set, const char *CLOZE_NULLABLE path,
     const char *CLOZE_NULLABLE format);
 
-/* How far training has come. */
+/* Progress of training. */
 typedef struct cloze_training_progress {
   size_t struct_size;
-  int64_t done;       /* texts that the encoder has run over, or steps */
-  int64_t total;      /* of these */
-  int32_t epoch;      /* counted from 1; 0 while the encoder runs */
-  int32_t ended;      /* 1: the epoch has just ended, and metric is set */
-  double loss;        /* of the step, or the epoch */
-  double metric;      /* the one that decides, on the validation set */
+  int64_t done;       /* texts encoded, or steps done */
+  int64_t total;      /* texts, or steps, in all */
+  int32_t epoch;      /* counted from 1; 0 while texts are encoded */
+  int32_t ended;      /* 1: an epoch has ended and metric is set */
+  double loss;        /* of the step, or of the epoch */
+  double metric;      /* on the validation set: the metric that selects the best epoch */
 } cloze_training_progress;
 
-/* Called on the thread that trains; anything but 0 ends training with CLOZE_CANCELLED. */
+/* Called on the thread that trains; a result other than 0 ends training with CLOZE_CANCELLED. */
 typedef int32_t (*cloze_training_callback)(
     void *CLOZE_NULLABLE context, const cloze_training_progress *CLOZE_NONNULL progress);
 
-/* Trains with all examples added. callback may be NULL. */
+/* Trains on all examples added so far. callback may be NULL. */
 CLOZE_API cloze_status cloze_trainer_run(
     cloze_trainer *CLOZE_NULLABLE trainer, cloze_training_callback CLOZE_NULLABLE callback,
     void *CLOZE_NULLABLE context);
 
-/* The metrics of the trained head on the validation set, as a JSON object. size receives the length without the closing
- * NUL; with capacity too small CLOZE_BUFFER_TOO_SMALL. */
+/* The metrics of the trained head on the validation set, as a JSON object. size receives the length without the
+ * terminating NUL; CLOZE_BUFFER_TOO_SMALL if capacity is less than that plus 1. json NULL with capacity 0: only sets
+ * size. */
 CLOZE_API cloze_status cloze_trainer_metrics(
     const cloze_trainer *CLOZE_NULLABLE trainer, char *CLOZE_NULLABLE json, size_t capacity,
     size_t *CLOZE_NULLABLE size);
 
-/* Writes the trained head to a file, whole or not at all. */
+/* Writes the trained head to a file, which is replaced atomically. */
 CLOZE_API cloze_status cloze_trainer_save(
     const cloze_trainer *CLOZE_NULLABLE trainer, const char *CLOZE_NULLABLE path);
 
-/* The model with the trained head on it, a handle of its own. */
+/* A new handle for the model with its trained head; free it. */
 CLOZE_API cloze_status cloze_trainer_model(
     const cloze_trainer *CLOZE_NULLABLE trainer, cloze_model *CLOZE_NULLABLE *CLOZE_NULLABLE model);
 

@@ -151,8 +151,8 @@ void cloze_team_free(cloze_team *team) {
   free(team);
 }
 
-int cloze_team_run(cloze_team *team, int together, void (*body)(void *context, int thread), void *context) {
-  int threads = together ? team->size : 1;
+int cloze_team_run(cloze_team *team, int parallel, void (*body)(void *context, int thread), void *context) {
+  int threads = parallel ? team->size : 1;
   int error = threads > 1 ? start(team) : 0;
   if (error) return error;
   team->body = body;

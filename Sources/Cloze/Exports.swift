@@ -1,2 +1,5 @@
-// Users of this module catch `ClozeError` without naming the module that defines it.
-@_exported public import ClozeIO
+// What the public interface is made of, so that users need to import this module alone.
+@_exported public import struct ClozeIO.ClozeError
+@_exported public import func ClozeIO.defaultThreads
+@_exported public import enum ClozeONNX.Activation
+@_exported public import struct ClozeONNX.BERTConfiguration

@@ -1,4 +1,4 @@
-"""Compiles the C and C++ programs, which use nothing but cloze.h, and runs each of their tests in its own process."""
+"""Compiles the C and C++ programs, which use cloze.h alone, and runs each of their tests in a process of its own."""
 
 import re
 import subprocess

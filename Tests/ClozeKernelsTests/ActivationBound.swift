@@ -13,9 +13,9 @@ extension cloze_activation {
 
   /// How far a variant's value may be from the reference at the same x.
   ///
-  /// GELU and tanh: as lanes/activations.h states. The others are x sigmoid(y) with y within 4
+  /// GELU and tanh: as simd/activations.h states. The others are x sigmoid(y) with y within 4
   /// roundings of its true value, which move the sigmoid by at most 4 u |y| of itself; exp has the
-  /// relative error 2e-7 that lanes/lanes.h states, and 1 +, the division and the product round
+  /// relative error 2e-7 that simd/vec16.h states, and 1 +, the division and the product round
   /// once each. Where exp overflows they are 0, and the reference below 1e-36.
   func bound(at x: Double) -> Double {
     let value = abs(reference(x))
@@ -31,7 +31,7 @@ extension cloze_activation {
     }
   }
 
-  /// The same after an int8 product, as lanes/activations.h states.
+  /// The same after an int8 product, as simd/activations.h states.
   func boundAfterInt8(at x: Double) -> Double {
     self == CLOZE_ACTIVATION_GELU ? 1.8e-4 : bound(at: x)
   }

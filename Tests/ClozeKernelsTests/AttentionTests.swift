@@ -83,7 +83,7 @@ private struct Attention {
   }
 
   /// How far out may be off. With e the exponentials, E their sum and a what is used for them,
-  /// shares a / A differ from e / E by 2 |a - e| / E in sum of magnitudes. A score error of t
+  /// probabilities a / A differ from e / E by 2 |a - e| / E in sum of magnitudes. A score error of t
   /// changes e by a factor of up to exp(2 t), as the largest may move too; exp16 adds 2e-7. float32
   /// then rounds s + s / 16 + 8 times in the sums; int8 rounds a to 1 / 255, of the largest, and v
   /// to half a step.

@@ -137,7 +137,7 @@ private func roundings(_ n: Int) -> Double { Double(n / 16 + 6) }
     }
   }
 
-  /// Shares are within the error of exp, 2e-7, and rounding: of the difference to the largest (up
+  /// Probabilities are within the error of exp, 2e-7, and rounding: of the difference to the largest (up
   /// to 88), of the sum, its inverse and the product. Below exp(-87), 0.
   @Test(arguments: Variant.supported)
   func softmaxIsNearTheExactResult(variant: Variant) {
@@ -147,14 +147,14 @@ private func roundings(_ n: Int) -> Double { Double(n / 16 + 6) }
         let x = (0..<count).map { _ in random.float(-width...width) }
         let y = GuardedBuffer(x)
         variant.rows.softmax(y.pointer, count)
-        let most = x.map(Double.init).max() ?? 0
-        let exponentials = x.map { exponential(Double($0) - most) }
+        let maximum = x.map(Double.init).max() ?? 0
+        let exponentials = x.map { exponential(Double($0) - maximum) }
         let total = exponentials.reduce(0, +)
         let off = (0..<count).first {
-          let share = exponentials[$0] / total
-          let distance = min(most - Double(x[$0]), 88)
-          let tolerance = share * (4e-7 + (roundings(count) + 4 + distance) * unit) + 1e-37
-          return abs(Double(y.pointer[$0]) - share) > tolerance
+          let probability = exponentials[$0] / total
+          let distance = min(maximum - Double(x[$0]), 88)
+          let tolerance = probability * (4e-7 + (roundings(count) + 4 + distance) * unit) + 1e-37
+          return abs(Double(y.pointer[$0]) - probability) > tolerance
         }
         #expect(off == nil, "\(count) in +-\(width)")
         let expected = GuardedBuffer(x)
@@ -173,7 +173,7 @@ private func roundings(_ n: Int) -> Double { Double(n / 16 + 6) }
       let y = GuardedBuffer(x)
       variant.rows.softmax(y.pointer, x.count)
       for i in 1..<x.count {
-        // Relative to the first share, all that is common cancels but for the rounding of each
+        // Relative to the first probability, all that is common cancels but for the rounding of each
         // product.
         let (found, expected) = (
           Double(y.pointer[i]) / Double(y.pointer[0]), exponential(Double(x[i]))
@@ -208,14 +208,14 @@ private func roundings(_ n: Int) -> Double { Double(n / 16 + 6) }
       for m in [1, 2, 3, 17] {
         let (x, gap) = (random.floats(m * d), d % 3)
         let input = GuardedBuffer(x, width: d, stride: d + gap)
-        let (sum, most) = (GuardedBuffer<Float>(count: d), GuardedBuffer<Float>(count: d))
+        let (sum, maximum) = (GuardedBuffer<Float>(count: d), GuardedBuffer<Float>(count: d))
         variant.rows.column_sum(input.pointer, d + gap, m, d, sum.pointer)
-        variant.rows.column_max(input.pointer, d + gap, m, d, most.pointer)
+        variant.rows.column_max(input.pointer, d + gap, m, d, maximum.pointer)
         for c in 0..<d {
           let column = (0..<m).map { x[$0 * d + c] }
           // One row after another, from 0: a float exactly.
           #expect(sum.pointer[c].bitPattern == column.reduce(0, +).bitPattern)
-          #expect(most.pointer[c] == column.max())
+          #expect(maximum.pointer[c] == column.max())
         }
       }
     }

@@ -84,15 +84,16 @@ struct RecognizerTests {
     let deep = try Fixture.recognize("base-3-layers-opset11")
     #expect(
       deep.configuration
-        == BERTGraph.Configuration(
+        == BERTConfiguration(
           hiddenSize: 60, numHiddenLayers: 3, numAttentionHeads: 5, intermediateSize: 100,
           vocabSize: 103, maxPositionEmbeddings: 40, typeVocabSize: 2, layerNormEps: 1e-12,
-          hiddenAct: .gelu, attentionScale: Double(Float(1 / 12.0.squareRoot()))))
+          hiddenAct: .gelu))
+    #expect(deep.layers[0].attentionScale == Double(Float(1 / 12.0.squareRoot())))
     let wide = try Fixture.recognize("pretraining-sdpa-opset17")
     #expect(wide.configuration.numAttentionHeads == 7)
     #expect(wide.configuration.hiddenSize == 112)
     #expect(wide.configuration.hiddenAct == .geluTanh)
-    #expect(abs(wide.configuration.attentionScale - 0.25) < 1e-7)
+    #expect(abs(wide.layers[0].attentionScale - 0.25) < 1e-7)
     let words = try Fixture.recognize("pretraining-float16")
     #expect(words.configuration.vocabSize == 1003)
     #expect(words.summary.weightTypes == ["float16"])

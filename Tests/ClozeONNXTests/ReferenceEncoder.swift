@@ -110,7 +110,7 @@ struct ReferenceEncoder {
   func classes(_ head: BERTGraph.SequenceHead, _ last: Rows) throws -> Rows {
     var x = [last[0]]
     if let transform = head.transform {
-      x = try linear(transform, x).map { row in row.map { head.activation?($0) ?? $0 } }
+      x = try linear(transform, x).map { row in row.map { head.activation($0) } }
     }
     return try linear(head.output, x)
   }

@@ -22,7 +22,7 @@ struct SharedModelTests {
     #expect(c.typeVocabSize == 2)
     #expect(c.layerNormEps == 1e-12)
     #expect(c.hiddenAct == .gelu)
-    #expect(abs(c.attentionScale - 1 / 32.0.squareRoot()) < 1e-7)
+    #expect(abs(graph.layers[0].attentionScale - 1 / 32.0.squareRoot()) < 1e-7)
     #expect(graph.pooler != nil)
     #expect(graph.mlm == nil)
     #expect(graph.outputs.lastHiddenState == "last_hidden_state")

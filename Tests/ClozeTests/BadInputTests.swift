@@ -1,4 +1,5 @@
 import ClozeTestSupport
+import ClozeIO
 import Testing
 
 @testable import Cloze

@@ -77,8 +77,8 @@ struct InvarianceTests {
     let model = try Model.fixture(name, precision)
     let byRows = try Session(model: model, threads: 3)
     let byColumns = try Session(model: model, threads: 3)
-    byRows.encoder.narrowTokens = 0
-    byColumns.encoder.narrowTokens = 24
+    byRows.encoder.columnSplitTokens = 0
+    byColumns.encoder.columnSplitTokens = 24
     for lengths in [[1], [5, 2], [3, 13], [23]] {
       let batch = Batch(model, lengths: lengths)
       for output in model.outputs {

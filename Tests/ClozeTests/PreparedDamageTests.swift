@@ -1,4 +1,5 @@
 import ClozeTestSupport
+import ClozeIO
 import ClozeTokenizer
 import Foundation
 import Testing

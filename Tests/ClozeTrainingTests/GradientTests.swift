@@ -42,8 +42,8 @@ struct GradientTests {
     ]
   }
 
-  @Test(arguments: 0..<4, Head.Activation.allCases)
-  func ofHeads(_ which: Int, _ activation: Head.Activation) throws {
+  @Test(arguments: 0..<4, Activation.allCases)
+  func ofHeads(_ which: Int, _ activation: Activation) throws {
     let targets = targets[which]
     let outputs = [3, 1, 3, 2][which]
     let shape = NetworkShape(layers: [
@@ -72,8 +72,8 @@ struct GradientTests {
     #expect(try difference(input, dInput, value) < 1e-6)
   }
 
-  @Test(arguments: [Head.Activation.gelu, .geluTanh, .relu])
-  func ofEncoderLayers(_ activation: Head.Activation) throws {
+  @Test(arguments: [Activation.gelu, .geluTanh, .relu])
+  func ofEncoderLayers(_ activation: Activation) throws {
     let settings = EncoderStack<Double>.Settings(
       width: 6, heads: 2, intermediate: 8, activations: [activation, activation],
       scales: [0.577, 0.577], epsilons: [(1e-5, 1e-5), (1e-5, 1e-5)])

@@ -11,7 +11,7 @@ struct HeadReferenceTests {
     var name: String
     var task: Head.Task
     var hidden: [Int] = []
-    var activation: Head.Activation = .gelu
+    var activation: Activation = .gelu
     var tied = true
     var testDescription: String { name + (task == .mlm ? tied ? ", tied" : ", untied" : "") }
   }
@@ -19,8 +19,8 @@ struct HeadReferenceTests {
   static let cases: [Case] =
     ([
       (.classify, .gelu), (.classifyPairs, .tanh), (.multilabel, .relu), (.regress, .geluTanh),
-      (.regressPairs, .none), (.tag, .gelu), (.answer, .geluTanh),
-    ] as [(Head.Task, Head.Activation)]).flatMap { task, activation in
+      (.regressPairs, .identity), (.tag, .gelu), (.answer, .geluTanh),
+    ] as [(Head.Task, Activation)]).flatMap { task, activation in
       [
         Case(name: task.rawValue, task: task),
         Case(

@@ -14,7 +14,7 @@
 /* Whether a variant that the CPU doesn't support runs even so; where emulate_avxvnni.c is linked. */
 __attribute__((weak)) int emulated(const char *isa);
 
-#define UP(x, to) (((x) + (to) - 1) / (to) * (to))
+#define ROUND_UP(x, to) (((x) + (to) - 1) / (to) * (to))
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
 /* FNV-1a, Fowler, Noll, Vo 1991. */
@@ -47,9 +47,9 @@ static float value(void) {
 }
 
 static void *memory(size_t bytes) {
-  void *p = aligned_alloc(64, UP(bytes + 1, 64));
+  void *p = aligned_alloc(64, ROUND_UP(bytes + 1, 64));
   if (!p) abort();
-  memset(p, 0xcb, UP(bytes + 1, 64));
+  memset(p, 0xcb, ROUND_UP(bytes + 1, 64));
   return p;
 }
 
@@ -64,9 +64,10 @@ static uint64_t product(const cloze_kernels *variant, const cloze_matrix_kernels
                       ks[] = {1, 2, 3, 4, 5, 16, 19, 33, 64, 385};
   for (size_t at = 0; at < COUNT(ms) * COUNT(ns) * COUNT(ks); at++) {
     size_t m = ms[at % COUNT(ms)], n = ns[at / COUNT(ms) % COUNT(ns)], k = ks[at / COUNT(ms) / COUNT(ns)];
-    size_t kk = UP(k, (size_t)kernels->kr), nn = UP(n, (size_t)kernels->nr);
+    size_t kk = ROUND_UP(k, (size_t)kernels->kr), nn = ROUND_UP(n, (size_t)kernels->nr);
     seed = at;
-    float *x = values(m * k), *w = values(n * k), *smoothing = values(k), *bias = memory(nn * 4), *c = memory(m * n * 4);
+    float *x = values(m * k), *w = values(n * k), *smoothing = values(k);
+    float *bias = memory(nn * 4), *c = memory(m * n * 4);
     for (size_t i = 0; i < n; i++) bias[i] = value();
     for (size_t i = n; i < nn; i++) bias[i] = 0;
     cloze_packed_rows a = {memory(kernels->packed_rows_size(m, k)), memory(m * 4), memory(m * 4)};
@@ -106,7 +107,7 @@ static uint64_t attention(const cloze_matrix_kernels *kernels, uint64_t h) {
     float *x = values(s * ldx), *out = memory(s * d * 4);
     void *scratch = memory(kernels->attention_scratch(s, d));
     size_t cut = at % 3 ? s : s / 2;
-    float scale = at % 2 ? 0.25f : 0.004f; /* shares of nearly one score, or of all */
+    float scale = at % 2 ? 0.25f : 0.004f; /* nearly all probability on one key, or spread over all */
     kernels->attention(x, x + d, x + 2 * d, ldx, s, d, scale, 0, cut, out, d, scratch);
     kernels->attention(x, x + d, x + 2 * d, ldx, s, d, scale, cut, s, out, d, scratch);
     h = hash(h, out, s * d * 4);
@@ -122,7 +123,7 @@ static uint64_t corners(const cloze_kernels *variant, uint64_t h) {
   static const size_t ks[] = {1, 31, 1027, 65535, 65536};
   const cloze_matrix_kernels *kernels = variant->int8;
   for (size_t at = 0; at < COUNT(ks); at++) {
-    size_t k = ks[at], kk = UP(k, (size_t)kernels->kr), nn = UP(N, (size_t)kernels->nr);
+    size_t k = ks[at], kk = ROUND_UP(k, (size_t)kernels->kr), nn = ROUND_UP(N, (size_t)kernels->nr);
     float *x = memory(M * k * 4), *scale = memory(nn * 4), c[M * N];
     int8_t *q = memory(N * k);
     int32_t *sum = memory(nn * 4);

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Runs the kernels of other CPUs and compares hashes of everything they compute with this machine's scalar ones: the
-# arithmetic must not depend on the instruction set or the compiler's back end. What runs: scalar on an x86-64 CPU without
-# AVX; avxvnni, its dot products emulated where this CPU lacks them (emulate_avxvnni.c); and on aarch64 scalar alone, with
-# dot products of bytes, and with matrix products too, each on a CPU that has no more than it needs.
+# Runs the kernels of other CPUs and compares hashes of everything they compute with those of this machine's scalar ones:
+# the arithmetic must not depend on the instruction set or the compiler's back end. What runs: scalar on an x86-64 CPU
+# without AVX; avxvnni, its dot products emulated where this CPU lacks them (emulate_avxvnni.c); and on aarch64 scalar
+# alone, with dot products of bytes, and with matrix products too, each on a CPU that has no more than it needs.
 #
 # Debian packages: qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross. Without them it says so and exits with 77.
 set -eu
@@ -15,7 +15,8 @@ trap 'rm -rf "$build"' EXIT
 kernels=Sources/CClozeKernels
 flags="-std=c11 -O2 -Wall -Wextra -Werror -I $kernels/include"
 
-clang $flags -static -o "$build/x86" Tests/Kernels/agree.c Tests/Kernels/emulate_avxvnni.c $kernels/*.c $kernels/*/*.c -lm
+clang $flags -static -o "$build/x86" Tests/Kernels/agree.c Tests/Kernels/emulate_avxvnni.c \
+  $kernels/*.c $kernels/*/*.c -lm
 for source in Tests/Kernels/agree.c $kernels/*.c $kernels/*/*.c; do
   clang --target=aarch64-linux-gnu -isystem /usr/aarch64-linux-gnu/include $flags -c "$source" \
     -o "$build/$(echo "$source" | tr / _).o"
@@ -40,5 +41,8 @@ check "plain x86-64" "scalar" qemu-x86_64 -cpu qemu64 "$build/x86"
 check "Cortex-A72" "scalar" qemu-aarch64 -cpu cortex-a72 "$build/aarch64"
 check "Cortex-A76" "scalar neondot" qemu-aarch64 -cpu cortex-a76 "$build/aarch64"
 check "aarch64 with everything" "scalar neondot neoni8mm" qemu-aarch64 -cpu max "$build/aarch64"
-[ $status = 0 ] && echo "the same bits on $(cut -d: -f1 "$build/here" | uniq | tr '\n' ' ')here, plain x86-64 and aarch64 with neondot and neoni8mm"
+if [ $status = 0 ]; then
+  here=$(cut -d: -f1 "$build/here" | uniq | tr '\n' ' ')
+  echo "the same bits on ${here}here, plain x86-64 and aarch64 with neondot and neoni8mm"
+fi
 exit $status

@@ -1,4 +1,4 @@
-"""Models that `cloze export` wrote, in ONNX's checker and in ONNX Runtime, against the numbers of their sources."""
+"""Exported models: ONNX's checker accepts them, and ONNX Runtime's results are those of their sources."""
 
 import json
 import struct

@@ -1,4 +1,4 @@
-"""make install: what lands where, and that programs find it through pkg-config, CMake and the bare compiler."""
+"""make install: the installed files, and programs that find them by pkg-config, CMake and compiler flags."""
 
 import os
 import shutil

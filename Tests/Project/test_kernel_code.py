@@ -1,4 +1,4 @@
-"""The kernels' machine code: which instructions it uses, and what the tiles keep in registers."""
+"""The kernels' machine code: the instructions it uses, and that accumulators of tiles stay in registers."""
 
 import platform
 import re
@@ -56,7 +56,7 @@ def loops(lines):
 
 
 @x86
-@pytest.mark.parametrize("source", ["dispatch.c", "scalar/matrix.c", "scalar/rows.c"])
+@pytest.mark.parametrize("source", ["dispatch.c", "float_environment.c", "scalar/kernels.c"])
 def test_what_every_cpu_runs_has_no_newer_instructions(source, tmp_path):
   functions = disassemble(KERNELS / source, tmp_path)
   assert functions
@@ -68,8 +68,7 @@ def test_what_every_cpu_runs_has_no_newer_instructions(source, tmp_path):
 @x86
 @pytest.mark.parametrize("isa, registers", [("avx2", "%ymm"), ("avxvnni", "%ymm"), ("avx512vnni", "%zmm")])
 def test_variant_uses_its_registers_and_no_wider_ones(isa, registers, tmp_path):
-  functions = {name: "\n".join(lines) for file in ["matrix.c", "rows.c"]
-               for name, lines in disassemble(KERNELS / isa / file, tmp_path).items()}
+  functions = {name: "\n".join(lines) for name, lines in disassemble(KERNELS / isa / "kernels.c", tmp_path).items()}
   assert any(NEWER.search(line) for text in functions.values() for line in text.splitlines())
   for operator in ["multiply_int8", "attention_int8", "multiply_f32", "layernorm", "activate", "softmax"]:
     assert registers in functions[f"cloze_{operator}__{isa}"], operator
@@ -80,10 +79,9 @@ def test_variant_uses_its_registers_and_no_wider_ones(isa, registers, tmp_path):
 @x86
 @pytest.mark.parametrize("isa", ["avx2", "avxvnni", "avx512vnni"])
 def test_vector_kernels_call_no_mathematics(isa, tmp_path):
-  for file in ["matrix.c", "rows.c"]:
-    disassemble(KERNELS / isa / file, tmp_path)
-    listing = subprocess.run(["nm", "-u", tmp_path / f"{isa}-{Path(file).stem}.o"], check=True, capture_output=True, text=True)
-    assert set(listing.stdout.split()) - {"U"} <= {"memcpy", "memset", "_GLOBAL_OFFSET_TABLE_"}
+  disassemble(KERNELS / isa / "kernels.c", tmp_path)
+  listing = subprocess.run(["nm", "-u", tmp_path / f"{isa}-kernels.o"], check=True, capture_output=True, text=True)
+  assert set(listing.stdout.split()) - {"U"} <= {"memcpy", "memset", "_GLOBAL_OFFSET_TABLE_"}
 
 
 def tiles(lines, product):
@@ -100,7 +98,7 @@ def tiles(lines, product):
 @pytest.mark.parametrize("tile, product", [("int8_tile", "vpdpbusd"), ("float_tile", "vfmadd")])
 def test_avx512_tiles_keep_their_sums_in_registers(tile, product, tmp_path):
   """A loop for each number of rows, one step of p long, that touches memory only to read its operands."""
-  functions = disassemble(KERNELS / "avx512vnni" / "matrix.c", tmp_path)
+  functions = disassemble(KERNELS / "avx512vnni" / "kernels.c", tmp_path)
   lines = functions.get(tile) or pytest.fail(f"{tile} was inlined; look for its loops elsewhere")
   found = tiles(lines, product)
   assert sorted(found) == [2 * rows for rows in range(1, 13)]
@@ -113,9 +111,9 @@ def test_avx512_tiles_keep_their_sums_in_registers(tile, product, tmp_path):
 
 @x86
 @pytest.mark.parametrize(
-    "tile, product", [("split_tile", "vpmaddubsw"), ("int16_tile", "vpmaddwd"), ("float_tile", "vfmadd")])
+    "tile, product", [("int8_tile", "vpmaddubsw"), ("attention_tile", "vpmaddwd"), ("float_tile", "vfmadd")])
 def test_avx2_tiles_keep_their_sums_in_registers(tile, product, tmp_path):
-  lines = disassemble(KERNELS / "avx2" / "matrix.c", tmp_path).get(tile) or pytest.fail(f"{tile} was inlined")
+  lines = disassemble(KERNELS / "avx2" / "kernels.c", tmp_path).get(tile) or pytest.fail(f"{tile} was inlined")
   loop = next((loop for loop in loops(lines) if sum(product in line for line in loop) % 12 == 0
                and any(product in line for line in loop)), None)
   assert loop, "no loop for six rows"
@@ -124,10 +122,10 @@ def test_avx2_tiles_keep_their_sums_in_registers(tile, product, tmp_path):
 
 @x86
 @pytest.mark.parametrize(
-    "tile, product", [("int8_tile", "vpdpbusd"), ("attention_bytes", "vpdpbusd"), ("float_tile", "vfmadd")])
+    "tile, product", [("int8_tile", "vpdpbusd"), ("attention_tile", "vpdpbusd"), ("float_tile", "vfmadd")])
 def test_avxvnni_tiles_keep_their_sums_in_registers(tile, product, tmp_path):
   """The loop for six rows: two registers of weights, then for each row one of activations and two products."""
-  lines = disassemble(KERNELS / "avxvnni" / "matrix.c", tmp_path).get(tile) or pytest.fail(f"{tile} was inlined")
+  lines = disassemble(KERNELS / "avxvnni" / "kernels.c", tmp_path).get(tile) or pytest.fail(f"{tile} was inlined")
   loop = next((loop for loop in loops(lines) if sum(product in line for line in loop) == 12), None)
   assert loop, "no loop for six rows"
   assert not any("%rsp" in line or "%rbp" in line for line in loop), "a register is spilled"
@@ -137,14 +135,14 @@ def test_avxvnni_tiles_keep_their_sums_in_registers(tile, product, tmp_path):
 
 # The products of a step of twelve rows by eight columns, and all instructions of that step.
 @pytest.mark.parametrize("isa, tile, product, products, instructions", [
-    ("neondot", "bytes_tile", "udot", 24, 30), ("neondot", "float_tile", "fmla", 24, 30),
-    ("neoni8mm", "int8_tile", "ummla", 24, 37), ("neoni8mm", "attention_bytes", "usmmla", 24, 37),
+    ("neondot", "byte_tile", "udot", 24, 30), ("neondot", "float_tile", "fmla", 24, 30),
+    ("neoni8mm", "int8_tile", "ummla", 24, 37), ("neoni8mm", "attention_tile", "usmmla", 24, 37),
     ("neoni8mm", "float_tile", "fmla", 24, 30)])
 def test_arm_tiles_keep_their_sums_in_registers(isa, tile, product, products, instructions, tmp_path):
   """No loop that multiplies touches the stack, and that of a whole tile has no instruction too many."""
   if not ARM.exists() or shutil.which("aarch64-linux-gnu-objdump") is None:
     pytest.skip("libc6-dev-arm64-cross or binutils-aarch64-linux-gnu is not installed")
-  functions = disassemble(KERNELS / isa / "matrix.c", tmp_path, "aarch64-linux-gnu")
+  functions = disassemble(KERNELS / isa / "kernels.c", tmp_path, "aarch64-linux-gnu")
   lines = functions.get(tile) or pytest.fail(f"{tile} was inlined")
   multiply = [loop for loop in loops(lines) if any(f"\t{product}\t" in line for line in loop)]
   assert not any("[sp" in line for loop in multiply for line in loop), "a register is spilled"

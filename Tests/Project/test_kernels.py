@@ -1,4 +1,4 @@
-"""Kernel variants against each other, and against another CPU's where an emulator is there."""
+"""Kernel variants against each other, and against those of other CPUs if an emulator is installed."""
 
 import os
 import subprocess

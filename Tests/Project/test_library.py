@@ -1,4 +1,4 @@
-"""What libcloze.so is made of: its size, the symbols it exports, the libraries it needs."""
+"""libcloze.so: its size, exported symbols and dependencies."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The programs of the documents, run exactly as printed, and the examples they are copies of."""
+"""Programs and commands in documents print what the documents show, and equal the examples."""
 
 import os
 import re
@@ -15,7 +15,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n(?:\n```\n(.*?)^```\n)?", re.MULTILIN
 
 
 def program(language, document=README):
-  """The document's program in this language, and what it says that it prints."""
+  """The document's program in this language, and the output shown for it."""
   found = [(text, output) for name, text, output in BLOCK.findall(document) if name == language and output]
   assert len(found) == 1, f"there are {len(found)} {language} programs with their output, not one"
   return found[0]
@@ -45,7 +45,7 @@ def test_python(tmp_path):
 
 @pytest.fixture(scope="module")
 def swift_package(tmp_path_factory):
-  """A package somewhere else that depends on this checkout by its path, with the programs of the documents."""
+  """A package outside the checkout that depends on it by path, with the programs of the documents."""
   folder = tmp_path_factory.mktemp("package")
   manifest = (ROOT / "examples" / "swift" / "Package.swift").read_text()
   assert 'path: "../.."' in manifest
@@ -66,7 +66,7 @@ CONSOLE = re.findall(r"^```console\n(.*?)^```\n", README, re.MULTILINE | re.DOTA
 
 
 def transcripts():
-  """Each command of a console block with the lines it printed."""
+  """Each command of a console block with the output shown for it."""
   for block in CONSOLE:
     for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
       command, _, output = part.partition("\n")

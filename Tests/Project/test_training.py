@@ -1,4 +1,4 @@
-"""`cloze train` as a program: what it writes, and that it goes on after being killed."""
+"""`cloze train` as a program: its output files, and resuming after being killed."""
 
 import json
 import os

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Builds dist/cloze-*.whl: the package, libcloze.so, every library it needs beside glibc, and the built-in model.
+"""Builds dist/cloze-*.whl: the package, libcloze.so, its dependencies except glibc, and the built-in model.
 
     build_wheel.py --library .build/release/libcloze.so
 
-Needs strip and readelf (binutils), patchelf, and Python's venv module; setuptools goes into a virtual environment of
-its own. Prints the wheel's path.
+Needs strip and readelf (binutils), patchelf, and Python's venv module; setuptools is installed in a virtual environment
+of its own. Prints the path of the wheel.
 """
 
 from __future__ import annotations
@@ -23,45 +23,45 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 
-#: What glibc itself brings. A manylinux tag promises that these are there; everything else goes into the wheel.
+#: Libraries of glibc. A manylinux tag guarantees these; all others are bundled.
 GLIBC = re.compile(r"^(ld-linux.*|linux-vdso|lib(c|m|dl|rt|pthread|util|resolv))\.so(\.\d+)?$")
 
-#: 2 January 1980: a zip file knows nothing earlier, and a fixed time makes equal input give equal bytes.
+#: 2 January 1980, as zip files start at 1980; a fixed time makes builds reproducible.
 EPOCH = "315619200"
 
 
 def output(*command: str | Path) -> str:
-    """What a command prints; its failure ends the build with its words."""
+    """The standard output of a command; its failure ends the build with its output."""
     environment = {**os.environ, "LC_ALL": "C"}
     try:
         done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True)
     except FileNotFoundError:
-        sys.exit(f"{command[0]} is not there; install it (Debian: binutils, patchelf)")
+        sys.exit(f"{command[0]} is not installed (Debian packages: binutils, patchelf)")
     if done.returncode:
         sys.exit(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
 def needed(library: Path) -> list[str]:
-    """The names under which the library asks for others."""
+    """The sonames that a library is linked with."""
     return re.findall(r"\(NEEDED\).*\[(.*)\]", output("readelf", "--dynamic", "--wide", library))
 
 
 def dependencies(library: Path) -> dict[str, Path]:
-    """Name and file of everything outside glibc that the loader brings in with the library."""
+    """Soname and file of the library's direct and indirect dependencies, without glibc."""
     found = {}
     for line in output("ldd", library).splitlines():
         name, arrow, rest = line.strip().partition(" => ")
         if arrow and not GLIBC.match(name):
             if rest.startswith("not found"):
-                sys.exit(f"{library} needs {name}, which the loader does not find")
+                sys.exit(f"{library} needs {name}, which the loader cannot find")
             found[name] = Path(rest.rsplit(" (", 1)[0])
     return found
 
 
 def glibc_version(libraries: list[Path]) -> tuple[int, int]:
-    """The newest glibc that a symbol of any of the libraries asks for."""
-    versions = [(2, 17)]  # the oldest that wheels speak of
+    """The newest glibc version of any symbol that the libraries import."""
+    versions = [(2, 17)]  # the oldest manylinux tag of this form
     for library in libraries:
         for major, minor in re.findall(r"Name: GLIBC_(\d+)\.(\d+)", output("readelf", "--version-info", library)):
             versions.append((int(major), int(minor)))
@@ -69,11 +69,10 @@ def glibc_version(libraries: list[Path]) -> tuple[int, int]:
 
 
 def bundle(library: Path, folder: Path) -> list[Path]:
-    """Copies the library and what it needs into ``folder``, so that they find each other and nothing else's copy.
+    """Copies the library and its dependencies into ``folder``, linked with each other by unique sonames.
 
-    The loader keeps one library a soname for the whole process. Under its own name an older libstdc++ in here would
-    be what a library loaded later got in place of its system's; so each file and its soname carry a hash, which no
-    other program asks for.
+    The loader keeps one library per soname and process. With its own soname, a bundled libstdc++ would also serve
+    libraries loaded later, which may need the system's newer one; so file names and sonames get a hash.
     """
     folder.mkdir(parents=True)
     sources = dependencies(library)
@@ -88,7 +87,7 @@ def bundle(library: Path, folder: Path) -> list[Path]:
         shutil.copyfile(source, copy)
         copy.chmod(0o755)
         output("strip", "--strip-unneeded", copy)
-        # One change a call: patchelf 0.14, which is Debian 12's, mixes up the strings of several.
+        # One change per call: patchelf 0.14 of Debian 12 corrupts strings if given several.
         for asked in needed(copy):
             if asked in renamed:
                 output("patchelf", "--replace-needed", asked, renamed[asked], copy)
@@ -100,16 +99,16 @@ def bundle(library: Path, folder: Path) -> list[Path]:
     for copy in copies:
         missing = [name for name in needed(copy) if name not in inside and not GLIBC.match(name)]
         if missing:
-            sys.exit(f"{copy.name} would still need {', '.join(missing)} from outside the wheel")
+            sys.exit(f"{copy.name} still needs {', '.join(missing)} from outside the wheel")
     return copies
 
 
 def debian_package(file: Path) -> str:
-    """The package that installed a file; "" where none did."""
+    """The Debian package that installed a file; "" if none did."""
     if not shutil.which("dpkg-query"):
         return ""
     real = str(file.resolve())
-    # dpkg remembers where a file was before /lib became a link to /usr/lib.
+    # dpkg may list the file's path from before /lib became a link to /usr/lib.
     for path in (real, real.removeprefix("/usr")):
         found = subprocess.run(["dpkg-query", "--search", path], capture_output=True, text=True).stdout
         if found:
@@ -118,24 +117,24 @@ def debian_package(file: Path) -> str:
 
 
 def licences(sources: dict[str, Path], folder: Path) -> None:
-    """Puts the licence of every bundled library beside Cloze's own, as LICENSE.<Debian package>."""
+    """Writes the licences of bundled libraries beside Cloze's own, as LICENSE.<Debian package>."""
     shutil.copyfile(ROOT / "LICENSE", folder / "LICENSE")
     for name, source in sources.items():
         package = debian_package(source)
         text = Path("/usr/share/doc") / package / "copyright"
         if not package or not text.is_file():
-            sys.exit(f"no licence text found for {name} ({source}); it cannot go into a wheel without")
+            sys.exit(f"no licence text found for {name} ({source}); it cannot be bundled without one")
         shutil.copyfile(text, folder / f"LICENSE.{package}")
-    # The runtime of Swift is inside libcloze.so.
+    # libcloze.so contains the Swift runtime.
     compiler = shutil.which("swiftc")
     text = Path(compiler).resolve().parents[1] / "share" / "swift" / "LICENSE.txt" if compiler else None
     if text is None or not text.is_file():
-        sys.exit("no licence text found for Swift's runtime: swiftc is not on the PATH, or has none beside it")
+        sys.exit("no licence text found for Swift's runtime: swiftc is not on PATH, or is installed without it")
     shutil.copyfile(text, folder / "LICENSE.swift")
 
 
 def build_python(folder: Path) -> Path:
-    """The interpreter of a virtual environment that has setuptools."""
+    """The interpreter of a virtual environment with setuptools, created if necessary."""
     python = folder / "bin" / "python"
     if subprocess.run(
         [python, "-c", "import setuptools as s; exit(int(s.__version__.split('.')[0]) < 77)"], capture_output=True
@@ -151,11 +150,11 @@ def main() -> None:
     parse.add_argument("--model", type=Path, default=ROOT / "models/cloze-mini")
     parse.add_argument("--output", type=Path, default=ROOT / "dist")
     parse.add_argument("--stage", type=Path, default=ROOT / ".build/wheel", help="a scratch folder, emptied first")
-    parse.add_argument("--venv", type=Path, default=ROOT / ".venv-build", help="where setuptools is or goes")
+    parse.add_argument("--venv", type=Path, default=ROOT / ".venv-build", help="virtual environment for setuptools")
     options = parse.parse_args()
     for path in (options.library, options.model / "model.onnx"):
         if not path.is_file():
-            sys.exit(f"{path} is not there; build it first")
+            sys.exit(f"{path} does not exist; build it first")
 
     stage = options.stage
     shutil.rmtree(stage, ignore_errors=True)
@@ -163,7 +162,7 @@ def main() -> None:
     shutil.copytree(HERE / "src" / "cloze", package, ignore=shutil.ignore_patterns("__pycache__", "lib", "share"))
     for source in (HERE / "pyproject.toml", HERE / "setup.py", HERE / "README.md", ROOT / "include" / "cloze.h"):
         shutil.copy(source, stage)
-    # The library looks for the built-in model at ../share/cloze/models, as after `make install`.
+    # As after `make install`, the built-in model is at ../share/cloze/models from the library.
     shutil.copytree(options.model, package / "share" / "cloze" / "models" / options.model.name)
     copies = bundle(options.library, package / "lib")
     licences(dependencies(options.library), stage)

@@ -1,4 +1,4 @@
-"""The parts of the package's metadata that have to be computed; the rest is in pyproject.toml."""
+"""Computed metadata of the package; the rest is in pyproject.toml."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def version() -> str:
-    """The version that the C header states: the header lies here in what build_wheel.py stages, else in the checkout."""
+    """The version in the C header, which build_wheel.py copies beside this file; else that of the checkout."""
     places = [HERE / "cloze.h", HERE.parents[1] / "include" / "cloze.h"]
     header = next(place for place in places if place.is_file()).read_text()
     return ".".join(
@@ -18,14 +18,14 @@ def version() -> str:
 
 
 class Package(Distribution):
-    """A package with the library inside fits one platform."""
+    """A distribution that is specific to a platform if it contains the library."""
 
     def has_ext_modules(self) -> bool:
         return (HERE / "src" / "cloze" / "lib" / "libcloze.so").is_file()
 
 
 class Wheel(bdist_wheel):
-    """On its platform the wheel fits every Python 3, since ctypes loads the library."""
+    """A wheel for every Python 3 on its platform: the library is loaded by ctypes, not linked to Python."""
 
     def get_tag(self):
         _, _, platform = super().get_tag()

@@ -1,13 +1,13 @@
 /* cloze_kernels.h: the arithmetic of BERT, once per instruction set.
  *
  * A kernel table holds one variant of every operator. Variants agree to the last bit: products of int8 operands are
- * integers, and every float operation is written once, over 16 lanes (lanes/lanes.h), and compiled for each
- * instruction set without contraction or reordering. Kernels allocate nothing, start no threads and never fail; the
- * caller guarantees sizes and ranges.
+ * integers, and every float operation is written once, over 16 lanes (simd/vec16.h), and compiled for each instruction
+ * set without contraction or reordering. Kernels allocate nothing, start no threads and never fail; the caller
+ * guarantees sizes and ranges. docs/KERNELS.md says how they are made.
  *
- * Letters: m rows (tokens), n output columns, k input columns; ld* are row strides in elements. mr rows make a panel of
- * activations, nr columns one of weights, in which kr neighbours in k lie together.
- */
+ * Letters: m rows (tokens), n output columns, k input columns, s tokens of a sequence, d columns of a head or a row;
+ * ld* are row strides in elements. At most mr rows make a panel of activations, nr columns a panel of weights, in which
+ * groups of kr neighbours in k lie together (layout/panels.h). */
 #ifndef CLOZE_KERNELS_H
 #define CLOZE_KERNELS_H
 
@@ -27,16 +27,17 @@ typedef enum cloze_activation {
   CLOZE_ACTIVATION_QUICK_GELU = 6 /* x / (1 + exp(-1.702 x)) */
 } cloze_activation;
 
-/* A matrix of activations, packed for the left side of a product: panels of at most mr rows. How a panel lies is the
- * variant's own affair. */
+/* A matrix of activations [m, k], packed for the left side of a product: panels of at most mr rows, whose layout
+ * differs between variants. */
 typedef struct cloze_packed_rows {
   void *panels;
   float *_Nullable scale;  /* [m] int8 only */
-  int32_t *_Nullable zero; /* [m] int8 only: what stands for 0.0f in a row, as the variant stores it */
+  int32_t *_Nullable zero; /* [m] int8 only: the zero point of each row, as the variant encodes it */
 } cloze_packed_rows;
 
-/* A matrix of weights, packed for the right side, the same way for every instruction set: panels of nr = 16 output columns,
- * [ceil(k / kr)][nr][kr] elements each, f32 with kr 1 or u8 with kr 4 that hold w + 128; w = 0 beyond n and k. */
+/* A matrix of weights [k, n], packed for the right side of a product, the same way for every variant: panels of nr = 16
+ * output columns, [ceil(k / kr)][nr][kr] elements each, f32 with kr 1, or u8 with kr 4 that hold w + 128; w = 0 beyond
+ * n and k. */
 typedef struct cloze_packed_columns {
   const void *panels;
   const float *_Nullable scale; /* [n rounded up to nr] int8 only */
@@ -46,7 +47,7 @@ typedef struct cloze_packed_columns {
 /* What happens to a product on its way to memory: c = activation(a b + bias) */
 typedef struct cloze_epilogue {
   const float *_Nullable bias; /* [n rounded up to nr], or NULL */
-  int32_t activation;
+  int32_t activation;          /* cloze_activation */
 } cloze_epilogue;
 
 /* The operators on matrices, in one precision.
@@ -58,10 +59,10 @@ typedef struct cloze_epilogue {
  * float32: c[i, j] = fma chain over p = 0, 1, ..., k - 1 starting from 0, plus bias. */
 typedef struct cloze_matrix_kernels {
   int32_t mr, nr, kr;
-  int32_t column_element_size; /* bytes of an element of cloze_packed_columns */
-  int32_t memory_bound_rows;   /* fewer of them on each of two threads wait for weights that come from memory */
+  int32_t column_element_size; /* bytes of an element of cloze_packed_columns.panels */
+  int32_t memory_bound_rows;   /* the m below which two threads that share the rows are bound by reading weights */
 
-  /* Bytes that the panels of cloze_packed_rows take for m rows of k. */
+  /* Bytes of cloze_packed_rows.panels for m rows of k. */
   size_t (*packed_rows_size)(size_t m, size_t k);
 
   /* Packs x [m, k] f32, multiplied by `inverse_smoothing` [k] where that is not NULL. int8 quantizes each row:
@@ -73,7 +74,8 @@ typedef struct cloze_matrix_kernels {
   /* Packs n columns of weights that lie as rows w [n, k] (s8 for int8, f32 for float32) and, for int8, sums them. */
   void (*pack_columns)(const void *w, size_t ldw, size_t n, size_t k, void *panels, int32_t *_Nullable sum);
 
-  /* Gives one packed column back as it was, [k] s8 or f32: a row of an embedding table that is also a decoder. */
+  /* Writes one packed column as it was before packing, w [k] s8 or f32: a row of an embedding table that is also the
+   * decoder of a masked language model. */
   void (*unpack_column)(const void *panels, size_t k, size_t column, void *w);
 
   /* c [m, n] = epilogue(a b). a and b as packed above, m and n any size. */
@@ -91,41 +93,42 @@ typedef struct cloze_matrix_kernels {
   size_t (*attention_scratch)(size_t s, size_t d);
 } cloze_matrix_kernels;
 
-/* The operators on rows, and on weights w, which may lie at any address, as they do in files. All sums run over 16 lanes
- * that are then added as a tree. */
+/* The operators on rows, and on weights w, which may lie at any address, as they do in files. All sums run over 16
+ * lanes that are then added as a tree. */
 typedef struct cloze_row_kernels {
-  /* y[i] = (x[i] + r[i] - mean) / sqrt(variance + epsilon) gamma + beta for each of m rows of d; r may be NULL, y may be
-   * x or r. gamma and beta [d]. */
-  void (*layernorm)(const float *x, size_t ldx, const float *_Nullable r, size_t ldr, const float *gamma, const float *beta,
-                    float epsilon, size_t m, size_t d, float *y, size_t ldy);
-  /* y = x * scale + a + b: the sum of three embeddings. word [d] is s8 with `scale`, or f32 (word_f32) if not NULL. */
-  void (*embedding_sum)(const int8_t *_Nullable word, float scale, const float *_Nullable word_f32, const float *position,
-                        const float *token_type, size_t d, float *y);
-  /* x = activation(x) over count floats. */
+  /* y = (x + r - mean) / sqrt(variance + epsilon) gamma + beta, with mean and variance of each of m rows [d] of x + r;
+   * r may be NULL, y may be x or r. gamma and beta [d]. */
+  void (*layernorm)(const float *x, size_t ldx, const float *_Nullable r, size_t ldr, const float *gamma,
+                    const float *beta, float epsilon, size_t m, size_t d, float *y, size_t ldy);
+  /* y = scale word + position + token_type, the sum of three embeddings [d]; with word_f32 where that is not NULL in
+   * place of scale word. */
+  void (*embedding_sum)(const int8_t *_Nullable word, float scale, const float *_Nullable word_f32,
+                        const float *position, const float *token_type, size_t d, float *y);
+  /* x = activation(x) [count]; activation is a cloze_activation. */
   void (*activate)(float *x, size_t count, int32_t activation);
-  /* x = exp(x - max) / sum of these, over count floats; returns nothing for count 0. */
+  /* x = exp(x - max x) / sum exp(x - max x) [count], count >= 1. */
   void (*softmax)(float *x, size_t count);
-  /* Sums, and largest, of each column of x [m, d]; y [d]. m >= 1. */
+  /* Sum, and maximum, of each column of x [m, d]; y [d]. m >= 1. */
   void (*column_sum)(const float *x, size_t ldx, size_t m, size_t d, float *y);
   void (*column_max)(const float *x, size_t ldx, size_t m, size_t d, float *y);
-  /* x = x * a over count floats. */
+  /* x = a x [count]. */
   void (*scale)(float *x, size_t count, float a);
-  /* Sum of squares. */
+  /* sum x^2 [count]. */
   float (*sum_of_squares)(const float *x, size_t count);
   /* Quantizes w [n, k] f32 (row stride ldw), multiplied by smoothing [k] where that is not NULL, symmetric s8 per row:
    *   scale = max |w| / 127, q = round(w / scale); a row of zeros gets scale 1.
    * Returns 0 if all values are finite, else 1 + the index of the first row with one that is not. */
-  size_t (*quantize_weights)(const float *w, size_t ldw, const float *_Nullable smoothing, size_t n, size_t k, int8_t *q,
-                             size_t ldq, float *scale);
+  size_t (*quantize_weights)(const float *w, size_t ldw, const float *_Nullable smoothing, size_t n, size_t k,
+                             int8_t *q, size_t ldq, float *scale);
 
-  /* Raises range [k] to the largest magnitude that each input channel p has in w: rows [k, n] with `by_row`, else [n, k]. */
+  /* range[p] = max(range[p], max_j |w|) for each input channel p < k; w is [k, n] with `by_row`, else [n, k]. */
   void (*channel_ranges)(const float *w, size_t ldw, size_t n, size_t k, int by_row, float *range);
   /* Quantizes the columns of w [k, n] f32 (row stride ldw), row p multiplied by smoothing[p] where that is not NULL, as
-   * quantize_weights does rows, straight into panels of int8 (cloze_packed_columns), with scale and sum [n rounded up to 16],
-   * 0 beyond n. Returns 0 where a value is not finite; the results are then of no use. */
-  int (*quantize_columns)(const float *w, size_t ldw, const float *_Nullable smoothing, size_t n, size_t k, uint8_t *panels,
-                          float *scale, int32_t *sum);
-  /* Packs w [k, n] f32 into panels of float32. Returns 0 where a value is not finite. */
+   * quantize_weights does rows, straight into int8 panels, scale and sum of cloze_packed_columns; scale and sum are 0
+   * beyond n. Returns 1, or 0 where a value is not finite; the results are then undefined. */
+  int (*quantize_columns)(const float *w, size_t ldw, const float *_Nullable smoothing, size_t n, size_t k,
+                          uint8_t *panels, float *scale, int32_t *sum);
+  /* Packs w [k, n] f32 into panels of float32. Returns 1, or 0 where a value is not finite. */
   int (*pack_float_columns)(const float *w, size_t ldw, size_t n, size_t k, float *panels);
 } cloze_row_kernels;
 
@@ -140,8 +143,8 @@ typedef struct cloze_kernels {
 /* The tables, best first, `count` of them: one a line of variants.inc that this build has. */
 const cloze_kernels *_Nonnull const *_Nonnull cloze_kernels_all(size_t *count);
 
-/* Floating-point control of the calling thread: sets round to nearest, no flush to zero, no traps, and returns what was
- * there for cloze_float_environment_restore. */
+/* Sets the calling thread's floating-point control to rounding to nearest, no flushing to zero and no traps; returns
+ * the previous state, for cloze_float_environment_restore. */
 uint64_t cloze_float_environment_enter(void);
 void cloze_float_environment_restore(uint64_t saved);
 

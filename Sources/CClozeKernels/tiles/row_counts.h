@@ -1,5 +1,5 @@
-/* EACH_ROW_COUNT(f): f(rows) as a choice of constants up to MR, so that each number of rows gets code of its own with
- * its sums in registers. */
+/* EACH_ROW_COUNT(f): f(rows) as a switch over the constants 1 ... MR, so that each number of rows gets code of its own,
+ * with its sums in registers. */
 #if MR == 12
 #define ROWS_OVER_SIX(f)   \
     case 12: f(12); break; \

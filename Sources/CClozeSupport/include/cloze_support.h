@@ -40,7 +40,7 @@ const char *cloze_image_path(void);
 
 /* ---- Threads ---- */
 
-/* A team of threads that runs one function at a time, each with its own number: thread 0 is the caller. Between runs the
+/* A team of threads, as in OpenMP, that runs one function at a time, each with its own number: thread 0 is the caller. Between runs the
  * threads sleep. They start at the first run that wants them, and anew in a child process after fork(). */
 typedef struct cloze_team cloze_team;
 
@@ -50,8 +50,8 @@ cloze_team *cloze_team_create(int threads);
 void cloze_team_free(cloze_team *team);
 
 /* Calls body(context, t) for every thread t of the team, t = 0 on the calling thread, and returns when all are done; with
- * `together` 0 only for t = 0. Threads that cannot be started are an error: returns its errno, and nothing has run. */
-int cloze_team_run(cloze_team *team, int together, void (*body)(void *context, int thread), void *context);
+ * `parallel` 0 only for t = 0. Threads that cannot be started are an error: returns its errno, and nothing has run. */
+int cloze_team_run(cloze_team *team, int parallel, void (*body)(void *context, int thread), void *context);
 
 /* Within a run: waits until every thread has come here, and sets the counter back to 0. All threads get the same answer:
  * nonzero when the run should end because cloze_team_stop was called. */

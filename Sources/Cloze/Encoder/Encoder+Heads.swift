@@ -8,9 +8,7 @@ extension Encoder {
     throws(ClozeError)
   {
     guard let pooler = model.weights.pooler else { throw model.lacks("pooler") }
-    try multiply(
-      pooler, activation: Int32(CLOZE_ACTIVATION_TANH.rawValue), source: rows, rows: count,
-      target: pooled)
+    try multiply(pooler, activation: .tanh, source: rows, rows: count, target: pooled)
   }
 
   /// logits [count, 2] of the pooler's output [count, D].
@@ -18,7 +16,7 @@ extension Encoder {
     _ pooled: UnsafePointer<Float>, _ count: Int, to logits: UnsafeMutablePointer<Float>
   ) throws(ClozeError) {
     guard let head = model.weights.nextSentence else { throw model.lacks("next-sentence head") }
-    try multiply(head, activation: 0, source: pooled, rows: count, target: logits)
+    try multiply(head, activation: .identity, source: pooled, rows: count, target: logits)
   }
 
   /// logits [count, V] of rows [count, D]; `rows` is overwritten.
@@ -29,9 +27,7 @@ extension Encoder {
     guard let head = model.weights.maskedLM else { throw model.lacks("masked language model") }
     try multiply(
       head.transform, activation: head.activation, source: rows, rows: count, target: scratch)
-    let saved = cloze_float_environment_enter()
-    normalize(scratch, plus: nil, head.norm, count, to: rows)
-    cloze_float_environment_restore(saved)
-    try multiply(head.decoder, activation: 0, source: rows, rows: count, target: logits)
+    kernels.normalize(scratch, head.norm, rows: count, width: model.info.hiddenSize, to: rows)
+    try multiply(head.decoder, activation: .identity, source: rows, rows: count, target: logits)
   }
 }

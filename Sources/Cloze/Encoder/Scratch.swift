@@ -21,7 +21,7 @@ final class Scratch {
   }
 
   /// What one thread works with, for a block of R rows. F intermediate size.
-  struct Own {
+  struct PerThread {
     /// rows of a block, packed
     var packed: cloze_packed_rows
     /// [R, F]
@@ -37,16 +37,16 @@ final class Scratch {
   private(set) var tokens = 0
   private(set) var longest = 0
   private(set) var shared: Shared?
-  private(set) var own: [Own] = []
+  private(set) var perThread: [PerThread] = []
 
   /// Makes room for chunks of `tokens` tokens in sequences of at most `longest`.
   func reserve(tokens: Int, longest: Int, model: Model, threads: Int) throws(ClozeError) {
-    guard tokens > self.tokens || longest > self.longest || own.count != threads else { return }
+    guard tokens > self.tokens || longest > self.longest || perThread.count != threads else { return }
     let tokens = max(tokens, self.tokens)
     let longest = max(longest, self.longest)
     // Old memory goes first, so that the peak is one size and not two.
     shared = nil
-    own = []
+    perThread = []
     memory = nil
     self.tokens = 0
     self.longest = 0
@@ -95,8 +95,8 @@ final class Scratch {
       headInput: pointer(headInput, Float.self), headOutput: pointer(headOutput, Float.self))
     for thread in 0..<threads {
       let base = thread * each
-      own.append(
-        Own(
+      perThread.append(
+        PerThread(
           packed: cloze_packed_rows(
             panels: memory.base + (base + packed), scale: pointer(base + scale, Float.self),
             zero: pointer(base + zero, Int32.self)),

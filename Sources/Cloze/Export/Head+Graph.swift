@@ -41,11 +41,12 @@ extension BERTGraph {
       ]
     case .mlm:
       mlm = nil
-      if head.layers.count == 2, let function = added[0].activation, let norm = added[0].norm {
+      if head.layers.count == 2, let norm = added[0].norm {
         let decoder = added[1].linear
         let isTied = head.embeddings?.word == head.layers[1].weight
         mlm = BERTGraph.MaskedLMHead(
-          added[0].linear, function, norm, isTied ? .tied : .separate(decoder.weight),
+          transform: added[0].linear, activation: added[0].activation, norm: norm,
+          decoder: isTied ? .tied : .separate(decoder.weight),
           bias: decoder.bias)
         return []
       }
@@ -67,7 +68,7 @@ extension BERTGraph {
 extension BERTGraph.Layer {
   /// Of the weights that a head holds.
   init(
-    _ layer: EncoderLayer, _ c: BERTGraph.Configuration, _ scale: Double,
+    _ layer: EncoderLayer, _ c: BERTConfiguration, _ scale: Double,
     _ epsilons: (Double, Double)
   ) throws(ClozeError) {
     let (d, f) = (c.hiddenSize, c.intermediateSize)
@@ -79,18 +80,18 @@ extension BERTGraph.Layer {
       try Linear(rows: arrays[index], bias: arrays[index + 1], inputs, outputs)
     }
     self.init(
-      inputs: (query: try linear(0, d, d), key: try linear(2, d, d), value: try linear(4, d, d)),
+      query: try linear(0, d, d), key: try linear(2, d, d), value: try linear(4, d, d),
       attentionOutput: try linear(6, d, d),
       attentionNorm: try LayerNorm(arrays[8], arrays[9], epsilons.0),
       intermediate: try linear(10, d, f), output: try linear(12, f, d),
-      outputNorm: try LayerNorm(arrays[14], arrays[15], epsilons.1), scale: scale)
+      outputNorm: try LayerNorm(arrays[14], arrays[15], epsilons.1), attentionScale: scale)
   }
 }
 
 extension BERTGraph.Embeddings {
   /// Of the weights that a head holds.
   init(
-    _ trained: EncoderEmbeddings, _ c: BERTGraph.Configuration, epsilon: Double
+    _ trained: EncoderEmbeddings, _ c: BERTConfiguration, epsilon: Double
   ) throws(ClozeError) {
     let arrays = trained.arrays
     let d = c.hiddenSize
@@ -100,19 +101,17 @@ extension BERTGraph.Embeddings {
       }
       return try Tensor.floats(arrays[index], shape: [rows, d], name: "")
     }
-    let tables = (
+    self.init(
       word: try table(0, c.vocabSize), position: try table(1, c.maxPositionEmbeddings),
-      tokenType: try table(2, max(c.typeVocabSize, 1))
-    )
-    self.init(tables: tables, norm: try LayerNorm(arrays[3], arrays[4], epsilon))
+      tokenType: try table(2, max(c.typeVocabSize, 1)), norm: try LayerNorm(arrays[3], arrays[4], epsilon))
   }
 }
 
 extension LayerNorm {
   fileprivate init(_ gamma: [Float], _ beta: [Float], _ epsilon: Double) throws(ClozeError) {
     self.init(
-      try Tensor.floats(gamma, shape: [gamma.count], name: ""),
-      try Tensor.floats(beta, shape: [beta.count], name: ""), Float(epsilon))
+      gamma: try Tensor.floats(gamma, shape: [gamma.count], name: ""),
+      beta: try Tensor.floats(beta, shape: [beta.count], name: ""), epsilon: epsilon)
   }
 }
 
@@ -131,20 +130,10 @@ extension Linear {
 extension AddedHead.Layer {
   fileprivate init(_ layer: Head.Dense) throws(ClozeError) {
     let linear = try Linear(rows: layer.weight, bias: layer.bias, layer.inputs, layer.outputs)
-    let function: Activation? =
-      switch layer.activation {
-      case .none: nil
-      case .gelu: .gelu
-      case .geluTanh: .geluTanh
-      case .relu: .relu
-      case .tanh: .tanh
-      }
     var norm: LayerNorm?
     if let source = layer.norm {
-      norm = LayerNorm(
-        try Tensor.floats(source.gamma, shape: [layer.outputs], name: ""),
-        try Tensor.floats(source.beta, shape: [layer.outputs], name: ""), source.epsilon)
+      norm = try LayerNorm(source.gamma, source.beta, Double(source.epsilon))
     }
-    self.init(linear: linear, activation: function, norm: norm)
+    self.init(linear: linear, activation: layer.activation, norm: norm)
   }
 }

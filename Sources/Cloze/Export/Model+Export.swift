@@ -47,7 +47,7 @@ package final class ExportedModel {
       settings.follow(graph)
       if graph.sentence == nil, settings.obstacle == nil, let pooling = settings.pooling {
         graph.sentence = BERTGraph.SentenceHead(
-          pooling.graph, [], normalize: settings.normalize ?? true)
+          pooling: pooling.graph, dense: [], normalize: settings.normalize ?? true)
       }
       export = try Self.export(
         graph, format, [],

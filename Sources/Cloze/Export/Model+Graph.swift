@@ -10,20 +10,6 @@ extension Model {
   }
 }
 
-extension Model {
-  /// Its sizes and constants, as a graph has them.
-  func configuration() throws(ClozeError) -> BERTGraph.Configuration {
-    let kernel = weights.layers.first?.activation ?? 0
-    return BERTGraph.Configuration(
-      hidden: info.hiddenSize, layers: weights.layers.count, heads: info.numAttentionHeads,
-      intermediate: info.intermediateSize, vocabulary: info.vocabSize,
-      positions: info.maxPositionEmbeddings, types: info.typeVocabSize,
-      epsilon: Double(weights.norm.epsilon),
-      activation: Activation.allCases.first { $0.kernel == kernel } ?? .gelu,
-      attentionScale: Double(weights.layers.first?.attentionScale ?? 1))
-  }
-}
-
 private struct Unpacking {
   let model: Model
   let matrix: cloze_matrix_kernels
@@ -40,13 +26,11 @@ private struct Unpacking {
     let width = weights.embeddingWidth(info.hiddenSize)
     var layers: [BERTGraph.Layer] = []
     for layer in weights.layers { layers.append(try self.layer(layer)) }
-    let configuration = try model.configuration()
+    let configuration = model.info.configuration
     var embeddings = BERTGraph.Embeddings(
-      tables: (
-        word: try words(width),
-        position: try floats(weights.position, [info.maxPositionEmbeddings, width]),
-        tokenType: try floats(weights.tokenType, [info.typeVocabSize, width])
-      ),
+      word: try words(width),
+      position: try floats(weights.position, [info.maxPositionEmbeddings, width]),
+      tokenType: try floats(weights.tokenType, [info.typeVocabSize, width]),
       norm: try norm(weights.norm, width))
     embeddings.projection = try weights.projection.map { dense throws(ClozeError) in
       try linear(dense)
@@ -57,21 +41,21 @@ private struct Unpacking {
     if let head = weights.maskedLM { graph.mlm = try maskedLM(head) }
     if let head = weights.heads.classes {
       graph.classifier = BERTGraph.SequenceHead(
-        try head.transform.map { layer throws(ClozeError) in try linear(layer.dense) },
-        try activation(head.transform?.activation ?? 0), try linear(head.output))
+        transform: try head.transform.map { layer throws(ClozeError) in try linear(layer.dense) },
+        activation: head.transform?.activation ?? .identity, output: try linear(head.output))
     }
     graph.tokenClassifier = try weights.heads.tags.map { dense throws(ClozeError) in
       try linear(dense)
     }
     graph.answer = try weights.heads.answer.map { dense throws(ClozeError) in try linear(dense) }
-    var dense: [(Linear, Activation?)] = []
+    var dense: [BERTGraph.SentenceHead.Dense] = []
     for layer in weights.heads.sentence {
-      dense.append((try linear(layer.dense), try activation(layer.activation)))
+      dense.append(.init(linear: try linear(layer.dense), activation: layer.activation))
     }
     // Without a way that the model's files ask for, a file has no sentence embedding.
     if let pooling = model.sentencePooling {
       graph.sentence = BERTGraph.SentenceHead(
-        pooling.graph, dense, normalize: info.normalize)
+        pooling: pooling.graph, dense: dense, normalize: info.normalize)
     }
     return graph
   }
@@ -82,11 +66,11 @@ private struct Unpacking {
       try linear(layer.queryKeyValue, (index * width)..<((index + 1) * width))
     }
     return BERTGraph.Layer(
-      inputs: (query: try part(0), key: try part(1), value: try part(2)),
+      query: try part(0), key: try part(1), value: try part(2),
       attentionOutput: try linear(layer.attentionOutput),
       attentionNorm: try norm(layer.attentionNorm, width),
       intermediate: try linear(layer.intermediate), output: try linear(layer.output),
-      outputNorm: try norm(layer.outputNorm, width), scale: Double(layer.attentionScale))
+      outputNorm: try norm(layer.outputNorm, width), attentionScale: Double(layer.attentionScale))
   }
 
   private func maskedLM(_ head: Weights.MaskedLM) throws(ClozeError) -> BERTGraph.MaskedLMHead {
@@ -97,8 +81,8 @@ private struct Unpacking {
       decoder = .separate(try linear(head.decoder).weight)
     }
     return BERTGraph.MaskedLMHead(
-      try linear(head.transform), try activation(head.activation) ?? .gelu,
-      try norm(head.norm, head.transform.outputs), decoder,
+      transform: try linear(head.transform), activation: head.activation,
+      norm: try norm(head.norm, head.transform.outputs), decoder: decoder,
       bias: try floats(head.decoder.bias, [head.decoder.outputs]))
   }
 
@@ -111,11 +95,9 @@ private struct Unpacking {
   }
 
   private func norm(_ norm: Weights.Norm, _ width: Int) throws(ClozeError) -> LayerNorm {
-    LayerNorm(try floats(norm.gamma, [width]), try floats(norm.beta, [width]), norm.epsilon)
-  }
-
-  private func activation(_ kernel: Int32) throws(ClozeError) -> Activation? {
-    Activation.allCases.first { $0.kernel == kernel }
+    LayerNorm(
+      gamma: try floats(norm.gamma, [width]), beta: try floats(norm.beta, [width]),
+      epsilon: Double(norm.epsilon))
   }
 
   /// Some outputs of a dense layer, all of them for nil.

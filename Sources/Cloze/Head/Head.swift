@@ -32,20 +32,6 @@ public struct Head: Sendable {
     }
   }
 
-  /// The function after a dense layer.
-  public enum Activation: String, Sendable, CaseIterable {
-    /// The identity.
-    case none
-    /// x/2 (1 + erf(x / sqrt 2))
-    case gelu
-    /// x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
-    case geluTanh = "gelu_tanh"
-    /// max(x, 0)
-    case relu
-    /// The hyperbolic tangent.
-    case tanh
-  }
-
   /// A LayerNorm.
   public struct Norm: Sendable {
     /// [D]
@@ -80,7 +66,7 @@ public struct Head: Sendable {
 
     /// Of its parts.
     public init(
-      inputs: Int, outputs: Int, weight: [Float], bias: [Float], activation: Activation = .none,
+      inputs: Int, outputs: Int, weight: [Float], bias: [Float], activation: Activation = .identity,
       norm: Norm? = nil
     ) {
       self.inputs = inputs

@@ -9,7 +9,7 @@ package final class HeadRunner: @unchecked Sendable {
   let mix: UnsafePointer<Float>?
   private let kernels: Kernels
   private let memory = WeightMemory()
-  private var layers: [(dense: Weights.Dense, activation: Int32, norm: Weights.Norm?)] = []
+  private var layers: [(dense: Weights.Dense, activation: Activation, norm: Weights.Norm?)] = []
 
   package init(_ head: Head, model: Model) throws(ClozeError) {
     try head.check()
@@ -40,7 +40,7 @@ package final class HeadRunner: @unchecked Sendable {
         norm = Weights.Norm(
           gamma: try copy(source.gamma), beta: try copy(source.beta), epsilon: source.epsilon)
       }
-      layers.append((dense, layer.activation.kernel, norm))
+      layers.append((dense, layer.activation, norm))
     }
   }
 
@@ -77,7 +77,7 @@ package final class HeadRunner: @unchecked Sendable {
         matrix.pack_rows(source, layer.dense.inputs, nil, rowCount, layer.dense.inputs, panels)
         matrix.multiply(
           rowCount, layer.dense.outputs, layer.dense.inputs, panels, layer.dense.columns,
-          cloze_epilogue(bias: layer.dense.bias, activation: layer.activation), target,
+          cloze_epilogue(bias: layer.dense.bias, activation: layer.activation.kernel), target,
           layer.dense.outputs)
         if let norm = layer.norm {
           let width = layer.dense.outputs
@@ -90,20 +90,5 @@ package final class HeadRunner: @unchecked Sendable {
         source = UnsafePointer(target)
       }
     }
-  }
-}
-
-extension Head.Activation {
-  /// The number that kernels know this function by.
-  package var kernel: Int32 {
-    let kind: cloze_activation =
-      switch self {
-      case .none: CLOZE_ACTIVATION_NONE
-      case .gelu: CLOZE_ACTIVATION_GELU
-      case .geluTanh: CLOZE_ACTIVATION_GELU_TANH
-      case .relu: CLOZE_ACTIVATION_RELU
-      case .tanh: CLOZE_ACTIVATION_TANH
-      }
-    return Int32(kind.rawValue)
   }
 }

@@ -6,8 +6,8 @@ internal import ClozeTokenizer
 public struct Inspection: Sendable, CustomStringConvertible {
   /// The file of the model.
   public let path: String
-  /// nil where the file is sound but no BERT; `refusal` then says why.
-  public let configuration: [(key: String, value: Int)]?
+  /// nil for a valid file that is not a BERT; `refusal` then says why.
+  public let configuration: BERTConfiguration?
   /// Everything known, as one JSON object.
   public let json: String
   /// Everything known, for people.
@@ -72,7 +72,7 @@ public struct Inspection: Sendable, CustomStringConvertible {
   ) {
     self.path = path
     refusal = nil
-    configuration = facts.sizes
+    configuration = facts.configuration
     json = facts.json(path: path, more)
     let rows = facts.lines(lines)
     let width = rows.map(\.0.count).max() ?? 0

@@ -91,7 +91,7 @@ extension Model {
       }
       masked = Weights.MaskedLM(
         transform: try builder.dense(own[0].weight, own[0].bias, inputs: own[0].inputs),
-        activation: own[0].activation.kernel,
+        activation: own[0].activation,
         norm: try builder.norm(last.gamma, last.beta, last.epsilon), decoder: decoder)
     }
     // The other weights live as long as the model that they came with.
@@ -105,7 +105,7 @@ extension Model {
   private func graph(
     _ head: Head, _ embeddings: EncoderEmbeddings
   ) throws(ClozeError) -> BERTGraph {
-    let c = try configuration()
+    let c = info.configuration
     var layers: [BERTGraph.Layer] = []
     for (own, layer) in zip(weights.layers, head.encoderLayers) {
       layers.append(

@@ -31,9 +31,8 @@ extension Model {
 
   /// Transform and decoder of the masked language model; nil where the model has none.
   package var maskedLMLayers: [Head.Dense]? {
-    guard let head = weights.maskedLM, let activation = Head.Activation(kernel: head.activation)
-    else { return nil }
-    var transform = plain(head.transform, activation)
+    guard let head = weights.maskedLM else { return nil }
+    var transform = plain(head.transform, head.activation)
     transform.norm = plain(head.norm)
     return [transform, plain(head.decoder)]
   }
@@ -91,14 +90,13 @@ extension Model {
     return EncoderLayer(arrays: arrays)
   }
 
-  /// What is not trained of layer `index`: the function of its feed-forward block, nil where it has
-  /// no derivative here, the factor of attention scores, and the epsilons of both norms.
+  /// What is not trained of layer `index`: the activation of its feed-forward block, the factor of attention scores, and the epsilons of both norms.
   package func encoderLayerSettings(
     _ index: Int
-  ) -> (activation: Head.Activation?, scale: Float, epsilons: (Float, Float)) {
+  ) -> (activation: Activation, scale: Float, epsilons: (Float, Float)) {
     let layer = weights.layers[index]
     return (
-      Head.Activation(kernel: layer.activation), layer.attentionScale,
+      layer.activation, layer.attentionScale,
       (layer.attentionNorm.epsilon, layer.outputNorm.epsilon)
     )
   }
@@ -110,7 +108,7 @@ extension Model {
       beta: Array(UnsafeBufferPointer(start: norm.beta, count: width)), epsilon: norm.epsilon)
   }
 
-  private func plain(_ dense: Weights.Dense, _ activation: Head.Activation = .none) -> Head.Dense {
+  private func plain(_ dense: Weights.Dense, _ activation: Activation = .identity) -> Head.Dense {
     var weight: [Float] = []
     weight.reserveCapacity(dense.inputs * dense.outputs)
     for output in 0..<dense.outputs {
@@ -141,12 +139,5 @@ extension Model {
       }
     }
     return row
-  }
-}
-
-extension Head.Activation {
-  init?(kernel: Int32) {
-    guard let found = Self.allCases.first(where: { $0.kernel == kernel }) else { return nil }
-    self = found
   }
 }

@@ -89,12 +89,12 @@ public final class Model: Sendable {
     let saved = cloze_float_environment_enter()
     defer { cloze_float_environment_restore(saved) }
     try self.init(
-      WeightBuilder(kernels: kernels, precision: precision, threads: options.loadingThreads).build(graph), ModelSizes(graph.configuration),
-      kernels: kernels, precision: precision, tokenizer: tokenizer, settings: settings)
+      WeightBuilder(kernels: kernels, precision: precision, threads: options.loadingThreads).build(graph),
+      graph.configuration, kernels: kernels, precision: precision, tokenizer: tokenizer, settings: settings)
   }
 
   init(
-    _ weights: Weights, _ configuration: ModelSizes, kernels: Kernels,
+    _ weights: Weights, _ configuration: BERTConfiguration, kernels: Kernels,
     precision: Precision, tokenizer: Tokenizer?, settings: ModelSettings
   ) throws(ClozeError) {
     self.weights = weights
@@ -107,14 +107,11 @@ public final class Model: Sendable {
     if weights.heads.classes != nil { heads.insert(.classes) }
     if weights.heads.tags != nil { heads.insert(.tags) }
     if weights.heads.answer != nil { heads.insert(.answer) }
+    var configuration = configuration
+    configuration.typeVocabSize = max(configuration.typeVocabSize, 1)
+    configuration.layerNormEps = Double(weights.norm.epsilon)
     var info = ModelInfo(
-      hiddenSize: configuration.hiddenSize,
-      numHiddenLayers: configuration.numHiddenLayers,
-      numAttentionHeads: configuration.numAttentionHeads,
-      intermediateSize: configuration.intermediateSize,
-      vocabSize: configuration.vocabSize,
-      maxPositionEmbeddings: configuration.maxPositionEmbeddings,
-      typeVocabSize: configuration.typeVocabSize,
+      configuration: configuration,
       maxTokens: min(settings.maxTokens ?? .max, configuration.maxPositionEmbeddings),
       precision: precision,
       isa: kernels.isa,

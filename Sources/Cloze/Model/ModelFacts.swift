@@ -14,10 +14,7 @@ struct ModelFacts {
     var shape: [String]
   }
 
-  /// By the keys of a Hugging Face `config.json`.
-  var sizes: [(key: String, value: Int)]
-  var hiddenAct: String
-  var layerNormEps: Double
+  var configuration: BERTConfiguration
   var heads: [String]
   /// Whether the decoder of a masked language model is the word table.
   var isTied: Bool
@@ -36,23 +33,9 @@ struct ModelFacts {
   var forms: [(block: String, form: String)]
   var warnings: [String]
 
-  private static let sizeKeys = [
-    "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size",
-    "max_position_embeddings", "type_vocab_size",
-  ]
-
   init(_ graph: BERTGraph) {
     let c = graph.configuration
-    sizes = Array(
-      zip(
-        Self.sizeKeys,
-        [
-          c.hiddenSize, c.numHiddenLayers, c.numAttentionHeads, c.intermediateSize, c.vocabSize,
-          c.maxPositionEmbeddings, c.typeVocabSize,
-        ]
-      ).map { ($0, $1) })
-    hiddenAct = c.hiddenAct.rawValue
-    layerNormEps = c.layerNormEps
+    configuration = c
     heads = []
     if graph.pooler != nil { heads.append("pooler") }
     if graph.mlm != nil { heads.append("mlm") }
@@ -84,10 +67,13 @@ struct ModelFacts {
   /// From what `json` wrote.
   init(_ document: [UInt8]) throws(ClozeError) {
     let root = try JSONField(parsing: document, name: Self.section)
-    sizes = []
-    for key in Self.sizeKeys { sizes.append((key, try root.required(key).integer())) }
-    hiddenAct = try root.required("hidden_act").string()
-    layerNormEps = try root.required("layer_norm_eps").number()
+    let name = try root.required("hidden_act").string()
+    guard let hiddenAct = Activation(configKey: name) else {
+      throw ClozeError(.damaged, "\(Self.section): hidden_act is \"\(name)\", which is not known")
+    }
+    configuration = try BERTConfiguration(
+      hiddenAct: hiddenAct, layerNormEps: root.required("layer_norm_eps").number()
+    ) { key throws(ClozeError) in try root.required(key).integer() }
     heads = try root.strings("heads")
     isTied = try root.required("tie_word_embeddings").bool()
     parameters = try root.required("parameters").integer()
@@ -129,9 +115,9 @@ struct ModelFacts {
     writer.object {
       if let path { $0.value("path", path) }
       $0.value("architecture", "BERT")
-      for (key, value) in sizes { $0.value(key, value) }
-      $0.value("hidden_act", hiddenAct)
-      $0.value("layer_norm_eps", layerNormEps)
+      for (key, value) in configuration.sizes { $0.value(key, value) }
+      $0.value("hidden_act", configuration.hiddenAct.configKey)
+      $0.value("layer_norm_eps", configuration.layerNormEps)
       $0.array("heads") { for head in heads { $0.value(nil, head) } }
       $0.value("tie_word_embeddings", isTied)
       $0.value("parameters", parameters)
@@ -168,25 +154,24 @@ struct ModelFacts {
     return writer.text
   }
 
-  func size(_ key: String) -> Int { sizes.first { $0.key == key }?.value ?? 0 }
-
   /// Lines of a word and what it stands for, with `more` behind those about the model.
   func lines(_ more: [(String, String)]) -> [(String, String)] {
+    let c = configuration
     let mlm = isTied ? "mlm (decoder tied to the word embeddings)" : "mlm (decoder of its own)"
     let names = heads.map { $0 == "mlm" ? mlm : $0 }
     let hundredths = (parameters / 5_000 + 1) / 2
     var rows: [(String, String)] = [
       (
         "architecture",
-        "BERT, \(size("num_hidden_layers")) layers, hidden \(size("hidden_size")), "
-          + "\(size("num_attention_heads")) heads, feed-forward \(size("intermediate_size"))"
+        "BERT, \(c.numHiddenLayers) layers, hidden \(c.hiddenSize), "
+          + "\(c.numAttentionHeads) heads, feed-forward \(c.intermediateSize)"
       ),
       (
         "vocabulary",
-        "\(size("vocab_size")) entries, \(size("max_position_embeddings")) positions, "
-          + "\(max(size("type_vocab_size"), 1)) token types"
+        "\(c.vocabSize) entries, \(c.maxPositionEmbeddings) positions, "
+          + "\(max(c.typeVocabSize, 1)) token types"
       ),
-      ("activation", "\(hiddenAct), LayerNorm epsilon \(layerNormEps)"),
+      ("activation", "\(c.hiddenAct.configKey), LayerNorm epsilon \(c.layerNormEps)"),
       ("heads", names.isEmpty ? "none" : names.joined(separator: ", ")),
       (
         "parameters",
@@ -218,8 +203,8 @@ struct ModelFacts {
   /// Multiplications and additions of a token's way through the layers, without attention's own,
   /// which grow with the length.
   var operationsPerToken: Int {
-    let (d, f) = (size("hidden_size"), size("intermediate_size"))
-    return size("num_hidden_layers") &* 2 &* (4 &* d &* d &+ 2 &* d &* f)
+    let (d, f) = (configuration.hiddenSize, configuration.intermediateSize)
+    return configuration.numHiddenLayers &* 2 &* (4 &* d &* d &+ 2 &* d &* f)
   }
 
   private var workText: String {

@@ -1,3 +1,5 @@
+public import ClozeONNX
+
 /// How weights and activations are held and multiplied.
 public enum Precision: Int32, Sendable, CaseIterable {
   /// Weights in 8 bits per output channel, activations in 8 bits per token, sums in 32 bits.
@@ -43,22 +45,10 @@ public struct Heads: OptionSet, Hashable, Sendable {
   public static let answer = Heads(rawValue: 32)
 }
 
-/// The configuration of a loaded model. Names are those of a Hugging Face `config.json`.
+/// What a loaded model is: its sizes, how its weights were prepared, and what it can give.
 public struct ModelInfo: Hashable, Sendable {
-  /// Elements of a token's vector, D.
-  public let hiddenSize: Int
-  /// Encoder layers, L.
-  public let numHiddenLayers: Int
-  /// Attention heads of a layer.
-  public let numAttentionHeads: Int
-  /// Elements between the two dense layers of a feed-forward block.
-  public let intermediateSize: Int
-  /// Entries of the vocabulary, V; token ids run from 0 to it, not included.
-  public let vocabSize: Int
-  /// Most tokens of a sequence.
-  public let maxPositionEmbeddings: Int
-  /// Token types; 1 where the model knows none.
-  public let typeVocabSize: Int
+  /// The sizes of the network.
+  public let configuration: BERTConfiguration
   /// Where text is cut by default: `max_seq_length` of the model's files, else all positions.
   public let maxTokens: Int
   /// How the weights were prepared.
@@ -77,4 +67,22 @@ public struct ModelInfo: Hashable, Sendable {
   public internal(set) var embeddingSize: Int = 0
   /// The classes or tags of a head; empty where there is none.
   public internal(set) var labels: [String] = []
+}
+
+/// The sizes of the network, without the detour over `configuration`.
+extension ModelInfo {
+  /// Elements of a hidden state, D.
+  public var hiddenSize: Int { configuration.hiddenSize }
+  /// Encoder layers, L.
+  public var numHiddenLayers: Int { configuration.numHiddenLayers }
+  /// Attention heads of a layer, H.
+  public var numAttentionHeads: Int { configuration.numAttentionHeads }
+  /// Elements between the two dense layers of a feed-forward block, F.
+  public var intermediateSize: Int { configuration.intermediateSize }
+  /// Entries of the vocabulary, V; token ids are 0 to V - 1.
+  public var vocabSize: Int { configuration.vocabSize }
+  /// The longest sequence, in tokens.
+  public var maxPositionEmbeddings: Int { configuration.maxPositionEmbeddings }
+  /// Token types; 1 where the model has none.
+  public var typeVocabSize: Int { configuration.typeVocabSize }
 }

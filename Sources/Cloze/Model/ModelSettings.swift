@@ -89,18 +89,10 @@ extension ModelSettings {
 
   /// Throws where config.json contradicts what the graph was found to be.
   func check(_ info: ModelInfo) throws(ClozeError) {
-    for (key, value) in sizes {
-      let found =
-        switch key {
-        case "hidden_size": info.hiddenSize
-        case "num_hidden_layers": info.numHiddenLayers
-        case "num_attention_heads": info.numAttentionHeads
-        default: info.intermediateSize
-        }
-      guard value == found else {
-        throw ClozeError(
-          .invalidModel, "config.json says \(key) is \(value); in the model it is \(found)")
-      }
+    for (key, found) in info.configuration.sizes {
+      guard let value = sizes.first(where: { $0.key == key })?.value, value != found else { continue }
+      throw ClozeError(
+        .invalidModel, "config.json says \(key) is \(value); in the model it is \(found)")
     }
   }
 }

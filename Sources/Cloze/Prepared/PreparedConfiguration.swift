@@ -6,7 +6,7 @@ internal import ClozeTokenizer
 /// Hugging Face `config.json` where it has them.
 struct PreparedConfiguration {
   var precision: Precision
-  var model: ModelSizes
+  var model: BERTConfiguration
   var heads: Heads
   /// Whether the decoder of the masked language model is the word table.
   var isTied: Bool
@@ -20,10 +20,10 @@ struct PreparedConfiguration {
   var sentence: [Step] = []
   var settings: ModelSettings
 
-  /// Outputs of a dense layer, and the activation after it as kernels know it; 0: none.
+  /// Outputs of a dense layer, and the activation after it.
   struct Step {
     var size: Int
-    var activation: Int32
+    var activation: Activation
   }
 
   /// Outputs of the heads of classes and of tags.
@@ -35,7 +35,7 @@ struct PreparedConfiguration {
 
   init(_ graph: BERTGraph, _ model: Model, _ settings: ModelSettings) {
     precision = model.info.precision
-    self.model = ModelSizes(graph.configuration)
+    self.model = model.info.configuration
     heads = model.info.heads
     isTied = if case .tied? = graph.mlm?.decoder { true } else { false }
     if let mlm = graph.mlm { maskedLMActivation = mlm.activation }
@@ -53,17 +53,11 @@ struct PreparedConfiguration {
     writer.object {
       $0.value("model_type", "bert")
       $0.value("precision", precision.word)
-      $0.value("hidden_size", model.hiddenSize)
-      $0.value("num_hidden_layers", model.numHiddenLayers)
-      $0.value("num_attention_heads", model.numAttentionHeads)
-      $0.value("intermediate_size", model.intermediateSize)
-      $0.value("vocab_size", model.vocabSize)
-      $0.value("max_position_embeddings", model.maxPositionEmbeddings)
-      $0.value("type_vocab_size", model.typeVocabSize)
-      $0.value("hidden_act", model.hiddenAct.rawValue)
+      for (key, size) in model.sizes { $0.value(key, size) }
+      $0.value("hidden_act", model.hiddenAct.configKey)
       $0.array("heads") { for name in heads.words { $0.value(nil, name) } }
       $0.value("tie_word_embeddings", isTied)
-      if heads.contains(.mlm) { $0.value("mlm_hidden_act", maskedLMActivation.rawValue) }
+      if heads.contains(.mlm) { $0.value("mlm_hidden_act", maskedLMActivation.configKey) }
       if isProjected { $0.value("embedding_size", embeddingSize) }
       if labelCount > 0 { $0.array("labels") { for label in settings.labels { $0.value(nil, label) } } }
       if let classTransform { $0.object("classes_transform") { classTransform.write(to: &$0) } }
@@ -99,15 +93,9 @@ struct PreparedConfiguration {
     }
     _ = try word("model_type") { $0 == "bert" ? true : nil }
     precision = try word("precision", Precision.init(word:))
-    model = ModelSizes(
-      hiddenSize: try size("hidden_size"),
-      numHiddenLayers: try size("num_hidden_layers"),
-      numAttentionHeads: try size("num_attention_heads"),
-      intermediateSize: try size("intermediate_size"),
-      vocabSize: try size("vocab_size"),
-      maxPositionEmbeddings: try size("max_position_embeddings"),
-      typeVocabSize: try size("type_vocab_size"),
-      hiddenAct: try word("hidden_act", Activation.init(rawValue:)))
+    // The epsilons lie with the norms' weights.
+    model = try BERTConfiguration(
+      hiddenAct: word("hidden_act", Activation.init(configKey:)), layerNormEps: 0, size: size)
     isProjected = try root.present("embedding_size") != nil
     embeddingSize = isProjected ? try size("embedding_size") : model.hiddenSize
     guard model.hiddenSize % model.numAttentionHeads == 0 else {
@@ -136,7 +124,7 @@ struct PreparedConfiguration {
       throw ClozeError(.damaged, "\(Self.section): a decoder is tied that is none, or of another size")
     }
     if heads.contains(.mlm) {
-      maskedLMActivation = try word("mlm_hidden_act", Activation.init(rawValue:))
+      maskedLMActivation = try word("mlm_hidden_act", Activation.init(configKey:))
     }
     settings = ModelSettings()
     for field in try root.present("labels")?.elements() ?? [] {
@@ -186,18 +174,17 @@ struct PreparedConfiguration {
 extension PreparedConfiguration.Step {
   fileprivate func write(to writer: inout JSONWriter) {
     writer.value("size", size)
-    let name = Activation.allCases.first { $0.kernel == activation }?.rawValue
-    if let name { writer.value("hidden_act", name) }
+    if activation != .identity { writer.value("hidden_act", activation.configKey) }
   }
 
   fileprivate init(_ field: JSONField) throws(ClozeError) {
     size = try field.required("size").integer()
-    activation = 0
+    activation = .identity
     if let name = try field.present("hidden_act") {
-      guard let known = Activation(rawValue: try name.string()) else {
+      guard let known = Activation(configKey: try name.string()) else {
         throw ClozeError(.damaged, "\(name.path) is not known")
       }
-      activation = known.kernel
+      activation = known
     }
   }
 }

@@ -14,8 +14,8 @@ extension PreparedFile {
     var found = [UInt32](repeating: 0, count: pieces.count)
     // To start a thread takes as long as to sum half a megabyte.
     let team = try Team(threads: max(1, min(threads, total / (4 * Self.pieceSize))))
-    found.withUnsafeMutableBufferPointer { found in
-      team.each(pieces.count) { i in
+    try found.withUnsafeMutableBufferPointer { found throws(ClozeError) in
+      try team.forEach(pieces.count) { i, _ throws(ClozeError) in
         found[i] = cloze_crc32c(bytes.baseAddress.map { $0 + pieces[i].lowerBound }, pieces[i].count)
       }
     }

@@ -148,7 +148,7 @@ struct PreparedFile {
   mutating func numbers<T: BitwiseCopyable>(
     _ name: String, _ first: Int, _ second: Int = 1, as type: T.Type = T.self
   ) throws(ClozeError) -> UnsafePointer<T> {
-    try bytes(name, size: Cloze.bytes(first, second, MemoryLayout<T>.stride))
+    try bytes(name, size: ClozeIO.bytes(first, second, MemoryLayout<T>.stride))
       .assumingMemoryBound(to: type)
   }
 

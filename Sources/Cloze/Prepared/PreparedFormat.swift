@@ -1,3 +1,5 @@
+internal import ClozeIO
+
 /// The outer form of a `.cloze` file; docs/FORMAT.md has all of it.
 ///
 ///     header        64 bytes

@@ -95,7 +95,7 @@ extension Weights {
           output: try dense("\(name).output", inner, width, &file),
           outputNorm: try Norm("\(name).output_norm", width, from: &file),
           attentionScale: scales[index],
-          activation: sizes.model.hiddenAct.kernel))
+          activation: sizes.model.hiddenAct))
     }
     let pooler = sizes.heads.contains(.pooler) ? try dense("pooler", width, width, &file) : nil
     var maskedLM: MaskedLM?
@@ -112,7 +112,7 @@ extension Weights {
         decoder = try dense("mlm.decoder", width, entries, &file)
       }
       maskedLM = MaskedLM(
-        transform: transform, activation: sizes.maskedLMActivation.kernel, norm: norm,
+        transform: transform, activation: sizes.maskedLMActivation, norm: norm,
         decoder: decoder)
     }
     let nextSentence = sizes.heads.contains(.nsp) ? try dense("nsp", width, 2, &file) : nil

@@ -1,21 +1,29 @@
-internal import CClozeKernels
-
-internal import ClozeIO
+package import CClozeKernels
+package import ClozeIO
 
 /// The operators of one instruction set, chosen once per model.
-struct Kernels: @unchecked Sendable {
+package struct Kernels: @unchecked Sendable {
   let isa: ISA
   let rows: cloze_row_kernels
   let int8: cloze_matrix_kernels
-  let float32: cloze_matrix_kernels
+  package let float32: cloze_matrix_kernels
 
   func matrix(_ precision: Precision) -> cloze_matrix_kernels {
     precision == .int8 ? int8 : float32
   }
 
+  /// target = norm(x + residual), `rows` rows of `width`; target may be x.
+  func normalize(
+    _ x: UnsafePointer<Float>, plus residual: UnsafePointer<Float>? = nil, _ norm: Weights.Norm,
+    rows count: Int, width: Int, to target: UnsafeMutablePointer<Float>
+  ) {
+    rows.layernorm(
+      x, width, residual, width, norm.gamma, norm.beta, norm.epsilon, count, width, target, width)
+  }
+
   /// The kernels of the instruction set that is forced, by the caller or else by the environment's
   /// `CLOZE_ISA`, or the best that this CPU has.
-  static func choose(_ forced: ISA?) throws(ClozeError) -> Kernels {
+  package static func choose(_ forced: ISA?) throws(ClozeError) -> Kernels {
     var wanted = forced
     if wanted == nil, let text = environment("CLOZE_ISA"), !text.isEmpty {
       guard let isa = ISA(rawValue: text) else {

@@ -1,81 +1,92 @@
 internal import CClozeKernels
 internal import CClozeSupport
-internal import ClozeIO
+package import ClozeIO
+internal import Synchronization
 
-/// Threads that share out the work of loading a model.
-final class Team {
-  private let team: OpaquePointer
-  private let threads: Int
+/// Threads that run one function in parallel, each with its own number, as a team of OpenMP does;
+/// thread 0 is the caller. One run at a time.
+///
+/// Threads start at the first parallel run and sleep between runs. All of them, the caller included,
+/// compute under the floating-point environment of the library.
+package final class Team: @unchecked Sendable {
+  /// The most threads that a team may have.
+  package static let maxThreads = 256
 
-  init(threads: Int) throws(ClozeError) {
-    guard let team = cloze_team_create(Int32(clamping: threads)) else {
+  package let threads: Int
+  private let handle: OpaquePointer
+  private var body: (@Sendable (Int) -> Void)?
+
+  package init(threads: Int) throws(ClozeError) {
+    guard let handle = cloze_team_create(Int32(clamping: threads)) else {
       throw ClozeError(.outOfMemory, "no memory for \(threads) threads")
     }
-    self.team = team
+    self.handle = handle
     self.threads = threads
   }
 
-  deinit { cloze_team_free(team) }
+  deinit { cloze_team_free(handle) }
 
-  /// Calls `body` with 0 to `count`, not included, in any order and on all threads, under the
-  /// floating-point settings of the library.
-  func each(_ count: Int, _ body: (Int) -> Void) {
-    withoutActuallyEscaping(body) { body in
-      let job = Job(team: team, count: count, body: body)
-      let work: @convention(c) (UnsafeMutableRawPointer?, Int32) -> Void = { context, _ in
+  /// Calls `body` with every thread's number, or with 0 alone where not `parallel`. Allocates
+  /// nothing once the threads exist.
+  ///
+  /// - Throws: `.outOfMemory` where threads cannot be started; then nothing has run.
+  package func run(parallel: Bool, _ body: @escaping @Sendable (_ thread: Int) -> Void) throws(ClozeError) {
+    self.body = body
+    defer { self.body = nil }
+    let error = cloze_team_run(
+      handle, parallel ? 1 : 0,
+      { context, thread in
         guard let context else { return }
-        Unmanaged<Job>.fromOpaque(context).takeUnretainedValue().work()
-      }
-      let context = Unmanaged.passUnretained(job).toOpaque()
-      withExtendedLifetime(job) {
-        // Threads that can't be had are no reason not to load.
-        if count < 2 || threads < 2 || cloze_team_run(team, 1, work, context) != 0 {
-          _ = cloze_team_run(team, 0, work, context)
+        let saved = cloze_float_environment_enter()
+        defer { cloze_float_environment_restore(saved) }
+        Unmanaged<Team>.fromOpaque(context).takeUnretainedValue().body?(Int(thread))
+      }, Unmanaged.passUnretained(self).toOpaque())
+    guard error == 0 else {
+      throw ClozeError(.outOfMemory, "cannot start \(threads) threads: \(systemError(error))")
+    }
+  }
+
+  /// Calls `body` once for each index below `count`, in any order, with the number of the thread that
+  /// runs it: on all threads where `parallel`, and on the caller's alone where they cannot be started.
+  ///
+  /// - Throws: the error of the smallest index that failed.
+  package func forEach(
+    _ count: Int, parallel: Bool = true,
+    _ body: (_ index: Int, _ thread: Int) throws(ClozeError) -> Void
+  ) throws(ClozeError) {
+    let failure = Mutex<(index: Int, error: ClozeError)?>(nil)
+    withoutActuallyEscaping(body) { body in
+      nonisolated(unsafe) let body = body
+      let work: @Sendable (Int) -> Void = { thread in
+        while true {
+          let index = self.next()
+          if index >= count { return }
+          do throws(ClozeError) { try body(index, thread) } catch {
+            failure.withLock { if index < $0?.index ?? .max { $0 = (index, error) } }
+          }
         }
       }
-    }
-  }
-
-  private final class Job {
-    let team: OpaquePointer
-    let count: Int
-    let body: (Int) -> Void
-
-    init(team: OpaquePointer, count: Int, body: @escaping (Int) -> Void) {
-      self.team = team
-      self.count = count
-      self.body = body
-    }
-
-    func work() {
-      let saved = cloze_float_environment_enter()
-      defer { cloze_float_environment_restore(saved) }
-      while true {
-        let next = cloze_team_next(team)
-        if next >= count { return }
-        body(next)
+      if !parallel || count < 2 || threads < 2 || (try? run(parallel: true, work)) == nil {
+        try? run(parallel: false, work)
       }
     }
-  }
-}
-
-/// What came of pieces of work, written by several threads.
-final class Flags: @unchecked Sendable {
-  let count: Int
-  private let flags: UnsafeMutablePointer<Bool>
-
-  init(_ count: Int) {
-    self.count = count
-    flags = .allocate(capacity: max(count, 1))
-    flags.initialize(repeating: false, count: count)
+    if let failure = failure.withLock({ $0 }) { throw failure.error }
   }
 
-  deinit { flags.deallocate() }
+  // MARK: - Within a run
 
-  subscript(index: Int) -> Bool {
-    get { flags[index] }
-    set { flags[index] = newValue }
-  }
+  /// Waits for all threads and sets the counter of `next` back to 0. True, for all threads alike,
+  /// where the run should end because `stop` was called.
+  package func barrier() -> Bool { cloze_team_barrier(handle) != 0 }
 
-  var allSet: Bool { (0..<count).allSatisfy { flags[$0] } }
+  /// 0, 1, 2, ... for whichever thread asks, counted since the last barrier.
+  package func next() -> Int { cloze_team_next(handle) }
+
+  // MARK: - Cancelling
+
+  /// Asks the current run to end at its next barrier; may be called from any thread. Stays in force
+  /// until `resume`.
+  func stop() { cloze_team_stop(handle) }
+  func resume() { cloze_team_resume(handle) }
+  var isStopped: Bool { cloze_team_stopped(handle) != 0 }
 }

@@ -1,3 +1,4 @@
+internal import ClozeIO
 public import ClozeTokenizer
 
 /// How the vectors of a text's tokens become one.
@@ -36,7 +37,7 @@ public struct LoadOptions: Sendable {
     self.threads = threads
   }
 
-  var loadingThreads: Int { max(1, min(threads ?? defaultThreads(), Session.mostThreads)) }
+  var loadingThreads: Int { max(1, min(threads ?? defaultThreads(), Team.maxThreads)) }
 }
 
 /// Where text is cut, and how.

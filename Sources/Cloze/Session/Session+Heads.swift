@@ -5,17 +5,17 @@ internal import ClozeIO
 extension Session {
   /// Rows of a chunk's last state through a dense layer: logits of every token.
   func tokens(
-    _ head: Weights.Dense, _ chunk: Encoder.Chunk, _ shared: Scratch.Shared,
+    _ head: Weights.Dense, _ chunk: Chunk, _ shared: Scratch.Shared,
     _ values: UnsafeMutablePointer<Float>
   ) throws(ClozeError) {
     try encoder.multiply(
-      head, activation: 0, source: shared.hidden, rows: chunk.tokens,
+      head, activation: .identity, source: shared.hidden, rows: chunk.tokens,
       target: values + chunk.offsets[0] * head.outputs)
   }
 
   /// Logits of the classes of each sequence.
   func classes(
-    _ head: FileHeads.Classes, _ chunk: Encoder.Chunk, _ shared: Scratch.Shared,
+    _ head: FileHeads.Classes, _ chunk: Chunk, _ shared: Scratch.Shared,
     _ values: UnsafeMutablePointer<Float>
   ) throws(ClozeError) {
     gatherFirst(chunk, shared)
@@ -27,7 +27,7 @@ extension Session {
       rows = shared.headOutput
     }
     try encoder.multiply(
-      head.output, activation: 0, source: rows, rows: chunk.sequences, target: values)
+      head.output, activation: .identity, source: rows, rows: chunk.sequences, target: values)
   }
 
   /// The dense layers that the graph has after pooling: vectors [sequences, D] in, [sequences, kept]
@@ -55,7 +55,7 @@ extension Session {
 
   /// What a head that was put on the model says: of each sequence, or of each token.
   func trained(
-    _ kind: Output.Kind, _ chunk: Encoder.Chunk, _ shared: Scratch.Shared,
+    _ kind: Output.Kind, _ chunk: Chunk, _ shared: Scratch.Shared,
     _ values: UnsafeMutablePointer<Float>, firstSequence: Int
   ) throws(ClozeError) {
     guard let runner = model.trained else { return }

@@ -5,7 +5,7 @@ internal import ClozeIO
 extension Session {
   /// One vector for each sequence of a chunk.
   func embed(
-    _ output: Output, _ chunk: Encoder.Chunk, to values: UnsafeMutablePointer<Float>
+    _ output: Output, _ chunk: Chunk, to values: UnsafeMutablePointer<Float>
   ) throws(ClozeError) {
     guard let shared = encoder.scratch.shared else { return }
     let info = model.info
@@ -53,7 +53,7 @@ extension Session {
   /// Logits of the masked language model, the trained one where there is one, for all tokens of a
   /// chunk or those asked for.
   func maskedLM(
-    _ output: Output, _ chunk: Encoder.Chunk, _ shared: Scratch.Shared,
+    _ output: Output, _ chunk: Chunk, _ shared: Scratch.Shared,
     _ values: UnsafeMutablePointer<Float>
   ) throws(ClozeError) {
     let width = model.info.hiddenSize

@@ -38,7 +38,7 @@ extension Session {
     /// Of the texts in the batch.
     var waiting: [(words: [Prediction.Span], truncated: Bool)] = []
     for (index, text) in texts.enumerated() {
-      guard cloze_team_stopped(encoder.team) == 0 else { throw ClozeError(.cancelled, "cancelled") }
+      guard !encoder.team.isStopped else { throw ClozeError(.cancelled, "cancelled") }
       let encoding: Encoding
       do throws(ClozeError) {
         encoding = try tokenizer.encode(
@@ -107,7 +107,7 @@ extension Session {
           text.first, text.second ?? "", tokenizer, maxTokens: head.maxTokens, stride: head.stride)
       } catch { throw error.prefixed(texts.count > 1 ? "text \(index): " : "") }
       for (number, window) in windows.windows.enumerated() {
-        guard cloze_team_stopped(encoder.team) == 0 else {
+        guard !encoder.team.isStopped else {
           throw ClozeError(.cancelled, "cancelled")
         }
         batch.append(window.ids, window.typeIDs, reading: window.ids.indices)

@@ -46,7 +46,7 @@ extension Session {
       let count = last - first
       let failure = captures.withUnsafeBufferPointer { captures in
         order.withUnsafeBufferPointer { order -> ClozeError? in
-          let chunk = Encoder.Chunk(
+          let chunk = Chunk(
             ids: ids, typeIDs: batch.typeIDs?.baseAddress, offsets: offsets + first,
             sequences: count,
             captures: captures, order: order, mix: mix)
@@ -129,17 +129,16 @@ extension Session {
     }
     for slot in 0..<count {
       let isMixed = output.isMixed && model.trained?.mix != nil
-      let layer =
-        isMixed
-        ? Encoder.mixed : try Output.layer(Int(output.layers?[slot] ?? -1), model)
+      let state: Chunk.Capture.State =
+        isMixed ? .mix : .layer(try Output.layer(Int(output.layers?[slot] ?? -1), model))
       captures.append(
-        Encoder.Capture(
-          layer: layer, target: values + slot * width, stride: count * width,
+        Chunk.Capture(
+          state: state, target: values + slot * width, stride: count * width,
           positions: output.positions?.baseAddress, order: begin..<order.count))
     }
   }
 
-  private func write(_ output: Output, _ chunk: Encoder.Chunk, firstSequence: Int)
+  private func write(_ output: Output, _ chunk: Chunk, firstSequence: Int)
     throws(ClozeError)
   {
     guard let values = output.values, let shared = encoder.scratch.shared else { return }
@@ -171,7 +170,7 @@ extension Session {
   }
 
   /// headInput = the state of each sequence's first token
-  func gatherFirst(_ chunk: Encoder.Chunk, _ shared: Scratch.Shared) {
+  func gatherFirst(_ chunk: Chunk, _ shared: Scratch.Shared) {
     let width = model.info.hiddenSize
     for i in 0..<chunk.sequences {
       let row = shared.hidden + (chunk.offsets[i] - chunk.offsets[0]) * width

@@ -19,13 +19,12 @@ public final class Session: @unchecked Sendable {
 
   /// Tokens that go through the layers together: bounds the scratch memory of any batch.
   static let chunkTokens = 2048
-  static let mostThreads = 256
 
   // Reused from call to call, so that a call like one before allocates nothing.
   let tokens = EncodingBuffer(keepsOffsets: false)
   var offsets: [Int] = []
   var order: [Int] = []
-  var captures: [Encoder.Capture] = []
+  var captures: [Chunk.Capture] = []
   var layers: [Int32] = []
 
   /// Makes a session; memory is taken and threads are started by its first run.
@@ -33,18 +32,18 @@ public final class Session: @unchecked Sendable {
   /// - Parameter threads: 1 to 256; nil: as many as the process may use, by affinity mask and
   ///   cgroup quota.
   public init(model: Model, threads: Int? = nil) throws(ClozeError) {
-    if let threads, threads < 1 || threads > Self.mostThreads {
+    if let threads, threads < 1 || threads > Team.maxThreads {
       throw ClozeError(
-        .invalidArgument, "\(threads) threads were asked for; 1 to \(Self.mostThreads) can be had")
+        .invalidArgument, "\(threads) threads were asked for; 1 to \(Team.maxThreads) can be had")
     }
     self.model = model
-    self.threads = threads ?? min(defaultThreads(), Self.mostThreads)
+    self.threads = threads ?? min(defaultThreads(), Team.maxThreads)
     encoder = try Encoder(model: model, threads: self.threads)
   }
 
   /// Makes the call that is running on this session throw `cancelled` within milliseconds. Does
   /// nothing when none is running.
-  public func cancel() { cloze_team_stop(encoder.team) }
+  public func cancel() { encoder.team.stop() }
 
   /// Runs `body` as this session's only call, under the floating-point settings of the library.
   package func exclusively<Result>(
@@ -56,7 +55,7 @@ public final class Session: @unchecked Sendable {
         .busy, "another call is running on this session; use a session for each thread")
     }
     defer { running.store(false, ordering: .releasing) }
-    cloze_team_resume(encoder.team)
+    encoder.team.resume()
     let saved = cloze_float_environment_enter()
     defer { cloze_float_environment_restore(saved) }
     return try body()

@@ -67,7 +67,7 @@ extension Session {
     var index = index
     while index < texts.count, tokens.ids.count < Self.chunkTokens {
       // Long texts take long to tokenize, and counting tokens runs no model that would notice.
-      guard cloze_team_stopped(encoder.team) == 0 else { throw ClozeError(.cancelled, "cancelled") }
+      guard !encoder.team.isStopped else { throw ClozeError(.cancelled, "cancelled") }
       let before = tokens.ids.count
       let cut = try texts.withText(index) { first, second throws(ClozeError) in
         if pairs, second == nil {

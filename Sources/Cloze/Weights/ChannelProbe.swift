@@ -31,7 +31,7 @@ final class ChannelProbe {
   private let attention: UnsafeMutableRawPointer
 
   init(
-    _ configuration: BERTGraph.Configuration, kernels: Kernels, team: Team
+    _ configuration: BERTConfiguration, kernels: Kernels, team: Team
   ) throws(ClozeError) {
     self.team = team
     self.kernels = kernels
@@ -40,27 +40,28 @@ final class ChannelProbe {
     heads = max(configuration.numAttentionHeads, 1)
     count = min(Self.tokens, configuration.maxPositionEmbeddings)
     let inner = max(configuration.intermediateSize, width)
-    let sizes = [
-      try bytes(count, width, 4), try bytes(count, width, 12), try bytes(count, width, 4),
-      try bytes(count, inner, 4), matrix.packed_rows_size(count, inner), count &* 4, count &* 4,
-      matrix.attention_scratch(count, width / heads),
-    ].map { $0.roundedUp(to: 64) }
-    memory = try AlignedMemory(bytes: sizes.reduce(0, +))
-    var at = memory.base
-    let places = sizes.map { size in
-      defer { at += size }
-      return at
+    var size = 0
+    func reserve(_ bytes: Int) -> Int {
+      defer { size &+= bytes.roundedUp(to: 64) }
+      return size
     }
-    func floats(_ place: Int) -> UnsafeMutablePointer<Float> {
-      places[place].assumingMemoryBound(to: Float.self)
-    }
-    hidden = floats(0)
-    queryKeyValue = floats(1)
-    context = floats(2)
-    intermediate = floats(3)
+    let hidden = reserve(try bytes(count, width, 4))
+    let queryKeyValue = reserve(try bytes(count, width, 12))
+    let context = reserve(try bytes(count, width, 4))
+    let intermediate = reserve(try bytes(count, inner, 4))
+    let panels = reserve(matrix.packed_rows_size(count, inner))
+    let scales = reserve(count &* 4)
+    let zeroPoints = reserve(count &* 4)
+    let attention = reserve(matrix.attention_scratch(count, width / heads))
+    memory = try AlignedMemory(bytes: size)
+    self.hidden = memory.floats(at: hidden)
+    self.queryKeyValue = memory.floats(at: queryKeyValue)
+    self.context = memory.floats(at: context)
+    self.intermediate = memory.floats(at: intermediate)
     packed = cloze_packed_rows(
-      panels: places[4], scale: floats(5), zero: places[6].assumingMemoryBound(to: Int32.self))
-    attention = places[7]
+      panels: memory.base + panels, scale: memory.floats(at: scales),
+      zero: (memory.base + zeroPoints).assumingMemoryBound(to: Int32.self))
+    self.attention = memory.base + attention
   }
 
   /// Starts with the embeddings of tokens from all over the vocabulary.
@@ -85,8 +86,8 @@ final class ChannelProbe {
   /// Goes on to the state between a layer's attention and its feed-forward part.
   func attend(
     _ queryKeyValue: Weights.Dense, scale: Float, _ output: Weights.Dense, _ norm: Weights.Norm
-  ) {
-    apply(queryKeyValue, 0, hidden, self.queryKeyValue)
+  ) throws(ClozeError) {
+    try apply(queryKeyValue, .identity, hidden, self.queryKeyValue)
     let size = width / heads
     for head in 0..<heads {
       let query = UnsafePointer(self.queryKeyValue + head &* size)
@@ -94,40 +95,39 @@ final class ChannelProbe {
         query, query + width, query + 2 &* width, 3 &* width, count, size, scale, 0, count,
         context + head &* size, width, attention)
     }
-    apply(output, 0, context, self.queryKeyValue)
+    try apply(output, .identity, context, self.queryKeyValue)
     normalize(self.queryKeyValue, plus: hidden, norm)
   }
 
   /// Goes on to the state after the layer.
   func feedForward(
-    _ intermediate: Weights.Dense, activation: Int32, _ output: Weights.Dense,
+    _ intermediate: Weights.Dense, activation: Activation, _ output: Weights.Dense,
     _ norm: Weights.Norm
-  ) {
-    apply(intermediate, activation, hidden, self.intermediate)
-    apply(output, 0, self.intermediate, context)
+  ) throws(ClozeError) {
+    try apply(intermediate, activation, hidden, self.intermediate)
+    try apply(output, .identity, self.intermediate, context)
     normalize(context, plus: hidden, norm)
   }
 
   private func apply(
-    _ dense: Weights.Dense, _ activation: Int32, _ source: UnsafePointer<Float>,
+    _ dense: Weights.Dense, _ activation: Activation, _ source: UnsafePointer<Float>,
     _ target: UnsafeMutablePointer<Float>
-  ) {
+  ) throws(ClozeError) {
     matrix.pack_rows(source, dense.inputs, dense.inverseSmoothing, count, dense.inputs, packed)
     let step = 128
-    team.each((dense.outputs &+ step &- 1) / step) { i in
+    try team.forEach((dense.outputs &+ step &- 1) / step) { i, _ throws(ClozeError) in
       let from = i &* step
       let slice = dense.columns(from, min(step, dense.outputs &- from), matrix)
       matrix.multiply(
         count, slice.outputs, slice.inputs, packed, slice.columns,
-        cloze_epilogue(bias: slice.bias, activation: activation), target + from, dense.outputs)
+        cloze_epilogue(bias: slice.bias, activation: activation.kernel), target + from, dense.outputs)
     }
   }
 
   private func normalize(
     _ x: UnsafePointer<Float>, plus residual: UnsafePointer<Float>?, _ norm: Weights.Norm
   ) {
-    kernels.rows.layernorm(
-      x, width, residual, width, norm.gamma, norm.beta, norm.epsilon, count, width, hidden, width)
+    kernels.normalize(x, plus: residual, norm, rows: count, width: width, to: hidden)
   }
 
   /// The largest magnitude of each channel of the current state; [D].

@@ -15,7 +15,7 @@ extension WeightBuilder {
     guard let inputs = parts.first?.weight.inputSize, inputs > 0, inputs <= 65536 else {
       throw ClozeError(
         .unsupportedModel,
-        "a dense layer has \(parts.first?.weight.inputSize ?? 0) inputs; 1 to 65536 can be had")
+        "a dense layer has \(parts.first?.weight.inputSize ?? 0) inputs; 1 to 65536 are supported")
     }
     let outputs = parts.reduce(0) { $0 &+ $1.weight.outputSize }
     if takesStored(parts.map(\.weight)) {
@@ -64,16 +64,15 @@ extension WeightBuilder {
     let scale = try memory.floats(count)
     let rows = try memory.allocate(tensor.count).bindMemory(to: Int8.self, capacity: tensor.count)
     let step = 64
-    let results = Flags((count &+ step &- 1) / step)
-    team.each(results.count) { i in
+    try team.forEach((count &+ step &- 1) / step) { i, _ throws(ClozeError) in
       let first = i &* step
       let some = min(step, count &- first)
-      results[i] = source.withRows(first, some) {
-        kernels.rows.quantize_weights(
-          $0, width, nil, some, width, rows + first &* width, width, scale + first) == 0
+      try source.withRows(first, some) { values throws(ClozeError) in
+        let bad = kernels.rows.quantize_weights(
+          values, width, nil, some, width, rows + first &* width, width, scale + first)
+        if bad != 0 { throw try source.notFinite() }
       }
     }
-    try check(results, [source])
     return Weights.WordTable(
       columns: nil, rows: UnsafeRawPointer(rows), scale: UnsafePointer(scale))
   }
@@ -107,7 +106,7 @@ extension WeightBuilder {
     func isWhole(_ part: Matrix) -> Bool {
       part.isFloat32 && (part.layout == .inOut || smoothed || joined)
     }
-    var staged = try staging.read(parts.filter(isWhole).map(\.tensor), team: team)[...]
+    var staged = try readBuffer.read(parts.filter(isWhole).map(\.tensor), team: team)[...]
     var sources: [WeightSource] = []
     for part in parts {
       sources.append(try WeightSource(part, staged: isWhole(part) ? staged.popFirst() : nil))
@@ -128,7 +127,7 @@ extension WeightBuilder {
     let inverse = try memory.floats(inputs)
     forward.update(repeating: 0, count: inputs)
     let step = 64
-    team.each((inputs &+ step &- 1) / step) { i in
+    try team.forEach((inputs &+ step &- 1) / step) { i, _ throws(ClozeError) in
       let first = i &* step
       for source in sources {
         guard let base = source.base else { continue }
@@ -164,74 +163,67 @@ extension WeightBuilder {
       }
       column += source.outputs
     }
-    let results = Flags(strips.count)
     guard precision == .int8 else {
-      team.each(strips.count) { i in
+      try team.forEach(strips.count) { i, _ throws(ClozeError) in
         let (source, first, count, column) = strips[i]
-        results[i] = packFloats(source, first, count, panels + column &* size)
+        try packFloats(source, first, count, panels + column &* size)
       }
-      try check(results, sources)
       return cloze_packed_columns(panels: panels, scale: nil, sum: nil)
     }
     let scale = try memory.floats(whole)
     let sum = try memory.allocate(whole * MemoryLayout<Int32>.size).bindMemory(
       to: Int32.self, capacity: whole)
     scale.update(repeating: 0, count: whole)
-    team.each(strips.count) { i in
+    try team.forEach(strips.count) { i, _ throws(ClozeError) in
       let (source, first, count, column) = strips[i]
-      results[i] = quantize(
+      try quantize(
         source, first, count, smoothing, panels + column &* size, scale + column, sum + column)
     }
-    try check(results, sources)
     return cloze_packed_columns(panels: panels, scale: scale, sum: sum)
   }
 
   private func packFloats(
     _ source: WeightSource, _ first: Int, _ count: Int, _ panels: UnsafeMutableRawPointer
-  ) -> Bool {
-    if source.layout == .inOut {
-      guard let base = source.base else { return false }
-      return kernels.rows.pack_float_columns(
-        base + first, source.stride, count, source.inputs,
-        panels.assumingMemoryBound(to: Float.self)) != 0
+  ) throws(ClozeError) {
+    var isFinite = false
+    if source.layout == .inOut, let base = source.base {
+      isFinite =
+        kernels.rows.pack_float_columns(
+          base + first, source.stride, count, source.inputs,
+          panels.assumingMemoryBound(to: Float.self)) != 0
+    } else {
+      try source.withRows(first, count) { rows throws(ClozeError) in
+        matrix.pack_columns(rows, source.stride, count, source.inputs, panels, nil)
+        isFinite = cloze_floats_finite(rows, count &* source.inputs) != 0
+      }
     }
-    return source.withRows(first, count) { rows in
-      matrix.pack_columns(rows, source.stride, count, source.inputs, panels, nil)
-      return cloze_floats_finite(rows, count &* source.inputs) != 0
-    }
+    if !isFinite { throw try source.notFinite() }
   }
 
   private func quantize(
     _ source: WeightSource, _ first: Int, _ count: Int, _ smoothing: UnsafePointer<Float>?,
     _ panels: UnsafeMutableRawPointer, _ scale: UnsafeMutablePointer<Float>,
     _ sum: UnsafeMutablePointer<Int32>
-  ) -> Bool {
+  ) throws(ClozeError) {
     let inputs = source.inputs
-    if source.layout == .inOut {
-      guard let base = source.base else { return false }
-      return kernels.rows.quantize_columns(
-        base + first, source.stride, smoothing, count, inputs,
-        panels.assumingMemoryBound(to: UInt8.self), scale, sum) != 0
-    }
-    return withUnsafeTemporaryAllocation(byteCount: count &* inputs, alignment: 64) { rows in
-      guard let q = rows.baseAddress?.bindMemory(to: Int8.self, capacity: rows.count) else { return false }
-      return source.withRows(first, count) {
-        let bad = kernels.rows.quantize_weights(
-          $0, source.stride, smoothing, count, inputs, q, inputs, scale)
-        matrix.pack_columns(q, inputs, count, inputs, panels, sum)
-        return bad == 0
+    var isFinite = false
+    if source.layout == .inOut, let base = source.base {
+      isFinite =
+        kernels.rows.quantize_columns(
+          base + first, source.stride, smoothing, count, inputs,
+          panels.assumingMemoryBound(to: UInt8.self), scale, sum) != 0
+    } else {
+      try withUnsafeTemporaryAllocation(of: Int8.self, capacity: count &* inputs) {
+        rows throws(ClozeError) in
+        guard let q = rows.baseAddress else { return }
+        try source.withRows(first, count) { values throws(ClozeError) in
+          let bad = kernels.rows.quantize_weights(
+            values, source.stride, smoothing, count, inputs, q, inputs, scale)
+          matrix.pack_columns(q, inputs, count, inputs, panels, sum)
+          isFinite = bad == 0
+        }
       }
     }
-  }
-
-  /// Throws where not all pieces went well: where a number is NaN or infinite.
-  private func check(_ results: Flags, _ sources: [WeightSource]) throws(ClozeError) {
-    if results.allSet { return }
-    for source in sources {
-      try source.tensor?.checkFinite()
-    }
-    throw ClozeError(
-      .invalidModel,
-      "\"\(sources.first?.name ?? "")\" holds weights that are no numbers, or too large to be quantized")
+    if !isFinite { throw try source.notFinite() }
   }
 }

@@ -10,7 +10,7 @@ extension WeightBuilder {
       var transform: FileHeads.Layer?
       if let linear = classifier.transform {
         transform = FileHeads.Layer(
-          dense: try dense([linear]), activation: classifier.activation?.kernel ?? 0)
+          dense: try dense([linear]), activation: classifier.activation)
       }
       heads.classes = FileHeads.Classes(
         transform: transform, output: try dense([classifier.output]))
@@ -26,7 +26,7 @@ extension WeightBuilder {
       }
       heads.sentence.append(
         FileHeads.Layer(
-          dense: try dense([layer.linear]), activation: layer.activation?.kernel ?? 0))
+          dense: try dense([layer.linear]), activation: layer.activation))
     }
     return heads
   }

@@ -9,7 +9,7 @@ struct WeightBuilder {
   let matrix: cloze_matrix_kernels
   let memory = WeightMemory()
   let team: Team
-  let staging = Staging()
+  let readBuffer = ReadBuffer()
 
   init(kernels: Kernels, precision: Precision, threads: Int) throws(ClozeError) {
     team = try Team(threads: threads)
@@ -76,15 +76,15 @@ struct WeightBuilder {
   {
     let width = graph.configuration.hiddenSize
     let scale = Float(layer.attentionScale)
-    let activation = graph.configuration.hiddenAct.kernel
+    let activation = graph.configuration.hiddenAct
     let queryKeyValue = try dense([layer.query, layer.key, layer.value], ranges: probe?.ranges())
     let attentionOutput = try dense([layer.attentionOutput])
     let attentionNorm = try norm(layer.attentionNorm, width)
-    probe?.attend(queryKeyValue, scale: scale, attentionOutput, attentionNorm)
+    try probe?.attend(queryKeyValue, scale: scale, attentionOutput, attentionNorm)
     let intermediate = try dense([layer.intermediate], ranges: probe?.ranges())
     let output = try dense([layer.output])
     let outputNorm = try norm(layer.outputNorm, width)
-    probe?.feedForward(intermediate, activation: activation, output, outputNorm)
+    try probe?.feedForward(intermediate, activation: activation, output, outputNorm)
     return Weights.Layer(
       queryKeyValue: queryKeyValue, attentionOutput: attentionOutput, attentionNorm: attentionNorm,
       intermediate: intermediate, output: output, outputNorm: outputNorm, attentionScale: scale,
@@ -109,7 +109,7 @@ struct WeightBuilder {
       decoder = try dense([Linear(weight: weight, bias: head.bias)])
     }
     return Weights.MaskedLM(
-      transform: try dense([head.transform]), activation: head.activation.kernel,
+      transform: try dense([head.transform]), activation: head.activation,
       norm: try norm(head.norm, graph.configuration.hiddenSize), decoder: decoder)
   }
 
@@ -134,21 +134,5 @@ struct WeightBuilder {
     let target = try memory.floats(tensor.count)
     try tensor.copyFinite(to: UnsafeMutableBufferPointer(start: target, count: tensor.count))
     return UnsafePointer(target)
-  }
-}
-
-extension Activation {
-  /// The number that kernels know this function by.
-  var kernel: Int32 {
-    let kind: cloze_activation =
-      switch self {
-      case .gelu: CLOZE_ACTIVATION_GELU
-      case .geluTanh: CLOZE_ACTIVATION_GELU_TANH
-      case .quickGelu: CLOZE_ACTIVATION_QUICK_GELU
-      case .relu: CLOZE_ACTIVATION_RELU
-      case .silu: CLOZE_ACTIVATION_SILU
-      case .tanh: CLOZE_ACTIVATION_TANH
-      }
-    return Int32(kind.rawValue)
   }
 }

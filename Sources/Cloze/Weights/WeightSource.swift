@@ -80,17 +80,25 @@ struct WeightSource {
     copy = memory
   }
 
-  /// Calls `body` with rows `first` and following of a matrix that holds rows of outputs; false,
-  /// without a call, where they cannot be read. May be called by several threads at once.
-  func withRows(_ first: Int, _ count: Int, _ body: (UnsafePointer<Float>) -> Bool) -> Bool {
-    if let base { return body(base + first &* stride) }
-    return withUnsafeTemporaryAllocation(of: Float.self, capacity: count &* inputs) { room in
-      guard let rows = room.baseAddress, let tensor else { return false }
-      do throws(ClozeError) {
-        try tensor.read((first &* inputs)..<((first &+ count) &* inputs), to: rows)
-      } catch { return false }
-      return body(rows)
+  /// Calls `body` with rows `first` and following of a matrix that holds rows of outputs, read from
+  /// the file where they are not in memory. May be called by several threads at once.
+  func withRows(
+    _ first: Int, _ count: Int, _ body: (UnsafePointer<Float>) throws(ClozeError) -> Void
+  ) throws(ClozeError) {
+    if let base { return try body(base + first &* stride) }
+    guard let tensor else { throw ClozeError(.internal, "\(name) is not in memory") }
+    try withUnsafeTemporaryAllocation(of: Float.self, capacity: count &* inputs) {
+      rows throws(ClozeError) in
+      guard let start = rows.baseAddress else { return }
+      try tensor.read((first &* inputs)..<((first &+ count) &* inputs), to: start)
+      try body(start)
     }
+  }
+
+  /// The error of weights that are NaN, infinite or too large to be quantized, naming the first.
+  func notFinite() throws(ClozeError) -> ClozeError {
+    try tensor?.checkFinite()
+    return ClozeError(.notFinite, "\"\(name)\" holds a weight that is NaN, infinite or too large for int8")
   }
 }
 

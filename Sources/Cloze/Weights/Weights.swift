@@ -13,6 +13,17 @@ struct Weights: @unchecked Sendable {
     let bias: UnsafePointer<Float>
     /// [inputs] what activations are multiplied by before they are quantized
     let inverseSmoothing: UnsafePointer<Float>?
+
+    /// The part of the layer that computes `count` outputs from `first` on, which begins a panel.
+    func columns(_ first: Int, _ count: Int, _ matrix: cloze_matrix_kernels) -> Dense {
+      let panel = inputs.roundedUp(to: Int(matrix.kr)) &* Int(matrix.column_element_size)
+      return Dense(
+        inputs: inputs, outputs: count,
+        columns: cloze_packed_columns(
+          panels: columns.panels + first &* panel, scale: columns.scale.map { $0 + first },
+          sum: columns.sum.map { $0 + first }),
+        bias: bias + first, inverseSmoothing: inverseSmoothing)
+    }
   }
 
   struct Norm {
@@ -50,13 +61,13 @@ struct Weights: @unchecked Sendable {
     let output: Dense
     let outputNorm: Norm
     let attentionScale: Float
-    let activation: Int32
+    let activation: Activation
   }
 
   /// logits = decoder(norm(activation(transform x)))
   struct MaskedLM {
     let transform: Dense
-    let activation: Int32
+    let activation: Activation
     let norm: Norm
     let decoder: Dense
   }
@@ -85,10 +96,10 @@ struct Weights: @unchecked Sendable {
 
 /// Heads that a model file brings with it, beside those of pre-training.
 struct FileHeads: @unchecked Sendable {
-  /// A dense layer and the activation after it, 0 for none.
+  /// A dense layer and the activation after it.
   struct Layer {
     let dense: Weights.Dense
-    let activation: Int32
+    let activation: Activation
   }
 
   /// logits = output(transform(first token))
@@ -127,7 +138,7 @@ final class WeightMemory: @unchecked Sendable {
   }
 
   func floats(_ count: Int) throws(ClozeError) -> UnsafeMutablePointer<Float> {
-    try allocate(Cloze.bytes(count, MemoryLayout<Float>.size)).bindMemory(
+    try allocate(ClozeIO.bytes(count, MemoryLayout<Float>.size)).bindMemory(
       to: Float.self, capacity: count)
   }
 }

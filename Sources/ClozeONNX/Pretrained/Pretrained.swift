@@ -113,11 +113,10 @@ struct Pretrained {
 
   func activation(_ name: String) throws(ClozeError) -> Activation {
     switch name {
-    case "gelu": return .gelu
-    case "gelu_new", "gelu_pytorch_tanh", "gelu_fast": return .geluTanh
-    case "silu", "swish": return .silu
+    case "gelu_pytorch_tanh", "gelu_fast": return .geluTanh
+    case "swish": return .silu
     default:
-      guard let activation = Activation(rawValue: name) else {
+      guard let activation = Activation(configKey: name) else {
         throw ClozeError(
           .unsupported, "the activation \"\(name)\" is not known",
           expected: "gelu, gelu_new, relu, silu, quick_gelu or tanh")
@@ -166,13 +165,12 @@ struct Pretrained {
       throw ClozeError(.unsupported, "the tensor \"\(stem)0.\(layerNames[0]).weight\" is missing")
     }
     var graph = BERTGraph(
-      configuration: BERTGraph.Configuration(
+      configuration: BERTConfiguration(
         hiddenSize: width, numHiddenLayers: layers.count, numAttentionHeads: heads,
         intermediateSize: last.intermediate.weight.outputSize, vocabSize: word.shape[0],
         maxPositionEmbeddings: position.shape[0],
         typeVocabSize: embeddings.tokenType?.shape[0] ?? 0,
-        layerNormEps: embeddings.norm.epsilon, hiddenAct: try activation(configuration.hiddenAct),
-        attentionScale: scale),
+        layerNormEps: embeddings.norm.epsilon, hiddenAct: try activation(configuration.hiddenAct)),
       embeddings: embeddings, layers: layers,
       inputs: BERTGraph.InputNames(inputIDs: "input_ids"), outputs: BERTGraph.OutputNames(),
       summary: summary())

@@ -230,6 +230,7 @@ extension Activation {
   /// The function itself, in double precision.
   func callAsFunction(_ x: Double) -> Double {
     switch self {
+    case .identity: return x
     case .gelu: return x / 2 * (1 + erf(x / 2.0.squareRoot()))
     case .geluTanh:
       return x / 2 * (1 + Glibc.tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))

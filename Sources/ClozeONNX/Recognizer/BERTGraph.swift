@@ -3,7 +3,7 @@
 /// Shape letters: D hidden size, H heads, F intermediate size, V vocabulary, P positions, L layers.
 /// Every `Tensor` keeps the file's bytes alive; dropping the graph and the file frees them.
 public struct BERTGraph: Sendable {
-  public var configuration: Configuration
+  public var configuration: BERTConfiguration
   public var embeddings: Embeddings
   /// L encoder layers, first to last.
   public var layers: [Layer]
@@ -26,21 +26,26 @@ public struct BERTGraph: Sendable {
   public var outputs: OutputNames
   public var summary: GraphSummary
 
-  /// Sizes and constants, named as the keys of a Hugging Face `config.json` and with their meaning.
-  public struct Configuration: Sendable, Equatable {
-    public var hiddenSize: Int
-    public var numHiddenLayers: Int
-    public var numAttentionHeads: Int
-    public var intermediateSize: Int
-    public var vocabSize: Int
-    public var maxPositionEmbeddings: Int
-    /// Rows of the segment table; 1 where one row was folded into the graph, 0 where there is none.
-    public var typeVocabSize: Int
-    /// The embeddings' epsilon; each `LayerNorm` carries its own.
-    public var layerNormEps: Double
-    public var hiddenAct: Activation
-    /// The factor of the attention scores before the softmax, in most models 1 / sqrt(D / H).
-    public var attentionScale: Double
+  /// The encoder alone, of no file; heads are set afterwards.
+  package init(configuration: BERTConfiguration, embeddings: Embeddings, layers: [Layer]) {
+    self.init(
+      configuration: configuration, embeddings: embeddings, layers: layers,
+      inputs: InputNames(inputIDs: "input_ids"), outputs: OutputNames(),
+      summary: GraphSummary(
+        producer: "", producerVersion: "", irVersion: 0, opset: 0, otherOpsets: [], nodeCount: 0,
+        inputs: [], outputs: [], forms: [], weightTypes: [], tensorBytes: 0, warnings: []))
+  }
+
+  init(
+    configuration: BERTConfiguration, embeddings: Embeddings, layers: [Layer], inputs: InputNames,
+    outputs: OutputNames, summary: GraphSummary
+  ) {
+    self.configuration = configuration
+    self.embeddings = embeddings
+    self.layers = layers
+    self.inputs = inputs
+    self.outputs = outputs
+    self.summary = summary
   }
 
   /// x = norm(word[id] + position[0, 1, ...] + tokenType[type])
@@ -59,6 +64,16 @@ public struct BERTGraph: Sendable {
 
     /// Columns of the tables.
     public var width: Int { norm.gamma?.count ?? word.shape.last ?? 0 }
+
+    package init(
+      word: Tensor, position: Tensor, tokenType: Tensor?, norm: LayerNorm, projection: Linear? = nil
+    ) {
+      self.word = word
+      self.position = position
+      self.tokenType = tokenType
+      self.norm = norm
+      self.projection = projection
+    }
   }
 
   /// x = attentionNorm(x + attentionOutput(attention(query x, key x, value x)))
@@ -76,8 +91,23 @@ public struct BERTGraph: Sendable {
     /// F -> D
     public var output: Linear
     public var outputNorm: LayerNorm
-    /// The factor of this layer's attention scores before the softmax.
+    /// The factor of the attention scores before the softmax, in most models 1 / sqrt(D / H).
     public var attentionScale: Double
+
+    package init(
+      query: Linear, key: Linear, value: Linear, attentionOutput: Linear, attentionNorm: LayerNorm,
+      intermediate: Linear, output: Linear, outputNorm: LayerNorm, attentionScale: Double
+    ) {
+      self.query = query
+      self.key = key
+      self.value = value
+      self.attentionOutput = attentionOutput
+      self.attentionNorm = attentionNorm
+      self.intermediate = intermediate
+      self.output = output
+      self.outputNorm = outputNorm
+      self.attentionScale = attentionScale
+    }
   }
 
   /// logits = decoder(norm(act(transform x))) + bias
@@ -89,15 +119,31 @@ public struct BERTGraph: Sendable {
     public var decoder: Decoder
     /// [V]
     public var bias: Tensor?
+
+    package init(
+      transform: Linear, activation: Activation, norm: LayerNorm, decoder: Decoder, bias: Tensor?
+    ) {
+      self.transform = transform
+      self.activation = activation
+      self.norm = norm
+      self.decoder = decoder
+      self.bias = bias
+    }
   }
 
   /// logits = output(activation(transform(first token)))
   public struct SequenceHead: Sendable {
     /// D -> D; nil: none. The pooler, where the head stands on that.
     public var transform: Linear?
-    public var activation: Activation?
+    public var activation: Activation
     /// D -> C
     public var output: Linear
+
+    package init(transform: Linear?, activation: Activation, output: Linear) {
+      self.transform = transform
+      self.activation = activation
+      self.output = output
+    }
   }
 
   /// vector = normalise(dense(pooling(last hidden state)))
@@ -110,12 +156,23 @@ public struct BERTGraph: Sendable {
     /// A linear layer and what follows it.
     public struct Dense: Sendable {
       public var linear: Linear
-      public var activation: Activation?
+      public var activation: Activation
+
+      package init(linear: Linear, activation: Activation) {
+        self.linear = linear
+        self.activation = activation
+      }
     }
     public var pooling: Pooling
     public var dense: [Dense]
     /// To length 1.
     public var normalize: Bool
+
+    package init(pooling: Pooling, dense: [Dense], normalize: Bool) {
+      self.pooling = pooling
+      self.dense = dense
+      self.normalize = normalize
+    }
   }
 
   public enum Decoder: Sendable {
@@ -199,18 +256,10 @@ public struct LayerNorm: Sendable {
   /// [D]; nil: 0
   public var beta: Tensor?
   public var epsilon: Double
-}
 
-/// The raw value is the key that `hidden_act` has in a Hugging Face `config.json`.
-public enum Activation: String, Sendable, CaseIterable {
-  /// x/2 (1 + erf(x / sqrt 2))
-  case gelu
-  /// x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
-  case geluTanh = "gelu_new"
-  /// x sigmoid(1.702 x)
-  case quickGelu = "quick_gelu"
-  case relu
-  /// x sigmoid(x)
-  case silu
-  case tanh
+  package init(gamma: Tensor?, beta: Tensor?, epsilon: Double) {
+    self.gamma = gamma
+    self.beta = beta
+    self.epsilon = epsilon
+  }
 }

@@ -62,7 +62,7 @@ extension Recognizer {
         throw misfit(producer(result), "the activation changes the shape", expected: expected)
       }
       var best: (activation: Activation, error: Double)?
-      for candidate in Activation.allCases {
+      for candidate in Activation.allCases where candidate != .identity {
         let wanted = grid.map { candidate($0) }
         var error = 0.0
         for i in 0..<count {
@@ -81,7 +81,7 @@ extension Recognizer {
         "Erf", "Tanh", "Gelu", "com.microsoft.Gelu", "com.microsoft.FastGelu", "Sigmoid",
       ]
       .first { operators.contains($0) }
-      note("activation", best.activation.rawValue + (decisive.map { ", with \($0)" } ?? ""))
+      note("activation", best.activation.configKey + (decisive.map { ", with \($0)" } ?? ""))
       return best.activation
     }
   }

@@ -136,7 +136,8 @@ extension Recognizer {
     else { return }
     let (linear, value) = try linear(start.use, inputSize: hiddenSize, outputSize: nil)
     if uses[value].isEmpty, let name = outputNames[value]?.first {
-      heads.classifier = BERTGraph.SequenceHead(output: linear)
+      heads.classifier = BERTGraph.SequenceHead(
+        transform: nil, activation: .identity, output: linear)
       outputs.classLogits = name
       note("classes", "first token, linear layer")
       return
@@ -179,7 +180,7 @@ extension Recognizer {
       }
       note("classes", "2 classes on the pooler; not next sentence: \(reason)")
     } else if heads.classifier == nil {
-      note("classes", "\(head.weight.outputSize) classes, linear layer, \(activation.rawValue)")
+      note("classes", "\(head.weight.outputSize) classes, linear layer, \(activation.configKey)")
     }
     guard heads.classifier == nil else { return }
     heads.classifier = BERTGraph.SequenceHead(

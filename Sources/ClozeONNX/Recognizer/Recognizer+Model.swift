@@ -27,8 +27,8 @@ extension Recognizer {
       }
       if let activation, activation != found.activation {
         throw misfit(
-          nil, "layer \(layers.count) has the activation \(found.activation.rawValue)",
-          expected: "\(activation.rawValue), as in the layers before")
+          nil, "layer \(layers.count) has the activation \(found.activation.configKey)",
+          expected: "\(activation.configKey), as in the layers before")
       }
       if let known = layers.first?.intermediate.weight,
         known.outputSize != found.layer.intermediate.weight.outputSize
@@ -61,17 +61,23 @@ extension Recognizer {
         "the last hidden state or a head of it (\(Recognizer.headList)) as an output")
     }
 
-    let configuration = BERTGraph.Configuration(
+    let configuration = BERTConfiguration(
       hiddenSize: hiddenSize, numHiddenLayers: layers.count, numAttentionHeads: heads,
       intermediateSize: last.intermediate.weight.outputSize, vocabSize: embeddings.word.shape[0],
       maxPositionEmbeddings: embeddings.position.shape[0],
       typeVocabSize: embeddings.tokenType?.shape[0] ?? 0, layerNormEps: embeddings.norm.epsilon,
-      hiddenAct: activation, attentionScale: layers[0].attentionScale)
-    return BERTGraph(
-      configuration: configuration, embeddings: embeddings, layers: layers, pooler: found.pooler,
-      mlm: found.mlm, nsp: found.nsp, classifier: found.classifier,
-      tokenClassifier: found.tokenClassifier, answer: found.answer, sentence: found.sentence, inputs: inputRoles.names, outputs: outputs,
-      summary: summary(outputs))
+      hiddenAct: activation)
+    var result = BERTGraph(
+      configuration: configuration, embeddings: embeddings, layers: layers,
+      inputs: inputRoles.names, outputs: outputs, summary: summary(outputs))
+    result.pooler = found.pooler
+    result.mlm = found.mlm
+    result.nsp = found.nsp
+    result.classifier = found.classifier
+    result.tokenClassifier = found.tokenClassifier
+    result.answer = found.answer
+    result.sentence = found.sentence
+    return result
   }
 
   private func summary(_ outputs: BERTGraph.OutputNames) -> GraphSummary {

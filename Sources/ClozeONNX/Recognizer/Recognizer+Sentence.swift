@@ -52,7 +52,7 @@ extension Recognizer {
     guard let head else { return }
     let dense = head.dense.map { layer in
       ", linear layer to \(layer.linear.weight.outputSize)"
-        + (layer.activation.map { " with \($0.rawValue)" } ?? "")
+        + (layer.activation == .identity ? "" : " with \(layer.activation.configKey)")
     }
     note(
       "sentence embedding",
@@ -82,7 +82,7 @@ extension Recognizer {
       }
       let after = exits(from: made, through: Recognizer.activationOperators)
       guard let next = after.first, after.count == 1, isLinear(next.use) else { return nil }
-      var function: Activation?
+      var function = Activation.identity
       if next.value != made {
         function = try activation(
           made, next: .linear, expected: "an activation, then a linear layer"
@@ -97,7 +97,7 @@ extension Recognizer {
   /// What an output is of the last linear layer's result.
   private func ending(
     _ output: ValueID, from value: ValueID, width: Int
-  ) -> (activation: Activation?, normalize: Bool)? {
+  ) -> (activation: Activation, normalize: Bool)? {
     guard let probe = probes.first else { return nil }
     let count = probe.batch * width
     let numbers: [Double] = Recognizer.varied(count)
@@ -105,9 +105,8 @@ extension Recognizer {
     guard case .known(let result, _) = probe.evaluate(output, given: given),
       let y = result.elements, y.count == count
     else { return nil }
-    let functions: [Activation?] = [nil] + Activation.allCases.map { $0 }
-    for function in functions {
-      let plain = numbers.map { function?($0) ?? $0 }
+    for function in Activation.allCases {
+      let plain = numbers.map { function($0) }
       for normalize in [false, true]
       where matches(y, normalize ? normalized(plain, width) : plain) {
         return (function, normalize)

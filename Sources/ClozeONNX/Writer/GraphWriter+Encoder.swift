@@ -91,6 +91,7 @@ extension GraphWriter {
 
   mutating func activation(_ x: Value, _ function: Activation) throws(ClozeError) -> Value {
     switch function {
+    case .identity: return x
     case .gelu:
       let scaled = node("Div", [x, try constant(Float(2).squareRoot())])
       let sum = node("Add", [node("Erf", [scaled]), try constant(1 as Float)])

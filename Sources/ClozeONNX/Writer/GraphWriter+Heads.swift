@@ -6,7 +6,7 @@ extension GraphWriter {
   func ownHeads() throws(ClozeError) -> [AddedHead] {
     var heads: [AddedHead] = []
     if let head = graph.classifier {
-      let output = AddedHead.Layer(linear: head.output, activation: nil)
+      let output = AddedHead.Layer(linear: head.output, activation: .identity)
       if let transform = head.transform {
         if let pooler = graph.pooler, head.activation == .tanh, try pooler.isSame(as: transform) {
           heads.append(
@@ -30,13 +30,13 @@ extension GraphWriter {
       heads.append(
         AddedHead(
           name: "classifier", source: .tokens,
-          layers: [AddedHead.Layer(linear: linear, activation: nil)], result: .whole("logits")))
+          layers: [AddedHead.Layer(linear: linear, activation: .identity)], result: .whole("logits")))
     }
     if let linear = graph.answer {
       heads.append(
         AddedHead(
           name: "qa_outputs", source: .tokens,
-          layers: [AddedHead.Layer(linear: linear, activation: nil)], result: .answer))
+          layers: [AddedHead.Layer(linear: linear, activation: .identity)], result: .answer))
     }
     return heads
   }
@@ -110,12 +110,12 @@ extension GraphWriter {
       // The last one alone has the head's own name, as in the classes of transformers.
       let name = isLast ? head.name : "\(head.name).layers.\(i)"
       var output: Value?
-      if isLast, layer.activation == nil, layer.norm == nil, case .whole(let name) = head.result {
+      if isLast, layer.activation == .identity, layer.norm == nil, case .whole(let name) = head.result {
         output = name
       }
       value = try linear(value, layer.linear, name, to: output)
       width = layer.linear.weight.outputSize
-      if let function = layer.activation { value = try activation(value, function) }
+      value = try activation(value, layer.activation)
       if let norm = layer.norm { value = try self.norm(value, norm, width, "\(name).LayerNorm") }
     }
     switch head.result {
@@ -157,7 +157,7 @@ extension GraphWriter {
     for (i, layer) in head.dense.enumerated() {
       value = try linear(value, layer.linear, "\(scope).dense.\(i)")
       width = layer.linear.weight.outputSize
-      if let function = layer.activation { value = try activation(value, function) }
+      value = try activation(value, layer.activation)
     }
     if head.normalize {
       let length = node("ReduceL2", [value], [("axes", .ints([-1])), ("keepdims", .int(1))])

@@ -31,7 +31,7 @@ struct GraphWriter {
     self.format = format
   }
 
-  var configuration: BERTGraph.Configuration { graph.configuration }
+  var configuration: BERTConfiguration { graph.configuration }
 
   mutating func write(_ heads: [AddedHead]) throws(ClozeError) {
     let all = try ownHeads() + heads

@@ -19,10 +19,10 @@ package struct AddedHead: Sendable {
 
   package struct Layer: Sendable {
     package var linear: Linear
-    package var activation: Activation?
+    package var activation: Activation
     package var norm: LayerNorm?
 
-    package init(linear: Linear, activation: Activation?, norm: LayerNorm? = nil) {
+    package init(linear: Linear, activation: Activation, norm: LayerNorm? = nil) {
       self.linear = linear
       self.activation = activation
       self.norm = norm

@@ -10,67 +10,29 @@ internal import ClozeIO
 /// result.
 final class Arithmetic: @unchecked Sendable {
   private let matrix: cloze_matrix_kernels
-  private let team: OpaquePointer
-  let threads: Int
+  private let team: Team
   private var left: [Room<UInt8>]
   private var right = Room<Float>()
   private var turned = Room<Float>()
-  private var job: ((Int) -> Void)?
+
+  var threads: Int { team.threads }
 
   /// - Parameters:
   ///   - threads: nil: as many as the process may use.
   ///   - isa: kernels of this instruction set; nil: the best of this CPU.
   init(threads: Int? = nil, isa: ISA? = nil) throws(ClozeError) {
-    var count = 0
-    let tables = cloze_kernels_all(&count)
-    var chosen: cloze_matrix_kernels?
-    for i in 0..<count where chosen == nil && tables[i].pointee.supported() != 0 {
-      let name = String(cString: tables[i].pointee.isa)
-      if isa == nil || isa?.rawValue == name { chosen = tables[i].pointee.float32.pointee }
-    }
-    guard let chosen else { throw ClozeError(.unsupportedISA, "this CPU has no known kernels") }
-    self.threads = max(1, min(threads ?? defaultThreads(), 256))
-    guard let team = cloze_team_create(Int32(self.threads)) else {
-      throw ClozeError(.outOfMemory, "no memory for \(self.threads) threads")
-    }
-    matrix = chosen
-    self.team = team
-    left = Array(repeating: Room(), count: self.threads)
+    matrix = try Kernels.choose(isa).float32
+    team = try Team(threads: max(1, min(threads ?? defaultThreads(), Team.maxThreads)))
+    left = Array(repeating: Room(), count: team.threads)
   }
 
-  deinit { cloze_team_free(team) }
-
-  /// Runs `body` once for every number below `count`, on all threads where `together`.
-  func forEach(_ count: Int, together: Bool = true, _ body: (Int) -> Void) throws(ClozeError) {
-    guard together, threads > 1, count > 1 else {
+  /// Runs `body` once for every number below `count`, on all threads where `parallel`.
+  func forEach(_ count: Int, parallel: Bool = true, _ body: (Int) -> Void) throws(ClozeError) {
+    guard parallel, threads > 1, count > 1 else {
       for i in 0..<max(count, 0) { body(i) }
       return
     }
-    try onTeam { [team] _ in
-      while true {
-        let i = cloze_team_next(team)
-        if i >= count { return }
-        body(i)
-      }
-    }
-  }
-
-  private func onTeam(_ body: (Int) -> Void) throws(ClozeError) {
-    let error = withoutActuallyEscaping(body) { body -> Int32 in
-      job = body
-      defer { job = nil }
-      return cloze_team_run(
-        team, 1,
-        { context, thread in
-          guard let context else { return }
-          let saved = cloze_float_environment_enter()
-          Unmanaged<Arithmetic>.fromOpaque(context).takeUnretainedValue().job?(Int(thread))
-          cloze_float_environment_restore(saved)
-        }, Unmanaged.passUnretained(self).toOpaque())
-    }
-    guard error == 0 else {
-      throw ClozeError(.outOfMemory, "\(threads) threads could not be started")
-    }
+    try team.forEach(count) { i, _ throws(ClozeError) in body(i) }
   }
 
   /// c [m, n] = a b with a [m, k] or, turned, [k, m], and b [k, n] or, turned, [n, k].
@@ -123,26 +85,15 @@ final class Arithmetic: @unchecked Sendable {
       matrix.multiply(
         count, to &- from, k, panel,
         cloze_packed_columns(panels: columns + from &* k, scale: nil, sum: nil),
-        cloze_epilogue(bias: nil, activation: 0), c + (first &* n &+ from), n)
+        cloze_epilogue(bias: nil, activation: Activation.identity.kernel), c + (first &* n &+ from), n)
     }
     guard isLarge else {
       for panel in 0..<panels { pack(panel) }
       for item in 0..<(blocks &* slices) { multiply(item, packed[0]) }
       return
     }
-    try onTeam { [team, packed] thread in
-      while true {
-        let panel = cloze_team_next(team)
-        if panel >= panels { break }
-        pack(panel)
-      }
-      _ = cloze_team_barrier(team)
-      while true {
-        let item = cloze_team_next(team)
-        if item >= blocks &* slices { return }
-        multiply(item, packed[thread])
-      }
-    }
+    try team.forEach(panels) { panel, _ throws(ClozeError) in pack(panel) }
+    try team.forEach(blocks &* slices) { item, thread throws(ClozeError) in multiply(item, packed[thread]) }
   }
 
   /// to [columns, rows] = x [rows, columns], turned.

@@ -13,7 +13,7 @@ final class EncoderStack<S: TrainingScalar> {
     var heads: Int
     var intermediate: Int
     /// Of each layer.
-    var activations: [Head.Activation]
+    var activations: [Activation]
     var scales: [S]
     var epsilons: [(S, S)]
   }
@@ -82,7 +82,7 @@ final class EncoderStack<S: TrainingScalar> {
     _ bias: UnsafePointer<S>, _ y: UnsafeMutablePointer<S>
   ) throws(ClozeError) {
     try S.product(.turnedRight, rows, outputs, inputs, x, weight, y, arithmetic)
-    try arithmetic.forEach(rows, together: rows > 512) { row in
+    try arithmetic.forEach(rows, parallel: rows > 512) { row in
       let y = y + row &* outputs
       for i in 0..<outputs { y[i] += bias[i] }
     }
@@ -144,7 +144,7 @@ final class EncoderStack<S: TrainingScalar> {
       try dense(middle, rows, d, f, part(layer, 10), part(layer, 11), sum)
       let active = try traces[layer].active.reserve(rows * f)
       let kind = settings.activations[layer]
-      try arithmetic.forEach(rows, together: rows > 16) { row in
+      try arithmetic.forEach(rows, parallel: rows > 16) { row in
         activate(kind, sum + row &* f, active + row &* f, f)
       }
       try dense(active, rows, f, d, part(layer, 12), part(layer, 13), attended)
@@ -174,7 +174,7 @@ final class EncoderStack<S: TrainingScalar> {
         dActive)
       let sum = try traces[layer].sum.reserve(rows * f)
       let kind = settings.activations[layer]
-      try arithmetic.forEach(rows, together: rows > 16) { row in
+      try arithmetic.forEach(rows, parallel: rows > 16) { row in
         activateBackward(kind, sum + row &* f, dActive + row &* f, f)
       }
       // d is the residual's gradient as well.
@@ -311,11 +311,7 @@ extension EncoderStack where S == Float {
       activations: [], scales: [], epsilons: [])
     for layer in first..<info.numHiddenLayers {
       let own = model.encoderLayerSettings(layer)
-      guard let activation = own.activation else {
-        throw ClozeError(
-          .unsupportedModel, "the feed-forward block of layer \(layer) has no derivative here")
-      }
-      settings.activations.append(activation)
+      settings.activations.append(own.activation)
       settings.scales.append(own.scale)
       settings.epsilons.append((own.epsilons.0, own.epsilons.1))
     }

@@ -4,10 +4,10 @@ internal import Cloze
 
 /// y = activation(z), element by element.
 func activate<S: TrainingScalar>(
-  _ activation: Head.Activation, _ z: UnsafePointer<S>, _ y: UnsafeMutablePointer<S>, _ count: Int
+  _ activation: Activation, _ z: UnsafePointer<S>, _ y: UnsafeMutablePointer<S>, _ count: Int
 ) {
   switch activation {
-  case .none: y.update(from: z, count: count)
+  case .identity: y.update(from: z, count: count)
   case .relu: for i in 0..<count { y[i] = max(z[i], 0) }
   case .tanh: for i in 0..<count { y[i] = S.tanh(z[i]) }
   case .gelu: for i in 0..<count { y[i] = z[i] / 2 * (1 + S.erf(z[i] * S(0.5).squareRoot())) }
@@ -17,15 +17,17 @@ func activate<S: TrainingScalar>(
       let x = z[i]
       y[i] = x / 2 * (1 + S.tanh(a * (x + b * x * x * x)))
     }
+  case .silu: for i in 0..<count { y[i] = z[i] / (1 + S.exp(-z[i])) }
+  case .quickGelu: for i in 0..<count { y[i] = z[i] / (1 + S.exp(S(-1.702) * z[i])) }
   }
 }
 
 /// d = d activation'(z), element by element.
 func activateBackward<S: TrainingScalar>(
-  _ activation: Head.Activation, _ z: UnsafePointer<S>, _ d: UnsafeMutablePointer<S>, _ count: Int
+  _ activation: Activation, _ z: UnsafePointer<S>, _ d: UnsafeMutablePointer<S>, _ count: Int
 ) {
   switch activation {
-  case .none: return
+  case .identity: return
   case .relu: for i in 0..<count where z[i] <= 0 { d[i] = 0 }
   case .tanh:
     for i in 0..<count {
@@ -44,6 +46,12 @@ func activateBackward<S: TrainingScalar>(
       let x = z[i]
       let t = S.tanh(a * (x + b * x * x * x))
       d[i] *= (1 + t) / 2 + x / 2 * (1 - t * t) * a * (1 + 3 * b * x * x)
+    }
+  case .silu, .quickGelu:
+    let a = S(activation == .silu ? 1 : 1.702)
+    for i in 0..<count {
+      let s = 1 / (1 + S.exp(-a * z[i]))
+      d[i] *= s * (1 + a * z[i] * (1 - s))
     }
   }
 }

@@ -6,7 +6,7 @@ struct NetworkShape: Sendable {
   struct Layer: Sendable {
     var inputs: Int
     var outputs: Int
-    var activation: Head.Activation = .none
+    var activation: Activation = .identity
     /// Epsilon of the norm after it; nil: none.
     var norm: Float?
     /// The matrix lies elsewhere, see `Network.borrow`; bias and norm are the layer's own.

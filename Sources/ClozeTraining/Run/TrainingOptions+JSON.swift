@@ -39,7 +39,7 @@ extension TrainingOptions {
       for size in try field.isArray ? field.elements() : [field] {
         hidden.append(try size.integer())
       }
-    case "activation": activation = try choice(Head.Activation.self)
+    case "activation": activation = try choice(Activation.self)
     case "dropout": dropout = try field.number()
     case "optimizer": optimizer = try choice(Optimizer.self)
     case "epochs": epochs = try whole()

@@ -26,7 +26,7 @@ public struct TrainingOptions: Sendable {
   /// Outputs of each dense layer before the last; empty: a linear head.
   public var hidden: [Int] = []
   /// The function after these.
-  public var activation: Head.Activation = .gelu
+  public var activation: Activation = .gelu
   /// The share of inputs of each layer that is set to zero in training; nil: 0 with L-BFGS, else
   /// 0.1.
   public var dropout: Double?

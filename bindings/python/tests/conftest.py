@@ -1,4 +1,4 @@
-"""What the tests share: models, texts, and a way to run a program of its own.
+"""Shared fixtures: models, texts, and Python programs in processes of their own.
 
 Real models and texts outside the repository are used where CLOZE_SHARED names the folder that has them.
 """
@@ -45,7 +45,7 @@ def float_model() -> cloze.Model:
 
 @pytest.fixture(scope="session")
 def bare_model(tmp_path_factory: pytest.TempPathFactory) -> cloze.Model:
-    """The built-in model from a folder with nothing beside the ONNX file: it has no tokenizer."""
+    """The built-in model without a tokenizer: its ONNX file alone in a folder."""
     folder = tmp_path_factory.mktemp("bare")
     os.symlink(BUILT_IN / "model.onnx", folder / "model.onnx")
     return cloze.load(folder, threads=1)
@@ -84,7 +84,7 @@ def batch(model: cloze.Model) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def start(code: str, *arguments: object, **environment: str) -> subprocess.Popen[str]:
-    """A Python program of its own that can import this cloze."""
+    """Starts a Python program that can import this cloze."""
     path = os.pathsep.join(filter(None, [str(SOURCES), os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -92,7 +92,7 @@ def start(code: str, *arguments: object, **environment: str) -> subprocess.Popen
 
 
 def finish(code: str, *arguments: object, **environment: str) -> str:
-    """The same, to its end, which must be a good one; what it printed."""
+    """Runs such a program to its end, which must be successful, and returns its output."""
     program = start(code, *arguments, **environment)
     try:
         output, errors = program.communicate(timeout=120)

@@ -1,4 +1,4 @@
-"""_abi.py says what cloze.h says: asked of the C compiler where it is about layout, of the header's text elsewhere."""
+"""_abi.py agrees with cloze.h: layouts by the C compiler, names and constants by the header's text."""
 
 from __future__ import annotations
 

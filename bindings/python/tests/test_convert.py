@@ -1,4 +1,4 @@
-"""Models in their prepared form: cloze.convert, and loading what it wrote."""
+"""cloze.convert, and loading prepared models."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_refused(path: Path, tmp_path: Path) -> None:
 
 
 def test_interrupted_writing_leaves_nothing_under_the_name(tmp_path: Path) -> None:
-    """Killed at many moments: the old file, or the new one whole."""
+    """After being killed at any moment: the complete old or new file."""
     target = tmp_path / "model.cloze"
     cloze.convert(BUILT_IN, target)
     sizes = {target.stat().st_size}

@@ -1,4 +1,4 @@
-"""Models as ONNX files: cloze.export."""
+"""cloze.export."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Against ONNX Runtime, and int8 against float32, on real models and texts."""
+"""float32 against ONNX Runtime, and int8 against float32, on real models and texts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def reference(path: Path, model: cloze.Model, texts: list[Any]) -> tuple[list[np
 
 
 def compare(model: cloze.Model, encodings: list[Any], wanted: list[np.ndarray], output: str) -> None:
-    """The bar of float32: the largest difference is at most 2e-5 of the largest value."""
+    """The bound of float32: the largest difference is at most 2e-5 of the largest absolute value."""
     ids = np.concatenate([one.ids for one in encodings])
     types = np.concatenate([one.type_ids for one in encodings])
     found = model.run(ids, np.cumsum([0] + [len(one) for one in encodings]), types, output=output)
@@ -64,7 +64,7 @@ def test_the_built_in_model_in_float32(shared: Path, english: list[str]) -> None
 
 
 def test_every_layer_of_minilm(minilm: Path, english: list[str], tmp_path: Path) -> None:
-    """Hidden states are no outputs of the file: the last LayerNorm of each layer is made one."""
+    """The last LayerNorm of each layer is made an output of the file, which has no hidden states."""
     onnx = pytest.importorskip("onnx", reason="onnx is not installed")
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     model = cloze.load(minilm, precision="float32")
@@ -107,7 +107,7 @@ def test_minilm_in_int8(minilm: Path, english: list[str]) -> None:
 
 
 def test_masked_words_in_int8(shared: Path) -> None:
-    """One masked position in each of 1,000 texts, half of them Chinese: the best token is that of float32."""
+    """One masked position in each of 1,000 texts, half of them Chinese: the most probable token is that of float32."""
     models = [cloze.load(BUILT_IN, precision=precision) for precision in ("int8", "float32")]
     mask = models[0].tokenizer.id("[MASK]")
     random = np.random.default_rng(0)

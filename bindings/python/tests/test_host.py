@@ -1,4 +1,4 @@
-"""A good guest in the host's program: threads, Ctrl-C, fork, other libraries, memory, the interpreter's end."""
+"""Behaviour in a host program: threads, Ctrl-C, fork, other libraries, memory, interpreter exit."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_idle_sessions_do_not_pile_up(model: cloze.Model) -> None:
 
 
 def test_the_interpreter_runs_on_during_a_call(model: cloze.Model) -> None:
-    """With the GIL held, the other thread would count nothing."""
+    """If the GIL were held, the other thread could not count."""
     done = threading.Event()
     counted = 0
 
@@ -135,7 +135,7 @@ def test_two_ctrl_c() -> None:
 
 
 def test_a_timeout_of_the_hosts_own() -> None:
-    """Not only KeyboardInterrupt: whatever a signal's handler raises ends the call."""
+    """Any exception of a signal handler ends the call, not only KeyboardInterrupt."""
     call = (
         "signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(TimeoutError()));"
         " signal.setitimer(signal.ITIMER_REAL, 0.3); model.embed(texts)")

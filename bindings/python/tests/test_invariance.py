@@ -1,4 +1,4 @@
-"""A text's numbers are the same, to the last bit, whatever runs beside it and on however many threads."""
+"""A text's results are bit-identical in any batch and on any number of threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding libcloze.so, and what the package looks like from outside."""
+"""Finding libcloze.so, and the package's public names."""
 
 from __future__ import annotations
 

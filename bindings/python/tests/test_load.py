@@ -1,4 +1,4 @@
-"""Loading, info, inspect, and what bad files get."""
+"""Loading, info, inspect, and errors of invalid files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory that a model and its runs take, as the system counts it, in a process of its own."""
+"""Resident memory of a model and its runs, in a process of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The entries for token ids: run and run_padded."""
+"""run and run_padded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uin
 
 
 def padded(batch: tuple, *, left: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The ragged batch as (B, S) arrays, with rubbish that is a valid id where there is padding."""
+    """The ragged batch as (B, S) arrays, with random valid ids as padding."""
     ids, cu_seqlens, types = batch
     lengths = np.diff(cu_seqlens)
     size = (len(lengths), int(lengths.max()) + 3)

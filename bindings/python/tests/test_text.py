@@ -10,7 +10,7 @@ from conftest import TEXTS
 
 
 def pooled(model: cloze.Model, how: str) -> np.ndarray:
-    """Embeddings before normalization, made of encode's vectors in NumPy."""
+    """Embeddings before normalization, pooled in NumPy from the hidden states of encode."""
     vectors = [part.astype(np.float64) for part in model.encode(TEXTS)]
     return np.stack([
         {
@@ -89,7 +89,7 @@ def test_out(model: cloze.Model) -> None:
     for wrong, words in (
         (np.zeros(right, np.float64), "out is float64 of shape"),
         (np.zeros(right, ">f4"), "out is >f4 of shape"),
-        (np.zeros((len(TEXTS), 255), np.float32), r"shape \(9, 255\); .* \(B, D\) = \(9, 256\)"),
+        (np.zeros((len(TEXTS), 255), np.float32), r"shape \(9, 255\); .* \(B, E\) = \(9, 256\)"),
         (np.zeros((256, len(TEXTS)), np.float32).T, "strides"),
         (np.zeros((len(TEXTS), 512), np.float32)[:, ::2], "strides"),
         (read_only, "read-only"),

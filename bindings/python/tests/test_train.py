@@ -1,4 +1,4 @@
-"""Training heads and asking them."""
+"""Training heads and predicting with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wheel that `make wheel` left in dist/: what is inside, and that it needs nothing from outside but NumPy and glibc."""
+"""The wheel in dist/: its content, and that it depends on NumPy and glibc only."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def wheel() -> Path:
 
 @pytest.fixture(scope="module")
 def unpacked(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheel's content and NumPy, and nothing else that can be imported."""
+    """A folder with the content of the wheel and NumPy, and no other importable package."""
     folder = tmp_path_factory.mktemp("wheel")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder)
@@ -57,7 +57,7 @@ def test_what_is_inside(wheel: Path) -> None:
 
 
 def test_the_tag_is_the_glibc_that_is_needed(wheel: Path, unpacked: Path) -> None:
-    """Asked of the symbols themselves, by another way than the build's."""
+    """Computed from the symbols by another tool than the build uses."""
     newest = (2, 17)
     for library in (unpacked / "cloze" / "lib").iterdir():
         symbols = subprocess.run(["objdump", "-T", library], capture_output=True, text=True, check=True).stdout

@@ -1,11 +1,11 @@
-"""Cloze: an inference runtime for BERT. int8 on the CPU, nothing padded, nothing silent.
+"""Cloze: an inference runtime for BERT on the CPU, in int8 or float32, without padding.
 
     >>> import cloze
-    >>> model = cloze.load()                        # the built-in model; or a path to an ONNX BERT
+    >>> model = cloze.load()                        # the built-in model, or a path to a BERT
     >>> model.embed(["a text", ("a", "pair")])      # (2, D) float32
     >>> model.fill_mask("The first world [MASK] began in 1914.", top_k=3)
 
-What the library refuses is a ``cloze.Error``.
+Failures are raised as ``cloze.Error``.
 """
 
 from __future__ import annotations

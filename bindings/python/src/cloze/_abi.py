@@ -1,7 +1,7 @@
-"""The C ABI of ``include/cloze.h`` in ctypes: constants, structs and prototypes, in the header's section order.
+"""The C ABI of ``include/cloze.h`` in ctypes: constants, structs and prototypes, in the order of the header.
 
-Names are the header's without their ``cloze_`` prefix. Every pointer field is a ``c_void_p``, so that the address of
-a NumPy array goes in as a plain number; whoever fills a struct keeps the arrays alive until the call has returned.
+Names are those of the header without the ``cloze_`` prefix. Pointer fields to arrays are ``c_void_p`` and hold the
+address of a NumPy array; the caller keeps the array alive until the call returns.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _address = c_void_p
 
 
 class Sized(ctypes.Structure):
-    """A struct that begins with ``struct_size``, which is filled in here; every other field is 0 unless given."""
+    """A struct whose first field is ``struct_size``, set here; other fields are 0 unless given."""
 
     def __init__(self, **fields: object) -> None:
         super().__init__(struct_size=ctypes.sizeof(type(self)), **fields)
@@ -366,7 +366,7 @@ PROTOTYPES.update({
 
 
 def declare(library: ctypes.CDLL) -> None:
-    """Gives every function of ``library`` its types; AttributeError names the first one that is not there."""
+    """Declares argument and result types of every function. AttributeError: the library lacks one."""
     for name, (result, arguments) in PROTOTYPES.items():
         function = getattr(library, name)
         function.restype = result

@@ -1,13 +1,12 @@
-"""Calls into the library that Ctrl-C can end.
+"""Calls into the library that Ctrl-C can interrupt.
 
-While a C function runs on the main thread, Python cannot run a signal's handler: Ctrl-C would wait until the call
-returns. A call that may last is therefore made on a thread of its own while the main thread waits on a lock, a wait
-that signals do interrupt; whatever a handler raises (KeyboardInterrupt, or a timeout's exception) then cancels the
-call. No signal handler is installed and no wakeup descriptor taken: both belong to the host program.
+While a C function runs on the main thread, Python cannot run signal handlers, so that Ctrl-C would take effect only
+when the call returns. A long call is therefore made on a thread of its own while the main thread waits on a lock,
+which signals do interrupt; an exception raised by a handler (KeyboardInterrupt, a timeout) then cancels the call. No
+signal handler is installed and no wakeup descriptor set: both belong to the host program.
 
-Going through a thread costs 55 us (measured: median of 2,000; 85 us with threading.Thread, which waits for the
-thread's start), so short calls are made directly. On a thread other than the main one every call is direct, since
-handlers never run there.
+The thread costs 55 us per call (median of 2,000; threading.Thread, which waits for the thread to start, costs 85 us),
+so short calls are made directly. Threads other than the main one make every call directly: handlers never run there.
 """
 
 from __future__ import annotations
@@ -21,34 +20,34 @@ T = TypeVar("T")
 
 
 def direct_operations(isa: str) -> int:
-    """Multiply-adds up to which a call is made directly.
+    """The number of multiply-adds up to which a call is made directly.
 
-    On one core of a busy machine the scalar kernels did 0.2 (float32) and 0.5 (int8) billion a second,
-    AVX2's 25 billion: a direct call takes at most half a second with the former and 40 ms with the latter. What is
-    longer than that hardly feels the thread's 55 us.
+    One core does at least 0.2 (float32) or 0.5 (int8) billion multiply-adds per second with the scalar kernels and 25
+    billion with AVX2, so a direct call takes at most half a second or 40 ms; the thread's 55 us are negligible beyond.
     """
     return 100_000_000 if isa == "scalar" else 1_000_000_000
 
 
-#: Bytes of text up to which the tokenizer, some 10 MB a second, is called directly.
+#: Bytes of text up to which the tokenizer, at least 10 MB/s, is called directly: 0.1 s.
 DIRECT_BYTES = 1 << 20
 
 
 def on_main_thread() -> bool:
+    """Whether the caller runs on the thread that handles signals."""
     return threading.get_ident() == threading.main_thread().ident
 
 
 def interruptible(work: Callable[[], T], cancel: Optional[Callable[[], None]] = None) -> T:
-    """Gives back what ``work()`` gives or raises, run so that a signal's handler need not wait for its end.
+    """Returns or raises what ``work()`` does, while signal handlers can run.
 
-    When a handler raises, ``cancel`` is called until ``work`` has ended, and the handler's exception goes on. Without
-    ``cancel`` the work is left to end by itself on its thread, and what it gives is dropped.
+    If a handler raises, ``cancel`` is called until ``work`` has ended, and the exception propagates. Without ``cancel``
+    the work runs to its end on its thread, and its result is dropped.
     """
     if not on_main_thread():
         return work()
 
-    # An exception can arrive between any two lines here. Whoever takes the only entry of `claim` decides whether the
-    # work is done at all: the thread that does it, or the main thread that no longer wants it.
+    # A handler can raise between any two lines here. The one entry of `claim` decides who goes first: the thread that
+    # does the work takes it to start, the interrupted main thread to prevent the start.
     claim = [work]
     outcome: list[tuple[Optional[BaseException], Optional[T]]] = []
     done = _thread.allocate_lock()
@@ -69,7 +68,7 @@ def interruptible(work: Callable[[], T], cancel: Optional[Callable[[], None]] = 
     try:
         try:
             _thread.start_new_thread(run, ())
-        except RuntimeError:  # no thread to be had: the limit is reached, or the interpreter is ending
+        except RuntimeError:  # the limit of threads is reached, or the interpreter is shutting down
             run()
         done.acquire()
     except BaseException:
@@ -85,15 +84,15 @@ def interruptible(work: Callable[[], T], cancel: Optional[Callable[[], None]] = 
         try:
             raise failure
         finally:
-            del failure  # its traceback refers to this frame
+            del failure  # its traceback refers to this frame: a reference cycle
     return value  # type: ignore[return-value]
 
 
 def _cancel_until(outcome: Sequence[object], done: _thread.LockType, cancel: Callable[[], None]) -> None:
-    """Cancels until there is an outcome: the first attempt may come before the call has begun, and do nothing."""
+    """Cancels until there is an outcome: an attempt before the call has started has no effect."""
     while not outcome:
         try:
             cancel()
             done.acquire(timeout=0.01)
-        except BaseException:  # a second Ctrl-C: the call is ending already
+        except BaseException:  # a second Ctrl-C: the call is already being cancelled
             continue

@@ -1,4 +1,4 @@
-"""Models in their prepared form."""
+"""Writing the prepared form of a model."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def convert(
     precision: Optional[str] = None,
     tokenizer: Union[Tokenizer, Source, None] = None,
 ) -> None:
-    """Writes a model in its prepared form, a ``.cloze`` file, which loads at once: weights quantized, packed and used
-    where the file is mapped, with the tokenizer and all settings in it.
+    """Writes a model in its prepared form, a ``.cloze`` file that loads in milliseconds: quantized and packed weights
+    that are used in place where the file is mapped, the tokenizer and all settings.
 
-    src        a ``.onnx`` file or a folder, as load takes it; None: the built-in model
-    dst        where the file goes; it appears when it is complete, in place of one that was there
+    src        path as for ``load``; None: the built-in model
+    dst        path of the file, replaced atomically once it is complete
     precision  ``"int8"`` or ``"float32"``; None: int8
-    tokenizer  a Tokenizer, or where one is; None: the files beside the model
+    tokenizer  a Tokenizer, or a path or content as Tokenizer takes it; None: the files beside the model
 
-    Raises Error: as load does, and ``io`` where dst cannot be written.
+    Raises Error: as ``load``; ``io`` if dst cannot be written.
     """
     if tokenizer is not None and not isinstance(tokenizer, Tokenizer):
         tokenizer = Tokenizer(tokenizer)

@@ -1,4 +1,4 @@
-"""Models as ONNX files."""
+"""Writing models as ONNX files."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def export(
     format: str = "float32",
     head: Union[str, os.PathLike[str], None] = None,
 ) -> None:
-    """Writes a model as a clean ONNX file: operator set 17, weights by Hugging Face's names, free batch and sequence
-    length, an output for each head.
+    """Writes a model as a clean ONNX file: opset 17, Hugging Face's parameter names, dynamic batch and sequence axes,
+    an output per head.
 
-    model   a path, as load takes it, for the weights of its file; None: the built-in model; or a Model, with its trained
-            head, for the weights that it holds, which int8 has rounded to 8 bits
-    dst     where the file goes; it appears when it is complete, in place of one that was there
-    format  how weights are held: ``"float32"``, ``"float16"`` (half the file, the same arithmetic), or ``"int8"`` (as Cloze
-            computes: a scale for each output of a matrix, and for each token's activations)
-    head    with a path: where a trained head is, that becomes part of the file
+    model   a path as for ``load``, whose weights are taken from the file; None: the built-in model; or a Model, with
+            its trained head and the weights in memory, which int8 has rounded to 8 bits
+    dst     path of the file, replaced atomically once it is complete
+    format  of the weights: ``"float32"``; ``"float16"``, half the size, arithmetic in float32; ``"int8"``, with a scale
+            per output channel, and activations quantized in the graph with a scale per token
+    head    path of a trained head to include; only if model is a path or None
 
-    Raises Error: as load does; ``io`` where dst cannot be written; ``unsupported_model`` where the file would be larger
-    than ONNX allows, 2 GB.
+    Raises Error: as ``load``; ``io`` if dst cannot be written; ``unsupported_model`` if the file would exceed ONNX's
+    limit of 2 GB.
     """
     target = file_name("dst", dst)
     options = _abi.ExportOptions(format=word("format", format, _FORMATS))

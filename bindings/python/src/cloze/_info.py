@@ -1,4 +1,4 @@
-"""What a loaded model is."""
+"""The description of a loaded model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ctypes
 from dataclasses import dataclass
 
 from . import _abi
-from ._library import Handle, check, lib
+from ._library import Handle, check, lib, receive_text
 from ._options import POOLINGS, PRECISIONS
 
 _HEADS = {
@@ -25,7 +25,7 @@ def _word(words: dict[str, int], number: int) -> str:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """A model's configuration, under the keys of a Hugging Face ``config.json``, and how it was loaded."""
+    """A model's configuration, with the keys of a Hugging Face ``config.json``, and how it was loaded."""
 
     hidden_size: int
     num_hidden_layers: int
@@ -34,40 +34,35 @@ class ModelInfo:
     vocab_size: int
     max_position_embeddings: int
     type_vocab_size: int
-    #: Where text is cut unless asked otherwise: ``max_seq_length`` of the model's files, else all positions.
+    #: Default truncation limit in tokens: ``max_seq_length`` of the model's files, else all positions.
     max_tokens: int
     #: ``"int8"`` or ``"float32"``.
     precision: str
     #: The instruction set of the kernels: ``"scalar"``, ``"avx2"``, ``"avxvnni"``, ``"avx512vnni"``, ``"neondot"``
     #: or ``"neoni8mm"``.
     isa: str
-    #: Threads of one run, the caller's included.
+    #: Threads per run, the calling thread included.
     threads: int
-    #: Memory that the weights take, in bytes.
+    #: Memory of the weights, in bytes.
     weight_bytes: int
-    #: What the model gives beside contextual embeddings, out of ``"pooler"``, ``"mlm"``, ``"nsp"``, ``"classes"``,
-    #: ``"tags"``, ``"answer"``.
+    #: Output heads: any of ``"pooler"``, ``"mlm"``, ``"nsp"``, ``"classes"``, ``"tags"``, ``"answer"``.
     heads: frozenset[str]
-    #: The names of classes or tags; empty where the model has none.
+    #: Names of classes or tags; empty without such a head.
     labels: tuple[str, ...]
-    #: How ``embed`` pools and normalizes unless asked otherwise.
+    #: Defaults of ``embed``.
     pooling: str
     normalize: bool
     has_tokenizer: bool
-    #: Dimensions of ``embed``'s vectors: ``hidden_size``, unless the graph has dense layers after pooling.
+    #: E, width of embeddings with default pooling: ``hidden_size``, unless the model has dense layers after pooling.
     embedding_size: int
 
 
 def _label(model: Handle, index: int) -> str:
-    size = ctypes.c_size_t()
-    check(lib.cloze_model_label(model, index, None, 0, ctypes.byref(size)))
-    text = ctypes.create_string_buffer(size.value + 1)
-    check(lib.cloze_model_label(model, index, text, size.value + 1, None))
-    return text.raw[:size.value].decode()
+    return receive_text(lambda text, capacity, size: lib.cloze_model_label(model, index, text, capacity, size))
 
 
 def model_info(model: Handle, threads: int) -> ModelInfo:
-    """Asks the library about a model whose sessions have so many threads."""
+    """The description of a model; ``threads`` is that of its sessions."""
     info = _abi.Info()
     check(lib.cloze_model_info(model, ctypes.byref(info)))
     return ModelInfo(

@@ -1,4 +1,4 @@
-"""Finds ``libcloze.so``, loads it once, and turns its statuses into exceptions."""
+"""Finds and loads ``libcloze.so``, and turns its statuses into exceptions."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from . import _abi
 from ._errors import Error, error
 
 _PACKAGE = Path(__file__).resolve().parent
-#: Names for the system's loader: with and without the version that ``make install`` gives the file.
+#: Names for the dynamic loader: the soname, and the development link.
 _SYSTEM_NAMES = ("libcloze.so.0", "libcloze.so")
 
 
 def _candidates() -> Iterator[tuple[str, str]]:
-    """Where the library may be, best first, as (what dlopen takes, what to call it in a message)."""
+    """Candidates for the library in order of preference, as (name for dlopen, description for messages)."""
     chosen = os.environ.get("CLOZE_LIBRARY")
     if chosen:
-        # Who names a file means that file: an older copy elsewhere would only hide the mistake.
+        # A file that is named explicitly is the only candidate: falling back to another would hide a mistake.
         yield chosen, f"{chosen} (environment variable CLOZE_LIBRARY)"
         return
     bundled = _PACKAGE / "lib" / "libcloze.so"
     yield str(bundled), f"{bundled} (inside the package)"
-    # .../bindings/python/src/cloze in a checkout: what `make` or `swift build` left there, the newer of the two.
+    # In a checkout, .../bindings/python/src/cloze: the library of `make` or `swift build`, the newer of the two.
     for root in list(_PACKAGE.parents)[3:4]:
         if (root / "include" / "cloze.h").is_file():
             built = [root / ".build" / "dist" / "lib" / "libcloze.so", root / ".build" / "release" / "libcloze.so"]
@@ -37,7 +37,7 @@ def _candidates() -> Iterator[tuple[str, str]]:
 
 
 def _load() -> tuple[ctypes.CDLL, str]:
-    """Loads the first library that is there; ImportError lists every place and what was wrong with it."""
+    """Loads the first candidate that works. ImportError lists each one and why it failed."""
     tried = []
     for name, description in _candidates():
         if os.path.isabs(name) and not os.path.exists(name):
@@ -54,7 +54,7 @@ def _load() -> tuple[ctypes.CDLL, str]:
             return library, name
     places = "".join(f"\n  {place}" for place in tried)
     raise ImportError(
-        f"libcloze.so was not found; looked at:{places}\n"
+        f"libcloze.so was not found; tried:{places}\n"
         "Build it with `make`, install it with `make install`, or set CLOZE_LIBRARY to its path."
     )
 
@@ -62,28 +62,27 @@ def _load() -> tuple[ctypes.CDLL, str]:
 lib, path = _load()
 version: str = lib.cloze_version().decode()
 
-#: Functions that take a handle and give it back to the library.
+#: A function that frees a handle.
 Free = Callable[[Optional[int]], None]
 
 
 def failure(status: int) -> Error:
-    """The exception for a status that a call on this very thread has just returned."""
+    """The exception for a status just returned by a call on this thread."""
     word = lib.cloze_status_name(status).decode()
     message = lib.cloze_last_error().decode("utf-8", "replace")
     return error(word, message or word)
 
 
 def check(status: int) -> None:
-    """Raises what ``failure`` makes of any status but ``CLOZE_OK``."""
+    """Raises the exception for a status other than ``CLOZE_OK``."""
     if status != _abi.OK:
         raise failure(status)
 
 
 class Handle:
-    """Owns one handle of the library and frees it with the last reference. ctypes takes it where a pointer goes.
+    """Owns a handle of the library and frees it with the last reference. ctypes accepts it as a pointer.
 
-    Nothing is freed when the interpreter ends: a daemon thread may still be inside a call, and the process's end
-    returns everything anyway.
+    At interpreter exit nothing is freed: a daemon thread may still be inside a call.
     """
 
     __slots__ = ("_as_parameter_", "__weakref__")
@@ -94,7 +93,20 @@ class Handle:
 
 
 def receive(call: Callable[[object], int], free: Free) -> Handle:
-    """Runs ``call`` with the address that receives a new handle, and owns what it wrote there."""
+    """The handle that ``call`` creates, given the address to write it to."""
     pointer = ctypes.c_void_p()
     check(call(ctypes.byref(pointer)))
     return Handle(pointer, free)
+
+
+def receive_text(call: Callable[[object, int, object], int], capacity: int = 1 << 8) -> str:
+    """The string that ``call(buffer, capacity, size)`` writes; called again if ``capacity`` bytes are too few."""
+    size = ctypes.c_size_t()
+    while True:
+        text = ctypes.create_string_buffer(capacity)
+        status = call(text, capacity, ctypes.byref(size))
+        if status != _abi.BUFFER_TOO_SMALL or size.value < capacity:
+            break
+        capacity = size.value + 1
+    check(status)
+    return text.raw[: size.value].decode()

@@ -27,17 +27,18 @@ def load(
 ) -> Model:
     """Loads a BERT.
 
-    path       a ``.onnx`` or ``.cloze`` file, or a folder with ``model.onnx`` or ``onnx/model.onnx`` in it; ``bytes`` are
-               the content of such a file; None: the built-in model
-    precision  ``"int8"`` or ``"float32"``; None: what a ``.cloze`` file holds, else int8
-    threads    1 to 256 for loading and for a run; None: as many CPUs as the process may use
+    path       a ``.onnx`` or ``.cloze`` file; a folder with ``model.onnx``, ``onnx/model.onnx`` or
+               ``model.safetensors`` (with ``config.json``), looked for in this order; the content of a ``.onnx`` or
+               ``.cloze`` file as ``bytes``; None: the built-in model
+    precision  ``"int8"`` or ``"float32"``; None: that of a ``.cloze`` file, else int8
+    threads    1 to 256, for loading and for each run; None: as many as the process may use
     isa        forces ``"scalar"``, ``"avx2"``, ``"avxvnni"``, ``"avx512vnni"``, ``"neondot"`` or ``"neoni8mm"``;
-               None: the environment's CLOZE_ISA, else the best
-    tokenizer  a Tokenizer, or where one is; None: the files beside the model
-    head       what ``cloze.train`` or ``cloze train`` wrote, a file or a folder: ``predict`` asks it
+               None: the environment variable CLOZE_ISA, else the best that the CPU supports
+    tokenizer  a Tokenizer, or a path or content as Tokenizer takes it; None: the files beside the model
+    head       file or folder of a trained head, as ``cloze.train`` or ``cloze train`` write it, for ``predict``
 
-    Raises Error: ``not_found``, ``io``, ``invalid_model`` (damaged), ``unsupported_model`` (no BERT that Cloze
-    understands; the message names the first node that did not fit), ``unsupported_isa``.
+    Raises Error: ``not_found``; ``io``; ``invalid_model``, a damaged file; ``unsupported_model``, not a BERT that Cloze
+    supports, the message names the first node that did not fit; ``unsupported_isa``.
     """
     if tokenizer is not None and not isinstance(tokenizer, Tokenizer):
         tokenizer = Tokenizer(tokenizer)
@@ -46,7 +47,7 @@ def load(
         raise TypeError(f"isa is {type(isa).__name__}; a str is needed")
     options = _abi.LoadOptions(
         precision=optional_word("precision", precision, PRECISIONS),
-        threads=own_threads if own_threads <= 256 else 0,
+        threads=own_threads,
         isa=None if isa is None else isa.encode("utf-8", "replace"),
         tokenizer=None if tokenizer is None else tokenizer._handle._as_parameter_,
     )

@@ -1,4 +1,4 @@
-"""Models on text."""
+"""Running models on text."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from typing import Any, Callable, Literal, Optional, Union, overload
 import numpy as np
 
 from . import _abi
-from ._arrays import address, results
-from ._errors import Error, invalid
+from ._arrays import address, growing, result_array
+from ._errors import invalid
 from ._library import failure, lib
-from ._predict import Prediction, predict
 from ._options import POOLINGS, TRUNCATIONS, count, layers, optional_count, optional_word, switch, word
+from ._predict import Prediction, predict
 from ._runner import Runner
 from ._texts import Text, TextList, pack, pack_pairs, split
 from ._tokenizer import Encoding, Tokenizer, target_ids, tokenize
 
-#: One guess at a masked token: (token, id, probability).
+#: A candidate for a masked token: (token, id, probability).
 Candidate = tuple[str, int, float]
 
 _CANDIDATES = np.dtype(
     [("text", np.int64), ("position", np.int64), ("token_id", np.int32), ("probability", np.float32)])
 
-#: What a byte of text costs the tokenizer, 10 MB a second, in the multiply-adds that AVX2 would do meanwhile.
+#: The tokenizer's time per byte of text, at 10 MB/s, as multiply-adds of AVX2 at 25 billion per second.
 _OPERATIONS_PER_BYTE = 2_500
 
 
 class Model(Runner):
-    """A BERT, ready to run: see ``cloze.load``. Use it from as many threads as you like; the GIL is released during
-    a run, and Ctrl-C ends a long one.
+    """A loaded BERT: see ``cloze.load``. Safe to use from any number of threads at once; the GIL is released during a
+    run, and Ctrl-C interrupts a long one.
 
-    Shape letters: B texts, T tokens of all of them together, S the longest of a padded batch, D hidden size, V
-    vocabulary size, P positions asked for. ``truncation`` is ``"error"``, ``"longest_first"``, ``"only_first"`` or
-    ``"only_second"``; ``max_tokens`` counts ``[CLS]`` and ``[SEP]``, and None is ``info.max_tokens``. With
-    ``return_truncated`` a method gives ``(result, truncated)``, truncated (B,) bool, True where a text was cut.
+    Shape letters: B texts, T tokens of the batch, S length of a padded batch, D hidden size, E embedding size, V
+    vocabulary size, P positions asked for, C labels of a head. ``truncation`` is ``"error"``, ``"longest_first"``,
+    ``"only_first"`` or ``"only_second"``; ``max_tokens`` includes ``[CLS]`` and ``[SEP]``, None is
+    ``info.max_tokens``. With ``return_truncated`` a method returns ``(result, truncated)``, truncated (B,) bool, True
+    for each text that was truncated.
 
-    What the library refuses is a ``cloze.Error``; an argument that cannot be used is a ``cloze.ArgumentError``, which
-    is a ValueError too.
+    Failures are raised as ``cloze.Error``, invalid arguments as ``cloze.ArgumentError``, which is also a ValueError.
     """
 
     def tokenize(
         self, text: Text, pair: Optional[str] = None, *, max_tokens: Optional[int] = None, truncation: str = "error"
     ) -> Encoding:
-        """The tokens of a text, or of a pair: two arguments, or a tuple.
+        """The tokens of a text, or of a pair given as two arguments or a tuple.
 
-        max_tokens  None: no limit where truncation is ``"error"``, else ``info.max_tokens``
+        max_tokens  None: no limit if truncation is ``"error"``, else ``info.max_tokens``
 
         Raises Error: ``too_long``, ``no_tokenizer``.
         """
@@ -80,17 +80,18 @@ class Model(Runner):
         return_truncated: bool = False,
         out: Optional[np.ndarray] = None,
     ) -> Any:
-        """One vector a text, (B, D) float32, or (B, dimensions). A text's vector does not depend on the others, nor on
-        the number of threads, to the last bit.
+        """An embedding per text, float32: (B, E), E = ``info.embedding_size``; (B, D) if ``pooling`` is given, as dense
+        layers after pooling belong to the default one; (B, dimensions) if that is. A text's embedding is bit-identical
+        in any batch and on any number of threads.
 
-        texts       any number; scratch memory does not grow with it
+        texts       any number; scratch memory does not depend on it
         pooling     ``"mean"``, ``"cls"``, ``"max"``, ``"mean_sqrt_len"`` (the sum divided by the square root of the
                     number of tokens) or ``"pooler"``; None: ``info.pooling``
-        normalize   to length 1; None: ``info.normalize``
-        dimensions  keep the first so many, then normalize
-        out         receives the embeddings: C-contiguous float32 of just their shape
+        normalize   scale to length 1; None: ``info.normalize``
+        dimensions  keep the first so many, before normalizing
+        out         C-contiguous float32 array of the result's shape, to write to
 
-        Raises Error: ``too_long``, ``no_head`` for the pooler, ``no_tokenizer``.
+        Raises Error: ``too_long``, ``no_head`` (pooler), ``no_tokenizer``.
         """
         packed = pack(texts)
         options = _abi.EmbedOptions(
@@ -104,7 +105,7 @@ class Model(Runner):
         if options.dimensions > size:
             raise invalid(f"dimensions is {dimensions}; the model's vectors have {size}")
         shape = (packed.count, options.dimensions or size)
-        values = results(out, shape, "(B, dimensions)" if dimensions else "(B, D)")
+        values = result_array(out, shape, "(B, dimensions)" if dimensions else "(B, D)" if pooling else "(B, E)")
         truncated = np.zeros(packed.count, np.uint8)
         if packed.count:
             self._call(
@@ -133,9 +134,9 @@ class Model(Runner):
         truncation: str = "longest_first",
         return_truncated: bool = False,
     ) -> Any:
-        """The vector of every token: a list of B float32 arrays (tokens, D), parts of one block of memory.
+        """The hidden states of every token: a list of B float32 arrays (tokens, D), views of one array.
 
-        layer  0 is the embedding sum after LayerNorm, -1 the last layer; a sequence gives (tokens, layers, D)
+        layer  0: the embeddings after LayerNorm; -1: the last layer; a sequence of layers gives (tokens, layers, D)
 
         Raises Error: ``too_long``, ``no_tokenizer``.
         """
@@ -181,8 +182,8 @@ class Model(Runner):
         truncation: str = "longest_first",
         return_truncated: bool = False,
     ) -> Any:
-        """The masked language model's logits for every token: a list of B float32 arrays (tokens, V), parts of one
-        block of memory. To have them for a few tokens only, see ``run``.
+        """The masked language model's logits for every token: a list of B float32 arrays (tokens, V), views of one
+        array. ``run`` with ``positions`` computes them for selected tokens only.
 
         Raises Error: ``too_long``, ``no_head``, ``no_tokenizer``.
         """
@@ -218,13 +219,14 @@ class Model(Runner):
         truncation: str = "longest_first",
         return_truncated: bool = False,
     ) -> Any:
-        """What may stand in for each ``[MASK]``: one list a mask, in order, of (token, id, probability), best first.
-        A probability is of the whole vocabulary, also with ``targets``.
+        """The most probable tokens for each ``[MASK]``: a list per mask, in order, of (token, id, probability) in
+        descending probability. Probabilities are over the whole vocabulary, with ``targets`` too.
 
-        top_k    candidates of each mask
-        targets  only these are ranked: tokens as the vocabulary spells them, or their ids
+        top_k    candidates per mask
+        targets  ranks only these: tokens of the vocabulary, or their ids
 
-        Raises Error: ``invalid_text`` without a ``[MASK]``, or where it was cut off; ``no_head``, ``no_tokenizer``.
+        Raises Error: ``invalid_text`` if the text has no ``[MASK]``, or it was truncated; ``no_head``;
+        ``no_tokenizer``.
         """
         packed = TextList([split(text, "text", lists=False)])
         tokenizer = self._own_tokenizer()
@@ -237,24 +239,19 @@ class Model(Runner):
             target_count=0 if ranked is None else ranked.size,
         )
         each = min(options.top_k, self.info.vocab_size if ranked is None else ranked.size)
+        # A vocabulary whose mask token is not "[MASK]" may have more masks.
         masks = max(1, sum(part.count("[MASK]") for part in ([text] if isinstance(text, str) else text)))
         found = ctypes.c_size_t()
         truncated = np.zeros(1, np.uint8)
-        candidates = np.empty(masks * each, _CANDIDATES)
-        while True:
-            try:
-                self._call(
-                    lib.cloze_fill_mask, packed, options, address(candidates), candidates.size, ctypes.byref(found),
-                    address(truncated), kept=(ranked, candidates, found, truncated), tokens=packed.tokens,
-                    decoded=masks)
-                break
-            except Error as refused:
-                if refused.status != "buffer_too_small" or found.value <= candidates.size:
-                    raise
-                # The vocabulary spells its mask in some other way than "[MASK]".
-                candidates = np.empty(found.value, _CANDIDATES)
+
+        def write(candidates: np.ndarray) -> None:
+            self._call(
+                lib.cloze_fill_mask, packed, options, address(candidates), candidates.size, ctypes.byref(found),
+                address(truncated), kept=(ranked, candidates, found, truncated), tokens=packed.tokens, decoded=masks)
+
+        candidates = growing(write, _CANDIDATES, masks * each, found)
         lists: dict[int, list[Candidate]] = {}
-        for _, position, id, probability in candidates[: found.value].tolist():
+        for _, position, id, probability in candidates.tolist():
             lists.setdefault(position, []).append((tokenizer.token(id) or "", id, probability))
         filled = list(lists.values())
         return (filled, bool(truncated[0])) if return_truncated else filled
@@ -295,10 +292,10 @@ class Model(Runner):
         return _reported(values, truncated, return_truncated)
 
     def predict(self, inputs: Iterable[Any]) -> list[Prediction]:
-        """What the model's trained head says of each input: see ``cloze.train``, and ``cloze.load(head=)``.
+        """The trained head's prediction for each input: see ``cloze.train`` and ``cloze.load(head=)``.
 
-        inputs  texts or pairs, as the head was trained on; for answers pairs (question, passage), the passage of any
-                length; for tags texts, or lists of words
+        inputs  texts or pairs, as the head was trained on; answering: pairs (question, passage), passages of any
+                length; tagging: texts or lists of words
 
         Raises Error: ``no_head``, ``no_tokenizer``.
         """
@@ -308,10 +305,10 @@ class Model(Runner):
         self, function: Callable[..., int], packed: TextList, options: Any, *arguments: object, kept: object,
         tokens: int, decoded: int = 0,
     ) -> None:
-        """Calls a function that takes texts, options and what follows them.
+        """Calls a function of the library with a session, texts, options and further arguments.
 
-        kept     owns what the addresses among the arguments refer to
-        tokens   roughly, that go through the encoder;  decoded: through the MLM head
+        kept     owns the arrays that addresses in the arguments refer to
+        tokens   estimate of tokens through the encoder;  decoded: through the MLM head
         """
         self._sessions.run(
             lambda session: function(session, ctypes.byref(packed.struct), ctypes.byref(options), *arguments),
@@ -326,7 +323,7 @@ class Model(Runner):
 
 
 def _parts(values: np.ndarray, cu_seqlens: np.ndarray) -> list[np.ndarray]:
-    """The rows of each sequence."""
+    """Views of the rows of each sequence."""
     bounds = cu_seqlens.tolist()
     return [values[begin:end] for begin, end in zip(bounds, bounds[1:])]
 

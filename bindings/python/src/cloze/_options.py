@@ -1,4 +1,4 @@
-"""Keyword arguments of the public functions, checked and turned into the numbers of the C ABI."""
+"""Checks keyword arguments of public functions and converts them to values of the C ABI."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _INT32_MAX = 2**31 - 1
 
 
 def word(name: str, value: object, words: dict[str, int]) -> int:
-    """The number of one of ``words``."""
+    """The ABI value of one of ``words``."""
     number = words.get(value) if isinstance(value, str) else None
     if number is None:
         raise invalid(f"{name} is {value!r}; known are {', '.join(map(repr, words))}")
@@ -51,17 +51,17 @@ def word(name: str, value: object, words: dict[str, int]) -> int:
 
 
 def optional_word(name: str, value: object, words: dict[str, int]) -> int:
-    """The same; 0, the library's default, for None."""
+    """The same; None: 0, the library's default."""
     return 0 if value is None else word(name, value, words)
 
 
 def optional_count(name: str, value: object) -> int:
-    """An integer from 1 on; 0, the library's default, for None."""
+    """The same as ``count``; None: 0, the library's default."""
     return 0 if value is None else count(name, value)
 
 
 def count(name: str, value: object) -> int:
-    """An integer from 1 to the largest int32."""
+    """An integer from 1 to 2**31 - 1."""
     number = integer(name, value)
     if not 1 <= number <= _INT32_MAX:
         raise invalid(f"{name} is {number}; it must be from 1 to {_INT32_MAX}")
@@ -69,7 +69,7 @@ def count(name: str, value: object) -> int:
 
 
 def integer(name: str, value: object) -> int:
-    """An ``int``, or what can stand for one, such as a NumPy integer."""
+    """An ``int``, or an object with ``__index__`` such as a NumPy integer; not a bool."""
     if not isinstance(value, (bool, np.bool_)):
         try:
             return operator.index(value)  # type: ignore[arg-type]
@@ -79,7 +79,7 @@ def integer(name: str, value: object) -> int:
 
 
 def switch(name: str, value: Optional[bool]) -> int:
-    """0 for None, the default; 1 for True; 2 for False."""
+    """The ABI's three-valued switch: None 0, the default; True 1; False 2."""
     if value is None:
         return 0
     if isinstance(value, (bool, np.bool_)):
@@ -88,7 +88,7 @@ def switch(name: str, value: Optional[bool]) -> int:
 
 
 def layers(value: Union[int, Iterable[int]]) -> tuple[np.ndarray, bool]:
-    """``layer``, one number or several, as an int32 array (N,), and whether it was one number."""
+    """``layer`` as an int32 array (N,), and whether it is a single number."""
     single = not isinstance(value, Iterable)
     numbers = [integer("layer", one) for one in ([value] if single else value)]  # type: ignore[union-attr]
     if not numbers:

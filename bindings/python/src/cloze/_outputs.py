@@ -1,4 +1,4 @@
-"""What a run on token ids is asked for."""
+"""Output requests of runs on token ids."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Optional, Union
 import numpy as np
 
 from . import _abi
-from ._arrays import address, integers, narrow, results
+from ._arrays import address, converted, integers, result_array
 from ._errors import invalid
 from ._info import ModelInfo
 from ._options import OUTPUTS, layers, word
 
 
 class OutputRequest:
-    """One ``cloze_output``, with the arrays that its addresses refer to.
+    """A ``cloze_output`` and the arrays that its addresses refer to.
 
-    places     the shape of the batch's token ids: (T,), or (B, S)
+    places     shape of the batch's token ids: (T,) or (B, S)
     sequences  B
     """
 
@@ -36,13 +36,13 @@ class OutputRequest:
         letters = "T" if len(places) == 1 else "B, S"
         per_token = output in ("hidden", "mlm")
         if output != "hidden" and not (single and wanted[0] == -1):
-            raise invalid(f"layer is {layer!r}; only output='hidden' has a choice of layers")
+            raise invalid(f"layer is {layer!r}; layer applies to output='hidden' only")
         if positions is not None and not per_token:
             raise invalid(f"positions go with output='hidden' and 'mlm'; output is {output!r}")
         self._layers = wanted if output == "hidden" else None
         self._positions = None
         if positions is not None:
-            self._positions = narrow("positions", integers("positions", positions, "(P,)"), np.int64)
+            self._positions = converted("positions", integers("positions", positions, "(P,)"), np.int64)
             places, letters = self._positions.shape, "P"
         if output == "hidden":
             widths = (info.hidden_size,) if single else (wanted.size, info.hidden_size)
@@ -58,11 +58,11 @@ class OutputRequest:
         elif output == "answer":
             shape, letters = (*places, 2), f"({letters}, 2)"
         elif output == "embedding":
-            shape, letters = (sequences, info.embedding_size), "(B, D)"
+            shape, letters = (sequences, info.embedding_size), "(B, E)"
         else:
             shape, letters = (sequences, info.hidden_size), "(B, D)"
-        #: Receives the result.
-        self.values = results(out, shape, letters)
+        #: The result array.
+        self.values = result_array(out, shape, letters)
         self.struct = _abi.Output(
             kind=kind,
             layers=address(self._layers),

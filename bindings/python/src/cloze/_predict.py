@@ -1,4 +1,4 @@
-"""What a trained head says of texts."""
+"""Predictions of trained heads."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 
 import numpy as np
 
-from ._arrays import address
-from ._errors import error, invalid
+from ._arrays import address, growing
+from ._errors import error
 from ._library import lib
 from ._texts import pack, positions_of
 
@@ -21,34 +21,35 @@ _PREDICTIONS = np.dtype(
     [("text", np.int64), ("begin", np.int64), ("end", np.int64), ("label", np.int32), ("score", np.float32)],
     align=True)
 
-#: A word's tag: first character, the character after its last, tag, probability.
+#: A word's tag: first character, one past its last, tag, probability.
 Tag = tuple[int, int, str, float]
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a head says of one input; what its task does not have is None, or empty."""
+    """A head's prediction for one input; fields that do not apply to its task are None or empty."""
 
-    #: The most probable class.
+    #: classify: the most probable class.
     label: Optional[str] = None
-    #: Of each of ``info.labels``.
+    #: classify, multilabel: of each of ``info.labels``; answer: of the answer.
     probabilities: tuple[float, ...] = ()
-    #: The labels of 0.5 or more, of a head whose labels do not exclude each other.
+    #: multilabel: labels with a probability of at least 0.5.
     labels: tuple[str, ...] = ()
-    #: The number.
+    #: regress: the predicted number.
     value: Optional[float] = None
-    #: A tag for each word that was given; of a text (first character, character after the last, tag, probability)
-    #: for each word in it.
+    #: tag: the tag of each word of a list of words; for a text (first character, one past the last, tag, probability)
+    #: of each word in it.
     tags: Union[tuple[str, ...], tuple[Tag, ...]] = ()
-    #: The answer; "" where the passage holds none.
+    #: answer: the answer; "" if the passage has none.
     answer: Optional[str] = None
-    #: Its first character in the passage, and the character after its last; None where there is none.
+    #: answer: its characters [begin, end) in the passage; None if there is none.
     span: Optional[tuple[int, int]] = None
-    #: Whether the input was cut.
+    #: Whether the input was truncated.
     truncated: bool = False
 
 
 def predict(model: Model, inputs: Iterable[Any]) -> list[Prediction]:
+    """The implementation of ``Model.predict``."""
     if isinstance(inputs, (str, bytes)) or not isinstance(inputs, Iterable):
         raise TypeError(f"inputs is {type(inputs).__name__}; pass a list of texts, [text] for a single one")
     given = list(inputs)
@@ -59,32 +60,26 @@ def predict(model: Model, inputs: Iterable[Any]) -> list[Prediction]:
         for index, item in enumerate(given):
             if isinstance(item, (list, tuple)):
                 if not all(isinstance(word, str) for word in item):
-                    raise TypeError(f"inputs[{index}] is no list of words")
+                    raise TypeError(f"inputs[{index}] is not a list of str")
                 words[index] = list(item)
                 texts[index] = " ".join(item)
     packed = pack(texts, "inputs")
     truncated = np.zeros(packed.count, np.uint8)
-    # Two labels a token at least, and room for all of a few classes; more is asked for when it is needed.
-    room = np.empty(packed.count * max(len(model.info.labels), 1) + packed.tokens, _PREDICTIONS)
     found = ctypes.c_size_t()
-    while packed.count:
-        output = room
 
-        def call(session: object) -> int:
-            return int(lib.cloze_predict(
-                session, ctypes.byref(packed.struct), address(output), output.size, ctypes.byref(found),
-                address(truncated)))
+    def write(rows: np.ndarray) -> None:
+        model._sessions.run(
+            lambda session: int(lib.cloze_predict(
+                session, ctypes.byref(packed.struct), address(rows), rows.size, ctypes.byref(found),
+                address(truncated))),
+            packed.tokens * model._encoder_operations, (packed, rows, truncated, found))
 
-        try:
-            model._sessions.run(call, packed.tokens * model._encoder_operations, (packed, output, truncated, found))
-            break
-        except Exception as refused:
-            if getattr(refused, "status", "") != "buffer_too_small" or found.value <= room.size:
-                raise
-            room = np.empty(found.value, _PREDICTIONS)
     entries: list[list[tuple[int, int, int, int, float]]] = [[] for _ in given]
-    for entry in room[: found.value].tolist():
-        entries[entry[0]].append(entry)
+    if packed.count:
+        # All labels of each text, or a tag per word, of which there are no more than tokens.
+        capacity = packed.count * max(len(model.info.labels), 1) + packed.tokens
+        for entry in growing(write, _PREDICTIONS, capacity, found).tolist():
+            entries[entry[0]].append(entry)
     return [
         _prediction(task, model.info.labels, text, sentence, rows, bool(cut))
         for text, sentence, rows, cut in zip(texts, words, entries, truncated.tolist())]
@@ -94,6 +89,7 @@ def _prediction(
     task: str, labels: tuple[str, ...], text: Any, words: Optional[list[str]],
     rows: list[tuple[int, int, int, int, float]], cut: bool,
 ) -> Prediction:
+    """Builds a Prediction from an input's ``cloze_prediction`` rows (text, begin, end, label, score)."""
     if task in ("regress", "regress-pairs"):
         return Prediction(value=rows[0][4], truncated=cut)
     if task == "answer":
@@ -111,25 +107,25 @@ def _prediction(
             tags=tuple(
                 (places[2 * i], places[2 * i + 1], labels[row[3]], row[4]) for i, row in enumerate(rows)),
             truncated=cut)
-    shares = [0.0] * len(labels)
+    probabilities = [0.0] * len(labels)
     for row in rows:
-        shares[row[3]] = row[4]
+        probabilities[row[3]] = row[4]
     if task == "multilabel":
-        chosen = tuple(label for label, share in zip(labels, shares) if share >= 0.5)
-        return Prediction(labels=chosen, probabilities=tuple(shares), truncated=cut)
+        chosen = tuple(label for label, probability in zip(labels, probabilities) if probability >= 0.5)
+        return Prediction(labels=chosen, probabilities=tuple(probabilities), truncated=cut)
     if not rows:
-        raise error("internal", "the library gave no label")
-    return Prediction(label=labels[rows[0][3]], probabilities=tuple(shares), truncated=cut)
+        raise error("internal", "the library returned no label")
+    return Prediction(label=labels[rows[0][3]], probabilities=tuple(probabilities), truncated=cut)
 
 
 def _characters(text: str, offsets: list[int]) -> list[int]:
-    """Bytes of UTF-8 as characters."""
+    """Byte offsets in the text's UTF-8 as character offsets."""
     before = positions_of(text.encode())
     return offsets if before is None else before[np.array(offsets, np.int64)].tolist()
 
 
 def _tags(words: list[str], labels: tuple[str, ...], rows: list[tuple[int, int, int, int, float]]) -> list[str]:
-    """The tag of each word's first piece; "O" for words that were cut off or give no token."""
+    """The tag of each word's first WordPiece; "O" for words that were truncated or have no token."""
     tags = ["O"] * len(words)
     at = 0
     begin = 0

@@ -1,4 +1,4 @@
-"""Models on token ids: the ragged and the padded entry."""
+"""Running models on token ids, ragged or padded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Callable, NoReturn, Optional, Union
 import numpy as np
 
 from . import _abi
-from ._arrays import address, alike, integers
+from ._arrays import address, integers, with_common_type
 from ._calls import direct_operations
 from ._errors import error, invalid
 from ._info import ModelInfo, model_info
@@ -20,21 +20,21 @@ from ._tokenizer import Tokenizer
 
 
 class Runner:
-    """A loaded model as far as it knows no text."""
+    """A loaded model: everything but the calls on text."""
 
     #: The model's configuration and how it was loaded.
     info: ModelInfo
-    #: The model's own tokenizer; None where it came without one.
+    #: The model's tokenizer; None if it has none.
     tokenizer: Optional[Tokenizer]
 
     _handle: Handle
     _name: str
     _sessions: Sessions
-    _encoder_operations: int  # multiply-adds a token
+    _encoder_operations: int  # multiply-adds per token
     _decoder_operations: int  # the same, of the MLM head
 
     def __init__(self) -> None:
-        raise TypeError("a model is made by cloze.load()")
+        raise TypeError("a Model is created by cloze.load()")
 
     def _adopt(self, handle: Handle, threads: int, name: str) -> None:
         self._handle = handle
@@ -61,31 +61,31 @@ class Runner:
         positions: Optional[np.ndarray] = None,
         out: Optional[np.ndarray] = None,
     ) -> np.ndarray:
-        """Runs a ragged batch: the sequences end to end, without padding. Gives float32.
+        """Runs a ragged batch: the sequences concatenated, without padding. Returns float32.
 
-        input_ids       (T,) integers; int32 is used in place, other types are checked and copied
-        cu_seqlens      (B + 1,) integers: 0, then where each sequence ends; the last is T
+        input_ids       (T,) integers; int32 is read in place, other types are checked and converted
+        cu_seqlens      (B + 1,) integers: 0, then the end of each sequence; the last is T
         token_type_ids  (T,) integers; None: all 0
-        output          ``"hidden"`` (T, D); ``"embedding"`` (B, D), pooled as ``embed`` does by default; ``"pooler"``
-                        (B, D); ``"mlm"`` (T, V) logits; ``"nsp"`` (B, 2) logits, class 0: the second text follows;
-                        ``"classes"`` (B, C), ``"tags"`` (T, C) logits of ``info.labels``; ``"answer"`` (T, 2) logits of
-                        where an answer starts and ends
-        layer           hidden: 0 is the embedding sum after LayerNorm, -1 the last layer; a sequence gives
+        output          ``"hidden"`` (T, D); ``"embedding"`` (B, E), pooled as by ``embed`` with its defaults;
+                        ``"pooler"`` (B, D); ``"mlm"`` (T, V) logits; ``"nsp"`` (B, 2) logits, class 0: the second
+                        text follows; ``"classes"`` (B, C) and ``"tags"`` (T, C) logits of ``info.labels``;
+                        ``"answer"`` (T, 2) logits of start and end
+        layer           hidden: 0: the embeddings after LayerNorm; -1: the last layer; a sequence of layers gives
                         (T, layers, D)
-        positions       hidden, mlm: (P,) token indices in the batch; gives (P, ...) for those alone
-        out             receives the result: C-contiguous float32 of just its shape
+        positions       hidden, mlm: (P,) token indices in the batch; the result is (P, ...) for these tokens only
+        out             C-contiguous float32 array of the result's shape, to write to
         """
         ids = integers("input_ids", input_ids, "(T,)")
         bounds = integers("cu_seqlens", cu_seqlens, "(B + 1,)")
         types = None if token_type_ids is None else integers("token_type_ids", token_type_ids, "(T,)", ids.shape)
         if not bounds.size:
             raise invalid("cu_seqlens is empty; it begins with 0 and has one entry more than there are sequences")
-        # The library cannot see where the arrays end, so this is the one thing that it has to be spared.
+        # The library does not know the arrays' lengths, and would read past their ends.
         if int(bounds[-1]) != ids.size:
             raise invalid(f"cu_seqlens ends with {bounds[-1]}, but input_ids has {ids.size} tokens")
         request = OutputRequest(self.info, output, ids.shape, bounds.size - 1, layer, positions, out)
-        (read, read_types), kind = alike({"input_ids": ids, "token_type_ids": types})
-        (read_bounds,), bounds_kind = alike({"cu_seqlens": bounds})
+        (read, read_types), kind = with_common_type({"input_ids": ids, "token_type_ids": types})
+        (read_bounds,), bounds_kind = with_common_type({"cu_seqlens": bounds})
         batch = _abi.Batch(
             batch_size=bounds.size - 1,
             input_ids=address(read),
@@ -107,17 +107,17 @@ class Runner:
         positions: Optional[np.ndarray] = None,
         out: Optional[np.ndarray] = None,
     ) -> np.ndarray:
-        """Runs a padded batch, (B, S) integer arrays as other runtimes take them. Gives what ``run`` gives, with (B, S)
-        in the place of (T,) and zeros where there was padding.
+        """Runs a padded batch, (B, S) integer arrays as other runtimes take them. Returns the same as ``run``, with
+        (B, S) in place of (T,) and zeros at padding.
 
-        attention_mask  1: a token, 0: padding, anywhere in a row; None: all are tokens
-        positions       count in the flattened (B, S)
+        attention_mask  1: token, 0: padding, anywhere in a row; None: all tokens
+        positions       indices into the flattened (B, S)
         """
         ids = integers("input_ids", input_ids, "(B, S)")
         mask = None if attention_mask is None else integers("attention_mask", attention_mask, "(B, S)", ids.shape)
         types = None if token_type_ids is None else integers("token_type_ids", token_type_ids, "(B, S)", ids.shape)
         request = OutputRequest(self.info, output, ids.shape, ids.shape[0], layer, positions, out)
-        (read, read_mask, read_types), kind = alike(
+        (read, read_mask, read_types), kind = with_common_type(
             {"input_ids": ids, "attention_mask": mask, "token_type_ids": types})
         batch = _abi.PaddedBatch(
             batch_size=ids.shape[0],
@@ -136,7 +136,7 @@ class Runner:
             lambda session: function(session, ctypes.byref(batch), ctypes.byref(request.struct), 1),
             tokens * self._encoder_operations + request.decoded * self._decoder_operations, (kept, request))
         if request.struct.size != request.values.size:
-            raise error("internal", f"the library wrote {request.struct.size} numbers of {request.values.size}")
+            raise error("internal", f"the library wrote {request.struct.size} of {request.values.size} values")
         return request.values
 
     def __repr__(self) -> str:

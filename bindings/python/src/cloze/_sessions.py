@@ -1,4 +1,4 @@
-"""Sessions of a model: scratch memory and worker threads, each used by one call at a time."""
+"""A model's pool of sessions, each with scratch memory and worker threads for one call at a time."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from . import _abi
 from ._calls import direct_operations, interruptible
 from ._library import Handle, check, lib, receive
 
-#: Idle sessions that are kept. More exist while more threads run the model at once; what is idle beyond this is freed.
+#: The number of idle sessions kept; further ones, created when more threads run the model at once, are freed.
 _IDLE = max(4, os.cpu_count() or 1)
 
 
 class Sessions:
-    """As many sessions as threads run the model at the same time, made when they are first needed.
+    """A pool of sessions, one for each thread that runs the model concurrently, created on demand.
 
-    threads  of each session; 0: as many CPUs as the process may use
+    threads  per session; 0: as many as the process may use
 
-    A list serves as the pool because its append and pop are atomic: there is no lock that a fork() in another thread
-    could leave locked in the child.
+    The pool is a list, whose append and pop are atomic: a lock could be left locked in the child by fork() in another
+    thread.
     """
 
     def __init__(self, model: Handle, threads: int) -> None:
         self._model = model
         self._options = _abi.SessionOptions(threads=threads)
         self._idle = [self._make()]
-        #: The number of threads a run uses.
+        #: Threads per run.
         self.threads = int(lib.cloze_session_threads(self._idle[0]))
-        #: Operations up to which a run is made on the caller's thread; whoever knows the kernels may raise it.
+        #: Operations up to which a run stays on the calling thread; set from the model's kernels.
         self.direct = direct_operations("scalar")
 
     def _make(self) -> Handle:
@@ -38,10 +38,10 @@ class Sessions:
             lib.cloze_session_free)
 
     def run(self, call: Callable[[Handle], int], operations: int, kept: object) -> None:
-        """Runs ``call`` with a session that nobody else uses meanwhile, and raises what its status stands for.
+        """Runs ``call`` with exclusive use of a session, and raises the exception for its status.
 
-        operations  multiply-adds, roughly: how long it may take
-        kept        owns what the call reads and writes: lives until it has ended, on whatever thread
+        operations  estimate of multiply-adds, which decides whether the run can be interrupted
+        kept        owns the memory that the call reads and writes; referenced until the call ends
         """
         try:
             session = self._idle.pop()

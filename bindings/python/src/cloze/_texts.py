@@ -1,4 +1,4 @@
-"""Texts on their way into the library, and places in them on their way back."""
+"""Packing texts for the library, and converting byte offsets in them to characters."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from . import _abi
 from ._arrays import address
 from ._errors import ArgumentError, invalid
 
-#: A text, or a pair that BERT reads as ``[CLS] first [SEP] second [SEP]``.
+#: A text, or a pair, encoded as ``[CLS] first [SEP] second [SEP]``.
 Text = Union[str, "tuple[str, str]"]
 
 
 def utf8(text: str, name: str) -> bytes:
-    """The text's UTF-8; ArgumentError, status ``invalid_text``, for a lone surrogate."""
+    """The text in UTF-8. ArgumentError, status ``invalid_text``: a lone surrogate."""
     try:
         return text.encode()
     except UnicodeEncodeError as failure:
         raise ArgumentError(
             "invalid_text",
             f"{name} has the lone surrogate U+{ord(text[failure.start]):04X} at position {failure.start}, "
-            "which is no character",
+            "which is not a character",
         ) from None
 
 
 def split(text: object, name: str, *, lists: bool = True) -> tuple[bytes, Optional[bytes]]:
-    """First and second text in UTF-8, None where there is no second. A pair may be a list only with ``lists``."""
+    """First and second text in UTF-8; the second is None for a single text. ``lists``: a pair may be a list too."""
     if isinstance(text, str):
         return utf8(text, name), None
     if isinstance(text, (tuple, list) if lists else tuple):
@@ -41,9 +41,9 @@ def split(text: object, name: str, *, lists: bool = True) -> tuple[bytes, Option
 
 
 class TextList:
-    """Texts laid out as ``cloze_texts`` reads them: one block of UTF-8, and addresses and lengths into it.
+    """A ``cloze_texts`` and its memory: one block of UTF-8, with the address and length of each text.
 
-    The struct points into arrays that live as long as this object.
+    ``struct`` is valid as long as this object.
     """
 
     def __init__(self, texts: Iterable[tuple[bytes, Optional[bytes]]]) -> None:
@@ -66,12 +66,12 @@ class TextList:
 
     @property
     def tokens(self) -> int:
-        """A guess at the number of tokens: a Chinese character takes three bytes, an English token some four."""
+        """Estimate of the number of tokens: a Chinese character has three bytes, an English token about four."""
         return self.bytes // 3 + 2 * self.count
 
 
 def _layout(parts: Sequence[Optional[bytes]], block: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """Length and address of every part in the block that was joined from them; None has address 0."""
+    """Length and address of each part in the block of their concatenation; None has address 0."""
     lengths = np.fromiter((len(part) if part else 0 for part in parts), np.uintp, len(parts))
     begin = ctypes.cast(ctypes.c_char_p(block), ctypes.c_void_p).value or 0
     addresses = np.cumsum(lengths, dtype=np.uintp)
@@ -83,10 +83,10 @@ def _layout(parts: Sequence[Optional[bytes]], block: bytes) -> tuple[np.ndarray,
 
 
 def pack(texts: Iterable[Text], name: str = "texts") -> TextList:
-    """The texts of a list, or of whatever can be looped over.
+    """The texts of an iterable.
 
-    Raises TypeError for a str in the list's place and for an entry that is no text, ArgumentError for a lone
-    surrogate; each names the entry.
+    Raises TypeError: a str instead of a list, or an entry that is not a text. ArgumentError: a lone surrogate. Both
+    name the entry.
     """
     if isinstance(texts, (str, bytes)):
         raise TypeError(f"{name} is {type(texts).__name__}; pass a list of texts, [text] for a single one")
@@ -96,7 +96,7 @@ def pack(texts: Iterable[Text], name: str = "texts") -> TextList:
 
 
 def pack_pairs(pairs: Iterable[tuple[str, str]], name: str = "pairs") -> TextList:
-    """The same for a list of pairs; ArgumentError names an entry without a second text."""
+    """The same for pairs. ArgumentError also for an entry without a second text."""
     if isinstance(pairs, (str, bytes)) or not isinstance(pairs, Iterable):
         raise TypeError(f"{name} is {type(pairs).__name__}; pass a list of pairs (str, str)")
 
@@ -110,8 +110,8 @@ def pack_pairs(pairs: Iterable[tuple[str, str]], name: str = "pairs") -> TextLis
 
 
 def positions_of(text: bytes) -> Optional[np.ndarray]:
-    """For every byte offset of UTF-8, the end included, the number of code points before it; None where the text is
-    ASCII and the two are the same."""
+    """For each byte offset 0 to len(text), the number of code points before it; None for ASCII, where both are equal.
+    """
     if text.isascii():
         return None
     begins = (np.frombuffer(text, np.uint8) & 0xC0) != 0x80

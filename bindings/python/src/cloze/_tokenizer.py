@@ -1,4 +1,4 @@
-"""WordPiece tokenizers, and what they make of a text."""
+"""WordPiece tokenizers and encodings."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Encoding:
     ids: np.ndarray
     #: (tokens,) int32: 0 for the first text, 1 for the second.
     type_ids: np.ndarray
-    #: The tokens as the vocabulary spells them.
+    #: The tokens of the vocabulary.
     tokens: list[str]
-    #: (tokens, 2) int64: the first character of each token in its own text, and the one after its last, counted in
-    #: code points, so that ``text[start:end]`` is what became the token; 0, 0 for ``[CLS]`` and ``[SEP]``.
+    #: (tokens, 2) int64: range [start, end) of each token in its own text, in code points, so that ``text[start:end]``
+    #: is its source; 0, 0 for ``[CLS]`` and ``[SEP]``.
     offsets: np.ndarray
-    #: Whether the text was cut.
+    #: Whether the text was truncated.
     truncated: bool
 
     def __len__(self) -> int:
@@ -39,13 +39,13 @@ class Encoding:
 
 
 class Tokenizer:
-    """WordPiece as BERT uses it, equal to Hugging Face's ``tokenizers``. Immutable: share it between threads.
+    """WordPiece as BERT uses it, equal to Hugging Face's ``tokenizers``. Immutable, can be shared between threads.
 
-    path           a folder, a ``vocab.txt`` or a ``tokenizer.json``; ``bytes`` are the content of one of the files
-    lowercase      None: as the files say, else yes
-    strip_accents  None: as the files say, else as ``lowercase``
+    path           a folder, a ``vocab.txt`` or a ``tokenizer.json``; or the content of one of the files as ``bytes``
+    lowercase      None: as the files specify, else True
+    strip_accents  None: as the files specify, else as ``lowercase``
 
-    Raises Error: ``not_found``, ``io``, ``invalid_argument`` for a file that is no vocabulary.
+    Raises Error: ``not_found``, ``io``, ``invalid_argument``, a file that is not a vocabulary.
     """
 
     def __init__(
@@ -73,15 +73,15 @@ class Tokenizer:
 
     def _adopt(self, handle: Handle) -> None:
         self._handle = handle
-        self._spelled: dict[int, str] = {}  # tokens asked for so far
+        self._spelled: dict[int, str] = {}  # cache of decoded tokens
 
     @property
     def vocab_size(self) -> int:
-        """The number of entries; ids run from 0 to it, not included."""
+        """The number of entries; ids are 0 to vocab_size - 1."""
         return int(lib.cloze_tokenizer_vocab_size(self._handle))
 
     def token(self, id: int) -> Optional[str]:
-        """The token with this id; None where there is none."""
+        """The token with this id; None if there is none."""
         number = integer("id", id)
         token = self._spelled.get(number)
         if token is None and 0 <= number < 2**31:
@@ -91,7 +91,7 @@ class Tokenizer:
         return token
 
     def id(self, token: str) -> Optional[int]:
-        """The id of this token, looked up whole (``"[MASK]"``, ``"##ing"``); None where there is none."""
+        """The id of this token, looked up without tokenizing (``"[MASK]"``, ``"##ing"``); None if there is none."""
         if not isinstance(token, str):
             raise TypeError(f"token is {type(token).__name__}; a str is needed")
         try:
@@ -104,13 +104,13 @@ class Tokenizer:
     def encode(
         self, text: Text, pair: Optional[str] = None, *, max_tokens: Optional[int] = None, truncation: str = "error"
     ) -> Encoding:
-        """The tokens of a text, or of a pair: two arguments, or a tuple.
+        """The tokens of a text, or of a pair given as two arguments or a tuple.
 
-        max_tokens  ``[CLS]`` and ``[SEP]`` counted; None: no limit
-        truncation  what is done with more: ``"error"``, ``"longest_first"`` (the longer of a pair is shortened, token
-                    by token), ``"only_first"``, ``"only_second"``
+        max_tokens  ``[CLS]`` and ``[SEP]`` included; None: no limit
+        truncation  of longer texts: ``"error"``; ``"longest_first"``, tokens are removed one by one from the longer
+                    text of a pair; ``"only_first"``; ``"only_second"``
 
-        Raises Error: ``too_long`` where truncation is ``"error"``, or cannot do it; ``invalid_text``.
+        Raises Error: ``too_long`` if truncation is ``"error"`` or does not suffice; ``invalid_text``.
         """
         first, second = split(text, "text", lists=False) if pair is None else split((text, pair), "text")
         limit = optional_count("max_tokens", max_tokens)
@@ -143,7 +143,7 @@ class Tokenizer:
 
 @dataclass(frozen=True, eq=False)
 class TokenBatch:
-    """Texts as token ids, end to end."""
+    """The token ids of texts, concatenated."""
 
     ids: np.ndarray  # (T,) int32
     type_ids: np.ndarray  # (T,) int32
@@ -152,14 +152,14 @@ class TokenBatch:
     truncated: np.ndarray  # (B,) bool
 
 
-#: Bytes of text up to which room is made for a token a byte; beyond that the tokens are counted first.
+#: Bytes of text up to which arrays are allocated for a token per byte; for more, tokens are counted first.
 _COUNT_FIRST = 1 << 16
 
 
 def tokenize(
     tokenizer: Handle, texts: TextList, max_tokens: int, truncation: int, *, offsets: bool = False
 ) -> TokenBatch:
-    """Tokenizes all of the texts; 0 for max_tokens is no limit."""
+    """Tokenizes all texts. max_tokens 0: no limit."""
 
     def work() -> TokenBatch:
         options = _abi.TokenizeOptions(max_tokens=max_tokens, truncation=truncation)
@@ -185,7 +185,7 @@ def tokenize(
             status = call()
             if status != _abi.BUFFER_TOO_SMALL or encoding.size <= capacity:
                 break
-            capacity = encoding.size  # some character became more tokens than it has bytes
+            capacity = encoding.size  # a character became more tokens than it has bytes
         check(status)
         size = encoding.size
         if size < capacity:
@@ -197,7 +197,7 @@ def tokenize(
 
 
 def target_ids(tokenizer: Tokenizer, targets: object) -> np.ndarray:
-    """Tokens, or their ids, as ids (N,) int32, each once. ArgumentError names what the vocabulary lacks."""
+    """Ids (N,) int32, without duplicates, of tokens or ids. ArgumentError: not in the vocabulary, or none at all."""
     if isinstance(targets, (str, bytes)) or not hasattr(targets, "__iter__"):
         raise TypeError(f"targets is {type(targets).__name__}; pass a list of tokens")
     ids: dict[int, None] = {}

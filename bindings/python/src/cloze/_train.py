@@ -16,8 +16,8 @@ import numpy as np
 from . import _abi
 from ._arrays import address
 from ._calls import interruptible
-from ._errors import invalid
-from ._library import Handle, check, lib, receive
+from ._errors import error, invalid
+from ._library import Handle, check, failure, lib, receive, receive_text
 from ._load import load
 from ._model import Model
 from ._sources import file_name
@@ -31,15 +31,15 @@ _FORMAT = ("text", "pair", "label", "separator", "quotes", "header", "format", "
 class TrainingResult:
     """A trained head on its model."""
 
-    #: Of the weights that were best, on the validation set.
+    #: On the validation set, of the best epoch's weights.
     metrics: dict[str, float]
-    #: The base model with the head on it: ``model.predict(texts)``.
+    #: The base model with the trained head, for ``model.predict``.
     model: Model
     _trainer: Handle = field(repr=False)
 
     def save(self, path: Union[str, os.PathLike[str]]) -> None:
-        """Writes the head to a file, or as head.safetensors into a folder that is there; ``cloze.load(..., head=path)``
-        puts it back."""
+        """Writes the head to a file, or to head.safetensors in an existing folder; load it with ``cloze.load(...,
+        head=path)``."""
         target = Path(path)
         if target.is_dir():
             target = target / "head.safetensors"
@@ -57,20 +57,20 @@ def train(
     progress: bool = False,
     **options: Any,
 ) -> TrainingResult:
-    """Trains a head for a task on top of a model. The same data, options and seed give the same bits.
+    """Trains a head for a task on a model. Equal data, options and seed give bit-identical results.
 
     task      ``"classify"``, ``"classify-pairs"``, ``"multilabel"``, ``"regress"``, ``"regress-pairs"``, ``"tag"``,
               ``"answer"``, ``"mlm"``, ``"nsp"``
     train     a file, or a list of (text, label), ((a, b), label), (text, [labels]), (text, number), (words, tags),
               {"question", "context", "answers"} as in SQuAD, texts, or documents (lists of sentences)
-    valid     the same, to judge by; None: a tenth of ``train`` is held out, of every class alike
-    base      a Model, or where one is; None: the built-in model
-    output    a folder for head.safetensors and a checkpoint after each epoch, from which ``resume=True`` goes on
-    progress  says on standard error how far it has come
-    options   as ``cloze train`` has them, with _ for -: epochs, batch_size, learning_rate, hidden, optimizer, ...; and
-              for files text, pair, label, separator, quotes, header, format, skip_bad
+    valid     the validation set, in the same form; None: a stratified tenth of ``train`` is held out
+    base      a Model, or a path as for ``load``; None: the built-in model
+    output    folder for head.safetensors and a checkpoint per epoch, from which ``resume=True`` continues
+    progress  reports progress on standard error
+    options   those of ``cloze train`` with _ for -: epochs, batch_size, learning_rate, hidden, optimizer, ...; for
+              files also text, pair, label, separator, quotes, header, format, skip_bad
 
-    Ctrl-C ends it. Raises Error: ``invalid_text`` for an example that can't be used, naming it; ``invalid_argument``.
+    Ctrl-C ends training. Raises Error: ``invalid_text``, naming the invalid example; ``invalid_argument``.
     """
     if task not in _TASKS:
         raise invalid(f"task is {task!r}; known are {', '.join(map(repr, _TASKS))}")
@@ -98,7 +98,7 @@ def train(
         for index, example in enumerate(source):
             _add(trainer, number, task, example, f"{what}[{index}]")
 
-    stop = []
+    stop: list[bool] = []
 
     def report(context: object, pointer: Any) -> int:
         if progress:
@@ -126,11 +126,8 @@ def train(
 
 
 def _metrics(trainer: Handle) -> dict[str, float]:
-    size = ctypes.c_size_t()
-    check(lib.cloze_trainer_metrics(trainer, None, 0, ctypes.byref(size)))
-    text = ctypes.create_string_buffer(size.value + 1)
-    check(lib.cloze_trainer_metrics(trainer, text, size.value + 1, None))
-    return dict(json.loads(text.raw[: size.value]))
+    return dict(json.loads(receive_text(
+        lambda text, capacity, size: lib.cloze_trainer_metrics(trainer, text, capacity, size))))
 
 
 def _show(state: _abi.TrainingProgress) -> None:
@@ -143,7 +140,7 @@ def _show(state: _abi.TrainingProgress) -> None:
 
 
 def _strings(values: Sequence[str], name: str) -> tuple[Any, list[bytes]]:
-    """An array of pointers to strings, and what keeps them alive."""
+    """A C array of pointers to strings, and the bytes objects that own them."""
     texts = []
     for index, value in enumerate(values):
         if not isinstance(value, str):
@@ -162,6 +159,7 @@ def _text(value: object, name: str) -> bytes:
 
 
 def _add(trainer: Handle, number: int, task: str, example: Any, name: str) -> None:
+    """Adds an example to set ``number``; ``name`` is what messages call it, such as "train[3]"."""
     struct = _abi.Example()
     labels: Sequence[str] = ()
     words: Sequence[str] = ()
@@ -183,7 +181,7 @@ def _add(trainer: Handle, number: int, task: str, example: Any, name: str) -> No
             words = list(example)
     else:
         if not isinstance(example, (tuple, list)) or len(example) != 2:
-            raise TypeError(f"{name} is no pair of an input and its label")
+            raise TypeError(f"{name} is not a pair (input, label)")
         given, label = example
         if task == "tag":
             words, labels = list(given), list(label)
@@ -206,8 +204,5 @@ def _add(trainer: Handle, number: int, task: str, example: Any, name: str) -> No
     struct.offsets = address(offsets)
     status = lib.cloze_trainer_add(trainer, number, ctypes.byref(struct))
     if status != _abi.OK:
-        from ._errors import error
-        from ._library import failure
-
         refused = failure(status)
         raise error(refused.status, f"{name}: {refused.message}")

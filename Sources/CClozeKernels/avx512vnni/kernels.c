@@ -1,0 +1,105 @@
+/* AVX-512 with dot products of bytes (VNNI). Tiles of 12 x 32: twenty-four registers of sums, two of weights, one of
+ * activations. */
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define ISA avx512vnni
+#include "../isa.h"
+
+#pragma clang attribute push(__attribute__((target(TARGET))), apply_to = function)
+
+#define MR 12
+#define MEMORY_BOUND_INT8 24
+#define MEMORY_BOUND_FLOAT 24
+#define TILE_NR 32
+#define ROW_RUN 16
+#define ROW_BIAS 128 /* vpdpbusd multiplies unsigned weights by signed activations */
+#include "../layout/byte_rows.h"
+#include "../tiles/row_counts.h"
+#include "../tiles/tile.h"
+
+/* c = correction + a b over groups of four bytes, one of a and b unsigned, the other signed; correction NULL for 0. */
+INLINE void byte_product(const size_t rows, const int unsigned_columns, size_t steps, const int32_t *correction,
+                         const char *a, const char *b, size_t next, const char *ahead, int32_t *c) {
+  __m512i sum[MR][2];
+  for (size_t r = 0; r < rows; r++)
+    sum[r][0] = sum[r][1] = correction ? _mm512_set1_epi32(correction[r]) : _mm512_setzero_si512();
+  EACH_STEP(steps, a, rows, b, 64) {
+    if (unsigned_columns) prefetch(ahead), ahead += 64;
+    __m512i w0 = _mm512_loadu_si512(b), w1 = _mm512_loadu_si512(b + next);
+#pragma clang loop unroll(full)
+    for (size_t r = 0; r < rows; r++) {
+      int32_t four;
+      memcpy(&four, a + r * ROW_RUN, 4);
+      __m512i x = _mm512_set1_epi32(four);
+      sum[r][0] = unsigned_columns ? _mm512_dpbusd_epi32(sum[r][0], w0, x) : _mm512_dpbusd_epi32(sum[r][0], x, w0);
+      sum[r][1] = unsigned_columns ? _mm512_dpbusd_epi32(sum[r][1], w1, x) : _mm512_dpbusd_epi32(sum[r][1], x, w1);
+    }
+  }
+  for (size_t r = 0; r < rows; r++) {
+    _mm512_store_si512(c + r * TILE_NR, sum[r][0]);
+    _mm512_store_si512(c + r * TILE_NR + 16, sum[r][1]);
+  }
+}
+
+INLINE void float_product(const size_t rows, size_t k, const float *a, const float *b, size_t next, const float *ahead,
+                          float *c) {
+  __m512 sum[MR][2];
+  for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm512_setzero_ps();
+#pragma clang loop unroll(disable)
+  for (size_t p = 0; p < k; p++, a += rows, b += 16, ahead += 16) {
+    prefetch(ahead);
+    __m512 w0 = _mm512_loadu_ps(b), w1 = _mm512_loadu_ps(b + next);
+#pragma clang loop unroll(full)
+    for (size_t r = 0; r < rows; r++) {
+      __m512 x = _mm512_set1_ps(a[r]);
+      sum[r][0] = _mm512_fmadd_ps(x, w0, sum[r][0]);
+      sum[r][1] = _mm512_fmadd_ps(x, w1, sum[r][1]);
+    }
+  }
+  for (size_t r = 0; r < rows; r++) {
+    _mm512_store_ps(c + r * TILE_NR, sum[r][0]);
+    _mm512_store_ps(c + r * TILE_NR + 16, sum[r][1]);
+  }
+}
+
+static NOINLINE void int8_tile(size_t rows, size_t k, const char *a, const char *b, size_t next, const char *ahead,
+                               int32_t *c) {
+#define CALL(n) byte_product(n, 1, (k + 3) / 4, (const int32_t *)a, a + n * sizeof(int32_t), b, next, ahead, c)
+  EACH_ROW_COUNT(CALL)
+#undef CALL
+}
+
+static NOINLINE void attention_tile(size_t rows, size_t steps, const int32_t *correction, const char *a, const char *b,
+                                    size_t next, int32_t *c) {
+  (void)correction;
+#define CALL(n) byte_product(n, 0, steps, NULL, a, b, next, NULL, c)
+  EACH_ROW_COUNT(CALL)
+#undef CALL
+}
+
+static NOINLINE void float_tile(size_t rows, size_t k, const float *a, const float *b, size_t next, const float *ahead,
+                                float *c) {
+#define CALL(n) float_product(n, k, a, b, next, ahead, c)
+  EACH_ROW_COUNT(CALL)
+#undef CALL
+}
+
+/* product - z sum by one vpdpwssd, where a product of int32 takes two instructions: with -sum = 256 high + low in int16
+ * each, it adds low z and high (256 z). |sum| <= 2^23, -128 <= z < 128. */
+#define ENCODE_ZERO_POINT(z) ((int32_t)((uint32_t)(z) << 24 | (uint16_t)(z)))
+
+INLINE i32x16 ENCODE_COLUMN_SUMS(i32x16 sums) {
+  i32x16 high = __builtin_elementwise_min(-sums >> 8, (i32x16){0} + INT16_MAX);
+  return (i32x16)((u32x16)high << 16) | (-sums - high * 256);
+}
+
+INLINE i32x16 SUBTRACT_ZERO_POINT(i32x16 product, i32x16 encoded_sums, int32_t encoded_z) {
+  return (i32x16)_mm512_dpwssd_epi32((__m512i)product, (__m512i)encoded_sums, _mm512_set1_epi32(encoded_z));
+}
+
+#define ATTENTION_KR 4
+#include "../operators/operators.inc"
+
+#pragma clang attribute pop
+#endif
