@@ -10,8 +10,7 @@ import Testing
 
   init() throws { folder = try TemporaryFolder() }
 
-  private func read(_ content: String, _ text: DataField, _ pair: DataField? = nil) throws -> [NumberedText]
-  {
+  private func read(_ content: String, _ text: DataField, _ pair: DataField? = nil) throws -> [NumberedText] {
     let path = try folder.write(content, to: "data.jsonl")
     var reader = JSONLinesReader(
       LineReader(try SequentialFile(path: path)), wanted: WantedFields(text: text, pair: pair))

@@ -41,8 +41,10 @@ struct SafetensorsTests {
   }
 
   @Test(arguments: [
-    (#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
-      "is there twice"),
+    (
+      #"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
+      "is there twice"
+    ),
     (#"{"w":{"dtype":"F32","shape":[1],"shape":[1],"data_offsets":[0,4]}}"#, "has shape twice"),
     (#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":0}}"#, "has \"x\", which is unknown"),
     (#"{"w":{"dtype":"F32","shape":[1]}}"#, "has not all of"),

@@ -4,7 +4,7 @@ import ClozeIO
 
 struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Write a model in its prepared form, which loads fastest.",
+    abstract: "Write a model in its prepared form, which loads in milliseconds.",
     usage: "cloze convert [<options>] [<in>] <out>",
     discussion: """
       A .cloze file holds packed weights, the tokenizer and all settings. It is mapped into memory, \

@@ -4,7 +4,7 @@ import ClozeIO
 
 struct Encode: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Compute a contextual vector for each token.",
+    abstract: "Compute the hidden state of each token, its contextual vector.",
     discussion: """
       Prints one line per token: the token, its byte range in the text, and its vector; an empty \
       line between texts.

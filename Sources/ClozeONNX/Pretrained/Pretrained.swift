@@ -226,6 +226,7 @@ struct Pretrained {
       producer: "safetensors", producerVersion: "", irVersion: 0, opset: 0, otherOpsets: [],
       nodeCount: tensors.count, inputs: [], outputs: [],
       forms: [GraphSummary.Form(block: "tensors", form: "named as in a \(configuration.modelType)")],
-      weightTypes: types.map { $0.key.description }, tensorBytes: tensors.values.reduce(0) { $0 + $1.place.count }, warnings: [])
+      weightTypes: types.map { $0.key.description }, tensorBytes: tensors.values.reduce(0) { $0 + $1.place.count },
+      warnings: [])
   }
 }
