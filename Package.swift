@@ -54,7 +54,7 @@ let package = Package(
     .executableTarget(
       name: "ClozeBenchmark",
       dependencies: [
-        "CClozeBenchmark", "CClozeKernels", "Cloze", "ClozeTokenizer",
+        "CClozeBenchmark", "CClozeKernels", "Cloze", "ClozeIO", "ClozeTokenizer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

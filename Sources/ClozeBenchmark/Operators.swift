@@ -1,15 +1,16 @@
 import ArgumentParser
 import CClozeKernels
+import ClozeIO
 
 /// What a model does beside dense layers.
 struct Operators: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Attention, packing and LayerNorm: nanoseconds a token.",
-    discussion: "Attention is that of one head. Results must equal the scalar kernels'.")
+    abstract: "Measure attention, packing and LayerNorm: nanoseconds per token.",
+    discussion: "Attention is of one head. Results must equal those of the scalar kernels.")
 
   @Argument(help: "A table of operators.") var table: String
   @Option(help: "Only this instruction set.") var isa: String?
-  @Option(help: "How long each operator is measured.") var seconds = 0.3
+  @Option(help: "Measuring time per operator, in seconds.") var seconds = 0.3
 
   func run() throws {
     let operators = try rows(ofTable: table, fields: 3).map { try RowOperator($0) }
@@ -59,7 +60,7 @@ struct RowOperator {
     self.kind = kind
     self.tokens = tokens
     self.width = width
-    var numbers = Numbers(seed: 2)
+    var numbers = SplitMix64(seed: 2)
     input = numbers.normal(tokens * 3 * width)
     gamma = numbers.normal(width)
   }

@@ -1,3 +1,4 @@
+internal import ClozeIO
 internal import Glibc
 
 /// Seconds that this thread has run on a processor.
@@ -24,21 +25,8 @@ func leastTime(seconds: Double, rounds: Int = 7, _ body: () -> Void) -> Double {
   return best
 }
 
-/// Numbers that are the same in every run; SplitMix64 (Steele, Lea, Flood 2014).
-struct Numbers {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
-  /// Normally distributed, nearly: the sum of twelve uniform numbers.
+extension SplitMix64 {
+  /// Approximately normally distributed: the sum of twelve uniform numbers, shifted to mean 0.
   mutating func normal() -> Float {
     var sum: Float = -6
     for _ in 0..<12 { sum += Float(next() >> 40) * 0x1p-24 }
@@ -67,20 +55,12 @@ func column(_ text: String, _ width: Int) -> String {
 
 /// The fields of each line of a table that are not a comment.
 func rows(ofTable path: String, fields: Int) throws -> [[String]] {
-  guard let file = fopen(path, "r") else { throw BenchmarkFailure(description: "\(path) can't be opened") }
-  defer { fclose(file) }
-  var rows: [[String]] = []
-  var line: UnsafeMutablePointer<CChar>?
-  var capacity = 0
-  defer { free(line) }
-  while getline(&line, &capacity, file) > 0, let text = line.map({ String(cString: $0) }) {
-    let row = text.filter { !$0.isNewline }
-    if row.isEmpty || row.hasPrefix("#") { continue }
-    let values = row.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+  let lines = String(decoding: try contents(of: path), as: UTF8.self).split(whereSeparator: \.isNewline)
+  return try lines.filter { !$0.hasPrefix("#") }.map { line in
+    let values = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
     guard values.count == fields else {
-      throw BenchmarkFailure(description: "\(path): \(fields) fields expected: \(row)")
+      throw BenchmarkFailure(description: "\(path): \(fields) fields expected: \(line)")
     }
-    rows.append(values)
+    return values
   }
-  return rows
 }

@@ -1,3 +1,4 @@
+import ClozeIO
 import Foundation
 
 @testable import ClozeCommand
@@ -30,14 +31,7 @@ final class TemporaryFolder {
 
   /// The content of a file. Not through `Data`, which leaks where a file is empty.
   func bytes(of name: String) throws -> [UInt8] {
-    let file = try FileBytes(path: file(name))
-    var content: [UInt8] = []
-    var piece = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      let count = try piece.withUnsafeMutableBytes { try file.read(into: $0) }
-      if count == 0 { return content }
-      content += piece[..<count]
-    }
+    try ClozeIO.contents(of: file(name))
   }
 
   /// Everything in the folder, hidden files too.
@@ -46,17 +40,5 @@ final class TemporaryFolder {
   }
 }
 
-/// Numbers that look random and are the same in every run (splitmix64).
-struct FixedRandom: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-}
+/// Random numbers that are the same in every run.
+typealias FixedRandom = SplitMix64

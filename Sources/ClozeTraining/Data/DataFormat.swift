@@ -1,29 +1,4 @@
-/// Which field of a record is meant.
-public enum DataField: Hashable, Sendable, CustomStringConvertible {
-  /// A name in the header, or a key of a JSON object.
-  case name(String)
-  /// Counted from 1.
-  case number(Int)
-
-  /// Digits are a number, everything else is a name; nil for 0 and for nothing.
-  public init?(_ text: String) {
-    guard !text.isEmpty else { return nil }
-    if text.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) {
-      guard let number = Int(text), number > 0 else { return nil }
-      self = .number(number)
-    } else {
-      self = .name(text)
-    }
-  }
-
-  /// As it is given on the command line.
-  public var description: String {
-    switch self {
-    case .name(let name): "\"\(name)\""
-    case .number(let number): "\(number)"
-    }
-  }
-}
+public import ClozeIO
 
 /// How a file holds examples.
 public struct DataFormat: Sendable {
@@ -64,6 +39,6 @@ public struct DataFormat: Sendable {
   public init() {}
 
   var hasHeader: Bool {
-    [text, pair, label].contains { if case .name? = $0 { true } else { false } } || header
+    [text, pair, label].contains { $0?.isName ?? false } || header
   }
 }

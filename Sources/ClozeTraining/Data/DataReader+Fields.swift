@@ -6,7 +6,7 @@ extension DataReader {
   /// Fields between separators, by name or number.
   mutating func readRecords() throws(ClozeError) {
     let separator = Array((format.separator ?? (kind == .csv ? "," : "\t")).utf8)
-    guard let mark = separator.first, !separator.contains(0x22), !separator.contains(0x0A) else {
+    guard !separator.isEmpty, !separator.contains(0x22), !separator.contains(0x0A) else {
       throw ClozeError(
         .invalidArgument, "a separator must not be empty nor hold a quote or line end")
     }
@@ -19,18 +19,18 @@ extension DataReader {
     var at = 0
     while at < lines.count {
       let number = lines[at].number
-      var record = Record(separator: separator, mark: mark, quotes: format.quotes)
+      var record = DelimitedRecord(separator: separator, quotes: format.quotes)
       var failure: BadLine?
       let begin = at
-      do throws(BadLine) {
-        while try record.take(lines[at].bytes) {
+      do throws(ClozeError) {
+        while try record.append(lines[at].bytes, ending: [0x0A]) {
           at += 1
-          guard at < lines.count else { throw BadLine("a quoted field does not end") }
+          guard at < lines.count else { throw ClozeError(.invalidText, "a quoted field does not end") }
         }
       } catch {
         // The lines after the one with the opening quote are records of their own.
         at = begin
-        failure = error
+        failure = BadLine("\(error.message) (--no-quotes reads quotes as text)")
       }
       at += 1
       let fields = record.fields
@@ -41,8 +41,8 @@ extension DataReader {
           width = fields.count
           continue
         }
-        do throws(BadLine) { columns = try resolve(fields) } catch {
-          throw ClozeError(.invalidText, "\(name):\(number): \(error.reason)")
+        do throws(ClozeError) { columns = try resolve(fields) } catch {
+          throw error.prefixed("\(name):\(number): ")
         }
         if format.hasHeader {
           width = fields.count
@@ -91,28 +91,10 @@ extension DataReader {
   }
 
   /// The columns of the text, the pair if there is one, and the label.
-  private func resolve(_ header: [[UInt8]]) throws(BadLine) -> [Int] {
-    let names = header.map { String(decoding: $0, as: UTF8.self) }
-    func column(_ field: DataField) throws(BadLine) -> Int {
-      switch field {
-      case .number(let number): return number - 1
-      case .name(let name):
-        let found = names.indices.filter { names[$0] == name }
-        guard let first = found.first else {
-          throw BadLine(
-            "no field \(field) in the header: "
-              + names.map { "\"\($0)\"" }.joined(separator: ", "))
-        }
-        guard found.count == 1 else {
-          throw BadLine("\(found.count) fields are named \(field): give the field's number")
-        }
-        return first
-      }
-    }
-    let isPair = task.takesPairs
-    var columns = [try column(format.text ?? .number(1))]
-    if isPair { columns.append(try column(format.pair ?? .number(2))) }
-    columns.append(try column(format.label ?? .number(isPair ? 3 : 2)))
+  private func resolve(_ header: [[UInt8]]) throws(ClozeError) -> [Int] {
+    var columns = [try (format.text ?? .number(1)).index(in: header)]
+    if task.takesPairs { columns.append(try (format.pair ?? .number(2)).index(in: header)) }
+    columns.append(try (format.label ?? .number(task.takesPairs ? 3 : 2)).index(in: header))
     return columns
   }
 
@@ -170,58 +152,6 @@ extension DataReader {
       do throws(BadLine) { return try content(text, pair, label) } catch {
         throw ClozeError(.damaged, error.reason)
       }
-    }
-  }
-}
-
-/// Splits one record into fields, line by line as long as a quoted field goes on.
-private struct Record {
-  var fields: [[UInt8]] = []
-  private let separator: [UInt8]
-  private let mark: UInt8
-  private let quotes: Bool
-  private var open: [UInt8] = []
-  private var isQuoted = false
-
-  init(separator: [UInt8], mark: UInt8, quotes: Bool) {
-    self.separator = separator
-    self.mark = mark
-    self.quotes = quotes
-  }
-
-  /// True where the record goes on with the next line.
-  mutating func take(_ line: ArraySlice<UInt8>) throws(BadLine) -> Bool {
-    var i = line.startIndex
-    while true {
-      if isQuoted || quotes && i < line.endIndex && line[i] == 0x22 {
-        if !isQuoted { i += 1 }
-        isQuoted = true
-        while true {
-          guard let quote = line[i...].firstIndex(of: 0x22) else {
-            open.append(contentsOf: line[i...])
-            open.append(0x0A)
-            return true
-          }
-          open.append(contentsOf: line[i..<quote])
-          i = quote + 1
-          guard i < line.endIndex, line[i] == 0x22 else { break }
-          open.append(0x22)
-          i += 1
-        }
-        isQuoted = false
-        guard i == line.endIndex || line[i...].starts(with: separator) else {
-          throw BadLine(
-            "text after the closing quote of a field (--no-quotes reads quotes as text)")
-        }
-      } else {
-        let first = i
-        while i < line.endIndex, line[i] != mark || !line[i...].starts(with: separator) { i += 1 }
-        open.append(contentsOf: line[first..<i])
-      }
-      fields.append(open)
-      open = []
-      if i == line.endIndex { return false }
-      i += separator.count
     }
   }
 }
