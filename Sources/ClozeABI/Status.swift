@@ -5,25 +5,17 @@ internal import ClozeIO
 
 // 1. Version, status, errors
 
-private let version: StaticString = "0.1.0"
-private let names: [StaticString] = [
-  "ok", "invalid_argument", "not_found", "io", "invalid_model", "unsupported_model", "invalid_text",
-  "too_long",
-  "no_tokenizer", "no_head", "buffer_too_small", "unsupported_isa", "cancelled", "busy",
-  "out_of_memory", "internal",
-]
-
 /// A static string is followed by a NUL.
 private func pointer(_ text: StaticString) -> UnsafePointer<CChar> {
   UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
 }
 
 @c @implementation
-public func cloze_version() -> UnsafePointer<CChar> { pointer(version) }
+public func cloze_version() -> UnsafePointer<CChar> { pointer(libraryVersion) }
 
 @c @implementation
 public func cloze_status_name(_ status: cloze_status) -> UnsafePointer<CChar> {
-  status >= 0 && Int(status) < names.count ? pointer(names[Int(status)]) : pointer("unknown")
+  status == CLOZE_OK ? pointer("ok") : pointer(ClozeError.Status(rawValue: status)?.name ?? "unknown")
 }
 
 @c @implementation

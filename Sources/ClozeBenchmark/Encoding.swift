@@ -5,20 +5,20 @@ import Cloze
 struct Encoding: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "encoder",
-    abstract: "A run of a model: how near its dense layers bring it to what the CPU can do.",
+    abstract: "Measure a model: time per token, and its share of the CPU's limit.",
     discussion: """
-      On one thread. Runs and the loop that shows the limit take turns, as a busy machine slows \
-      both; the share is the time that the dense layers of the encoder would take at the limit, by \
-      that of the run with everything in it. It is the median of all rounds, lowest and highest \
-      beside it. Every run must give the same.
+      On one thread. Runs alternate with the loop that measures the limit, as a busy machine slows \
+      both. The share is the time of the encoder's dense layers at the limit, divided by that of \
+      the whole run: the median of all rounds, with lowest and highest. All runs must give the same \
+      bits.
       """)
 
   @Argument(help: "A model (default: the built-in one).") var model: String?
   @Option(help: "Only this instruction set.") var isa: String?
-  @Option(help: "Sequences of a batch.") var sequences = 8
-  @Option(help: "Tokens of a sequence.") var tokens = 128
-  @Option(help: "How often run and limit take turns.") var rounds = 15
-  @Option(help: "How long each of them takes in a round, in seconds.") var seconds = 0.2
+  @Option(help: "Sequences per batch.") var sequences = 8
+  @Option(help: "Tokens per sequence.") var tokens = 128
+  @Option(help: "Rounds of a run and the limit.") var rounds = 15
+  @Option(help: "Duration of each in a round, in seconds.") var seconds = 0.2
 
   func validate() throws {
     guard sequences > 0, tokens > 0, rounds > 0 else {

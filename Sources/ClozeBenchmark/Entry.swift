@@ -7,9 +7,8 @@ struct Entry: ParsableCommand {
     commandName: "cloze-benchmark",
     abstract: "Measure kernels, encoder and tokenizer on this machine.",
     discussion: """
-      Everything is checked before it is timed; what is wrong is an error and no number. Times are \
-      of the processor, on one thread, and the best of several runs: what another program takes \
-      from the machine in between does not count.
+      Results are checked before they are timed. Times are CPU times of one thread, the best of \
+      several runs, so that other load on the machine counts little.
       """,
     subcommands: [Products.self, Operators.self, Encoding.self, Tokenizing.self])
 }

@@ -5,12 +5,12 @@ import ClozeIO
 /// What a model does beside dense layers.
 struct Operators: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Attention, packing and LayerNorm: nanoseconds a token.",
-    discussion: "Attention is that of one head. Results must equal the scalar kernels'.")
+    abstract: "Measure attention, packing and LayerNorm: nanoseconds per token.",
+    discussion: "Attention is of one head. Results must equal those of the scalar kernels.")
 
   @Argument(help: "A table of operators.") var table: String
   @Option(help: "Only this instruction set.") var isa: String?
-  @Option(help: "How long each operator is measured.") var seconds = 0.3
+  @Option(help: "Measuring time per operator, in seconds.") var seconds = 0.3
 
   func run() throws {
     let operators = try rows(ofTable: table, fields: 3).map { try RowOperator($0) }

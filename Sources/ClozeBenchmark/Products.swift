@@ -5,16 +5,16 @@ import ClozeIO
 /// The dense layers of a model, one by one.
 struct Products: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Dense layers: operations a second, and their share of what the CPU can do.",
+    abstract: "Measure dense layers: operations per second, and their share of the CPU's limit.",
     discussion: """
-      A product with bias and activation, activations packed already; `packed` counts packing in. \
-      Rows are normal values, or what GELU makes of them where they come out of it. Results must \
-      equal the scalar kernels' to the last bit.
+      A product with bias and activation on packed activations; `packed` includes packing. Rows are \
+      normally distributed, after GELU for the second feed-forward layer. Results must equal those \
+      of the scalar kernels to the bit.
       """)
 
   @Argument(help: "A table of products.") var table: String
   @Option(help: "Only this instruction set.") var isa: String?
-  @Option(help: "How long each product is measured.") var seconds = 0.3
+  @Option(help: "Measuring time per product, in seconds.") var seconds = 0.3
 
   func run() throws {
     let shapes = try rows(ofTable: table, fields: 6).map { try Shape($0) }
@@ -118,8 +118,8 @@ struct Shape {
     }
     guard zip(c.suffix(count * n), expected).allSatisfy({ $0.bitPattern == $1.bitPattern }) else {
       throw BenchmarkFailure(
-        description: "\(kernels.name) \(precision.rawValue): \(model) \(layer) is not what the "
-          + "scalar kernels give")
+        description: "\(kernels.name) \(precision.rawValue): \(model) \(layer) differs from the "
+          + "scalar kernels")
     }
   }
 }

@@ -55,20 +55,12 @@ func column(_ text: String, _ width: Int) -> String {
 
 /// The fields of each line of a table that are not a comment.
 func rows(ofTable path: String, fields: Int) throws -> [[String]] {
-  guard let file = fopen(path, "r") else { throw BenchmarkFailure(description: "\(path) can't be opened") }
-  defer { fclose(file) }
-  var rows: [[String]] = []
-  var line: UnsafeMutablePointer<CChar>?
-  var capacity = 0
-  defer { free(line) }
-  while getline(&line, &capacity, file) > 0, let text = line.map({ String(cString: $0) }) {
-    let row = text.filter { !$0.isNewline }
-    if row.isEmpty || row.hasPrefix("#") { continue }
-    let values = row.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+  let lines = String(decoding: try contents(of: path), as: UTF8.self).split(whereSeparator: \.isNewline)
+  return try lines.filter { !$0.hasPrefix("#") }.map { line in
+    let values = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
     guard values.count == fields else {
-      throw BenchmarkFailure(description: "\(path): \(fields) fields expected: \(row)")
+      throw BenchmarkFailure(description: "\(path): \(fields) fields expected: \(line)")
     }
-    rows.append(values)
+    return values
   }
-  return rows
 }

@@ -1,24 +1,25 @@
 import ArgumentParser
 import Cloze
+import ClozeIO
 import ClozeTokenizer
 import Glibc
 
 /// `cloze` and its commands.
 struct RootCommand: ParsableCommand {
-  static let version = "0.1.0"
+  static let version = "\(libraryVersion)"
 
   static let configuration = CommandConfiguration(
     commandName: "cloze",
-    abstract: "BERT on your own machine: embeddings, masked words, next sentences.",
+    abstract: "Run BERT on your own machine: embeddings, masked tokens, sentence pairs, trained heads.",
     discussion: """
-      Without --model a small English and Chinese model is used that is built in.
+      Without --model, a small built-in English and Chinese model is used.
 
         cloze fill-mask "The first world [MASK] began in 1914."
         cloze embed --input texts.txt --output vectors.npy
         cloze inspect model.onnx
 
-      Results go to standard output, everything else to standard error. Exit status: 0 done, 1 \
-      the work failed, 64 wrong usage.
+      Results go to standard output, everything else to standard error. Exit status: 0 success, \
+      1 failure, 64 wrong usage.
       """,
     version: "cloze \(version)",
     subcommands: [
@@ -53,9 +54,6 @@ enum Entry {
       // failure is left.
       signal(SIGPIPE, SIG_DFL)
       raise(SIGPIPE)
-      return EXIT_FAILURE
-    } catch let failure as WorkFailure {
-      StandardError.note(failure.message)
       return EXIT_FAILURE
     } catch let error as ClozeError {
       StandardError.note(error.message)
@@ -96,7 +94,7 @@ enum Entry {
       try output.flush()
       return EXIT_SUCCESS
     } catch {
-      if let failure = error as? WorkFailure { StandardError.note(failure.message) }
+      if let error = error as? ClozeError { StandardError.note(error.message) }
       return EXIT_FAILURE
     }
   }
@@ -106,7 +104,7 @@ enum Entry {
     for index in 1..<max(1, Int(CommandLine.argc)) {
       guard let argument = CommandLine.unsafeArgv[index] else { break }
       let bytes = UnsafeRawBufferPointer(start: argument, count: strlen(argument))
-      if let offset = bytes.withMemoryRebound(to: UInt8.self, firstInvalidUTF8(in:)) {
+      if let offset = bytes.withMemoryRebound(to: UInt8.self, { UTF8Scan.firstInvalid($0) }) {
         throw ValidationError("argument \(index) is not UTF-8 at byte offset \(offset)")
       }
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Cloze
+import ClozeIO
 import ClozeTokenizer
 
 /// Which model is used, and how. Every command has these options.
@@ -7,30 +8,30 @@ struct ModelOptions: ParsableArguments {
   @Option(
     name: [.short, .long],
     help: ArgumentHelp(
-      "A .onnx or .cloze file, or a folder with model.onnx or onnx/model.onnx (default: the built-in model).",
+      "A .onnx or .cloze file, or a folder with model.onnx or model.safetensors (default: the built-in model).",
       valueName: "path"))
   var model: String?
 
   @Option(
     help: ArgumentHelp(
-      "A tokenizer.json, a vocab.txt, or a folder with one (default: what is beside the model).",
+      "A tokenizer.json, a vocab.txt, or a folder with one (default: beside the model).",
       valueName: "path"))
   var tokenizer: String?
 
   @Option(
     help:
-      "Arithmetic: int8 is small and fast, float32 exact (default: int8, or what a .cloze file holds).")
+      "Precision: int8 is small and fast, float32 exact (default: int8, or that of a .cloze file).")
   var precision: PrecisionName?
 
   @Option(
     help: ArgumentHelp(
-      "Threads, 1 to 256 (default: as many as the machine lets this program have).", valueName: "n")
+      "Threads, 1 to 256 (default: the CPUs available to the process).", valueName: "n")
   )
   var threads: Int?
 
   @Option(
     help: ArgumentHelp(
-      "Use these instructions of the CPU (default: the environment's CLOZE_ISA, else the best it has)."
+      "Instruction set (default: the environment's CLOZE_ISA, else the best that the CPU has)."
     ))
   var isa: ISA?
 
@@ -51,8 +52,15 @@ struct ModelOptions: ParsableArguments {
   /// The tokenizer alone, without reading the model.
   func loadTokenizer() throws -> Tokenizer {
     if let tokenizer { return try Tokenizer(path: tokenizer) }
-    guard let tokenizer = try Model.tokenizer(path: model) else {
-      throw WorkFailure("the model came without a tokenizer: give one with --tokenizer PATH")
+    return try found(Model.tokenizer(path: model))
+  }
+
+  /// The tokenizer of a loaded model.
+  func tokenizer(of model: Model) throws -> Tokenizer { try found(model.tokenizer) }
+
+  private func found(_ tokenizer: Tokenizer?) throws -> Tokenizer {
+    guard let tokenizer else {
+      throw ClozeError(.noTokenizer, "the model has no tokenizer: give one with --tokenizer PATH")
     }
     return tokenizer
   }

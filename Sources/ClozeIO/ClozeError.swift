@@ -35,6 +35,27 @@ public struct ClozeError: Error, Hashable, Sendable, CustomStringConvertible {
     case outOfMemory
     /// A fault of the library; please report it.
     case `internal`
+
+    /// As `cloze_status_name` has it.
+    package var name: StaticString {
+      switch self {
+      case .invalidArgument: "invalid_argument"
+      case .notFound: "not_found"
+      case .io: "io"
+      case .invalidModel: "invalid_model"
+      case .unsupportedModel: "unsupported_model"
+      case .invalidText: "invalid_text"
+      case .tooLong: "too_long"
+      case .noTokenizer: "no_tokenizer"
+      case .noHead: "no_head"
+      case .bufferTooSmall: "buffer_too_small"
+      case .unsupportedISA: "unsupported_isa"
+      case .cancelled: "cancelled"
+      case .busy: "busy"
+      case .outOfMemory: "out_of_memory"
+      case .internal: "internal"
+      }
+    }
   }
 
   /// What is wrong with a file, where that is finer than the status.

@@ -251,16 +251,7 @@ import Testing
     #expect(missing.errors.contains("none.txt"))
   }
 
-  @Test func versionIsThatOfTheHeader() throws {
-    let run = try CommandRun(["--version"])
-    #expect(run.text == "cloze \(RootCommand.version)\n")
-    let header = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appendingPathComponent("../../include/cloze.h")
-    let text = try String(contentsOf: header, encoding: .utf8)
-    let numbers = ["MAJOR", "MINOR", "PATCH"].map { name in
-      text.split(separator: "\n").first { $0.hasPrefix("#define CLOZE_VERSION_\(name) ") }?
-        .split(separator: " ").last.map(String.init) ?? "?"
-    }
-    #expect(numbers.joined(separator: ".") == RootCommand.version)
+  @Test func printsItsVersion() throws {
+    #expect(try CommandRun(["--version"]).text == "cloze \(RootCommand.version)\n")
   }
 }

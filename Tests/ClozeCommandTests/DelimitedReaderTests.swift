@@ -1,4 +1,5 @@
 import Cloze
+import ClozeIO
 import Testing
 
 @testable import ClozeCommand
@@ -9,12 +10,12 @@ import Testing
   init() throws { folder = try TemporaryFolder() }
 
   private func read(
-    _ content: String, _ text: Field, _ pair: Field? = nil, separator: String = ",",
+    _ content: String, _ text: DataField, _ pair: DataField? = nil, separator: String = ",",
     quotes: Bool = true, hasHeader: Bool = false
   ) throws -> [NumberedText] {
     let path = try folder.write(content, to: "data.csv")
     var reader = DelimitedReader(
-      LineReader(try FileBytes(path: path), chunk: 16), separator: separator, quotes: quotes,
+      LineReader(try SequentialFile(path: path), chunk: 16), separator: separator, quotes: quotes,
       wanted: WantedFields(text: text, pair: pair), hasHeader: hasHeader)
     var texts: [NumberedText] = []
     while let text = try reader.next() { texts.append(text) }
@@ -22,12 +23,12 @@ import Testing
   }
 
   private func failure(
-    _ content: String, _ text: Field, _ pair: Field? = nil, quotes: Bool = true
+    _ content: String, _ text: DataField, _ pair: DataField? = nil, quotes: Bool = true
   ) throws -> String? {
     do {
       _ = try read(content, text, pair, quotes: quotes)
       return nil
-    } catch let error as WorkFailure {
+    } catch let error as ClozeError {
       return error.message.replacing(folder.path + "/", with: "")
     }
   }

@@ -21,7 +21,7 @@ import Testing
       ),
       (
         "a.jsonl", Array("{\"x\": \"1\"}\n{\"x\": }\n".utf8), ["--text", "x"],
-        "line 2: byte offset 6: not a JSON value"
+        "line 2: a value was expected at byte 6"
       ),
     ]
     for file in files {

@@ -1,3 +1,4 @@
+import ClozeIO
 import Testing
 
 @testable import ClozeCommand
@@ -12,7 +13,7 @@ import Testing
   ) throws -> [String] {
     let path = try folder.write(content, to: "texts.txt")
     var reader = LineReader(
-      try FileBytes(path: path), maximumLength: maximumLength, chunk: chunk)
+      try SequentialFile(path: path), maximumLength: maximumLength, chunk: chunk)
     var lines: [String] = []
     while let line = try reader.next() {
       #expect(line.number == lines.count + 1)
@@ -28,7 +29,7 @@ import Testing
     do {
       _ = try lines(content, maximumLength: maximumLength)
       return nil
-    } catch let error as WorkFailure {
+    } catch let error as ClozeError {
       return error.message.replacing(folder.path + "/", with: "")
     }
   }
@@ -89,50 +90,12 @@ import Testing
 
   @Test func namesFilesThatCannotBeRead() throws {
     let missing = folder.file("missing.txt")
-    #expect(throws: WorkFailure("cannot open \(missing): No such file or directory")) {
-      try FileBytes(path: missing)
+    #expect(throws: ClozeError(.notFound, "cannot open \(missing): No such file or directory")) {
+      try SequentialFile(path: missing)
     }
-    var reader = LineReader(try FileBytes(path: folder.path))
-    #expect(throws: WorkFailure("cannot read \(folder.path): Is a directory")) {
+    var reader = LineReader(try SequentialFile(path: folder.path))
+    #expect(throws: ClozeError(.io, "cannot read \(folder.path): Is a directory")) {
       try reader.next()
     }
-  }
-}
-
-@Suite struct UTF8CheckTests {
-  /// The standard library's opinion.
-  private func isValid(_ bytes: [UInt8]) -> Bool { String(validating: bytes, as: UTF8.self) != nil }
-
-  @Test func acceptsEveryScalar() {
-    for value in UInt32(0)...0x10FFFF {
-      guard let scalar = Unicode.Scalar(value) else { continue }
-      let bytes = Array(String(scalar).utf8)
-      if firstInvalidUTF8(in: bytes[...]) != nil { Issue.record("U+\(String(value, radix: 16))") }
-    }
-  }
-
-  @Test func agreesWithTheStandardLibraryOnEveryThreeBytes() {
-    // Every lead byte with the values at which rules change.
-    let edges: [UInt8] = [0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC2, 0xFF]
-    for lead in UInt8.min...UInt8.max {
-      for second in edges {
-        for third in edges {
-          for fourth in edges {
-            let bytes = [lead, second, third, fourth]
-            for count in 1...4 {
-              let part = bytes[..<count]
-              #expect((firstInvalidUTF8(in: part) == nil) == isValid(Array(part)))
-            }
-          }
-        }
-      }
-    }
-  }
-
-  @Test func findsTheFirstFault() {
-    #expect(firstInvalidUTF8(in: [0x61, 0xC3, 0xA9, 0xC3][...]) == 3)
-    #expect(firstInvalidUTF8(in: [0xE4, 0xB8, 0xAD, 0xED, 0xA0, 0x80][...]) == 3)
-    #expect(firstInvalidUTF8(in: [0x61, 0x62, 0xBF, 0xFF][...]) == 2)
-    #expect(firstInvalidUTF8(in: [][...]) == nil)
   }
 }

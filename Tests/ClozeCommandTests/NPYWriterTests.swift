@@ -1,3 +1,4 @@
+import ClozeIO
 import Foundation
 import Testing
 
@@ -65,7 +66,7 @@ import Testing
       let writer = try NPYWriter(
         AtomicFile(path: folder.file("v.npy")), columns: 2, elementType: .float16)
       try writer.append(rows: [1, 2, 65_519, -.infinity])
-      #expect(throws: WorkFailure("row 2: 65520.0 is too large for float16")) {
+      #expect(throws: ClozeError(.io, "row 2: 65520.0 is too large for float16")) {
         try writer.append(rows: [0, 65_520])
       }
     }
@@ -99,19 +100,19 @@ import Testing
 
   @Test func namesPlacesThatCannotBeWrittenTo() throws {
     let missing = folder.file("missing/v.npy")
-    #expect(throws: WorkFailure("cannot write to \(missing): No such file or directory")) {
+    #expect(throws: ClozeError(.io, "cannot write to \(missing): No such file or directory")) {
       try AtomicFile(path: missing)
     }
     let path = folder.path
-    #expect(throws: WorkFailure("cannot write to \(path): it is a folder")) {
+    #expect(throws: ClozeError(.io, "cannot write to \(path): it is a folder")) {
       try AtomicFile(path: path)
     }
     let pipe = folder.file("pipe")
     mkfifo(pipe, 0o600)
-    #expect(throws: WorkFailure("cannot write to \(pipe): it is no regular file")) {
+    #expect(throws: ClozeError(.io, "cannot write to \(pipe): it is no regular file")) {
       try AtomicFile(path: pipe)
     }
-    #expect(throws: WorkFailure("cannot write to /dev/full: No space left on device")) {
+    #expect(throws: ClozeError(.io, "cannot write to /dev/full: No space left on device")) {
       _ = try NPYWriter(AtomicFile(path: "/dev/full"), columns: 1, elementType: .float32)
     }
     #expect(folder.names == ["pipe"])

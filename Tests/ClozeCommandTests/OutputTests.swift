@@ -2,34 +2,6 @@ import Testing
 
 @testable import ClozeCommand
 
-@Suite struct HalfTests {
-  /// Every half value, the floats around the boundary to the next one, and both signs.
-  @Test func agreesWithSwiftOnEveryBoundary() {
-    for bits in UInt16(0)...0x7C00 {
-      let half = Float(Float16(bitPattern: bits))
-      let next = Float(Float16(bitPattern: bits + 1))
-      let middle = bits >= 0x7BFF ? 65520 : (half + next) / 2
-      for value in [half, half.nextUp, half.nextDown, middle, middle.nextUp, middle.nextDown] {
-        for signed in [value, -value] where !signed.isNaN {
-          if halfBits(signed) != Float16(signed).bitPattern { Issue.record("\(signed)") }
-        }
-      }
-    }
-  }
-
-  @Test func agreesWithSwiftOnRandomFloats() {
-    var random = FixedRandom(seed: 1)
-    for _ in 0..<300_000 {
-      let value = Float(bitPattern: UInt32.random(in: .min ... .max, using: &random))
-      if value.isNaN {
-        #expect(Float16(bitPattern: halfBits(value)).isNaN)
-      } else if halfBits(value) != Float16(value).bitPattern {
-        Issue.record("\(value)")
-      }
-    }
-  }
-}
-
 @Suite struct DecimalTests {
   @Test func writesFixedDigits() {
     #expect(fixed(0.30249, digits: 3) == "0.302")

@@ -1,3 +1,4 @@
+import ClozeIO
 import Glibc
 
 /// A program that was started, with its standard streams connected to files or pipes.
@@ -89,15 +90,7 @@ struct PipeEnds {
   }
 
   func write(_ text: String) {
-    let bytes = Array(text.utf8)
-    var written = 0
-    while written < bytes.count {
-      let count = bytes.withUnsafeBytes {
-        Glibc.write(writing, $0.baseAddress! + written, $0.count - written)
-      }
-      guard count > 0 else { return }
-      written += count
-    }
+    _ = Array(text.utf8).withUnsafeBytes { writeAll($0, to: writing) }
   }
 
   /// Everything up to the next line end, or the end.

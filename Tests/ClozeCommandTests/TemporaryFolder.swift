@@ -31,14 +31,7 @@ final class TemporaryFolder {
 
   /// The content of a file. Not through `Data`, which leaks where a file is empty.
   func bytes(of name: String) throws -> [UInt8] {
-    let file = try FileBytes(path: file(name))
-    var content: [UInt8] = []
-    var piece = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      let count = try piece.withUnsafeMutableBytes { try file.read(into: $0) }
-      if count == 0 { return content }
-      content += piece[..<count]
-    }
+    try ClozeIO.contents(of: file(name))
   }
 
   /// Everything in the folder, hidden files too.

@@ -40,4 +40,59 @@ struct AtomicFileTests {
       #expect(left == ["head.safetensors"])
     }
   }
+
+  /// A file keeps its permissions, a link its place.
+  @Test func replacesWhatALinkLeadsTo() throws {
+    try withFolder { folder in
+      let path = folder + "/a"
+      try "old".write(toFile: path, atomically: false, encoding: .utf8)
+      chmod(path, 0o640)
+      try FileManager.default.createSymbolicLink(atPath: folder + "/link", withDestinationPath: "a")
+      let file = try AtomicFile(path: folder + "/link")
+      try file.append(Array("new!".utf8))
+      try file.overwriteStart(with: Array("N".utf8))
+      try file.commit()
+      #expect(try String(contentsOfFile: path, encoding: .utf8) == "New!")
+      let attributes = try FileManager.default.attributesOfItem(atPath: path)
+      #expect(attributes[.posixPermissions] as? Int == 0o640)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == ["a", "link"])
+    }
+  }
+
+  @Test func writesToDevices() throws {
+    let file = try AtomicFile(path: "/dev/null")
+    try file.append([1, 2, 3])
+    try file.commit()
+    let error = #expect(throws: ClozeError.self) {
+      try AtomicFile(path: "/dev/full").append([UInt8](repeating: 0, count: 10))
+    }
+    #expect(error == ClozeError(.io, "cannot write to /dev/full: No space left on device"))
+  }
+
+  /// The guard is told of the temporary file, and renaming or deleting happens in its hands.
+  @Test func tellsItsGuard() throws {
+    final class Guard: TemporaryFileGuard {
+      let calls = Mutex<[String]>([])
+      let isRefusing: Bool
+      init(isRefusing: Bool = false) { self.isRefusing = isRefusing }
+      func begin(_ path: String) throws(ClozeError) {
+        if isRefusing { throw ClozeError(.outOfMemory, "no thread") }
+        calls.withLock { $0.append("begin " + (path as NSString).lastPathComponent.prefix(7)) }
+      }
+      func end(_ path: String, _ action: () throws(ClozeError) -> Void) throws(ClozeError) {
+        try action()
+        calls.withLock { $0.append("end \(FileManager.default.fileExists(atPath: path))") }
+      }
+    }
+    try withFolder { folder in
+      let observer = Guard()
+      try AtomicFile(path: folder + "/a", interruption: observer).commit()
+      _ = try AtomicFile(path: folder + "/b", interruption: observer)
+      #expect(observer.calls.withLock { $0 } == ["begin .cloze-", "end false", "begin .cloze-", "end false"])
+      #expect(throws: ClozeError(.outOfMemory, "no thread")) {
+        try AtomicFile(path: folder + "/c", interruption: Guard(isRefusing: true))
+      }
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["a"])
+    }
+  }
 }

@@ -196,7 +196,7 @@ import Testing
     ("7", .damaged, "tokenizer.json: is a number, an object was expected"),
     (
       String(repeating: "[", count: 100_000), .damaged,
-      "tokenizer.json: nesting deeper than 64 at byte 64"
+      "tokenizer.json: nesting deeper than 256 at byte 256"
     ),
   ]
 

@@ -95,7 +95,7 @@ package final class ExportedModel {
     }
     let heads = try head.map { head throws(ClozeError) in try graph.take(head) } ?? []
     return try ONNXExport(
-      graph, format: format.onnx, heads: heads, metadata: metadata, version: libraryVersion)
+      graph, format: format.onnx, heads: heads, metadata: metadata, version: "\(libraryVersion)")
   }
 
   private static func export(
@@ -103,7 +103,7 @@ package final class ExportedModel {
     _ metadata: [(key: String, value: String)]
   ) throws(ClozeError) -> ONNXExport {
     return try ONNXExport(
-      graph, format: format.onnx, heads: heads, metadata: metadata, version: libraryVersion)
+      graph, format: format.onnx, heads: heads, metadata: metadata, version: "\(libraryVersion)")
   }
 
   /// What the file says beside the graph, by the keys of config.json and tokenizer_config.json.
@@ -144,6 +144,3 @@ package final class ExportedModel {
     try file.commit()
   }
 }
-
-/// Of this library, for files that name their producer.
-private let libraryVersion = "0.1.0"

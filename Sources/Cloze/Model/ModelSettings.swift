@@ -59,7 +59,8 @@ extension ModelFiles {
           settings.labels.append(try name.string())
         }
       }
-      for key in ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"] {
+      for key in ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"]
+      {
         if let field = try root.present(key) { settings.sizes.append((key, Int(try field.id()))) }
       }
     }

@@ -36,7 +36,8 @@ extension WeightBuilder {
   }
 
   /// The word table: as packed columns where a decoder is tied to it, else as rows.
-  func wordTable(_ tensor: Tensor, width: Int, packed: Bool) throws(ClozeError) -> Weights.WordTable {
+  func wordTable(_ tensor: Tensor, width: Int, packed: Bool) throws(ClozeError) -> Weights.WordTable
+  {
     let count = tensor.count / max(width, 1)
     let table = Matrix(tensor: tensor, layout: .outIn, inputSize: width, outputSize: count)
     if takesStored([table]) {

@@ -62,8 +62,7 @@ struct WeightBuilder {
     layers.reserveCapacity(graph.layers.count)
     let position = try floats(graph.embeddings.position)
     let norm = try self.norm(graph.embeddings.norm, width)
-    let probe =
-      precision == .int8 && graph.embeddings.projection == nil
+    let probe = precision == .int8 && graph.embeddings.projection == nil
       ? try ChannelProbe(graph.configuration, kernels: kernels, team: team) : nil
     try probe?.embed(word, graph.configuration.vocabSize, position, tokenType, norm)
     for layer in graph.layers {

@@ -5,21 +5,20 @@ import Glibc
 
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure how fast a model runs on this machine.",
+    abstract: "Measure the speed of a model on this machine.",
     usage: "cloze bench [<options>]",
     discussion: """
-      Runs token ids of several shapes through the model, again and again, and prints the \
-      medians. Tokenizing is not counted. Every run's result is compared with the first one's; \
-      where they differ there is an error and no number.
+      Runs batches of token ids of several shapes and prints the median times, without \
+      tokenization. Every result is compared with the first; a difference is an error.
 
         cloze bench
         cloze bench --model model.onnx --precision float32 --threads 1
       """)
 
-  @Option(help: ArgumentHelp("How long each shape is measured.", valueName: "n"))
+  @Option(help: ArgumentHelp("Measuring time per shape, in seconds.", valueName: "n"))
   var seconds = 1.0
 
-  @Flag(help: "Print one JSON object a shape.")
+  @Flag(help: "Print one JSON object per shape.")
   var json = false
 
   @OptionGroup(title: "Model") var modelOptions: ModelOptions
@@ -64,16 +63,19 @@ struct Bench: ParsableCommand {
       let texts = Double(workload.lengths.count)
       let tokens = Double(workload.tokens)
       if json {
-        let object = JSONValue.object([
-          ("shape", .string(workload.name)), ("texts", .int(workload.lengths.count)),
-          ("tokens", .int(workload.tokens)), ("seconds", .double(seconds)),
-          ("tokens_per_second", .double(tokens / seconds)),
-          ("texts_per_second", .double(texts / seconds)),
-          ("precision", .string(PrecisionName(info.precision).rawValue)),
-          ("isa", .string(info.isa.rawValue)), ("threads", .int(session.threads)),
-          ("processor", .string(processor)),
-        ])
-        try printer.write(object.line)
+        try printer.write(
+          JSONWriter.line {
+            $0.value("shape", workload.name)
+            $0.value("texts", workload.lengths.count)
+            $0.value("tokens", workload.tokens)
+            $0.value("seconds", seconds)
+            $0.value("tokens_per_second", tokens / seconds)
+            $0.value("texts_per_second", texts / seconds)
+            $0.value("precision", PrecisionName(info.precision).rawValue)
+            $0.value("isa", info.isa.rawValue)
+            $0.value("threads", session.threads)
+            $0.value("processor", processor)
+          })
         try printer.flush()
       } else {
         table.add([
@@ -99,13 +101,13 @@ struct Bench: ParsableCommand {
       let time = Clock.seconds() - start
       if expected.isEmpty {
         guard vectors.allSatisfy(\.isFinite) else {
-          throw WorkFailure("\(workload.name): a result is not finite")
+          throw ClozeError(.internal, "\(workload.name): a result is not finite")
         }
         expected = vectors
         continue
       }
       guard zip(vectors, expected).allSatisfy({ $0.bitPattern == $1.bitPattern }) else {
-        throw WorkFailure("\(workload.name): two runs gave different results")
+        throw ClozeError(.internal, "\(workload.name): two runs gave different results")
       }
       times.append(time)
     }
@@ -116,28 +118,21 @@ struct Bench: ParsableCommand {
 
   private func embed(_ ids: [Int32], _ offsets: [Int], _ session: Session) throws -> [Float] {
     let count = (offsets.count - 1) * session.model.info.hiddenSize
-    var failure: ClozeError?
-    let vectors = [Float](unsafeUninitializedCapacity: count) { values, initialized in
+    return try [Float](unsafeUninitializedCapacity: count) { (values, initialized) throws(ClozeError) in
       var output = Output(.embedding, values: values.baseAddress)
       output.pooling = .mean
-      ids.withUnsafeBufferPointer { ids in
-        offsets.withUnsafeBufferPointer { offsets in
-          withUnsafePointer(to: output) { output in
+      try ids.withUnsafeBufferPointer { (ids) throws(ClozeError) in
+        try offsets.withUnsafeBufferPointer { (offsets) throws(ClozeError) in
+          try withUnsafePointer(to: output) { (output) throws(ClozeError) in
             let batch = RaggedBatch(ids: ids, typeIDs: nil, offsets: offsets)
-            do throws(ClozeError) {
-              try session.exclusively { () throws(ClozeError) in
-                try session.run(batch, UnsafeBufferPointer(start: output, count: 1))
-              }
-              initialized = count
-            } catch {
-              failure = error
+            try session.exclusively { () throws(ClozeError) in
+              try session.run(batch, UnsafeBufferPointer(start: output, count: 1))
             }
           }
         }
       }
+      initialized = count
     }
-    if let failure { throw failure }
-    return vectors
   }
 }
 

@@ -1,23 +1,24 @@
 import ArgumentParser
 import Cloze
+import ClozeIO
 
 struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Write a model in its prepared form, which loads at once.",
+    abstract: "Write a model in its prepared form, which loads in milliseconds.",
     usage: "cloze convert [<options>] [<in>] <out>",
     discussion: """
-      A .cloze file holds the weights as they are used, the tokenizer and all settings. It is mapped \
-      into memory, shared between the programs that use it, and checked for damage. With one path \
-      the built-in model is converted.
+      A .cloze file holds packed weights, the tokenizer and all settings. It is mapped into memory, \
+      shared between processes, and checked for damage when loaded. With one path, the built-in \
+      model is converted.
 
         cloze convert model.onnx model.cloze
         cloze embed --model model.cloze "A text."
       """)
 
-  @Argument(help: ArgumentHelp("A .onnx file or a folder, the same as --model.", valueName: "in"))
+  @Argument(help: ArgumentHelp("A .onnx file or a folder, as for --model.", valueName: "in"))
   var first: String
 
-  @Argument(help: ArgumentHelp("Where the .cloze file goes.", valueName: "out"))
+  @Argument(help: ArgumentHelp("The .cloze file to write.", valueName: "out"))
   var second: String?
 
   @OptionGroup(title: "Model") var modelOptions: ModelOptions
@@ -29,10 +30,10 @@ struct Convert: ParsableCommand {
   }
 
   func run() throws {
-    let file = try AtomicFile(path: second ?? first)
+    let file = try AtomicFile(output: second ?? first)
     let prepared = try PreparedModel(
       second == nil ? modelOptions.model : first, options: modelOptions.loadOptions())
-    try prepared.write { bytes throws(WorkFailure) in try file.write(bytes) }
+    try prepared.write { bytes throws(ClozeError) in try file.append(bytes) }
     try file.commit()
   }
 }

@@ -1,12 +1,13 @@
 import ArgumentParser
 import Cloze
+import ClozeIO
 
 struct Encode: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Turn every token of texts into a vector that knows its context.",
+    abstract: "Compute the hidden state of each token, its contextual vector.",
     discussion: """
-      A line a token: the token, the bytes of the text that it stands for, and its vector; an \
-      empty line between texts.
+      Prints one line per token: the token, its byte range in the text, and its vector; an empty \
+      line between texts.
 
         cloze encode "The bank of the river"
         cloze encode --layer 0 --json < texts.txt
@@ -14,17 +15,17 @@ struct Encode: ParsableCommand {
 
   @OptionGroup(title: "Input") var input: InputOptions
 
-  @Flag(help: "Two arguments make one text, a pair.")
+  @Flag(help: "Take arguments two by two, as pairs of texts.")
   var pairArguments = false
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Which layer's vectors: 0 is the sum of the embeddings, 1 the first layer, -1 the last.",
+      "Layer of the vectors: 0 for the embeddings, 1 for the first layer, -1 for the last.",
       valueName: "n"))
   var layer = -1
 
-  @Flag(help: "Print one JSON object a text.")
+  @Flag(help: "Print one JSON object per text.")
   var json = false
 
   @OptionGroup(title: "Length") var length: LengthOptions
@@ -34,44 +35,32 @@ struct Encode: ParsableCommand {
   private static let batchSize = 16
 
   func run() throws {
-    var source = try input.source(argumentsArePairs: pairArguments)
+    let run = TextRun(try input.open(argumentsArePairs: pairArguments))
     let session = try modelOptions.makeSession()
     let model = session.model
-    guard let tokenizer = model.tokenizer else {
-      throw WorkFailure("the model came without a tokenizer: give one with --tokenizer PATH")
-    }
-    let printer = ByteWriter.standardOutput()
-    var count = TruncationCount()
+    let tokenizer = try modelOptions.tokenizer(of: model)
+    let width = model.info.hiddenSize
     var isFirst = true
-    while true {
-      let batch = try source.batch(count: Self.batchSize)
-      if batch.isEmpty { break }
-      let results = try withPlaces(batch, in: source) {
+    try run.forEachBatch(of: Self.batchSize) { batch in
+      let results = try run.locating(batch) {
         try session.encode($0, text: length.textOptions, layers: [layer])
       }
       for (text, result) in zip(batch, results) {
-        count.add(result.truncated)
+        run.add(truncated: result.truncated)
         let tokenized = TokenizedText(result.encoding, tokenizer: tokenizer)
-        let vectors = rows(of: result, width: model.info.hiddenSize)
+        let vectors = (0..<result.tokens).map { result.values[($0 * width)..<(($0 + 1) * width)] }
         if json {
-          let members =
-            JSONValue.members(of: text) + tokenized.members + [
-              ("vectors", .array(vectors.map(JSONValue.floats))),
-              ("truncated", .bool(result.truncated)),
-            ]
-          try printer.write(JSONValue.object(members).line)
+          try run.writeObject(text, truncated: result.truncated) {
+            tokenized.write(to: &$0)
+            $0.array("vectors") { for vector in vectors { $0.array(nil, vector) } }
+          }
         } else {
-          try printer.write((isFirst ? "" : "\n") + table(tokenized, vectors))
+          try run.output.write((isFirst ? "" : "\n") + table(tokenized, vectors))
         }
         isFirst = false
       }
-      try printer.flush()
     }
-    count.report(limit: length.maxTokens ?? model.info.maxTokens)
-  }
-
-  private func rows(of result: Encoded, width: Int) -> [ArraySlice<Float>] {
-    (0..<result.tokens).map { result.values[($0 * width)..<(($0 + 1) * width)] }
+    run.reportTruncation(limit: length.maxTokens ?? model.info.maxTokens)
   }
 
   private func table(_ text: TokenizedText, _ vectors: [ArraySlice<Float>]) -> String {

@@ -1,14 +1,15 @@
 import ArgumentParser
 import Cloze
+import ClozeIO
 
 struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Write a model as a clean ONNX file.",
+    abstract: "Write a model as an ONNX file.",
     usage: "cloze export [<options>] [<in>] <out>",
     discussion: """
-      Operator set 17, with the names of Hugging Face, for ONNX Runtime and others. Weights are those \
-      of the model's file. float16 halves the file; int8 quantizes as Cloze does, each row of \
-      activations with its own scale. With one path the built-in model is exported.
+      Opset 17, with the input and output names of Hugging Face, for ONNX Runtime and others. Weights \
+      are those of the model's file; float16 halves its size, int8 quantizes as Cloze does, with one \
+      scale per row of activations. With one path, the built-in model is exported.
 
         cloze export model.cloze model.onnx
         cloze export --format float16 --head reviews model reviews.onnx
@@ -16,18 +17,18 @@ struct Export: ParsableCommand {
 
   @Argument(
     help: ArgumentHelp(
-      "A .onnx or .cloze file or a folder, the same as --model.", valueName: "in"))
+      "A .onnx or .cloze file or a folder, as for --model.", valueName: "in"))
   var first: String
 
-  @Argument(help: ArgumentHelp("Where the .onnx file goes.", valueName: "out"))
+  @Argument(help: ArgumentHelp("The .onnx file to write.", valueName: "out"))
   var second: String?
 
-  @Option(help: "How weights are held: float32, float16 or int8.")
+  @Option(help: "Format of the weights.")
   var format: ExportFormat = .float32
 
   @Option(
     help: ArgumentHelp(
-      "A head that `train` wrote for the model: a file, or a folder with head.safetensors.",
+      "A head that `cloze train` wrote for the model, to include: a file or a folder.",
       valueName: "path"))
   var head: String?
 
@@ -38,16 +39,16 @@ struct Export: ParsableCommand {
       throw ValidationError("give the model as an argument or with --model, not both")
     }
     if modelOptions.precision != nil {
-      throw ValidationError("--precision is of arithmetic; --format says how weights are held")
+      throw ValidationError("--precision does not apply to export: use --format")
     }
   }
 
   func run() throws {
-    let file = try AtomicFile(path: second ?? first)
+    let file = try AtomicFile(output: second ?? first)
     let model = try ExportedModel(
       second == nil ? modelOptions.model : first, format: format,
       head: try head.map { try Head(path: $0) }, options: modelOptions.loadOptions())
-    while let bytes = try model.next() { try file.write(bytes) }
+    while let bytes = try model.next() { try file.append(bytes) }
     try file.commit()
   }
 }

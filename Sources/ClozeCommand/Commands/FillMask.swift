@@ -1,12 +1,13 @@
 import ArgumentParser
 import Cloze
+import ClozeIO
 import ClozeTokenizer
 
 struct FillMask: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Say which words fit where a text has [MASK].",
+    abstract: "Predict the tokens that fit each [MASK].",
     discussion: """
-      Prints the likeliest tokens with their probabilities, for every [MASK] of every text.
+      Prints the most probable tokens with their probabilities, for every [MASK] of every text.
 
         cloze fill-mask "台[MASK]大学"
         cloze fill-mask "The sky is [MASK]." --targets blue,green
@@ -15,16 +16,16 @@ struct FillMask: ParsableCommand {
 
   @OptionGroup(title: "Input") var input: InputOptions
 
-  @Flag(help: "Two arguments make one text, a pair.")
+  @Flag(help: "Take arguments two by two, as pairs of texts.")
   var pairArguments = false
 
-  @Option(help: ArgumentHelp("How many tokens are shown for each [MASK].", valueName: "n"))
+  @Option(help: ArgumentHelp("Number of tokens shown for each [MASK].", valueName: "n"))
   var topK: Int = 5
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Only these tokens are compared; their probabilities stay those among all tokens.",
+      "Rank only these tokens; probabilities stay relative to the whole vocabulary.",
       valueName: "a,b,c"))
   var targets: String?
 
@@ -32,7 +33,7 @@ struct FillMask: ParsableCommand {
     help: ArgumentHelp("A head that `cloze train mlm` wrote for the model.", valueName: "folder"))
   var head: String?
 
-  @Flag(help: "Print one JSON object a text.")
+  @Flag(help: "Print one JSON object per text.")
   var json = false
 
   @OptionGroup(title: "Length") var length: LengthOptions
@@ -48,60 +49,52 @@ struct FillMask: ParsableCommand {
   }
 
   func run() throws {
-    var source = try input.source(argumentsArePairs: pairArguments)
+    let run = TextRun(try input.open(argumentsArePairs: pairArguments))
     var model = try modelOptions.loadModel()
     if let head { model = try Model(model, head: Head(path: head)) }
     let session = try Session(model: model, threads: modelOptions.threads)
-    guard let tokenizer = session.model.tokenizer else {
-      throw WorkFailure("the model came without a tokenizer: give one with --tokenizer PATH")
-    }
-    let info = session.model.info
+    let tokenizer = try modelOptions.tokenizer(of: session.model)
+    let limit = length.maxTokens ?? session.model.info.maxTokens
     // Whether a text has a heading follows from what is known before the first result.
     let isAlone = input.texts.count == (pairArguments ? 2 : 1)
-    let printer = ByteWriter.standardOutput()
-    var count = TruncationCount()
     var isFirst = true
-    while let text = try source.next() {
-      let masks = try withPlaces([text], in: source) { texts in
-        try texts.first.map {
-          try session.fillMask($0, text: length.textOptions, topK: topK, targets: targetTokens)
-        } ?? []
+    try run.forEachBatch(of: 1) { batch in
+      guard let text = batch.first else { return }
+      let masks = try run.locating(batch) { _ in
+        try session.fillMask(text.text, text: length.textOptions, topK: topK, targets: targetTokens)
       }
       let encoding = try tokenizer.encode(
-        text.text.first, pair: text.text.second, maxTokens: length.maxTokens ?? info.maxTokens,
-        truncation: length.truncation)
-      count.add(encoding.truncated)
+        text.text.first, pair: text.text.second, maxTokens: limit, truncation: length.truncation)
+      run.add(truncated: encoding.truncated)
       if json {
-        let members =
-          JSONValue.members(of: text) + [
-            ("masks", .array(masks.map { object($0, encoding) })),
-            ("truncated", .bool(encoding.truncated)),
-          ]
-        try printer.write(JSONValue.object(members).line)
-      } else {
-        for mask in masks {
-          if !isFirst { try printer.write("\n") }
-          if !isAlone || masks.count > 1 { try printer.write(heading(mask, text, encoding)) }
-          try printer.write(table(mask))
-          isFirst = false
+        return try run.writeObject(text, truncated: encoding.truncated) {
+          $0.array("masks") { for mask in masks { write(mask, encoding, to: &$0) } }
         }
       }
-      try printer.flush()
+      for mask in masks {
+        if !isFirst { try run.output.write("\n") }
+        if !isAlone || masks.count > 1 { try run.output.write(heading(mask, text, encoding)) }
+        try run.output.write(table(mask))
+        isFirst = false
+      }
     }
-    count.report(limit: length.maxTokens ?? info.maxTokens)
+    run.reportTruncation(limit: limit)
   }
 
-  private func object(_ mask: FilledMask, _ encoding: Encoding) -> JSONValue {
-    let candidates = mask.candidates.map { candidate in
-      JSONValue.object([
-        ("token", .string(candidate.token)), ("id", .int(Int(candidate.tokenID))),
-        ("probability", .float(candidate.probability)),
-      ])
+  private func write(_ mask: FilledMask, _ encoding: Encoding, to array: inout JSONWriter) {
+    array.object {
+      if let byte = byte(mask, encoding) { $0.value("position", byte) } else { $0.value("position", nil) }
+      $0.value("token_index", mask.position)
+      $0.array("candidates") {
+        for candidate in mask.candidates {
+          $0.object {
+            $0.value("token", candidate.token)
+            $0.value("id", Int(candidate.tokenID))
+            $0.value("probability", candidate.probability)
+          }
+        }
+      }
     }
-    return .object([
-      ("position", byte(mask, encoding).map(JSONValue.int) ?? .null),
-      ("token_index", .int(mask.position)), ("candidates", .array(candidates)),
-    ])
   }
 
   private func heading(_ mask: FilledMask, _ text: NumberedText, _ encoding: Encoding) -> String {

@@ -3,18 +3,17 @@ import Cloze
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Say what a model file holds.",
+    abstract: "Describe a model file.",
     usage: "cloze inspect [<options>] [<path>]",
     discussion: """
-      Shows the architecture that was recognised, heads, weight types, opset, producer, and the \
-      memory it will take. Of a file that holds no BERT it names the first node that does not \
-      fit, and what was expected there.
+      Shows architecture, heads, weight types, opset, producer and memory use. For a file that is \
+      not a supported BERT, names the first node that does not fit and what was expected there.
 
         cloze inspect model.onnx
         cloze inspect --json
       """)
 
-  @Argument(help: "A .onnx or .cloze file, or a folder, the same as --model.")
+  @Argument(help: "A .onnx or .cloze file, or a folder, as for --model.")
   var path: String?
 
   @Flag(help: "Print one JSON object.")

@@ -1,12 +1,13 @@
 import ArgumentParser
 import Cloze
+import ClozeIO
 
 struct NextSentenceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "next-sentence",
-    abstract: "Say how likely it is that one text follows another.",
+    abstract: "Compute the probability that one text follows another.",
     discussion: """
-      Prints the probability for every pair: two arguments, two fields of a file, or two texts \
+      Prints one probability per pair. A pair is two arguments, two fields of a file, or two texts \
       with a tab between them on a line of standard input.
 
         cloze next-sentence "He was born in London." "His father was a doctor there."
@@ -15,7 +16,7 @@ struct NextSentenceCommand: ParsableCommand {
 
   @OptionGroup(title: "Input") var input: InputOptions
 
-  @Flag(help: "Print one JSON object a pair.")
+  @Flag(help: "Print one JSON object per pair.")
   var json = false
 
   @OptionGroup(title: "Length") var length: LengthOptions
@@ -28,35 +29,21 @@ struct NextSentenceCommand: ParsableCommand {
   }
 
   func run() throws {
-    var source = try input.source(argumentsArePairs: true, needsPairs: true)
+    let run = TextRun(try input.open(argumentsArePairs: true, needsPairs: true))
     let session = try modelOptions.makeSession()
-    let printer = ByteWriter.standardOutput()
-    var progress = Progress(
-      total: source.file?.size, hasOwnScreen: !ByteWriter.standardOutputIsTerminal)
-    defer { progress.clear() }
-    var count = TruncationCount()
-    while true {
-      let batch = try source.batch(count: 256)
-      if batch.isEmpty { break }
-      let results = try withPlaces(batch, in: source) {
-        try session.nextSentence($0, text: length.textOptions)
-      }
+    try run.forEachBatch(of: 256) { batch in
+      let results = try run.locating(batch) { try session.nextSentence($0, text: length.textOptions) }
       for (text, result) in zip(batch, results) {
-        count.add(result.truncated)
+        run.add(truncated: result.truncated)
         if json {
-          let members =
-            JSONValue.members(of: text) + [
-              ("probability", .float(result.probability)), ("truncated", .bool(result.truncated)),
-            ]
-          try printer.write(JSONValue.object(members).line)
+          try run.writeObject(text, truncated: result.truncated) {
+            $0.value("probability", result.probability)
+          }
         } else {
-          try printer.write(probability(result.probability) + "\n")
+          try run.output.write(probability(result.probability) + "\n")
         }
       }
-      try printer.flush()
-      progress.show(texts: count.texts, bytes: source.bytesConsumed)
     }
-    progress.clear()
-    count.report(limit: length.maxTokens ?? session.model.info.maxTokens)
+    run.reportTruncation(limit: length.maxTokens ?? session.model.info.maxTokens)
   }
 }

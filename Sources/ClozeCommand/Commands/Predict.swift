@@ -1,24 +1,25 @@
 import ArgumentParser
 import Cloze
+import ClozeIO
 import ClozeTraining
 
 struct Predict: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Ask a trained head: a label, number, tags or an answer for each text.",
+    abstract: "Apply a trained head: labels, numbers, tags or answers.",
     discussion: """
-      Prints a line a text: the label and its probability, the number, the entities, or the answer. \
-      For answers, the first text is the question and the second the passage.
+      Prints one line per text: the label and its probability, the number, the entities, or the \
+      answer. For answers, the first text is the question and the second the passage.
 
         cloze predict --head sentiment "What a film!"
         cloze predict --head names --input texts.txt --json
       """)
 
-  @Option(help: ArgumentHelp("What `cloze train` wrote.", valueName: "folder"))
+  @Option(help: ArgumentHelp("A head that `cloze train` wrote.", valueName: "folder"))
   var head: String
 
   @OptionGroup(title: "Input") var input: InputOptions
 
-  @Flag(help: "Print one JSON object a text.")
+  @Flag(help: "Print one JSON object per text.")
   var json = false
 
   @OptionGroup(title: "Model") var modelOptions: ModelOptions
@@ -26,75 +27,60 @@ struct Predict: ParsableCommand {
   func run() throws {
     let trained = try Head(path: head)
     guard trained.task != .mlm else {
-      throw WorkFailure("\(head): a head for masked words; cloze fill-mask --head asks it")
+      throw ClozeError(.noHead, "\(head) is a masked language model: use cloze fill-mask --head")
     }
     let isPair = trained.task.takesPairs
-    var source = try input.source(argumentsArePairs: isPair, needsPairs: isPair)
+    let run = TextRun(try input.open(argumentsArePairs: isPair, needsPairs: isPair))
     let model = try Model(modelOptions.loadModel(), head: trained)
     let session = try Session(model: model, threads: modelOptions.threads)
-    let printer = ByteWriter.standardOutput()
-    var progress = Progress(
-      total: source.file?.size, hasOwnScreen: !ByteWriter.standardOutputIsTerminal)
-    defer { progress.clear() }
-    var count = TruncationCount()
-    while true {
-      let batch = try source.batch(count: 256)
-      if batch.isEmpty { break }
-      let predictions = try withPlaces(batch, in: source) { try session.predict($0) }
+    try run.forEachBatch(of: 256) { batch in
+      let predictions = try run.locating(batch) { try session.predict($0) }
       for (text, prediction) in zip(batch, predictions) {
-        count.add(prediction.truncated)
+        run.add(truncated: prediction.truncated)
         if json {
-          try printer.write(
-            JSONValue.object(
-              JSONValue.members(of: text) + members(prediction, trained)
-            ).line)
+          try run.writeObject(text, truncated: prediction.truncated) { write(prediction, trained, to: &$0) }
         } else {
-          try printer.write(line(prediction, trained, text.text) + "\n")
+          try run.output.write(line(prediction, trained, text.text) + "\n")
         }
       }
-      try printer.flush()
-      progress.show(texts: count.texts, bytes: source.bytesConsumed)
     }
-    progress.clear()
-    count.report(limit: trained.maxTokens)
+    run.reportTruncation(limit: trained.maxTokens)
   }
 
-  private func members(_ prediction: Prediction, _ head: Head) -> [(String, JSONValue)] {
-    var members: [(String, JSONValue)] = []
-    func spans(_ spans: [Prediction.Span], _ name: String) -> JSONValue {
-      .array(
-        spans.map {
-          .object([
-            ("begin", .int($0.begin)), ("end", .int($0.end)), (name, .string($0.text)),
-            ("probability", .float($0.probability)),
-          ])
-        })
+  private func write(_ prediction: Prediction, _ head: Head, to object: inout JSONWriter) {
+    func write(_ spans: [Prediction.Span], _ key: String, _ name: String, to object: inout JSONWriter) {
+      object.array(key) {
+        for span in spans {
+          $0.object {
+            $0.value("begin", span.begin)
+            $0.value("end", span.end)
+            $0.value(name, span.text)
+            $0.value("probability", span.probability)
+          }
+        }
+      }
     }
     switch head.task {
-    case .regress, .regressPairs: members.append(("value", .float(prediction.value ?? 0)))
+    case .regress, .regressPairs: object.value("value", prediction.value ?? 0)
     case .tag:
-      members.append(("tags", spans(prediction.tags, "tag")))
-      members.append(("entities", spans(prediction.entities, "type")))
+      write(prediction.tags, "tags", "tag", to: &object)
+      write(prediction.entities, "entities", "type", to: &object)
     case .answer:
-      guard let answer = prediction.answer else {
-        members.append(("answer", .null))
-        break
-      }
-      members += [
-        ("answer", .string(answer.text)), ("begin", .int(answer.begin)), ("end", .int(answer.end)),
-        ("probability", .float(answer.probability)),
-      ]
+      object.value("answer", prediction.answer?.text)
+      guard let answer = prediction.answer else { return }
+      object.value("begin", answer.begin)
+      object.value("end", answer.end)
+      object.value("probability", answer.probability)
     default:
       if head.task == .multilabel {
-        members.append(("labels", .strings(prediction.labels)))
+        object.array("labels", prediction.labels)
       } else {
-        members.append(("label", .string(prediction.label ?? "")))
+        object.value("label", prediction.label ?? "")
       }
-      let shares = zip(head.labels, prediction.probabilities).map { ($0, JSONValue.float($1)) }
-      members.append(("probabilities", .object(shares)))
+      object.object("probabilities") {
+        for (label, probability) in zip(head.labels, prediction.probabilities) { $0.value(label, probability) }
+      }
     }
-    members.append(("truncated", .bool(prediction.truncated)))
-    return members
   }
 
   private func line(_ prediction: Prediction, _ head: Head, _ text: Text) -> String {

@@ -1,6 +1,6 @@
-/// What the CPU calls itself, or "unknown".
+/// The CPU's model name, or "unknown".
 func processorName() -> String {
-  guard let file = try? FileBytes(path: "/proc/cpuinfo") else { return "unknown" }
+  guard let file = try? SequentialFile(path: "/proc/cpuinfo") else { return "unknown" }
   var lines = LineReader(file)
   while let line = try? lines.next() {
     let parts = line.text.split(separator: ":", maxSplits: 1)

@@ -1,13 +1,14 @@
 import ArgumentParser
 import Cloze
+import ClozeIO
 import ClozeTokenizer
 
 struct Tokenize: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show the tokens of texts.",
     discussion: """
-      A line a token: the token, its id, its type id (0 in the first text, 1 in the second), and \
-      the bytes of the text that it stands for.
+      Prints one line per token: the token, its id, its type id (0 in the first text, 1 in the \
+      second), and its byte range in the text.
 
         cloze tokenize "Embeddings of text"
         cloze tokenize --pair-arguments "How old are you?" "I am six."
@@ -16,18 +17,18 @@ struct Tokenize: ParsableCommand {
 
   @OptionGroup(title: "Input") var input: InputOptions
 
-  @Flag(help: "Two arguments make one text, a pair.")
+  @Flag(help: "Take arguments two by two, as pairs of texts.")
   var pairArguments = false
 
-  @Flag(help: "Print one JSON object a text.")
+  @Flag(help: "Print one JSON object per text.")
   var json = false
 
   @Option(
     help: ArgumentHelp(
-      "Most tokens of a text, [CLS] and [SEP] counted (default: no limit).", valueName: "n"))
+      "Maximum tokens of a text, [CLS] and [SEP] included (default: no limit).", valueName: "n"))
   var maxTokens: Int?
 
-  @Option(help: "What is cut where there are more; error cuts nothing and fails.")
+  @Option(help: "How longer texts are truncated; error refuses them.")
   var truncation: Truncation = .longestFirst
 
   @OptionGroup(title: "Model") var modelOptions: ModelOptions
@@ -39,36 +40,27 @@ struct Tokenize: ParsableCommand {
   }
 
   func run() throws {
-    var source = try input.source(argumentsArePairs: pairArguments)
+    let run = TextRun(try input.open(argumentsArePairs: pairArguments))
     let tokenizer = try modelOptions.loadTokenizer()
-    let printer = ByteWriter.standardOutput()
-    var count = TruncationCount()
     var isFirst = true
-    while true {
-      let batch = try source.batch()
-      if batch.isEmpty { break }
-      for text in batch {
-        let tokenized: TokenizedText
-        do {
-          let encoding = try tokenizer.encode(
-            text.text.first, pair: text.text.second, maxTokens: maxTokens, truncation: truncation)
-          tokenized = TokenizedText(encoding, tokenizer: tokenizer)
-        } catch {
-          throw WorkFailure("\(source.place(of: text)): \(error.message)")
+    try run.forEachBatch { batch in
+      let encodings = try run.locating(batch) { texts in
+        try texts.map {
+          try tokenizer.encode($0.first, pair: $0.second, maxTokens: maxTokens, truncation: truncation)
         }
-        count.add(tokenized.encoding.truncated)
+      }
+      for (text, encoding) in zip(batch, encodings) {
+        let tokenized = TokenizedText(encoding, tokenizer: tokenizer)
+        run.add(truncated: encoding.truncated)
         if json {
-          let isTruncated = JSONValue.bool(tokenized.encoding.truncated)
-          let members = JSONValue.members(of: text) + tokenized.members
-          try printer.write(JSONValue.object(members + [("truncated", isTruncated)]).line)
+          try run.writeObject(text, truncated: encoding.truncated) { tokenized.write(to: &$0) }
         } else {
-          try printer.write((isFirst ? "" : "\n") + table(tokenized))
+          try run.output.write((isFirst ? "" : "\n") + table(tokenized))
         }
         isFirst = false
       }
-      try printer.flush()
     }
-    count.report(limit: maxTokens)
+    run.reportTruncation(limit: maxTokens)
   }
 
   private func table(_ text: TokenizedText) -> String {

@@ -1,4 +1,5 @@
 import Cloze
+import ClozeIO
 import ClozeTokenizer
 
 /// The tokens of one text, as `tokenize` and `encode` show them.
@@ -11,20 +12,18 @@ struct TokenizedText {
     tokens = encoding.ids.map { tokenizer.token(for: $0) ?? "" }
   }
 
-  /// Where token `index` stands in its text, "3-6"; "-" for [CLS] and [SEP], which stand nowhere.
+  /// The byte range of token `index` in its text, "3-6"; "-" for [CLS] and [SEP], which are not in it.
   func position(_ index: Int) -> String {
     guard index < encoding.offsets.count else { return "-" }
     let range = encoding.offsets[index]
     return range.begin == range.end ? "-" : "\(range.begin)-\(range.end)"
   }
 
-  /// Parallel arrays, under the names that they have in the other interfaces.
-  var members: [(String, JSONValue)] {
-    [
-      ("tokens", .strings(tokens)),
-      ("ids", .ints(encoding.ids.map(Int.init))),
-      ("type_ids", .ints(encoding.typeIDs.map(Int.init))),
-      ("offsets", .array(encoding.offsets.map { .ints([Int($0.begin), Int($0.end)]) })),
-    ]
+  /// Adds parallel arrays, under the names that they have in the other interfaces.
+  func write(to object: inout JSONWriter) {
+    object.array("tokens", tokens)
+    object.array("ids", encoding.ids)
+    object.array("type_ids", encoding.typeIDs)
+    object.array("offsets") { for range in encoding.offsets { $0.array(nil, [range.begin, range.end]) } }
   }
 }

@@ -1,32 +1,33 @@
 import ArgumentParser
 import Cloze
+import ClozeIO
 import ClozeTraining
 
 /// How the files of examples are read.
 struct DataOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("The field with the text: its name or number.", valueName: "field"))
+  @Option(help: ArgumentHelp("The field with the text: name or number.", valueName: "field"))
   var text: String?
   @Option(help: ArgumentHelp("The field with the second text.", valueName: "field"))
   var pair: String?
   @Option(help: ArgumentHelp("The field with the label, number or tag.", valueName: "field"))
   var label: String?
-  @Option(help: "How the files hold examples (default: as their names end and the task reads).")
+  @Option(help: "Format of the files (default: by extension and task).")
   var format: DataFormat.Kind?
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("What stands between fields; \\t is a tab.", valueName: "s"))
+    help: ArgumentHelp("Field separator; \\t is a tab.", valueName: "s"))
   var separator: String?
-  @Flag(name: .customLong("no-quotes"), help: "Quotes are text, not the bounds of a field.")
+  @Flag(name: .customLong("no-quotes"), help: "Treat quotes as text.")
   var noQuotes = false
-  @Flag(help: "The first line is a header, although fields are given by number.")
+  @Flag(help: "Skip a header line although fields are given by number.")
   var header = false
-  @Flag(help: "Leave bad lines out, and say how many there were.")
+  @Flag(help: "Skip bad lines and report their number.")
   var skipBad = false
 
   func validate() throws {
     for (name, value) in [("--text", text), ("--pair", pair), ("--label", label)] {
       if let value, DataField(value) == nil {
-        throw ValidationError("\(name) \(value): fields have a name, or count from 1")
+        throw ValidationError("\(name) \(value): a field has a name, or a number from 1")
       }
     }
   }
@@ -47,67 +48,70 @@ struct DataOptions: ParsableArguments {
 
 /// How a head is made and trained.
 struct HeadOptions: ParsableArguments {
-  @Option(help: "What the head reads of a text (default: what the model's files say, else mean).")
+  @Option(help: "Pooling that the head reads (default: as the model's files say, else mean).")
   var pooling: PoolingName?
-  @Option(help: "What the head reads: the last layer's states, or a learned mix of all layers'.")
+  @Option(help: "Layers that the head reads: the last, or a learned mix of all.")
   var layers: TrainingOptions.Layers = .last
   @Option(
     help: ArgumentHelp(
-      "Outputs of a layer before the last; give it again for more.", valueName: "n"))
+      "Size of a hidden layer of the head; repeat for more layers.", valueName: "n"))
   var hidden: [Int] = []
   @Option(
-    help: ArgumentHelp("Share of inputs set to zero (default: 0, with adamw 0.1).", valueName: "p"))
+    help: ArgumentHelp("Dropout rate of the head's inputs (default: 0, with adamw 0.1).", valueName: "p"))
   var dropout: Double?
   @Option(
-    help: "lbfgs is exact and for linear heads over texts, whose default it is; else adamw.")
+    help: "Optimizer; lbfgs is for linear heads on texts, their default; else adamw.")
   var optimizer: TrainingOptions.Optimizer?
-  @Option(help: ArgumentHelp("Passes over the examples (default: 20; --unfreeze 5).", valueName: "n"))
+  @Option(help: ArgumentHelp("Passes over the examples (default: 20; with --unfreeze 5).", valueName: "n"))
   var epochs: Int?
-  @Option(help: ArgumentHelp("Examples of a batch (default: 32).", valueName: "n"))
+  @Option(help: ArgumentHelp("Examples per batch (default: 32).", valueName: "n"))
   var batchSize: Int?
-  @Option(help: ArgumentHelp("Batches of one step.", valueName: "n"))
+  @Option(help: ArgumentHelp("Batches per optimizer step.", valueName: "n"))
   var accumulate = 1
-  @Option(help: ArgumentHelp("Of adamw (default: 0.001; linear tag, answer 0.01; --unfreeze n 0.0004 / n).", valueName: "x"))
+  @Option(
+    help: ArgumentHelp(
+      "Learning rate of adamw (default: 0.001; linear tag, answer 0.01; --unfreeze n 0.0004 / n).",
+      valueName: "x"))
   var learningRate: Double?
-  @Option(help: "How the learning rate goes down.")
+  @Option(help: "Learning rate schedule.")
   var schedule: Schedule = .linear
-  @Option(help: ArgumentHelp("Share of steps in which it rises.", valueName: "p"))
+  @Option(help: ArgumentHelp("Fraction of steps in which the learning rate rises.", valueName: "p"))
   var warmup = 0.1
-  @Option(help: ArgumentHelp("Of adamw.", valueName: "x"))
+  @Option(help: ArgumentHelp("Weight decay of adamw.", valueName: "x"))
   var weightDecay = 0.01
-  @Option(help: ArgumentHelp("Of lbfgs: scikit-learn's 1 / C.", valueName: "x"))
+  @Option(help: ArgumentHelp("L2 penalty of lbfgs: scikit-learn's 1 / C.", valueName: "x"))
   var l2 = 1.0
-  @Option(help: ArgumentHelp("Longest gradient; 0: any.", valueName: "x"))
+  @Option(help: ArgumentHelp("Maximum norm of the gradient; 0 for none.", valueName: "x"))
   var clip = 1.0
-  @Option(help: ArgumentHelp("Share of a class spread over all.", valueName: "p"))
+  @Option(help: ArgumentHelp("Label smoothing: probability spread over all classes.", valueName: "p"))
   var labelSmoothing = 0.0
-  @Option(help: ArgumentHelp("Weight of a class; give it again for more.", valueName: "label=x"))
+  @Option(help: ArgumentHelp("Weight of a class in the loss; repeat for more classes.", valueName: "label=x"))
   var classWeight: [String] = []
-  @Flag(help: "Weigh classes inversely to their number of examples.")
+  @Flag(help: "Weight classes inversely to their number of examples.")
   var balanced = false
   @Option(
     help: ArgumentHelp(
-      "Epochs without progress after which training ends; 0: none.", valueName: "n"))
+      "Stop after n epochs without improvement; 0 for never.", valueName: "n"))
   var patience = 10
   @Option(
-    help: ArgumentHelp("The metric that decides (default: the task's first).", valueName: "name"))
+    help: ArgumentHelp("Metric that selects the best epoch (default: the task's first).", valueName: "name"))
   var metric: String?
-  @Option(help: ArgumentHelp("Decides everything random.", valueName: "n"))
+  @Option(help: ArgumentHelp("Random seed.", valueName: "n"))
   var seed: UInt64 = 0
-  @Option(help: ArgumentHelp("Share held out where --valid is not given.", valueName: "p"))
+  @Option(help: ArgumentHelp("Fraction held out for validation without --valid.", valueName: "p"))
   var holdout = 0.1
-  @Option(help: ArgumentHelp("Most tokens of a text.", valueName: "n"))
+  @Option(help: ArgumentHelp("Maximum tokens of a text.", valueName: "n"))
   var maxTokens: Int?
-  @Option(help: ArgumentHelp("Of answer: tokens that two windows share.", valueName: "n"))
+  @Option(help: ArgumentHelp("answer: tokens that consecutive windows share.", valueName: "n"))
   var stride = 128
   @Option(
     help: ArgumentHelp(
-      "Train the last n layers of the encoder too, or all and the embeddings; needs --precision float32.",
+      "Also train the last n encoder layers, or all and the embeddings; needs --precision float32.",
       valueName: "n|all"))
   var unfreeze = LayerCount(layers: 0)
-  @Flag(help: "Of mlm: train the decoder apart from the word embeddings.")
+  @Flag(help: "mlm: train the decoder separately from the word embeddings.")
   var untied = false
-  @Option(help: ArgumentHelp("Features beyond this go to a file.", valueName: "MB"))
+  @Option(help: ArgumentHelp("Memory for features; more go to a file.", valueName: "MB"))
   var memoryLimit = 1024
 
   func options(threads: Int?, folder: String, resume: Bool) throws -> TrainingOptions {

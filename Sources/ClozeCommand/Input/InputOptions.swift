@@ -1,6 +1,6 @@
 import ArgumentParser
 import Cloze
-import Glibc
+import ClozeIO
 
 /// How a file holds its texts.
 enum InputFormat: String, CaseIterable, ExpressibleByArgument {
@@ -23,43 +23,43 @@ enum InputFormat: String, CaseIterable, ExpressibleByArgument {
 /// Where texts come from: the arguments, a file, or standard input.
 struct InputOptions: ParsableArguments {
   @Argument(
-    help: ArgumentHelp("Texts. Without any they come from --input, or from standard input."))
+    help: ArgumentHelp("Texts; without any, they are read from --input or standard input."))
   var texts: [String] = []
 
   @Option(
     name: [.short, .long],
     help: ArgumentHelp(
-      "Read texts from a file: one a line, or .jsonl, .tsv or .csv with --text. - is standard input.",
+      "A file of texts: one per line, or .jsonl, .tsv or .csv with --text; - is standard input.",
       valueName: "file"))
   var input: String?
 
   @Option(
     help: ArgumentHelp(
       """
-      The field that holds the text: its name in the header or JSON object, or its number, \
-      counted from 1, where there is no header.
+      The field with the text: its name in the header or JSON object, or its number, counted \
+      from 1, where there is no header.
       """, valueName: "field"))
   var text: String?
 
-  @Option(help: ArgumentHelp("The field that holds the second text of a pair.", valueName: "field"))
+  @Option(help: ArgumentHelp("The field with the second text of a pair.", valueName: "field"))
   var pair: String?
 
   @Option(
     help: ArgumentHelp(
-      "How the input holds texts (default: as the file's name ends).", valueName: "format"))
+      "Format of the input (default: by the file's extension).", valueName: "format"))
   var format: InputFormat?
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "What stands between fields; \\t is a tab (default: a comma in .csv, else a tab).",
+      "Field separator; \\t is a tab (default: a comma for .csv, else a tab).",
       valueName: "s"))
   var separator: String?
 
-  @Flag(name: .customLong("no-quotes"), help: "Quotes are text, not the bounds of a field.")
+  @Flag(name: .customLong("no-quotes"), help: "Treat quotes as text.")
   var noQuotes = false
 
-  @Flag(help: "The first line is a header, although fields are given by number.")
+  @Flag(help: "Skip a header line although fields are given by number.")
   var header = false
 
   func validate() throws {
@@ -71,21 +71,21 @@ struct InputOptions: ParsableArguments {
       ]
       if let (name, _) = options.first(where: \.1) {
         throw ValidationError(
-          "\(name) is for files and standard input, but texts were given as arguments too")
+          "\(name) is for files and standard input, but texts were given as arguments")
       }
       return
     }
     for (name, value) in [("--text", text), ("--pair", pair)] {
-      if let value, Field(value) == nil {
+      if let value, DataField(value) == nil {
         throw ValidationError(
-          "\(name) \(value.isEmpty ? "is empty" : value): fields have a name, or count from 1")
+          "\(name) \(value.isEmpty ? "is empty" : value): a field has a name, or a number from 1")
       }
     }
     if let separator {
       let isSound =
         !separator.isEmpty && !separator.utf8.contains { $0 == 0x22 || $0 == 0x0A || $0 == 0x0D }
       guard isSound else {
-        throw ValidationError("--separator must not be empty nor hold a quote or a line end")
+        throw ValidationError("--separator must not be empty or contain a quote or line end")
       }
     }
   }
@@ -101,11 +101,11 @@ struct InputOptions: ParsableArguments {
   /// - Parameters:
   ///   - argumentsArePairs: two arguments make one text.
   ///   - needsPairs: every text must be a pair; plain lines are then two fields between tabs.
-  func source(argumentsArePairs: Bool = false, needsPairs: Bool = false) throws -> TextSource {
+  func open(argumentsArePairs: Bool = false, needsPairs: Bool = false) throws -> TextInput {
     if !texts.isEmpty { return try argumentSource(arePairs: argumentsArePairs) }
     var format = resolvedFormat
-    var wanted = text.flatMap(Field.init).map {
-      WantedFields(text: $0, pair: pair.flatMap(Field.init))
+    var wanted = text.flatMap(DataField.init).map {
+      WantedFields(text: $0, pair: pair.flatMap(DataField.init))
     }
     if needsPairs, format == .lines, self.format == nil {
       format = .tsv
@@ -113,30 +113,30 @@ struct InputOptions: ParsableArguments {
     }
     try validate(format, wanted, needsPairs: needsPairs)
 
-    let file = try FileBytes(path: input ?? "-")
+    let file = try SequentialFile(path: input ?? "-")
     if file.isTerminal {
       StandardError.note("reading texts from the terminal, one a line; Ctrl-D ends")
     }
     let lines = LineReader(file)
-    guard format != .lines, let wanted else { return TextSource(lines: lines) }
+    guard format != .lines, let wanted else { return TextInput(PlainLines(lines: lines)) }
     if format == .jsonl {
-      return TextSource(jsonLines: JSONLinesReader(lines, wanted: wanted))
+      return TextInput(JSONLinesReader(lines, wanted: wanted))
     }
-    return TextSource(
-      delimited: DelimitedReader(
+    return TextInput(
+      DelimitedReader(
         lines, separator: resolvedSeparator(format), quotes: !noQuotes, wanted: wanted,
         hasHeader: header))
   }
 
-  private func argumentSource(arePairs: Bool) throws -> TextSource {
+  private func argumentSource(arePairs: Bool) throws -> TextInput {
     guard arePairs else {
-      return TextSource(arguments: texts.map { Text($0) }, perText: 1)
+      return TextInput(arguments: texts.map { Text($0) }, perText: 1)
     }
     guard texts.count % 2 == 0 else {
       throw ValidationError("a pair is two arguments, but \(texts.count) were given")
     }
     let pairs = stride(from: 0, to: texts.count, by: 2).map { Text(texts[$0], texts[$0 + 1]) }
-    return TextSource(arguments: pairs, perText: 2)
+    return TextInput(arguments: pairs, perText: 2)
   }
 
   private func validate(
@@ -150,23 +150,23 @@ struct InputOptions: ParsableArguments {
       if let (option, _) = options.first(where: \.1) {
         throw ValidationError(
           format == .jsonl
-            ? "\(option) does not go with JSON lines"
-            : "\(option) is for separated fields: say which holds the text with --text FIELD")
+            ? "\(option) does not apply to JSON lines"
+            : "\(option) is for separated fields: name the one with the text by --text FIELD")
       }
     }
     if format == .lines {
       guard text == nil, pair == nil else {
-        throw ValidationError("--text and --pair do not go with --format lines")
+        throw ValidationError("--text and --pair do not apply to --format lines")
       }
       guard !needsPairs else { throw ValidationError("--format lines has no pairs") }
       return
     }
     guard let wanted else {
-      throw ValidationError("\(name) has fields: say which holds the text with --text FIELD")
+      throw ValidationError("\(name) has fields: name the one with the text by --text FIELD")
     }
     guard !needsPairs || wanted.pair != nil else {
       throw ValidationError(
-        "\(name) has fields: say which holds the second text with --pair FIELD")
+        "\(name) has fields: name the one with the second text by --pair FIELD")
     }
   }
 

@@ -1,9 +1,10 @@
 import Cloze
+import ClozeIO
 
 /// Reads a file with one JSON value a line: objects, whose fields are keys, or arrays, whose fields
-/// count from 1.
-struct JSONLinesReader {
-  private var lines: LineReader
+/// count from 1. Fields that nobody asked for are checked and take no memory.
+struct JSONLinesReader: TextReader {
+  private(set) var lines: LineReader
   private let wanted: WantedFields
 
   init(_ lines: LineReader, wanted: WantedFields) {
@@ -11,27 +12,15 @@ struct JSONLinesReader {
     self.wanted = wanted
   }
 
-  var file: FileBytes { lines.file }
-  var bytesConsumed: Int { lines.bytesConsumed }
-  var isReady: Bool { lines.isReady }
-
-  mutating func next() throws(WorkFailure) -> NumberedText? {
+  mutating func next() throws(ClozeError) -> NumberedText? {
     guard let line = try lines.next() else { return nil }
-    func failure(_ reason: String) -> WorkFailure {
-      WorkFailure("\(lines.file.name), line \(line.number): \(reason)")
-    }
+    func failure(_ reason: String) -> ClozeError { lines.failure(line.number, reason) }
     if line.bytes.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) { throw failure("empty") }
+    var parser = try JSONParser(Array(line.bytes), name: "\(lines.file.name), line \(line.number)")
+    let found = try fields(&parser)
+    try parser.end()
 
-    var found: [Field: Value] = [:]
-    do throws(JSONScanner.Failure) {
-      var scanner = JSONScanner(line.bytes)
-      found = try fields(&scanner)
-      try scanner.end()
-    } catch {
-      throw failure("byte offset \(error.offset): \(error.reason)")
-    }
-
-    func string(_ field: Field) throws(WorkFailure) -> String {
+    func string(_ field: DataField) throws(ClozeError) -> String {
       switch found[field] {
       case .string(let text): return text
       case .other(let kind): throw failure("field \(field) is \(kind.rawValue), not a string")
@@ -40,49 +29,40 @@ struct JSONLinesReader {
       }
     }
     let first = try string(wanted.text)
-    var second: String?
-    if let pair = wanted.pair { second = try string(pair) }
+    let second = try wanted.pair.map { field throws(ClozeError) in try string(field) }
     return NumberedText(text: Text(first, second), number: line.number)
   }
 
   private enum Value {
     case string(String)
-    case other(JSONScanner.Kind)
+    case other(JSONKind)
     case repeated
   }
 
-  /// The wanted fields of the object or array that begins here; everything else in it is only
-  /// checked.
-  private func fields(
-    _ scanner: inout JSONScanner
-  ) throws(JSONScanner.Failure) -> [Field: Value] {
-    var found: [Field: Value] = [:]
-    func take(
-      _ field: Field, _ scanner: inout JSONScanner
-    ) throws(JSONScanner.Failure) {
-      guard field == wanted.text || field == wanted.pair else { return try scanner.skip(depth: 1) }
-      let kind = try scanner.kind()
+  /// The wanted fields of the object or array that begins here.
+  private func fields(_ parser: inout JSONParser) throws(ClozeError) -> [DataField: Value] {
+    var found: [DataField: Value] = [:]
+    func take(_ field: DataField, _ parser: inout JSONParser) throws(ClozeError) {
+      guard field == wanted.text || field == wanted.pair else { return try parser.skip() }
+      let kind = try parser.kind()
       var value = Value.other(kind)
-      if kind == .string {
-        value = .string(try scanner.string())
-      } else {
-        try scanner.skip(depth: 1)
-      }
+      if kind == .string { value = .string(try parser.string().string) } else { try parser.skip() }
       found[field] = found[field] == nil ? value : .repeated
     }
-    switch try scanner.kind() {
+    switch try parser.kind() {
     case .object:
-      try scanner.object { (key, scanner) throws(JSONScanner.Failure) in
+      try parser.object { (key, parser) throws(ClozeError) in
         // A key of digits is asked for like a number.
-        try take(Field(key) ?? .name(key), &scanner)
+        let key = key.string
+        try take(DataField(key) ?? .name(key), &parser)
       }
     case .array:
-      try scanner.array { (index, scanner) throws(JSONScanner.Failure) in
-        try take(.number(index + 1), &scanner)
+      var number = 0
+      try parser.array { (parser) throws(ClozeError) in
+        number += 1
+        try take(.number(number), &parser)
       }
-    case let kind:
-      throw JSONScanner.Failure(
-        offset: scanner.offset, reason: "\(kind.rawValue), not an object or an array")
+    case let kind: throw parser.refused("\(kind.rawValue), not an object or an array,")
     }
     return found
   }

@@ -1,3 +1,4 @@
+import ClozeIO
 import Glibc
 
 /// Cuts a file into lines of UTF-8, in memory that follows the longest line.
@@ -21,7 +22,7 @@ struct LineReader {
   /// file without line ends would otherwise be pulled into memory whole.
   static let defaultMaximumLength = 64 << 20
 
-  let file: FileBytes
+  let file: SequentialFile
   private let maximumLength: Int
   private var buffer: [UInt8]
   /// What was read and not handed out yet lies in `buffer[start..<end]`; no LF before `searched`.
@@ -31,7 +32,7 @@ struct LineReader {
   private var lineNumber = 0
 
   init(
-    _ file: FileBytes, maximumLength: Int = LineReader.defaultMaximumLength, chunk: Int = 1 << 18
+    _ file: SequentialFile, maximumLength: Int = LineReader.defaultMaximumLength, chunk: Int = 1 << 18
   ) {
     self.file = file
     self.maximumLength = maximumLength
@@ -41,10 +42,15 @@ struct LineReader {
   /// Bytes of the file that lines were made of so far; it is read ahead of them.
   var bytesConsumed: Int { file.bytesRead - (end - start) }
 
+  /// An error about a line: "notes.txt, line 7: REASON".
+  func failure(_ number: Int, _ reason: String) -> ClozeError {
+    ClozeError(.invalidText, "\(file.name), line \(number): \(reason)")
+  }
+
   /// Whether `next` would return without waiting for the file.
   var isReady: Bool { buffer[start..<end].contains(0x0A) || file.isReady }
 
-  mutating func next() throws(WorkFailure) -> Line? {
+  mutating func next() throws(ClozeError) -> Line? {
     while true {
       if let lineEnd = lineFeed() {
         let first = start
@@ -56,8 +62,7 @@ struct LineReader {
           ending: hasReturn ? [0x0D, 0x0A] : [0x0A])
       }
       guard end - start <= maximumLength else {
-        throw WorkFailure(
-          "\(file.name), line \(lineNumber + 1): longer than \(maximumLength) bytes")
+        throw failure(lineNumber + 1, "longer than \(maximumLength) bytes")
       }
       if try !fill() {
         guard end > start else { return nil }
@@ -91,7 +96,7 @@ struct LineReader {
 
   private mutating func line(
     from first: Int, to last: Int, ending: [UInt8]
-  ) throws(WorkFailure) -> Line {
+  ) throws(ClozeError) -> Line {
     lineNumber += 1
     var first = first
     var skipped = 0
@@ -100,19 +105,17 @@ struct LineReader {
       first += skipped
     }
     guard last - first <= maximumLength else {
-      throw WorkFailure("\(file.name), line \(lineNumber): longer than \(maximumLength) bytes")
+      throw failure(lineNumber, "longer than \(maximumLength) bytes")
     }
     let bytes = buffer[first..<last]
-    if let offset = firstInvalidUTF8(in: bytes) {
-      throw WorkFailure(
-        "\(file.name), line \(lineNumber): not UTF-8 at byte offset \(offset + skipped) of the line"
-      )
+    if let offset = UTF8Scan.firstInvalid(bytes) {
+      throw failure(lineNumber, "not UTF-8 at byte offset \(offset + skipped) of the line")
     }
     return Line(bytes: bytes, number: lineNumber, ending: ending)
   }
 
   /// Reads more of the file behind what is there; false at its end.
-  private mutating func fill() throws(WorkFailure) -> Bool {
+  private mutating func fill() throws(ClozeError) -> Bool {
     if start > 0 {
       buffer.replaceSubrange(0..<(end - start), with: buffer[start..<end])
       searched -= start
@@ -123,16 +126,9 @@ struct LineReader {
       buffer.append(contentsOf: repeatElement(0, count: buffer.count))
     }
     let (from, file) = (end, file)
-    var failure: WorkFailure?
-    let count = buffer.withUnsafeMutableBytes { bytes -> Int in
-      do throws(WorkFailure) {
-        return try file.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[from...]))
-      } catch {
-        failure = error
-        return 0
-      }
+    let count = try buffer.withUnsafeMutableBufferPointer { (buffer) throws(ClozeError) in
+      try file.read(into: UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: buffer[from...])))
     }
-    if let failure { throw failure }
     end += count
     return count > 0
   }

@@ -1,4 +1,9 @@
+import ClozeIO
 import Glibc
+
+/// Nobody reads standard output any more, as in `cloze embed ... | head -1`: the command ends
+/// without a word.
+struct ReaderGone: Error {}
 
 /// Collects bytes and writes them to a file descriptor in large pieces.
 final class ByteWriter {
@@ -20,10 +25,7 @@ final class ByteWriter {
 
   static var standardOutputIsTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
-  func write(_ text: String) throws {
-    buffer.append(contentsOf: text.utf8)
-    if buffer.count >= Self.pieceSize { try flush() }
-  }
+  func write(_ text: String) throws { try write(text.utf8) }
 
   func write(_ bytes: some Sequence<UInt8>) throws {
     buffer.append(contentsOf: bytes)
@@ -32,24 +34,12 @@ final class ByteWriter {
 
   /// Hands everything to the system.
   ///
-  /// - Throws: `WorkFailure` that names the file and the cause; `ReaderGone` where a pipe's other
-  ///   end was closed.
+  /// - Throws: `ClozeError` that names the file and the reason; `ReaderGone` where the other end of a pipe was closed.
   func flush() throws {
-    defer { buffer.removeAll(keepingCapacity: true) }
-    try buffer.withUnsafeBytes { bytes in
-      var rest = bytes[...]
-      while !rest.isEmpty {
-        let piece = UnsafeRawBufferPointer(rebasing: rest)
-        let count = Glibc.write(descriptor, piece.baseAddress, piece.count)
-        if count > 0 {
-          rest = rest.dropFirst(count)
-        } else if count < 0, errno == EPIPE {
-          throw ReaderGone()
-        } else if count == 0 || errno != EINTR {
-          throw WorkFailure("cannot write to \(name)", errno: count == 0 ? EIO : errno)
-        }
-      }
-    }
+    let code = buffer.withUnsafeBytes { writeAll($0, to: descriptor) }
+    buffer.removeAll(keepingCapacity: true)
+    if code == EPIPE { throw ReaderGone() }
+    if code != 0 { throw ClozeError.system("cannot write to \(name)", code) }
   }
 }
 
@@ -63,19 +53,7 @@ enum StandardError {
 
   /// Writes text as it is. That nobody can read it is no reason to fail.
   static func write(_ text: String) {
-    var text = text
-    text.withUTF8 { bytes in
-      var rest = bytes[...]
-      while !rest.isEmpty {
-        let piece = UnsafeBufferPointer(rebasing: rest)
-        let count = Glibc.write(STDERR_FILENO, piece.baseAddress, piece.count)
-        if count > 0 {
-          rest = rest.dropFirst(count)
-        } else if errno != EINTR {
-          return
-        }
-      }
-    }
+    _ = Array(text.utf8).withUnsafeBytes { writeAll($0, to: STDERR_FILENO) }
   }
 
   static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }

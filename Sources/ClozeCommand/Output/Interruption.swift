@@ -1,14 +1,14 @@
+import ClozeIO
 import Glibc
 import Synchronization
 
-/// The unfinished files of this program, so that Ctrl-C and the other signals that end it can take
-/// them away.
+/// Deletes the unfinished files of this program where Ctrl-C or another signal ends it.
 ///
 /// The signals are blocked in every thread and awaited in a thread of their own, because hardly
 /// anything may be done inside a signal handler. That thread deletes the files and then lets the
 /// signal do what it always does, so that a shell sees how the program ended. Signals that were
 /// ignored from the start (`nohup`) stay so.
-enum Interruption {
+struct Interruption: TemporaryFileGuard {
   private struct State {
     var unfinished: Set<String> = []
     var isWatching = false
@@ -16,28 +16,23 @@ enum Interruption {
 
   private static let state = Mutex(State())
 
-  /// From now on the signals delete the file at `path`. The first call should come before other
-  /// threads are made: they inherit which signals are blocked.
-  static func guardFile(at path: String) throws(WorkFailure) {
-    try state.withLock { (state) throws(WorkFailure) in
-      if !state.isWatching { try watch() }
+  /// The first call should come before other threads are made: they inherit which signals are blocked.
+  func begin(_ path: String) throws(ClozeError) {
+    try Self.state.withLock { (state) throws(ClozeError) in
+      if !state.isWatching { try Self.watch() }
       state.isWatching = true
       state.unfinished.insert(path)
     }
   }
 
-  /// Ends the guard over the file at `path`; a signal comes wholly before or after `action`, which
-  /// gives the file its final name or deletes it. Not called where the file is not guarded.
-  static func release(
-    _ path: String, _ action: () throws(WorkFailure) -> Void
-  ) throws(WorkFailure) {
-    try state.withLock { (state) throws(WorkFailure) in
+  func end(_ path: String, _ action: () throws(ClozeError) -> Void) throws(ClozeError) {
+    try Self.state.withLock { (state) throws(ClozeError) in
       guard state.unfinished.remove(path) != nil else { return }
       try action()
     }
   }
 
-  private static func watch() throws(WorkFailure) {
+  private static func watch() throws(ClozeError) {
     // Beyond a limit on the size of files, writing shall fail, with a message, and not kill.
     signal(SIGXFSZ, SIG_IGN)
     var signals = watchedSignals()
@@ -46,7 +41,7 @@ enum Interruption {
     let code = pthread_create(&thread, nil, { _ in Interruption.wait() }, nil)
     guard code == 0 else {
       pthread_sigmask(SIG_UNBLOCK, &signals, nil)
-      throw WorkFailure("cannot make a thread", errno: code)
+      throw ClozeError(.outOfMemory, "cannot create a thread: \(systemError(code))")
     }
     pthread_detach(thread)
   }
@@ -85,5 +80,12 @@ enum Interruption {
       while true { pause() }
     }
     return nil
+  }
+}
+
+extension AtomicFile {
+  /// A file that the user asked for by its path, which an interruption leaves as it was.
+  convenience init(output path: String) throws(ClozeError) {
+    try self.init(path: path, interruption: Interruption())
   }
 }

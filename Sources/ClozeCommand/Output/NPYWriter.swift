@@ -1,3 +1,5 @@
+import ClozeIO
+
 /// Writes the rows of a matrix to a NumPy file one after the other; how many there are need not be
 /// known before.
 ///
@@ -31,18 +33,18 @@ final class NPYWriter {
   static let headerLength = 128
 
   /// Begins the matrix in an empty file.
-  init(_ file: AtomicFile, columns: Int, elementType: ElementType) throws(WorkFailure) {
+  init(_ file: AtomicFile, columns: Int, elementType: ElementType) throws(ClozeError) {
     self.columns = columns
     self.elementType = elementType
     self.file = file
-    try append([UInt8](repeating: 0, count: Self.headerLength))
+    try file.append([UInt8](repeating: 0, count: Self.headerLength))
   }
 
   /// Appends rows, given end to end: `values.count` is a multiple of `columns`.
   ///
   /// float16 rounds to nearest, halfway cases to even; a finite value that would become infinite is
   /// an error.
-  func append(rows values: some Collection<Float>) throws(WorkFailure) {
+  func append(rows values: some Collection<Float>) throws(ClozeError) {
     buffer.removeAll(keepingCapacity: true)
     switch elementType {
     case .float32:
@@ -53,26 +55,21 @@ final class NPYWriter {
     case .float16:
       buffer.reserveCapacity(values.count * 2)
       for (index, value) in values.enumerated() {
-        let bits = halfBits(value)
+        let bits = float16Bits(value)
         if bits & 0x7FFF == 0x7C00, value.isFinite {
-          throw WorkFailure(
-            "row \(rows + index / max(columns, 1)): \(value) is too large for float16")
+          throw ClozeError(
+            .io, "row \(rows + index / max(columns, 1)): \(value) is too large for float16")
         }
         withUnsafeBytes(of: bits.littleEndian) { buffer.append(contentsOf: $0) }
       }
     }
-    try append(buffer)
+    try file.append(buffer)
     if columns > 0 { rows += values.count / columns }
   }
 
   /// Writes the header and gives the file its name.
-  func finish() throws(WorkFailure) {
-    let header = Self.header(rows: rows, columns: columns, elementType: elementType)
-    var failure: WorkFailure?
-    header.withUnsafeBytes { bytes in
-      do throws(WorkFailure) { try file.overwriteStart(with: bytes) } catch { failure = error }
-    }
-    if let failure { throw failure }
+  func finish() throws(ClozeError) {
+    try file.overwriteStart(with: Self.header(rows: rows, columns: columns, elementType: elementType))
     try file.commit()
   }
 
@@ -87,13 +84,5 @@ final class NPYWriter {
     bytes += Array(dictionary.utf8)
     bytes += [UInt8](repeating: 0x20, count: max(0, headerLength - 1 - bytes.count))
     return bytes + [0x0A]
-  }
-
-  private func append(_ bytes: [UInt8]) throws(WorkFailure) {
-    var failure: WorkFailure?
-    bytes.withUnsafeBytes { bytes in
-      do throws(WorkFailure) { try file.write(bytes) } catch { failure = error }
-    }
-    if let failure { throw failure }
   }
 }

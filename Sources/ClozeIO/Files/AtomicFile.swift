@@ -1,80 +1,130 @@
 internal import Glibc
 
-/// A file that gets its name when it is complete: written under a temporary name in the same folder,
-/// then renamed. Dropped before that, it leaves nothing behind, and what had the name stays.
-package final class AtomicFile {
-  private let path: String
-  private let temporary: String
-  private var descriptor: Int32
+/// Deletes unfinished files where the program is interrupted. The library is a guest and handles no signals; a program
+/// of its own passes one to `AtomicFile`.
+package protocol TemporaryFileGuard: Sendable {
+  /// From now on an interruption deletes the file at `path`.
+  func begin(_ path: String) throws(ClozeError)
 
-  package init(path: String) throws(ClozeError) {
+  /// Ends the guard over the file at `path`, which `action` renames or deletes; an interruption comes wholly before
+  /// or after it.
+  func end(_ path: String, _ action: () throws(ClozeError) -> Void) throws(ClozeError)
+}
+
+/// A file that gets its name when it is complete: written under a temporary name in the same folder, then renamed.
+///
+/// Dropped before that, it leaves nothing behind, and what had the name stays. A file that is replaced keeps its
+/// permissions, and a symbolic link its place: what it leads to is replaced. A character device, such as /dev/null, is
+/// written directly.
+package final class AtomicFile {
+  /// As given, for messages.
+  private let path: String
+  /// `path` with symbolic links followed.
+  private let target: String
+  /// nil for a device, and after the end.
+  private var temporary: String?
+  private var descriptor: Int32
+  private let interruption: (any TemporaryFileGuard)?
+
+  /// Creates the temporary file, so that a folder that cannot be written to is noticed before the work.
+  ///
+  /// - Throws: `.io`, "cannot write to PATH: REASON".
+  package init(path: String, interruption: (any TemporaryFileGuard)? = nil) throws(ClozeError) {
     guard !path.isEmpty, !path.utf8.contains(0) else {
       throw ClozeError(.invalidArgument, "the path to write to is empty or holds a zero byte")
     }
-    // What a link leads to is replaced, not the link.
-    var target = path
-    if let resolved = resolvedPath(path) { target = resolved }
+    self.path = path
+    self.interruption = interruption
     var status = stat()
-    if stat(target, &status) == 0 {
-      guard status.st_mode & S_IFMT == S_IFREG else {
-        throw ClozeError(.io, "cannot write to \(path): it is a folder or a device")
-      }
-      guard access(target, W_OK) == 0 else { throw Self.failure(path) }
+    let exists = stat(path, &status) == 0
+    switch exists ? status.st_mode & S_IFMT : S_IFREG {
+    case S_IFREG: break
+    case S_IFCHR:
+      target = path
+      descriptor = open(path, O_WRONLY | O_CLOEXEC)
+      guard descriptor >= 0 else { throw Self.failure(path, systemError(errno)) }
+      return
+    case S_IFDIR: throw Self.failure(path, "it is a folder")
+    default: throw Self.failure(path, "it is no regular file")
     }
-    self.path = target
-    for _ in 0..<100 {
+    // A file that may not be written to is not replaced either.
+    if exists, access(path, W_OK) != 0 { throw Self.failure(path, systemError(errno)) }
+    target = resolvedPath(path) ?? path
+    descriptor = -1
+    for _ in 0..<100 where descriptor < 0 {
       let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
-      let name = "\(joined(parent(target), ".cloze-\(suffix).partial"))"
-      let descriptor = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-      if descriptor >= 0 {
-        temporary = name
-        self.descriptor = descriptor
-        return
-      }
-      if errno != EEXIST { break }
+      let name = joined(parent(target), ".cloze-\(suffix).partial")
+      descriptor = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      if descriptor >= 0 { temporary = name } else if errno != EEXIST { break }
     }
-    throw Self.failure(path)
-  }
-
-  deinit {
-    if descriptor >= 0 {
-      close(descriptor)
+    guard let temporary else { throw Self.failure(path, systemError(errno)) }
+    if exists { fchmod(descriptor, status.st_mode & 0o777) }
+    do throws(ClozeError) { try interruption?.begin(temporary) } catch {
       unlink(temporary)
+      self.temporary = nil
+      throw error
     }
   }
 
-  package func append(_ bytes: UnsafeRawBufferPointer) throws(ClozeError) {
-    var done = 0
-    while done < bytes.count {
-      let count = write(
-        descriptor, bytes.baseAddress.map { $0 + done }, min(bytes.count - done, 1 << 30))
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else { throw Self.failure(path) }
-      done += count
-    }
-  }
+  deinit { discard() }
+
+  package func append(_ bytes: UnsafeRawBufferPointer) throws(ClozeError) { try write(bytes, at: nil) }
 
   package func append<Element: BitwiseCopyable>(_ values: [Element]) throws(ClozeError) {
-    let failure = values.withUnsafeBytes { bytes -> ClozeError? in
-      do throws(ClozeError) {
-        try append(bytes)
-        return nil
-      } catch { return error }
+    try values.withUnsafeBufferPointer { (values) throws(ClozeError) in try append(UnsafeRawBufferPointer(values)) }
+  }
+
+  /// Replaces the bytes at the start of the file.
+  package func overwriteStart(with bytes: [UInt8]) throws(ClozeError) {
+    try bytes.withUnsafeBufferPointer { (bytes) throws(ClozeError) in
+      try write(UnsafeRawBufferPointer(bytes), at: 0)
     }
-    if let failure { throw failure }
   }
 
   /// Gives the file its name, after the system has taken every byte.
   package func commit() throws(ClozeError) {
-    guard fsync(descriptor) == 0 || errno == EINVAL || errno == EROFS else {
-      throw Self.failure(path)
+    guard descriptor >= 0 else { return }
+    // A full disk may refuse only now. Some file systems cannot synchronize.
+    if temporary != nil, fsync(descriptor) != 0, errno != EINVAL, errno != EROFS {
+      throw Self.failure(path, systemError(errno))
     }
-    guard rename(temporary, path) == 0 else { throw Self.failure(path) }
-    close(descriptor)
+    let code = close(descriptor) == 0 ? 0 : errno
     descriptor = -1
+    guard code == 0 || code == EINTR else {
+      discard()
+      throw Self.failure(path, systemError(code))
+    }
+    guard let temporary else { return }
+    self.temporary = nil
+    let (path, target) = (path, target)
+    try end(temporary) { () throws(ClozeError) in
+      guard rename(temporary, target) == 0 else {
+        let code = errno
+        unlink(temporary)
+        throw Self.failure(path, systemError(code))
+      }
+    }
   }
 
-  private static func failure(_ path: String) -> ClozeError {
-    ClozeError(.io, "cannot write to \(path): \(systemError(errno))")
+  /// Deletes what was written; does nothing after `commit`.
+  private func discard() {
+    if descriptor >= 0 { close(descriptor) }
+    descriptor = -1
+    guard let temporary else { return }
+    self.temporary = nil
+    try? end(temporary) { () throws(ClozeError) in _ = unlink(temporary) }
+  }
+
+  private func end(_ temporary: String, _ action: () throws(ClozeError) -> Void) throws(ClozeError) {
+    if let interruption { try interruption.end(temporary, action) } else { try action() }
+  }
+
+  private func write(_ bytes: UnsafeRawBufferPointer, at offset: Int?) throws(ClozeError) {
+    let code = writeAll(bytes, to: descriptor, at: offset)
+    if code != 0 { throw Self.failure(path, systemError(code)) }
+  }
+
+  private static func failure(_ path: String, _ reason: String) -> ClozeError {
+    ClozeError(.io, "cannot write to \(path): \(reason)")
   }
 }

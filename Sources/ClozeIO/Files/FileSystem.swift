@@ -67,3 +67,22 @@ package func contents(of path: String) throws(ClozeError) -> [UInt8] {
     }
   }
 }
+
+/// Writes all bytes to an open file, at its position or at `offset`, whatever pieces the system takes them in.
+///
+/// - Returns: 0, or the error number of the call that failed.
+package func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, at offset: Int? = nil) -> Int32 {
+  var done = 0
+  while done < bytes.count {
+    let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
+    let count =
+      offset.map { pwrite(descriptor, rest.baseAddress, rest.count, off_t($0 + done)) }
+      ?? write(descriptor, rest.baseAddress, rest.count)
+    if count > 0 {
+      done += count
+    } else if count == 0 || errno != EINTR {
+      return count == 0 ? EIO : errno
+    }
+  }
+  return 0
+}

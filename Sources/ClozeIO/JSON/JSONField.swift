@@ -6,8 +6,8 @@ package struct JSONField {
 
   /// Reads a whole document, called `name` in messages.
   package init(parsing document: [UInt8], name: String) throws(ClozeError) {
-    var parser = JSONParser(document, name: name)
-    self.init(value: try parser.parse(), path: "\(name):")
+    var parser = try JSONParser(document, name: name)
+    self.init(value: try parser.document(), path: "\(name):")
   }
 
   package init(value: JSONValue, path: String) {
@@ -16,7 +16,7 @@ package struct JSONField {
   }
 
   package func mismatch(_ expected: String) -> ClozeError {
-    ClozeError(.damaged, "\(path) is \(value.kind), \(expected) was expected")
+    ClozeError(.damaged, "\(path) is \(value.kind.rawValue), \(expected) was expected")
   }
 
   /// The member with a name, nil where it is missing; of members with one name the last counts.

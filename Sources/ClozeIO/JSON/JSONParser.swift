@@ -1,116 +1,112 @@
-/// Reads JSON (RFC 8259). Nesting is bounded, errors say what and at which byte.
-struct JSONParser {
-  /// A tokenizer.json nests about eight deep.
-  static let deepestNesting = 64
+/// Reads JSON (RFC 8259, strictly): whole documents as trees of values, or value by value where little of a
+/// document is wanted or its size comes from a stranger. Every error names the document, the reason and the byte.
+package struct JSONParser {
+  /// Containers within containers that are followed. A tokenizer.json nests eight deep, and a parse tree in a
+  /// line of JSON some dozens; 256 levels of recursion take less than a quarter of a megabyte of stack, which every
+  /// thread has.
+  package static let maximumDepth = 256
 
   private let source: [UInt8]
   private let name: String
   private var at = 0
+  /// Containers open at `at`.
+  private var depth = 0
 
-  /// `name` is what the source is called in messages.
-  init(_ source: [UInt8], name: String) {
+  /// - Parameter name: what messages call the document.
+  /// - Throws: `.damaged` where `source` is not UTF-8.
+  package init(_ source: [UInt8], name: String) throws(ClozeError) {
     self.source = source
     self.name = name
+    if let invalid = UTF8Scan.firstInvalid(source) { throw error("not valid UTF-8", at: invalid) }
   }
 
-  /// The whole document.
-  mutating func parse() throws(ClozeError) -> JSONValue {
-    let invalid = source.withUnsafeBufferPointer { UTF8Scan.firstInvalid($0) }
-    if let invalid { throw error("not valid UTF-8", at: invalid) }
-    let value = try value(depth: 0)
-    skipSpace()
-    if at < source.count { throw error("something after the end of the document", at: at) }
+  /// The whole document as a tree.
+  mutating func document() throws(ClozeError) -> JSONValue {
+    let value = try value()
+    try end()
     return value
   }
 
-  private func error(_ what: String, at position: Int) -> ClozeError {
-    ClozeError(.damaged, "\(name): \(what) at byte \(position)")
-  }
-
-  private mutating func skipSpace() {
-    while let byte = current, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 {
-      at &+= 1
-    }
-  }
-
-  private var current: UInt8? { at < source.count ? source[at] : nil }
-
-  private mutating func value(depth: Int) throws(ClozeError) -> JSONValue {
+  /// The type of the value that begins here.
+  package mutating func kind() throws(ClozeError) -> JSONKind {
     skipSpace()
     guard let byte = current else { throw error("the document ends early", at: at) }
-    guard depth < JSONParser.deepestNesting else {
-      throw error("nesting deeper than \(JSONParser.deepestNesting)", at: at)
-    }
     switch byte {
-    case UInt8(ascii: "{"): return try object(depth: depth)
-    case UInt8(ascii: "["): return try array(depth: depth)
-    case UInt8(ascii: "\""): return .string(try string())
-    case UInt8(ascii: "t"): return try word("true", .bool(true))
-    case UInt8(ascii: "f"): return try word("false", .bool(false))
-    case UInt8(ascii: "n"): return try word("null", .null)
-    case UInt8(ascii: "-"), 48...57: return .number(try number())
+    case UInt8(ascii: "{"): return .object
+    case UInt8(ascii: "["): return .array
+    case UInt8(ascii: "\""): return .string
+    case UInt8(ascii: "t"), UInt8(ascii: "f"): return .boolean
+    case UInt8(ascii: "n"): return .null
+    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number
     default: throw error("a value was expected", at: at)
     }
   }
 
-  private mutating func word(
-    _ text: String, _ value: JSONValue
-  ) throws(ClozeError) -> JSONValue {
-    guard source[at...].starts(with: text.utf8) else { throw error("a value was expected", at: at) }
-    at &+= text.utf8.count
-    return value
+  /// The value that begins here as a tree.
+  package mutating func value() throws(ClozeError) -> JSONValue {
+    switch try kind() {
+    case .object:
+      var members: [(key: JSONText, value: JSONValue)] = []
+      try object { (key, parser) throws(ClozeError) in members.append((key, try parser.value())) }
+      return .object(members)
+    case .array:
+      var elements: [JSONValue] = []
+      try array { (parser) throws(ClozeError) in elements.append(try parser.value()) }
+      return .array(elements)
+    case .string: return .string(try string())
+    case .number: return .number(try number())
+    case .boolean: return .bool(try boolean())
+    case .null:
+      try word("null")
+      return .null
+    }
   }
 
-  private mutating func object(depth: Int) throws(ClozeError) -> JSONValue {
-    var members: [(key: JSONText, value: JSONValue)] = []
-    at &+= 1
-    skipSpace()
-    if current == UInt8(ascii: "}") {
-      at &+= 1
-      return .object(members)
+  /// Checks the value that begins here and goes past it; takes no memory.
+  package mutating func skip() throws(ClozeError) {
+    switch try kind() {
+    case .object: try object { (_, parser) throws(ClozeError) in try parser.skip() }
+    case .array: try array { (parser) throws(ClozeError) in try parser.skip() }
+    case .string: _ = try string()
+    case .number: _ = try number()
+    case .boolean: _ = try boolean()
+    case .null: try word("null")
     }
+  }
+
+  /// Calls `member` with every key of the object that begins here; `member` must read or skip the key's value.
+  package mutating func object(
+    _ member: (JSONText, inout JSONParser) throws(ClozeError) -> Void
+  ) throws(ClozeError) {
+    try open("{")
+    if take("}") { return close() }
     while true {
       skipSpace()
       guard current == UInt8(ascii: "\"") else { throw error("a key was expected", at: at) }
       let key = try string()
-      skipSpace()
-      guard current == UInt8(ascii: ":") else { throw error("':' was expected", at: at) }
-      at &+= 1
-      members.append((key, try value(depth: depth &+ 1)))
-      skipSpace()
-      switch current {
-      case UInt8(ascii: ","): at &+= 1
-      case UInt8(ascii: "}"):
-        at &+= 1
-        return .object(members)
-      default: throw error("',' or '}' was expected", at: at)
-      }
+      guard take(":") else { throw error("':' was expected", at: at) }
+      try member(key, &self)
+      if take("}") { return close() }
+      guard take(",") else { throw error("',' or '}' was expected", at: at) }
     }
   }
 
-  private mutating func array(depth: Int) throws(ClozeError) -> JSONValue {
-    var elements: [JSONValue] = []
-    at &+= 1
-    skipSpace()
-    if current == UInt8(ascii: "]") {
-      at &+= 1
-      return .array(elements)
-    }
+  /// Calls `element` at every element of the array that begins here; `element` must read or skip it.
+  package mutating func array(_ element: (inout JSONParser) throws(ClozeError) -> Void) throws(ClozeError) {
+    try open("[")
+    if take("]") { return close() }
     while true {
-      elements.append(try value(depth: depth &+ 1))
-      skipSpace()
-      switch current {
-      case UInt8(ascii: ","): at &+= 1
-      case UInt8(ascii: "]"):
-        at &+= 1
-        return .array(elements)
-      default: throw error("',' or ']' was expected", at: at)
-      }
+      try element(&self)
+      if take("]") { return close() }
+      guard take(",") else { throw error("',' or ']' was expected", at: at) }
     }
   }
 
-  private mutating func string() throws(ClozeError) -> JSONText {
+  /// Reads a string.
+  package mutating func string() throws(ClozeError) -> JSONText {
+    skipSpace()
     let opening = at
+    guard current == UInt8(ascii: "\"") else { throw error("a string was expected", at: at) }
     at &+= 1
     let begin = at
     var hasEscapes = false
@@ -131,6 +127,86 @@ struct JSONParser {
     throw error("a string that does not end", at: opening)
   }
 
+  /// Reads a number: `-? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?`
+  package mutating func number() throws(ClozeError) -> JSONText {
+    skipSpace()
+    let begin = at
+    if current == UInt8(ascii: "-") { at &+= 1 }
+    let startsWithZero = current == UInt8(ascii: "0")
+    let count = digits()
+    guard count == 1 || count > 1 && !startsWithZero else { throw error("a malformed number", at: begin) }
+    if current == UInt8(ascii: ".") {
+      at &+= 1
+      guard digits() > 0 else { throw error("a malformed number", at: begin) }
+    }
+    if current == UInt8(ascii: "e") || current == UInt8(ascii: "E") {
+      at &+= 1
+      if current == UInt8(ascii: "+") || current == UInt8(ascii: "-") { at &+= 1 }
+      guard digits() > 0 else { throw error("a malformed number", at: begin) }
+    }
+    return JSONText(bytes: source[begin..<at], hasEscapes: false)
+  }
+
+  /// Refuses anything but white space up to the end of the document.
+  package mutating func end() throws(ClozeError) {
+    skipSpace()
+    if at < source.count { throw error("something after the end of the document", at: at) }
+  }
+
+  /// An error about the value that begins here.
+  package mutating func refused(_ reason: String) -> ClozeError {
+    skipSpace()
+    return error(reason, at: at)
+  }
+
+  // MARK: - Tokens
+
+  private func error(_ reason: String, at position: Int) -> ClozeError {
+    ClozeError(.damaged, "\(name): \(reason) at byte \(position)")
+  }
+
+  private var current: UInt8? { at < source.count ? source[at] : nil }
+
+  private mutating func skipSpace() {
+    while let byte = current, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { at &+= 1 }
+  }
+
+  /// Goes past white space and `character`; false where something else follows.
+  private mutating func take(_ character: Unicode.Scalar) -> Bool {
+    skipSpace()
+    guard current == UInt8(ascii: character) else { return false }
+    at &+= 1
+    return true
+  }
+
+  private mutating func open(_ bracket: Unicode.Scalar) throws(ClozeError) {
+    let start = at
+    guard take(bracket) else { throw error("'\(bracket)' was expected", at: at) }
+    depth &+= 1
+    guard depth <= Self.maximumDepth else { throw error("nesting deeper than \(Self.maximumDepth)", at: start) }
+  }
+
+  private mutating func close() { depth &-= 1 }
+
+  private mutating func boolean() throws(ClozeError) -> Bool {
+    let isTrue = current == UInt8(ascii: "t")
+    try word(isTrue ? "true" : "false")
+    return isTrue
+  }
+
+  private mutating func word(_ text: StaticString) throws(ClozeError) {
+    let isThere = text.withUTF8Buffer { source[at...].starts(with: $0) }
+    guard isThere else { throw error("a value was expected", at: at) }
+    at &+= text.utf8CodeUnitCount
+  }
+
+  /// Goes past decimal digits and counts them.
+  private mutating func digits() -> Int {
+    let begin = at
+    while let byte = current, byte >= 48, byte <= 57 { at &+= 1 }
+    return at &- begin
+  }
+
   private mutating func escape() throws(ClozeError) {
     let begin = at
     at &+= 1
@@ -141,17 +217,13 @@ struct JSONParser {
       throw error("an unknown escape", at: begin)
     }
     let unit = try hexUnit(begin)
-    if unit >= 0xDC00 && unit < 0xE000 { throw error("half a surrogate pair", at: begin) }
-    if unit >= 0xD800 && unit < 0xDC00 {
-      guard source[at...].starts(with: "\\u".utf8) else {
-        throw error("half a surrogate pair", at: begin)
-      }
-      at &+= 2
-      let second = try hexUnit(begin)
-      guard second >= 0xDC00 && second < 0xE000 else {
-        throw error("half a surrogate pair", at: begin)
-      }
+    guard unit >= 0xD800, unit < 0xE000 else { return }
+    guard unit < 0xDC00, source[at...].starts(with: "\\u".utf8) else {
+      throw error("half a surrogate pair", at: begin)
     }
+    at &+= 2
+    let second = try hexUnit(begin)
+    guard second >= 0xDC00, second < 0xE000 else { throw error("half a surrogate pair", at: begin) }
   }
 
   private mutating func hexUnit(_ begin: Int) throws(ClozeError) -> UInt32 {
@@ -173,30 +245,5 @@ struct JSONParser {
     case 97...102: byte &- 87
     default: nil
     }
-  }
-
-  private mutating func number() throws(ClozeError) -> JSONText {
-    let begin = at
-    func digits(_ at: inout Int) -> Bool {
-      let from = at
-      while at < source.count, source[at] >= 48, source[at] <= 57 { at &+= 1 }
-      return at > from
-    }
-    if current == UInt8(ascii: "-") { at &+= 1 }
-    let isZero = current == UInt8(ascii: "0")
-    let first = at
-    guard digits(&at), !isZero || at == first &+ 1 else {
-      throw error("a malformed number", at: begin)
-    }
-    if current == UInt8(ascii: ".") {
-      at &+= 1
-      guard digits(&at) else { throw error("a malformed number", at: begin) }
-    }
-    if current == UInt8(ascii: "e") || current == UInt8(ascii: "E") {
-      at &+= 1
-      if current == UInt8(ascii: "+") || current == UInt8(ascii: "-") { at &+= 1 }
-      guard digits(&at) else { throw error("a malformed number", at: begin) }
-    }
-    return JSONText(bytes: source[begin..<at], hasEscapes: false)
   }
 }

@@ -1,4 +1,14 @@
-/// A JSON document, its strings left where they stand in the source until asked for.
+/// The types of JSON, with the article that messages need.
+package enum JSONKind: String {
+  case object = "an object"
+  case array = "an array"
+  case string = "a string"
+  case number = "a number"
+  case boolean = "a boolean"
+  case null
+}
+
+/// A JSON value as a tree, its strings left where they stand in the source until asked for.
 package enum JSONValue {
   case null
   case bool(Bool)
@@ -7,15 +17,14 @@ package enum JSONValue {
   case array([JSONValue])
   case object([(key: JSONText, value: JSONValue)])
 
-  /// What it is, for messages.
-  package var kind: String {
+  package var kind: JSONKind {
     switch self {
-    case .null: "null"
-    case .bool: "a boolean"
-    case .number: "a number"
-    case .string: "a string"
-    case .array: "an array"
-    case .object: "an object"
+    case .null: .null
+    case .bool: .boolean
+    case .number: .number
+    case .string: .string
+    case .array: .array
+    case .object: .object
     }
   }
 }

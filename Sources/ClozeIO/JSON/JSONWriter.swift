@@ -1,9 +1,22 @@
 /// Writes one JSON value, compact.
+///
+/// Numbers become the shortest decimals that read back as the same value; JSON knows neither NaN nor infinity, which
+/// become null. In strings everything that a terminal acts on is escaped, DEL included.
 package struct JSONWriter {
-  package private(set) var text = ""
+  package private(set) var bytes: [UInt8] = []
   private var needsComma = false
 
   package init() {}
+
+  package var text: String { String(decoding: bytes, as: UTF8.self) }
+
+  /// An object on a line of its own.
+  package static func line(_ members: (inout JSONWriter) -> Void) -> [UInt8] {
+    var writer = JSONWriter()
+    writer.object(nil, members)
+    writer.bytes.append(0x0A)
+    return writer.bytes
+  }
 
   package mutating func object(_ key: String? = nil, _ body: (inout JSONWriter) -> Void) {
     enclose(key, "{", "}", body)
@@ -13,14 +26,28 @@ package struct JSONWriter {
     enclose(key, "[", "]", body)
   }
 
-  package mutating func value(_ key: String? = nil, _ number: Int) { put(key, String(number)) }
+  package mutating func array(_ key: String? = nil, _ strings: [String]) {
+    array(key) { for string in strings { $0.value(nil, string) } }
+  }
+  package mutating func array(_ key: String? = nil, _ numbers: some Sequence<some BinaryInteger>) {
+    array(key) { for number in numbers { $0.value(nil, Int(number)) } }
+  }
+  package mutating func array(_ key: String? = nil, _ numbers: some Sequence<Float>) {
+    array(key) { for number in numbers { $0.value(nil, number) } }
+  }
+
+  package mutating func value(_ key: String? = nil, _ number: Int) { put(key, number.description) }
   package mutating func value(_ key: String? = nil, _ flag: Bool) { put(key, flag ? "true" : "false") }
-  /// JSON knows neither NaN nor infinity: they become null.
   package mutating func value(_ key: String? = nil, _ number: Double) {
-    put(key, number.isFinite ? "\(number)" : "null")
+    put(key, number.isFinite ? number.description : "null")
+  }
+  package mutating func value(_ key: String? = nil, _ number: Float) {
+    put(key, number.isFinite ? number.description : "null")
   }
   package mutating func value(_ key: String? = nil, _ string: String?) {
-    put(key, string.map(Self.quoted) ?? "null")
+    guard let string else { return put(key, "null") }
+    begin(key)
+    quote(string)
   }
 
   private mutating func enclose(
@@ -29,31 +56,39 @@ package struct JSONWriter {
     put(key, open)
     needsComma = false
     body(&self)
-    text += close
+    bytes.append(contentsOf: close.utf8)
     needsComma = true
   }
 
   private mutating func put(_ key: String?, _ value: String) {
-    if needsComma { text += "," }
-    if let key { text += Self.quoted(key) + ":" }
-    text += value
-    needsComma = true
+    begin(key)
+    bytes.append(contentsOf: value.utf8)
   }
 
-  private static func quoted(_ string: String) -> String {
-    var result = "\""
-    for scalar in string.unicodeScalars {
-      switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case "\n": result += "\\n"
-      case "\t": result += "\\t"
-      case _ where scalar.value < 0x20:
-        let digits = String(scalar.value, radix: 16)
-        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: result.unicodeScalars.append(scalar)
+  /// What comes before a value.
+  private mutating func begin(_ key: String?) {
+    if needsComma { bytes.append(UInt8(ascii: ",")) }
+    needsComma = true
+    guard let key else { return }
+    quote(key)
+    bytes.append(UInt8(ascii: ":"))
+  }
+
+  private mutating func quote(_ string: String) {
+    bytes.append(UInt8(ascii: "\""))
+    for byte in string.utf8 {
+      switch byte {
+      case UInt8(ascii: "\""): bytes.append(contentsOf: "\\\"".utf8)
+      case UInt8(ascii: "\\"): bytes.append(contentsOf: "\\\\".utf8)
+      case UInt8(ascii: "\n"): bytes.append(contentsOf: "\\n".utf8)
+      case UInt8(ascii: "\r"): bytes.append(contentsOf: "\\r".utf8)
+      case UInt8(ascii: "\t"): bytes.append(contentsOf: "\\t".utf8)
+      case 0..<0x20, 0x7F:
+        let digits = String(byte, radix: 16)
+        bytes.append(contentsOf: ("\\u00" + (byte < 0x10 ? "0" : "") + digits).utf8)
+      default: bytes.append(byte)
       }
     }
-    return result + "\""
+    bytes.append(UInt8(ascii: "\""))
   }
 }

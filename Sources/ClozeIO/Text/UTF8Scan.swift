@@ -1,5 +1,10 @@
 /// Reading UTF-8 by hand: validation, decoding, encoding.
 package enum UTF8Scan {
+  package static func firstInvalid(_ bytes: [UInt8]) -> Int? { firstInvalid(bytes[...]) }
+  package static func firstInvalid(_ bytes: ArraySlice<UInt8>) -> Int? {
+    bytes.withUnsafeBufferPointer { firstInvalid($0) }
+  }
+
   /// Position of the first byte that does not belong to a well-formed sequence, nil if all do.
   ///
   /// Source: Unicode 15, table 3-7 (well-formed UTF-8 byte sequences).

@@ -40,7 +40,7 @@ public func readBERT(
 
 /// Tensors by their names in transformers, and what to make of them.
 struct Pretrained {
-  let file: Safetensors
+  private let tensors: [String: Tensor]
   let configuration: PretrainedConfiguration
   /// "bert.", or "" where the base model was saved alone.
   let prefix: String
@@ -51,7 +51,7 @@ struct Pretrained {
   ]
 
   init(_ file: Safetensors, _ configuration: PretrainedConfiguration) throws(ClozeError) {
-    self.file = file
+    tensors = file.byName
     self.configuration = configuration
     let type = configuration.modelType
     guard Self.known.contains(type) else {
@@ -63,7 +63,7 @@ struct Pretrained {
     isDistilled = type == "distilbert"
     let ending = "embeddings.word_embeddings.weight"
     let candidates = ["", "bert.", "distilbert.", "electra.", "roberta."]
-    guard let prefix = candidates.first(where: { file.tensors[$0 + ending] != nil }) else {
+    guard let prefix = candidates.first(where: { [tensors] in tensors[$0 + ending] != nil }) else {
       throw ClozeError(
         .unsupported, "no tensor is named \"\(ending)\"", place: "embeddings",
         expected: "the names that transformers gives a \(type)'s tensors")
@@ -74,7 +74,7 @@ struct Pretrained {
   // MARK: - Tensors
 
   func tensor(_ name: String, _ shape: [Int]? = nil) throws(ClozeError) -> Tensor {
-    guard let tensor = file.tensors[name] else {
+    guard let tensor = tensors[name] else {
       throw ClozeError(.unsupported, "the tensor \"\(name)\" is missing")
     }
     guard tensor.elementType.isFloat else {
@@ -86,7 +86,7 @@ struct Pretrained {
     return tensor
   }
 
-  func has(_ name: String) -> Bool { file.tensors[name] != nil }
+  func has(_ name: String) -> Bool { tensors[name] != nil }
 
   /// A layer of `name`.weight [outputs, inputs] and `name`.bias.
   func linear(_ name: String, inputs: Int, outputs: Int? = nil) throws(ClozeError) -> Linear {
@@ -218,14 +218,15 @@ struct Pretrained {
 
   private func summary() -> GraphSummary {
     var bytes: [Tensor.ElementType: Int] = [:]
-    for tensor in file.tensors.values where tensor.elementType.isFloat {
+    for tensor in tensors.values where tensor.elementType.isFloat {
       bytes[tensor.elementType, default: 0] += tensor.place.count
     }
     let types = bytes.sorted { ($0.value, $0.key.rawValue) > ($1.value, $1.key.rawValue) }
     return GraphSummary(
       producer: "safetensors", producerVersion: "", irVersion: 0, opset: 0, otherOpsets: [],
-      nodeCount: file.tensors.count, inputs: [], outputs: [],
+      nodeCount: tensors.count, inputs: [], outputs: [],
       forms: [GraphSummary.Form(block: "tensors", form: "named as in a \(configuration.modelType)")],
-      weightTypes: types.map { $0.key.description }, tensorBytes: file.byteCount, warnings: [])
+      weightTypes: types.map { $0.key.description }, tensorBytes: tensors.values.reduce(0) { $0 + $1.place.count },
+      warnings: [])
   }
 }

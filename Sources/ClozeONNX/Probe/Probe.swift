@@ -205,7 +205,7 @@ struct Probe: Sendable {
     switch tensor.elementType {
     case .float32: elements = read(Float.self) { Double($0) }
     case .float64: elements = read(Double.self) { $0 }
-    case .float16: elements = read(UInt16.self) { Double(Tensor.float32(half: $0)) }
+    case .float16: elements = read(UInt16.self) { Double(Float(float16Bits: $0)) }
     case .bfloat16: elements = read(UInt16.self) { Double(Float(bitPattern: UInt32($0) << 16)) }
     case .uint8, .bool: elements = read(UInt8.self) { Double($0) }
     case .int8: elements = read(Int8.self) { Double($0) }

@@ -46,8 +46,8 @@ extension Tensor {
     case .float16:
       // Through the bits, without Float16 arithmetic: whole vectors at a time on any CPU.
       for i in 0..<n {
-        target[i] = Tensor.float32(
-          half: source.loadUnaligned(fromByteOffset: i * 2, as: UInt16.self))
+        target[i] = Float(
+          float16Bits: source.loadUnaligned(fromByteOffset: i * 2, as: UInt16.self))
       }
     case .bfloat16:
       for i in 0..<n {
@@ -107,22 +107,6 @@ extension Tensor {
       start = end
     }
     return nil
-  }
-
-  /// float16 to float32, exact for all 65536 patterns.
-  ///
-  /// A normal number gets its exponent's bias raised from 15 to 127; infinity and NaN get it raised
-  /// twice, to float32's all ones; a subnormal is its fraction times 2^-24. No operand is a float32
-  /// subnormal, so that a host that flushes them to zero changes nothing.
-  @inline(__always)
-  static func float32(half bits: UInt16) -> Float {
-    let wide = UInt32(truncatingIfNeeded: bits)
-    let magnitude = (wide & 0x7fff) &<< 13
-    let bias: UInt32 = (127 - 15) << 23
-    let normal = magnitude &+ bias &+ (magnitude >= 0x0f80_0000 ? bias : 0)
-    let subnormal = Float(Int32(truncatingIfNeeded: wide & 0x3ff)) * 0x1p-24
-    let unsigned = (wide & 0x7c00) == 0 ? subnormal.bitPattern : normal
-    return Float(bitPattern: unsigned | ((wide & 0x8000) &<< 16))
   }
 
   @inline(__always)

@@ -16,7 +16,7 @@ extension Tensor {
     let target = memory.bytes.bindMemory(to: UInt16.self)
     let bytes = try bytes()
     for i in 0..<Swift.min(count, target.count) {
-      target[i] = Tensor.half(bytes.loadUnaligned(fromByteOffset: 4 &* i, as: Float.self))
+      target[i] = float16Bits(bytes.loadUnaligned(fromByteOffset: 4 &* i, as: Float.self))
     }
     return Tensor(name: name, .float16, shape, memory)
   }
@@ -29,26 +29,6 @@ extension Tensor {
       return false
     }
     return true
-  }
-
-  /// The bits of the float16 next to a number, halfway cases to even.
-  ///
-  /// Adding a power of two whose last place is that of the result rounds as wanted; 2^-24 is the
-  /// last place of the smallest numbers.
-  @inline(__always)
-  static func half(_ value: Float) -> UInt16 {
-    let sign = UInt16(truncatingIfNeeded: value.bitPattern &>> 16) & 0x8000
-    let magnitude = abs(value)
-    guard magnitude < 65520 else { return sign | (magnitude.isNaN ? 0x7e00 : 0x7c00) }
-    if magnitude < 0x1p-14 {
-      // A multiple of 2^-24 below 2^-14: in the sum with 0.5, whose last place is 2^-24, its
-      // multiple is the fraction.
-      return sign | UInt16(truncatingIfNeeded: (magnitude + 0.5).bitPattern & 0x7ff)
-    }
-    let bits = magnitude.bitPattern
-    let odd = (bits &>> 13) & 1
-    let rounded = (bits &+ 0xfff &+ odd) &>> 13
-    return sign | UInt16(truncatingIfNeeded: rounded &- (UInt32(127 - 15) &<< 10))
   }
 
   /// A tensor whose elements `fill` writes.

@@ -1,29 +1,4 @@
-/// A field of a record.
-public enum DataField: Hashable, Sendable, CustomStringConvertible {
-  /// By its name in the header, or its key in a JSON object.
-  case name(String)
-  /// By its number from 1.
-  case number(Int)
-
-  /// A number if all digits, otherwise a name; nil for 0 and for the empty string.
-  public init?(_ text: String) {
-    guard !text.isEmpty else { return nil }
-    if text.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) {
-      guard let number = Int(text), number > 0 else { return nil }
-      self = .number(number)
-    } else {
-      self = .name(text)
-    }
-  }
-
-  /// As on the command line.
-  public var description: String {
-    switch self {
-    case .name(let name): "\"\(name)\""
-    case .number(let number): "\(number)"
-    }
-  }
-}
+public import ClozeIO
 
 /// How examples are stored in a file.
 public struct DataFormat: Sendable {
@@ -63,5 +38,7 @@ public struct DataFormat: Sendable {
   /// All defaults.
   public init() {}
 
-  var hasHeader: Bool { [text, pair, label].contains { if case .name? = $0 { true } else { false } } || header }
+  var hasHeader: Bool {
+    [text, pair, label].contains { $0?.isName ?? false } || header
+  }
 }

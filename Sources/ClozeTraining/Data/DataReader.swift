@@ -92,17 +92,7 @@ struct DataReader {
     guard let text = String(validating: bytes, as: UTF8.self) else { throw ClozeError(.invalidText, "not UTF-8") }
     return text
   }
-
-  /// The example in a row of a table.
-  func content(_ text: String, _ pair: String?, _ label: String) throws(ClozeError) -> Example.Content {
-    try task.training.content(Text(text, pair), label: label)
-  }
 }
 
 /// Whether a line has nothing but blanks and tabs.
 func isBlank(_ line: ArraySlice<UInt8>) -> Bool { line.allSatisfy { $0 == 0x20 || $0 == 0x09 } }
-
-/// An error about a line.
-typealias BadLine = ClozeError
-
-extension ClozeError { init(_ reason: String) { self.init(.invalidText, reason) } }

@@ -1,10 +1,11 @@
+import ClozeIO
 import Glibc
 
 /// A file, or standard input, read from front to back.
-final class FileBytes {
+final class SequentialFile {
   /// How messages call it: the path as given, or "standard input".
   let name: String
-  /// Bytes in all where that is known beforehand (a regular file).
+  /// Bytes left in all where that is known beforehand (a regular file).
   let size: Int?
   /// Bytes read so far.
   private(set) var bytesRead = 0
@@ -14,13 +15,13 @@ final class FileBytes {
   private let closesDescriptor: Bool
 
   /// Opens the file at `path`; "-" is standard input.
-  convenience init(path: String) throws(WorkFailure) {
+  convenience init(path: String) throws(ClozeError) {
     if path == "-" {
       self.init(descriptor: STDIN_FILENO, name: "standard input", closesDescriptor: false)
       return
     }
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw WorkFailure("cannot open \(path)", errno: errno) }
+    guard descriptor >= 0 else { throw .system("cannot open \(path)") }
     self.init(descriptor: descriptor, name: path, closesDescriptor: true)
   }
 
@@ -40,9 +41,8 @@ final class FileBytes {
     if closesDescriptor { close(descriptor) }
   }
 
-  /// Reads at least one byte into `buffer`, waiting for it, and returns how many were read; 0 at
-  /// the end.
-  func read(into buffer: UnsafeMutableRawBufferPointer) throws(WorkFailure) -> Int {
+  /// Reads at least one byte into `buffer`, waiting for it, and returns how many were read; 0 at the end.
+  func read(into buffer: UnsafeMutableRawBufferPointer) throws(ClozeError) -> Int {
     guard !isAtEnd, buffer.count > 0 else { return 0 }
     while true {
       let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
@@ -54,7 +54,7 @@ final class FileBytes {
         isAtEnd = true
         return 0
       }
-      if errno != EINTR { throw WorkFailure("cannot read \(name)", errno: errno) }
+      if errno != EINTR { throw .system("cannot read \(name)") }
     }
   }
 

@@ -1,17 +1,18 @@
 import Cloze
+import ClozeIO
 import Foundation
 import Testing
 
 @testable import ClozeCommand
 
-@Suite struct TextSourceTests {
+@Suite struct TextInputTests {
   let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder() }
 
   @Test func takesTextsInBatches() throws {
     let path = try folder.write((0..<2500).map { "\($0)\n" }.joined(), to: "texts.txt")
-    var source = TextSource(lines: LineReader(try FileBytes(path: path)))
+    var source = TextInput(PlainLines(lines: LineReader(try SequentialFile(path: path))))
     var sizes: [Int] = []
     var seen = 0
     while true {
@@ -31,7 +32,7 @@ import Testing
   @Test func keepsBatchesOfLongTextsSmall() throws {
     let long = String(repeating: "x", count: 1000)
     let path = try folder.write(String(repeating: long + "\n", count: 50), to: "texts.txt")
-    var source = TextSource(lines: LineReader(try FileBytes(path: path)))
+    var source = TextInput(PlainLines(lines: LineReader(try SequentialFile(path: path))))
     #expect(try source.batch(bytes: 10_000).count == 10)
     #expect(source.bytesConsumed == 10_010)
     #expect(source.file?.size == 50_050)
@@ -40,9 +41,9 @@ import Testing
 
   @Test func doesNotWaitForAFullBatch() throws {
     let pipe = Pipe()
-    let file = FileBytes(
+    let file = SequentialFile(
       descriptor: pipe.fileHandleForReading.fileDescriptor, name: "pipe", closesDescriptor: false)
-    var source = TextSource(lines: LineReader(file))
+    var source = TextInput(PlainLines(lines: LineReader(file)))
     try pipe.fileHandleForWriting.write(contentsOf: Data("one\ntwo\n".utf8))
     #expect(try source.batch().map(\.text) == ["one", "two"])
     try pipe.fileHandleForWriting.write(contentsOf: Data("three".utf8))
@@ -52,11 +53,11 @@ import Testing
   }
 
   @Test func namesPlaces() throws {
-    var arguments = TextSource(arguments: [Text("a", "b"), Text("c", "d")], perText: 2)
+    var arguments = TextInput(arguments: [Text("a", "b"), Text("c", "d")], perText: 2)
     let batch = try arguments.batch()
     #expect(batch.map(arguments.place) == ["argument 1", "argument 3"])
     let path = try folder.write("a\nb", to: "texts.txt")
-    var lines = TextSource(lines: LineReader(try FileBytes(path: path)))
+    var lines = TextInput(PlainLines(lines: LineReader(try SequentialFile(path: path))))
     #expect(try lines.batch().map(lines.place) == ["\(path), line 1", "\(path), line 2"])
   }
 
@@ -67,12 +68,5 @@ import Testing
       ("a.", .lines), ("-", .lines), ("a.lines", .lines), ("dir.csv/a", .lines),
     ]
     for (path, format) in formats { #expect(InputFormat(path: path) == format, "\(path)") }
-  }
-
-  @Test func tellsNamesFromNumbers() {
-    #expect(Field("2") == .number(2))
-    #expect(Field("#1 String") == .name("#1 String"))
-    #expect(Field("-1") == .name("-1"))
-    for bad in ["", "0", "00", "99999999999999999999"] { #expect(Field(bad) == nil) }
   }
 }

@@ -1,0 +1,90 @@
+import Cloze
+import ClozeIO
+
+/// A text, and which argument, line or record of the input it is.
+struct NumberedText: Hashable {
+  var text: Text
+  /// Counted from 1; of a record, the line that it begins on.
+  var number: Int
+
+  /// Adds the members that say which text an object is about.
+  func write(to object: inout JSONWriter) {
+    object.value("text", text.first)
+    if let second = text.second { object.value("pair", second) }
+  }
+}
+
+/// The fields of a record that hold a text.
+struct WantedFields: Hashable {
+  var text: DataField
+  var pair: DataField?
+}
+
+/// A reader of one text after another from a file.
+protocol TextReader {
+  var lines: LineReader { get }
+  /// The next text, or nil after the last.
+  mutating func next() throws(ClozeError) -> NumberedText?
+}
+
+/// Each line as a text of its own.
+struct PlainLines: TextReader {
+  var lines: LineReader
+
+  mutating func next() throws(ClozeError) -> NumberedText? {
+    try lines.next().map { NumberedText(text: Text($0.text), number: $0.number) }
+  }
+}
+
+/// The texts of one command, wherever they come from, in memory that does not grow with their number.
+struct TextInput {
+  /// nil where texts are arguments.
+  private var reader: (any TextReader)?
+  private var arguments: ArraySlice<Text> = []
+  private var argumentsPerText = 1
+
+  /// Texts given on the command line, each made of `perText` arguments.
+  init(arguments: [Text], perText: Int) {
+    self.arguments = arguments[...]
+    argumentsPerText = perText
+  }
+
+  init(_ reader: any TextReader) { self.reader = reader }
+
+  /// The next text, or nil after the last.
+  mutating func next() throws(ClozeError) -> NumberedText? {
+    if reader != nil { return try reader?.next() }
+    let index = arguments.startIndex
+    return arguments.popFirst().map { NumberedText(text: $0, number: index * argumentsPerText + 1) }
+  }
+
+  /// The next texts: at most `count`, and no further one once they take `bytes`. Fewer where the
+  /// file is a pipe that has no more at the moment, so that a program that writes a line and waits
+  /// for its answer gets it. Empty at the end.
+  mutating func batch(
+    count: Int = 1024, bytes: Int = 1 << 20
+  ) throws(ClozeError) -> [NumberedText] {
+    var batch: [NumberedText] = []
+    var taken = 0
+    while batch.count < count, taken < bytes, batch.isEmpty || isReady {
+      guard let text = try next() else { break }
+      taken += text.text.first.utf8.count + (text.text.second?.utf8.count ?? 0)
+      batch.append(text)
+    }
+    return batch
+  }
+
+  /// How messages call a text: "argument 2", "notes.txt, line 7".
+  func place(of text: NumberedText) -> String {
+    if let file { return "\(file.name), line \(text.number)" }
+    return "argument \(text.number)"
+  }
+
+  /// The file that is read, nil for arguments.
+  var file: SequentialFile? { reader?.lines.file }
+
+  /// Bytes of the file that texts were made of so far.
+  var bytesConsumed: Int { reader?.lines.bytesConsumed ?? 0 }
+
+  private var isReady: Bool { reader?.lines.isReady ?? true }
+}

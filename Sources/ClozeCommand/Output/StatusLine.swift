@@ -1,0 +1,52 @@
+import ClozeIO
+import Glibc
+
+/// A line on the terminal that is written over again. Where standard error is no terminal, or a dumb one, nothing is
+/// shown.
+struct StatusLine {
+  private let isShown: Bool
+  private var lastShown = 0.0
+  private var isThere = false
+
+  init(isShown: Bool = true) {
+    self.isShown = isShown && StandardError.isTerminal && (environment("TERM") ?? "dumb") != "dumb"
+  }
+
+  /// Shows a line of at most `width - 1` columns, at most ten times a second.
+  mutating func show(_ line: (_ width: Int) -> String) {
+    guard isShown else { return }
+    let now = Clock.seconds()
+    guard now - lastShown >= 0.1 else { return }
+    lastShown = now
+    isThere = true
+    StandardError.write("\r\u{1B}[K" + line(Self.terminalWidth))
+  }
+
+  /// Takes the line away, so that messages begin on an empty one.
+  mutating func clear() {
+    guard isThere else { return }
+    isThere = false
+    StandardError.write("\r\u{1B}[K")
+  }
+
+  /// A bar of which a share of 0 to 1 is filled.
+  static func bar(_ share: Double, width: Int) -> String {
+    let filled = Int(share * Double(width))
+    return String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
+  }
+
+  private static var terminalWidth: Int {
+    var size = winsize()
+    guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+    return Int(size.ws_col)
+  }
+}
+
+/// A monotonic clock.
+enum Clock {
+  static func seconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+  }
+}

@@ -1,0 +1,20 @@
+internal import ClozeIO
+
+/// The tensors of a safetensors file as this module has them.
+extension Safetensors {
+  /// By name; those of types that no BERT has for its weights are left out.
+  var byName: [String: ClozeONNX.Tensor] {
+    var result: [String: ClozeONNX.Tensor] = [:]
+    for tensor in tensors {
+      guard let type = Self.types[tensor.dtype] else { continue }
+      result[tensor.name] = ClozeONNX.Tensor(
+        name: tensor.name, elementType: type, shape: tensor.shape, place: tensor.place, file: file, owner: file)
+    }
+    return result
+  }
+
+  private static let types: [String: ClozeONNX.Tensor.ElementType] = [
+    "F64": .float64, "F32": .float32, "F16": .float16, "BF16": .bfloat16, "I64": .int64, "I32": .int32,
+    "U8": .uint8, "I8": .int8, "BOOL": .bool,
+  ]
+}
