@@ -1,11 +1,12 @@
 internal import ClozeIO
 internal import ClozeONNX
 
+/// Trained heads on a graph.
 extension BERTGraph {
-  /// Puts a trained head on the graph, in the place of one of the same kind that the file had, and
-  /// the encoder layers that were trained with it.
+  /// Puts a trained head on the graph, with the encoder layers and embeddings trained with it, in place of a
+  /// head of the same kind.
   ///
-  /// - Returns: the head, where it is none of those that a graph has a place for.
+  /// - Returns: the head, unless it became a part of this graph.
   mutating func take(_ head: Head) throws(ClozeError) -> [AddedHead] {
     let first = layers.count - head.encoderLayers.count
     for (i, layer) in head.encoderLayers.enumerated() where layers.indices.contains(first + i) {
@@ -25,13 +26,13 @@ extension BERTGraph {
     case .classify, .classifyPairs, .multilabel, .regress, .regressPairs:
       classifier = nil
       return [
-        AddedHead(name: "classifier", source: source, layers: added, result: .whole("logits"),
+        AddedHead(name: "classifier", source: source, layers: added, result: .output("logits"),
           mix: mix)
       ]
     case .tag:
       tokenClassifier = nil
       return [
-        AddedHead(name: "classifier", source: .tokens, layers: added, result: .whole("logits"),
+        AddedHead(name: "classifier", source: .tokens, layers: added, result: .output("logits"),
           mix: mix)
       ]
     case .answer:
@@ -51,22 +52,23 @@ extension BERTGraph {
         return []
       }
       return [
-        AddedHead(name: "cls.predictions", source: .tokens, layers: added, result: .whole("logits"))
+        AddedHead(name: "cls.predictions", source: .tokens, layers: added, result: .output("logits"))
       ]
     case .nsp:
       nsp = nil
-      // The head brings its own pooler, on the first token.
+      // The head has its own pooler, on the first token.
       return [
         AddedHead(
           name: "cls.seq_relationship", source: .pooled(.cls), layers: added,
-          result: .whole("seq_relationship_logits"))
+          result: .output("seq_relationship_logits"))
       ]
     }
   }
 }
 
+/// Encoder layers of a head.
 extension BERTGraph.Layer {
-  /// Of the weights that a head holds.
+  /// A layer of a head's weights; attention scale and epsilons are not trained.
   init(
     _ layer: EncoderLayer, _ c: BERTConfiguration, _ scale: Double,
     _ epsilons: (Double, Double)
@@ -74,7 +76,7 @@ extension BERTGraph.Layer {
     let (d, f) = (c.hiddenSize, c.intermediateSize)
     let arrays = layer.arrays
     guard arrays.map(\.count) == EncoderLayer.sizes(d, f) else {
-      throw ClozeError(.shape, "an encoder layer of the head has weights of other sizes")
+      throw ClozeError(.shape, "an encoder layer of the head does not have the model's sizes")
     }
     func linear(_ index: Int, _ inputs: Int, _ outputs: Int) throws(ClozeError) -> Linear {
       try Linear(rows: arrays[index], bias: arrays[index + 1], inputs, outputs)
@@ -88,8 +90,9 @@ extension BERTGraph.Layer {
   }
 }
 
+/// Embeddings of a head.
 extension BERTGraph.Embeddings {
-  /// Of the weights that a head holds.
+  /// The embeddings of a head's weights; the epsilon is not trained.
   init(
     _ trained: EncoderEmbeddings, _ c: BERTConfiguration, epsilon: Double
   ) throws(ClozeError) {
@@ -97,7 +100,7 @@ extension BERTGraph.Embeddings {
     let d = c.hiddenSize
     func table(_ index: Int, _ rows: Int) throws(ClozeError) -> Tensor {
       guard arrays.count == EncoderEmbeddings.names.count, arrays[index].count == rows * d else {
-        throw ClozeError(.shape, "the embeddings of the head have other sizes")
+        throw ClozeError(.shape, "the embeddings of the head do not have the model's sizes")
       }
       return try Tensor.floats(arrays[index], shape: [rows, d], name: "")
     }
@@ -107,6 +110,7 @@ extension BERTGraph.Embeddings {
   }
 }
 
+/// Norms of arrays.
 extension LayerNorm {
   fileprivate init(_ gamma: [Float], _ beta: [Float], _ epsilon: Double) throws(ClozeError) {
     self.init(
@@ -115,6 +119,7 @@ extension LayerNorm {
   }
 }
 
+/// Linear layers of arrays.
 extension Linear {
   init(
     rows: [Float], bias: [Float], _ inputs: Int, _ outputs: Int
@@ -127,6 +132,7 @@ extension Linear {
   }
 }
 
+/// Layers of a trained head.
 extension AddedHead.Layer {
   fileprivate init(_ layer: Head.Dense) throws(ClozeError) {
     let linear = try Linear(rows: layer.weight, bias: layer.bias, layer.inputs, layer.outputs)
