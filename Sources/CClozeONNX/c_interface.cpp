@@ -1,4 +1,4 @@
-// The C entries: nothing leaves them but plain structs, no exception passes them.
+// The C functions: they return plain structs and catch every exception.
 #include <climits>
 #include <cstring>
 #include <memory>
@@ -13,7 +13,7 @@ namespace {
 
 cloze_onnx_text text_of(std::string_view text) { return {text.data(), text.size()}; }
 
-// A message is cut to the buffer, never written past it.
+// Writes a message, truncated to the buffer.
 void write_message(char *message, size_t capacity, const char *text) noexcept {
   if (message == nullptr || capacity == 0) return;
   size_t count = std::strlen(text);
@@ -52,8 +52,7 @@ cloze_onnx_status cloze_onnx_open(
     if (size > INT_MAX) {
       cloze_onnx::fail_unsupported(
           "the file has " + std::to_string(size) +
-          " bytes; an ONNX file has at most 2147483647, larger models keep their tensors in files "
-          "of external data");
+          " bytes; an ONNX file has at most 2147483647, larger models store tensors as external data");
     }
     auto result = std::make_unique<cloze_onnx_model>();
     cloze_onnx::read_model(result->value, {{bytes, size}, fill, context});

@@ -1,5 +1,4 @@
-// An ONNX model taken apart: tables of nodes, tensors and values that point into the caller's
-// bytes.
+// A parsed ONNX model: tables of nodes, tensors and values that point into the caller's bytes.
 #pragma once
 
 #include <deque>
@@ -12,8 +11,8 @@
 
 namespace cloze_onnx {
 
-// Half-open range of indices into one of the model's pools. Pools instead of a vector in each node:
-// a file of many empty nodes then costs tens of bytes a node, not hundreds.
+// Half-open range of indices into one of the model's pools. With pools instead of a vector per node, a file of many
+// empty nodes takes tens of bytes per node, not hundreds.
 struct Range {
   size_t begin = 0;
   size_t count = 0;
@@ -64,8 +63,8 @@ struct Opset {
   int64_t version = 0;
 };
 
-// What is refused beyond. A BERT of 24 layers has some 3,000 nodes; the limits keep what a hostile
-// file can make us allocate within a small multiple of the file itself.
+// Limits on what is read. A BERT of 24 layers has some 3,000 nodes; the limits bound the memory that a hostile file
+// causes to be allocated to a small multiple of its size.
 constexpr size_t kMaxNodes = 1 << 18;
 constexpr size_t kMaxTensors = 1 << 18;
 constexpr size_t kMaxNames = 1 << 20;
@@ -74,7 +73,7 @@ constexpr size_t kMaxNumbers = 1 << 22;
 constexpr size_t kMaxValues = 1 << 12;
 constexpr size_t kMaxValueBytes = 1 << 16;
 constexpr size_t kMaxRank = 16;
-// Bytes of one tensor: far above any file, far below overflow.
+// Bytes of one tensor: above any file, and far below overflow.
 constexpr uint64_t kMaxTensorBytes = uint64_t{1} << 42;
 
 struct Model {
@@ -92,14 +91,14 @@ struct Model {
   std::vector<Value> inputs, outputs;
   size_t function_count = 0;
   size_t sparse_count = 0;
-  // Elements of tensors whose values lie as varints or in pieces.
+  // Elements of tensors that the file stores as varints or in several fields.
   std::deque<std::vector<uint8_t>> converted;
 };
 
-// Bytes of an element of a TensorProto.DataType; 0 where elements are not whole bytes or unknown.
+// The size of an element of a TensorProto.DataType, in bytes; 0 for types of other than whole bytes and unknown ones.
 size_t element_size(int32_t element_type);
 
-// Reads a TensorProto. Fails where its data is not as long as its shape says.
+// Reads a TensorProto. Fails where the length of its data contradicts its shape.
 Tensor read_tensor(Model &model, Bytes bytes);
 
 // Reads a ModelProto into `model`.

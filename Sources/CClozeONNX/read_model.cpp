@@ -17,7 +17,7 @@ size_t add_tensor(Model &model, Bytes bytes) {
   return model.tensors.size() - 1;
 }
 
-// What an attribute without a `type` holds (files of IR version 1 and 2, and some writers).
+// The kind of an attribute without `type`, as files of IR version 1 and 2 and of some writers have it.
 int32_t infer_kind(const Attribute &attribute, bool has_float, bool has_int, bool has_text) {
   if (attribute.tensor >= 0) return AttributeProto::TENSOR;
   if (attribute.ints.count > 0) return AttributeProto::INTS;
@@ -81,7 +81,7 @@ Attribute read_attribute(Model &model, Bytes bytes) {
         add_floats(model, message.fixed(4));
         break;
       case AttributeProto::kGFieldNumber:
-        // A graph inside a node (If, Loop): noted, not read, as no BERT needs one.
+        // A graph inside a node (If, Loop): recorded, not read, as no BERT needs one.
         message.skip();
         has_graph = true;
         break;
@@ -91,7 +91,7 @@ Attribute read_attribute(Model &model, Bytes bytes) {
   }
   attribute.ints.count = model.numbers.size() - attribute.ints.begin;
   attribute.floats.count = model.floats.size() - attribute.floats.begin;
-  // After the counts: a tensor's dimensions go into the same pool.
+  // After the ranges are closed: a tensor's dimensions are appended to the same pool.
   if (has_tensor) attribute.tensor = static_cast<int64_t>(add_tensor(model, tensor));
   if (attribute.kind == AttributeProto::UNDEFINED) {
     attribute.kind = has_graph ? static_cast<int32_t>(AttributeProto::GRAPH)
@@ -108,8 +108,7 @@ void add_name(Model &model, std::string_view name) {
 void read_node(Model &model, Bytes bytes) {
   if (model.nodes.size() >= kMaxNodes) fail_unsupported("the graph has too many nodes");
   Node node;
-  // Inputs, outputs and attributes may lie in any order, while each has to be one range of a pool:
-  // one pass for each.
+  // Inputs, outputs and attributes may be interleaved, but each must be one range of a pool: one pass for each.
   node.inputs.begin = model.names.size();
   Message message(bytes, model.source, "a node");
   bool has_outputs = false, has_attributes = false;
@@ -172,13 +171,13 @@ void read_node(Model &model, Bytes bytes) {
   model.nodes.push_back(node);
 }
 
-// Graph inputs and outputs are few and small: through the generated class.
+// Reads a graph input or output with the generated class: they are few and small.
 Value read_value(Message &message) {
   Bytes bytes = message.contents();
   onnx::ValueInfoProto proto;
-  if (bytes.count > kMaxValueBytes) message.fail("a graph input or output is described too long");
+  if (bytes.count > kMaxValueBytes) message.fail("the description of a graph input or output is too long");
   if (!proto.ParseFromArray(bytes.begin, static_cast<int>(bytes.count))) {
-    message.fail("a graph input or output is not described as ONNX does it");
+    message.fail("a graph input or output is malformed");
   }
   Value value;
   value.name = proto.name();
@@ -200,7 +199,7 @@ Value read_value(Message &message) {
 }
 
 void read_graph(Model &model, Bytes bytes) {
-  // Initializers in a pass of their own, so that they come first in the table of tensors.
+  // A first pass for initializers, which come first in the table of tensors.
   Message initializers(bytes, model.source, "the graph");
   while (initializers.next()) {
     if (initializers.field() == GraphProto::kInitializerFieldNumber) {
@@ -241,7 +240,7 @@ Opset read_opset(Message &message) {
   onnx::OperatorSetIdProto proto;
   if (bytes.count > kMaxValueBytes ||
       !proto.ParseFromArray(bytes.begin, static_cast<int>(bytes.count))) {
-    message.fail("an operator set is not described as ONNX does it");
+    message.fail("an operator set is malformed");
   }
   return {proto.domain(), proto.version()};
 }
@@ -281,7 +280,7 @@ void read_model(Model &model, Source source) {
         message.skip();
     }
   }
-  if (!has_graph) fail_damaged("the file holds no graph");
+  if (!has_graph) fail_damaged("the file has no graph");
   read_graph(model, graph);
 }
 

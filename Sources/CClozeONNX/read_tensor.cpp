@@ -43,7 +43,7 @@ uint64_t read_decimal(std::string_view text, const Tensor &tensor, const char *k
   if (text.empty()) fail_damaged(named(tensor) + ": external data's " + key + " is empty");
   for (char c : text) {
     if (c < '0' || c > '9' || value > kMaxTensorBytes) {
-      fail_damaged(named(tensor) + ": external data's " + key + " is no number: " + quoted(text));
+      fail_damaged(named(tensor) + ": external data's " + key + " is not a number: " + quoted(text));
     }
     value = value * 10 + static_cast<uint64_t>(c - '0');
   }
@@ -81,7 +81,7 @@ void read_external(Model &model, Bytes bytes, Tensor &tensor, External &external
   }
 }
 
-// Bytes that the shape and the element type call for.
+// The size that follows from shape and element type, in bytes.
 uint64_t expected_bytes(const Model &model, const Tensor &tensor, size_t size) {
   uint64_t bytes = size;
   bool empty = false;
@@ -100,15 +100,15 @@ uint64_t expected_bytes(const Model &model, const Tensor &tensor, size_t size) {
   return empty ? 0 : bytes;
 }
 
-// Collects float_data, int32_data, int64_data, double_data or uint64_data as packed elements. The
-// field is read again because data_type, which says how wide an element is, may lie behind it.
+// Collects float_data, int32_data, int64_data, double_data or uint64_data as packed elements. A second pass over the
+// message, because data_type, which determines the width of an element, may follow the field.
 void read_typed(Model &model, Bytes bytes, Tensor &tensor, size_t size, uint64_t expected) {
   auto &elements = model.converted.emplace_back();
   auto append = [&](Bytes part) {
     if (part.count > expected - elements.size()) {
       fail_damaged(named(tensor) + " has more elements than its shape says");
     }
-    // A single packed field of floats is what exporters write: no copy then.
+    // Exporters write one packed field of floats, which is not copied.
     if (part.count == expected && elements.empty()) {
       tensor.data = part.begin;
     } else {
@@ -192,7 +192,7 @@ Tensor read_tensor(Model &model, Bytes bytes) {
         tensor.external = message.int32() == TensorProto::EXTERNAL;
         break;
       case TensorProto::kSegmentFieldNumber:
-        message.fail("a tensor lies in segments");
+        message.fail("a tensor is stored in segments");
         break;
       default:
         message.skip();
@@ -205,7 +205,7 @@ Tensor read_tensor(Model &model, Bytes bytes) {
 
   size_t size = element_size(tensor.element_type);
   if (size == 0) {
-    // Strings, float8, int4: kept by name so that a graph that needs them can be refused by name.
+    // Strings, float8, int4: recorded, so that a graph that needs one is refused with its name.
     tensor.external = false;
     return tensor;
   }
@@ -228,7 +228,7 @@ Tensor read_tensor(Model &model, Bytes bytes) {
     }
     tensor.data = raw.begin;
   } else if (expected > 0) {
-    // Each element takes at least one byte of the message, so this bounds what is reserved.
+    // Each element takes at least one byte of the message, so this bounds the allocation.
     if (expected / size > bytes.count) {
       fail_damaged(named(tensor) + " has fewer elements than its shape says");
     }

@@ -22,7 +22,7 @@ std::string quoted(std::string_view text) {
 
 void Source::need(const uint8_t *begin, size_t count) {
   if (begin >= from && begin <= to && count <= static_cast<size_t>(to - begin)) return;
-  // On to the end of a block of the file: a file is filled in blocks of at least this size.
+  // Up to the end of a block of the file: files are read in blocks of at least this size.
   constexpr size_t kBlock = 1 << 15;
   size_t start = static_cast<size_t>(begin - bytes.begin);
   size_t end = start + std::min(count, bytes.count - start);
@@ -35,24 +35,24 @@ void Source::need(const uint8_t *begin, size_t count) {
 
 bool Message::next() {
   if (position() >= count_) return false;
-  // A tag, and a number or a length: ten bytes at most each.
+  // A tag and a number or length: at most ten bytes each.
   source_.need(begin_ + position(), 20);
   tag_ = input_.ReadTag();
-  if (tag_ == 0 || field() == 0) fail("a field has no valid number");
+  if (tag_ == 0 || field() == 0) fail("a field has an invalid number");
   return true;
 }
 
 uint64_t Message::varint() {
   uint64_t value = 0;
-  if (wire_type() != kVarint) fail("a field is not of the type that ONNX gives it");
-  if (!input_.ReadVarint64(&value)) fail("a number is cut short");
+  if (wire_type() != kVarint) fail("a field has another wire type than ONNX defines");
+  if (!input_.ReadVarint64(&value)) fail("a number is truncated");
   return value;
 }
 
 float Message::float32() {
   uint32_t bits = 0;
-  if (wire_type() != kFixed32) fail("a field is not of the type that ONNX gives it");
-  if (!input_.ReadLittleEndian32(&bits)) fail("a number is cut short");
+  if (wire_type() != kFixed32) fail("a field has another wire type than ONNX defines");
+  if (!input_.ReadLittleEndian32(&bits)) fail("a number is truncated");
   float value;
   static_assert(sizeof value == sizeof bits);
   __builtin_memcpy(&value, &bits, sizeof value);
@@ -61,8 +61,8 @@ float Message::float32() {
 
 Bytes Message::bytes() {
   uint64_t count = 0;
-  if (wire_type() != kLength) fail("a field is not of the type that ONNX gives it");
-  if (!input_.ReadVarint64(&count)) fail("a length is cut short");
+  if (wire_type() != kLength) fail("a field has another wire type than ONNX defines");
+  if (!input_.ReadVarint64(&count)) fail("a length is truncated");
   size_t start = position();
   if (count > count_ - start) {
     fail(("a field of " + std::to_string(count) + " bytes has only " +
@@ -76,12 +76,12 @@ Bytes Message::bytes() {
 Bytes Message::fixed(size_t width) {
   if (wire_type() == (width == 4 ? kFixed32 : kFixed64)) {
     size_t start = position();
-    if (count_ - start < width) fail("a number is cut short");
+    if (count_ - start < width) fail("a number is truncated");
     input_.Skip(static_cast<int>(width));
     return {begin_ + start, width};
   }
   Bytes packed = bytes();
-  if (packed.count % width != 0) fail("packed numbers are cut short");
+  if (packed.count % width != 0) fail("packed numbers are truncated");
   return packed;
 }
 
@@ -95,10 +95,10 @@ void Message::skip() {
       return;
     case kFixed32:
     case kFixed64:
-      if (!input_.Skip(wire_type() == kFixed32 ? 4 : 8)) fail("a number is cut short");
+      if (!input_.Skip(wire_type() == kFixed32 ? 4 : 8)) fail("a number is truncated");
       return;
     default:
-      fail("a field has an unknown wire type");  // groups: ONNX never had any
+      fail("a field has an unknown wire type");  // groups: ONNX never used any
   }
 }
 

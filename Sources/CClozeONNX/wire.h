@@ -13,7 +13,7 @@
 
 namespace cloze_onnx {
 
-// Thrown inside this module only; the C entries turn it into a status and a sentence.
+// Thrown inside this module only; the C functions convert it to a status and a sentence.
 struct Failure {
   int status;
   std::string message;
@@ -32,15 +32,15 @@ struct Bytes {
   std::string_view text() const { return {reinterpret_cast<const char *>(begin), count}; }
 };
 
-// The whole file, of which only what is looked at has to be in memory.
+// The whole file, which `fill` reads into memory as it is parsed.
 struct Source {
   Bytes bytes;
   cloze_onnx_fill fill = nullptr;
   void *context = nullptr;
-  // What was filled last, so that most fields cost a comparison.
+  // The block filled last; most fields are inside it, which costs a comparison.
   const uint8_t *from = nullptr, *to = nullptr;
 
-  // Makes sure that `count` bytes from `begin` on, as far as the file goes, are there.
+  // Fills `count` bytes from `begin` on, as far as the file goes.
   void need(const uint8_t *begin, size_t count);
   void need(Bytes part) { need(part.begin, part.count); }
 };
@@ -48,11 +48,11 @@ struct Source {
 // Wire types of protobuf's encoding.
 enum WireType { kVarint = 0, kFixed64 = 1, kLength = 2, kFixed32 = 5 };
 
-// Reads the fields of one message in the order in which they lie. A nested message is a `Bytes`
-// that another `Message` reads, so that nothing here recurses by itself.
+// Reads the fields of one message in their order in the file. A nested message is a `Bytes` that another `Message`
+// reads; reading does not recurse.
 class Message {
  public:
-  // Positions in errors count from where `source` begins.
+  // Positions in errors count from the beginning of `source`.
   Message(Bytes bytes, Source &source, const char *kind)
       : begin_(bytes.begin),
         count_(bytes.count),
@@ -60,25 +60,25 @@ class Message {
         kind_(kind),
         // At most INT_MAX bytes: `cloze_onnx_open` refuses more, as protobuf itself does.
         input_(bytes.begin, static_cast<int>(bytes.count)) {
-    // The full range of int, where protobuf's own default has been 64 MB: the walk allocates
-    // nothing that grows with a field's length, so that the limit protects nothing.
+    // Some versions of protobuf limit a message to 64 MB by default. Reading allocates nothing in proportion to a
+    // field's length, so that no limit is needed.
     input_.SetTotalBytesLimit(INT_MAX);
   }
 
-  // Goes to the next field; false at the end of the message.
+  // Advances to the next field; false at the end of the message.
   bool next();
 
   int field() const { return static_cast<int>(tag_ >> 3); }
   WireType wire_type() const { return static_cast<WireType>(tag_ & 7); }
 
-  // Value of the present field; fails where its wire type is another.
+  // The value of the current field; fails where its wire type is another.
   uint64_t varint();
   int64_t int64() { return static_cast<int64_t>(varint()); }
   int32_t int32() { return static_cast<int32_t>(varint()); }
   float float32();
-  // Of a length-delimited field, where it lies: not filled, so that weights are not read.
+  // A length-delimited field in place, not filled: weights are not read.
   Bytes bytes();
-  // The same, filled.
+  // A length-delimited field in place, filled.
   Bytes contents() {
     Bytes found = bytes();
     source_.need(found);
@@ -86,13 +86,13 @@ class Message {
   }
   std::string_view text() { return contents().text(); }
 
-  // Passes over the present field.
+  // Skips the current field.
   void skip();
 
-  // Elements of a repeated number, packed or one by one.
+  // Appends the elements of a repeated number, packed or one by one.
   template <typename Append>
   void varints(Append append);
-  // `width` bytes each, 4 or 8: where they lie, not filled.
+  // Packed elements of `width` bytes, 4 or 8, in place, not filled.
   Bytes fixed(size_t width);
 
   [[noreturn]] void fail(const char *what);
@@ -118,7 +118,7 @@ void Message::varints(Append append) {
   google::protobuf::io::CodedInputStream elements(packed.begin, static_cast<int>(packed.count));
   while (static_cast<size_t>(elements.CurrentPosition()) < packed.count) {
     uint64_t value = 0;
-    if (!elements.ReadVarint64(&value)) fail("a number is cut short");
+    if (!elements.ReadVarint64(&value)) fail("a number is truncated");
     append(value);
   }
 }

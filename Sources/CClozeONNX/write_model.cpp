@@ -1,5 +1,5 @@
-// Writes a ModelProto: all but the elements of tensors with onnx's own classes, in pieces between
-// which the caller puts those elements, so that no tensor is copied into a message.
+// Writes a ModelProto with onnx's generated classes, except the elements of tensors: it is serialized in pieces,
+// between which the caller writes these elements, so that no tensor is copied into a message.
 #include <onnx/onnx_pb.h>
 
 #include <climits>
@@ -13,7 +13,7 @@
 
 namespace {
 
-// Tags of the fields that are put together here: number and wire type 2, length-delimited.
+// Tags of the fields written here: number, and wire type 2 (length-delimited).
 constexpr char kModelGraph = 7 << 3 | 2;
 constexpr char kGraphInitializer = 5 << 3 | 2;
 constexpr char kTensorRawData = 9 << 3 | 2;
@@ -51,7 +51,7 @@ struct cloze_onnx_writer {
     return attribute;
   }
 
-  // Lays the pieces out; gives the length of the file.
+  // Lays out the pieces; returns the length of the file.
   uint64_t finish() {
     uint64_t graph_size = 0;
     std::vector<std::string> heads;
@@ -74,7 +74,7 @@ struct cloze_onnx_writer {
 
 namespace {
 
-// Runs a step; what it throws fails the whole.
+// Runs a step; an exception marks the writer as failed.
 template <typename Step>
 void attempt(cloze_onnx_writer *writer, Step step) noexcept {
   if (writer->failed) return;

@@ -1,8 +1,8 @@
 /* CRC-32C: the polynomial 0x1EDC6F41 with bits reflected, register and result inverted (RFC 3720, appendix B.4).
  *
- * A remainder is a polynomial of degree below 32 over GF(2), its bit 31 the coefficient of x^0. What follows n more bytes
- * multiplies it by x^(8n): that lets parts be summed apart and joined, here three at once, because the instruction takes
- * three cycles and can begin anew in each. */
+ * A remainder is a polynomial of degree below 32 over GF(2), its bit 31 the coefficient of x^0. Appending n bytes
+ * multiplies it by x^(8n), so that remainders of consecutive parts can be joined. Three parts are summed at once: the
+ * instruction has a latency of three cycles and a throughput of one per cycle. */
 #include "cloze_support.h"
 
 #include <string.h>
@@ -39,7 +39,7 @@ uint32_t cloze_crc32c_join(uint32_t first, uint32_t second, size_t second_count)
   return multiply(first, power(second_count)) ^ second;
 }
 
-/* By four bits at a time: remainder of the low four bits of the register. */
+/* Four bits at a time; table[i] is the remainder of the low four bits i of the register. */
 static uint32_t plain(uint32_t state, const unsigned char *bytes, size_t count) {
   uint32_t table[16];
   for (uint32_t i = 0; i < 16; i++) {
@@ -76,7 +76,7 @@ static inline uint64_t word_at(const unsigned char *bytes) {
   return word;
 }
 
-#define PART ((size_t)16384) /* of three: joining them costs a twentieth of summing them */
+#define PART ((size_t)16384) /* joining three parts costs a twentieth of summing them */
 
 static uint32_t by_instruction(uint32_t state, const unsigned char *bytes, size_t count) {
   if (count >= 3 * PART) {

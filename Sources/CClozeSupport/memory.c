@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-/* From this size on memory is mapped rather than taken from malloc, whose arenas would keep what a freed model or session
- * leaves behind. Not under AddressSanitizer, which watches only malloc's. */
+/* Blocks of at least this size are mapped instead of allocated by malloc, whose arenas would keep the memory of freed
+ * models and sessions. Under AddressSanitizer all blocks are malloc's, which it checks. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define MAPPED_FROM SIZE_MAX
@@ -21,8 +21,9 @@
 
 static size_t mapped_length(size_t size) { return (size + PAGE - 1) / PAGE * PAGE; }
 
-/* Weights and scratch are read end to end, and with small pages every other row would cost a TLB miss: what holds a huge
- * page begins at one and asks for them, but for the rest at its end, so that resident memory follows the size. */
+/* Weights and scratch are read sequentially, and with small pages every other row would cost a TLB miss. A block of at
+ * least a huge page begins at a huge-page boundary and asks for huge pages, except for its remainder, so that resident
+ * memory follows the size. */
 static void *map(size_t size) {
   size_t length = mapped_length(size), slack = length >= HUGE_PAGE ? HUGE_PAGE : 0;
   if (length < size || length > SIZE_MAX - slack) return NULL;

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* CPUs that the quota in this cgroup folder pays for, rounded up; 0 where it sets none. */
+/* The CPU quota of a cgroup folder, in CPUs, rounded up; 0 where it sets none. */
 static int quota_of(const char *folder) {
   char path[4352], line[64];
   long long quota = 0, period = 0;
@@ -32,21 +32,21 @@ static int quota_of(const char *folder) {
   return cpus > 1 << 20 ? 0 : (int)cpus;
 }
 
-/* The smallest quota from a process's own cgroup up to the root of the hierarchy at `mount`. */
+/* The smallest quota from the cgroup `group` up to the root of the hierarchy at `mount`; 0 where none is set. */
 static int smallest_quota(const char *mount, const char *group) {
   char folder[4096];
-  int least = 0;
+  int smallest = 0;
   size_t root = strlen(mount);
   int length = snprintf(folder, sizeof folder, "%s%s", mount, group);
   if (length < 0 || (size_t)length >= sizeof folder) return 0;
   for (;;) {
     int quota = quota_of(folder);
-    if (quota > 0 && (least == 0 || quota < least)) least = quota;
+    if (quota > 0 && (smallest == 0 || quota < smallest)) smallest = quota;
     char *slash = strrchr(folder, '/');
     if (!slash || (size_t)(slash - folder) < root) break;
     *slash = 0;
   }
-  return least;
+  return smallest;
 }
 
 int cloze_available_processors(void) {

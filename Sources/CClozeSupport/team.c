@@ -13,9 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How often a thread looks before it sleeps: about 50 microseconds, several times what threads wait for each other between the
- * steps of a layer. After a run too: waking a thread takes as long, so a run that follows at once finds it awake, and a host
- * that pauses loses no more than that. */
+/* Polls of a waiting thread before it sleeps: about 50 microseconds, several times what threads wait for each other
+ * between the steps of a layer, and as long as waking one takes. Threads poll after a run too: a run that follows at
+ * once finds them awake. */
 #define SPINS 2000
 
 #if defined(__x86_64__)
@@ -65,8 +65,8 @@ static void wait_change(cloze_team *team, _Atomic uint32_t *word, uint32_t seen,
   atomic_fetch_sub(&team->sleepers, 1);
 }
 
-/* Wakes who waits for *word, which has just been changed. Change and look are sequentially consistent, as are the
- * sleeper's steps: either it is seen here, or it sees the change. */
+/* Wakes the threads that sleep on *word, which has just changed. That change and the load of `sleepers` are
+ * sequentially consistent, as are a sleeper's steps: either it is counted here, or it sees the change. */
 static void wake(cloze_team *team, _Atomic uint32_t *word) {
   if (atomic_load(&team->sleepers)) syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
@@ -98,7 +98,7 @@ cloze_team *cloze_team_create(int threads) {
   return team;
 }
 
-/* Ends the workers that exist. */
+/* Ends and joins the workers. */
 static void dismiss(cloze_team *team) {
   team->ending = 1;
   atomic_fetch_add(&team->generation, 1);
@@ -109,8 +109,8 @@ static void dismiss(cloze_team *team) {
   atomic_store(&team->generation, 0);
 }
 
-/* Makes the workers, if they do not exist in this process. All of them take part in every run that wants more than the
- * caller, so that none can be late for one run and enter the next. */
+/* Starts the workers unless they exist in this process. All take part in every parallel run: one that was late for a
+ * run could otherwise enter the next. */
 static int start(cloze_team *team) {
   if (team->process != getpid()) { /* after fork() only the caller's thread exists here */
     team->process = getpid();
@@ -126,7 +126,7 @@ static int start(cloze_team *team) {
   int error = pthread_attr_init(&attributes);
   if (error) return error;
   pthread_attr_setstacksize(&attributes, (size_t)1 << 20);
-  sigset_t all, before; /* signals are the host's business */
+  sigset_t all, before; /* the host's threads handle signals */
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   for (int i = 0; i + 1 < team->size; i++) {

@@ -1,34 +1,35 @@
 internal import ClozeIO
 internal import Glibc
 
-/// A token that is recognised in text before words are split.
+/// A token that is matched in text before it is split into words.
 struct AddedToken {
   var content: [UInt8]
-  /// Not recognised beside a word character.
+  /// Whether it is not matched next to a word character.
   var singleWord = false
-  /// Takes the whitespace on its left, or right, with it.
+  /// Whether it includes the whitespace on its left, or right.
   var takesLeft = false
   var takesRight = false
-  /// Recognised in normalised text, by its own normalised form, instead of in the original.
+  /// Whether its normalised form is matched in normalised text, instead of the token in the original.
   var normalized = false
   var special = false
 }
 
-/// The added tokens with their ids and what finds them, as `tokenizers`' AddedVocabulary.
+/// The added tokens with their ids and the tries that match them, as `tokenizers`' AddedVocabulary.
 final class AddedTokens: @unchecked Sendable {
-  /// In the order in which their contents were first listed.
+  /// The tokens, in the order in which their contents were first listed.
   let tokens: [(token: AddedToken, id: Int32)]
-  /// Finds tokens in original text, and in normalised text; values are indices into `tokens`.
+  /// Match tokens in original text, and in normalised text; values are indices into `tokens`.
   let raw: PieceTrie
   let normalized: PieceTrie
 
-  /// All contents, each with a NUL after it, then the normalised forms.
+  /// All contents, each followed by a NUL, then the normalised forms.
   private let arena: UnsafeMutablePointer<UInt8>
   private let offsets: [Int]
 
-  /// `normalize` gives a token's normalised form. A normalised form that is empty is never found;
-  /// `tokenizers` finds it between any two bytes. Where several are equal the first listed is
-  /// found; `tokenizers` takes any.
+  /// Differs from `tokenizers` in two cases: an empty normalised form is never matched (there between any two
+  /// bytes), and of equal normalised forms the first listed is matched (there any).
+  ///
+  /// - Parameter normalize: the normalised form of a token.
   init(
     _ listed: [(token: AddedToken, id: Int32)], normalize: ([UInt8]) -> [UInt8]
   ) throws(ClozeError) {
@@ -39,7 +40,7 @@ final class AddedTokens: @unchecked Sendable {
       total = total &+ item.token.content.count &+ 1 &+ forms[i].count
     }
     guard total < Int(Int32.max) else {
-      throw ClozeError(.damaged, "the added tokens are longer than 2^31 bytes")
+      throw ClozeError(.damaged, "the added tokens have more than 2^31 bytes")
     }
     let arena = UnsafeMutablePointer<UInt8>.allocate(capacity: max(total, 1))
     self.arena = arena
@@ -73,7 +74,7 @@ final class AddedTokens: @unchecked Sendable {
 
   deinit { arena.deallocate() }
 
-  /// The id of a content.
+  /// The id of the token with a content.
   func id(of content: some Collection<UInt8>) -> Int32? {
     tokens.first { $0.token.content.elementsEqual(content) }?.id
   }
@@ -85,12 +86,12 @@ final class AddedTokens: @unchecked Sendable {
       start: arena + offsets[index], count: tokens[index].token.content.count)
   }
 
-  /// Splits text at added tokens: calls `text` with what is between them and `token` with an index
-  /// into `tokens` and what it takes.
+  /// Splits text at added tokens: calls `text` with the ranges between them, and `token` with an index into
+  /// `tokens` and the range that it includes.
   ///
-  /// Quirks, all of `tokenizers`: matches are the leftmost longest and do not overlap, and a match
-  /// that `singleWord` rejects still uses its bytes up; whitespace taken on the right is not, so
-  /// that a token made of whitespace can be found in it again, and text can then come twice.
+  /// Quirks, all of `tokenizers`: matches are the leftmost longest and do not overlap; a match that
+  /// `singleWord` rejects still consumes its bytes; whitespace included on the right is not consumed, so that a
+  /// token of whitespace can be matched in it again, and text then occurs twice.
   @inline(__always)
   func split(
     _ trie: PieceTrie, _ base: UnsafePointer<UInt8>, _ count: Int, unicode: UnicodeTables,
@@ -129,7 +130,7 @@ final class AddedTokens: @unchecked Sendable {
         }
       }
       if done < begin { text(done, begin) }
-      // Nothing is left of a token of whitespace that another has taken.
+      // A token of whitespace that the token before includes is empty.
       if begin < end { token(index, begin, end) }
       done = end
     }

@@ -1,4 +1,4 @@
-/// Half-open range of bytes in the text that was given, `(0, 0)` for a token that was added.
+/// A half-open range of bytes in the original text; `(0, 0)` for a special token of the template.
 public struct ByteRange: Sendable, Hashable, BitwiseCopyable {
   public var begin: Int32
   public var end: Int32
@@ -10,27 +10,27 @@ public struct ByteRange: Sendable, Hashable, BitwiseCopyable {
   }
 }
 
-/// What happens to a text, or a pair, that needs more tokens than allowed.
+/// How a text, or a pair, with more tokens than allowed is truncated.
 public enum Truncation: String, Sendable, CaseIterable {
-  /// It is an error.
+  /// Not at all: it is an error.
   case error
-  /// Tokens go from the end of the longer of the two, until both are equally long, then from both.
+  /// At the end of the longer of the two until both are equally long, then of both.
   case longestFirst = "longest_first"
-  /// Tokens go from the end of the first text.
+  /// At the end of the first text.
   case onlyFirst = "only_first"
-  /// Tokens go from the end of the second text.
+  /// At the end of the second text.
   case onlySecond = "only_second"
 }
 
-/// The tokens of one text or one pair, ready for a model.
+/// The tokens of one text or one pair, as a model takes them.
 public struct Encoding: Sendable, Equatable {
   public var ids: [Int32]
   /// The segment of each token: 0 for the first text, 1 for the second.
   public var typeIDs: [Int32]
-  /// Where each token stands in its text; several tokens may share bytes, and bytes that
-  /// normalisation removes belong to none.
+  /// The bytes of its text that each token comes from. Tokens may share bytes; bytes that normalisation
+  /// removes belong to no token.
   public var offsets: [ByteRange]
-  /// Whether tokens were cut.
+  /// Whether tokens were truncated.
   public var truncated: Bool
 
   public init(ids: [Int32], typeIDs: [Int32], offsets: [ByteRange], truncated: Bool) {
@@ -41,10 +41,10 @@ public struct Encoding: Sendable, Equatable {
   }
 }
 
-/// The tokens of many texts, end to end, and the scratch memory for making them.
+/// The concatenated tokens of many texts, and the scratch memory for encoding.
 ///
-/// `Tokenizer.append` adds to it. Memory is kept over `removeAll`, so that encoding batch after
-/// batch allocates nothing once the largest has been seen. One caller at a time.
+/// `Tokenizer.append` adds to it. `removeAll` keeps the memory, so that a batch no larger than an earlier one
+/// allocates nothing. One caller at a time.
 public final class EncodingBuffer {
   public internal(set) var ids: [Int32] = []
   public internal(set) var typeIDs: [Int32] = []
@@ -52,13 +52,13 @@ public final class EncodingBuffer {
   public internal(set) var offsets: [ByteRange] = []
   public let keepsOffsets: Bool
 
-  let scratch = Scratch()
+  let scratch = EncodingScratch()
 
   public init(keepsOffsets: Bool = true) {
     self.keepsOffsets = keepsOffsets
   }
 
-  /// Forgets all tokens and keeps the memory.
+  /// Removes all tokens and keeps the memory.
   public func removeAll() {
     ids.removeAll(keepingCapacity: true)
     typeIDs.removeAll(keepingCapacity: true)

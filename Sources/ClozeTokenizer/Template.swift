@@ -1,4 +1,4 @@
-/// How special tokens are set around the tokens of one text, or of two.
+/// The order of special tokens and the tokens of one text, or of two.
 struct Template: Sendable, Equatable {
   enum Piece: Sendable, Equatable {
     case special(ids: [Int32], typeID: Int32)
@@ -25,7 +25,7 @@ struct Template: Sendable, Equatable {
     }
   }
 
-  /// The largest id in it, -1 if there is none.
+  /// The largest id of a special token, -1 if there is none.
   var largestID: Int32 {
     (single + pair).reduce(-1) { largest, piece in
       if case .special(let ids, _) = piece { max(largest, ids.max() ?? -1) } else { largest }

@@ -1,11 +1,13 @@
 public import ClozeIO
 
+/// Encoding texts to tokens.
 extension Tokenizer {
-  /// The tokens of a text, or of a pair, with the special tokens around them.
+  /// The tokens of a text, or of a pair, with the special tokens of the template.
   ///
   /// - Parameters:
-  ///   - maxTokens: The most tokens allowed, special tokens included; nil: no limit.
-  ///   - truncation: What happens where more are needed.
+  ///   - maxTokens: The largest number of tokens, special tokens included; nil: no limit.
+  ///   - truncation: How a text with more tokens is truncated.
+  /// - Throws: `.tooLong`; `.invalidModel` where the vocabulary lacks the unknown token that a word needs.
   public func encode(
     _ text: String, pair: String? = nil, maxTokens: Int? = nil, truncation: Truncation = .error
   ) throws(ClozeError) -> Encoding {
@@ -16,7 +18,9 @@ extension Tokenizer {
       ids: buffer.ids, typeIDs: buffer.typeIDs, offsets: buffer.offsets, truncated: truncated)
   }
 
-  /// The same for bytes, which must be UTF-8.
+  /// The tokens of a text, or of a pair, in UTF-8.
+  ///
+  /// - Throws: As above; `.invalidText` where a text is not UTF-8.
   public func encode(
     _ text: UnsafeRawBufferPointer, pair: UnsafeRawBufferPointer? = nil, maxTokens: Int? = nil,
     truncation: Truncation = .error
@@ -28,15 +32,16 @@ extension Tokenizer {
       ids: buffer.ids, typeIDs: buffer.typeIDs, offsets: buffer.offsets, truncated: truncated)
   }
 
-  /// Appends the tokens of a text, or of a pair, and returns whether any were cut.
+  /// Appends the tokens of a text, or of a pair, to a buffer, and returns whether they were truncated. Appends
+  /// nothing where it throws.
   ///
-  /// Nothing is appended where an error is thrown.
+  /// - Throws: As `encode`.
   @discardableResult
   public func append(
     _ text: String, pair: String? = nil, maxTokens: Int? = nil, truncation: Truncation = .error,
     into buffer: EncodingBuffer
   ) throws(ClozeError) -> Bool {
-    // A native string gives its bytes; a bridged one is copied.
+    // A native string gives access to its bytes; a bridged one is copied.
     var text = text
     var pair = pair
     let result: Result<Bool, ClozeError> = text.withUTF8 { first in
@@ -53,7 +58,9 @@ extension Tokenizer {
     return try result.get()
   }
 
-  /// The same for bytes, which must be UTF-8: the fast way in.
+  /// Appends the tokens of a text, or of a pair, in UTF-8; the fastest form.
+  ///
+  /// - Throws: As `encode`.
   @discardableResult
   public func append(
     _ text: UnsafeRawBufferPointer, pair: UnsafeRawBufferPointer? = nil, maxTokens: Int? = nil,
@@ -72,14 +79,14 @@ extension Tokenizer {
       return .failure(
         ClozeError(
           .tooLong,
-          "at most \(maxTokens) tokens are allowed, the special ones alone are \(special)"))
+          "at most \(maxTokens) tokens are allowed, the special tokens alone are \(special)"))
     }
     let room = maxTokens.map { $0 &- special }
     let scratch = buffer.scratch
     scratch.first.count = 0
     scratch.second.count = 0
 
-    // Where a single text is cut, what comes after the cut need not be tokenised.
+    // Text after the cut of a single text need not be tokenised.
     let limit =
       pair == nil && (truncation == .longestFirst || truncation == .onlyFirst) ? room : nil
     if let error = tokenize(
@@ -128,15 +135,14 @@ extension Tokenizer {
     return .success(kept != needed)
   }
 
-  /// Appends the tokens of one text to one of the scratch buffers: all of them, or a few more than
-  /// `limit`.
+  /// Appends the tokens of one text to one of the scratch buffers: all, or slightly more than `limit`.
   private func tokenize(
-    _ text: UnsafeRawBufferPointer, limit: Int?, isChecked: Bool, name: String, _ scratch: Scratch,
+    _ text: UnsafeRawBufferPointer, limit: Int?, isChecked: Bool, name: String, _ scratch: EncodingScratch,
     isSecond: Bool
   ) -> ClozeError? {
     // Positions are 32 bits wide.
     guard text.count < Int(Int32.max) else {
-      return ClozeError(.tooLong, "\(name) has \(text.count) bytes, 2147483646 are possible")
+      return ClozeError(.tooLong, "\(name) has \(text.count) bytes, at most 2147483646 are supported")
     }
     let bytes = text.bindMemory(to: UInt8.self)
     guard let base = bytes.baseAddress, bytes.count > 0 else { return nil }
@@ -169,7 +175,7 @@ extension Tokenizer {
   /// Tokenises the original text between two added tokens.
   @inline(__always)
   private func segment(
-    _ base: UnsafePointer<UInt8>, _ begin: Int, _ end: Int, _ scratch: Scratch,
+    _ base: UnsafePointer<UInt8>, _ begin: Int, _ end: Int, _ scratch: EncodingScratch,
     _ sink: inout WordSink
   ) {
     if sink.isFull { return }
@@ -181,11 +187,11 @@ extension Tokenizer {
     }
   }
 
-  /// The same where added tokens are looked for in the normalised text too, which then has to be
-  /// written down.
+  /// Tokenises the original text between two added tokens where others are matched in normalised text, which is
+  /// then stored.
   @inline(never)
   private func normalizedSegment(
-    _ base: UnsafePointer<UInt8>, _ begin: Int, _ end: Int, _ scratch: Scratch,
+    _ base: UnsafePointer<UInt8>, _ begin: Int, _ end: Int, _ scratch: EncodingScratch,
     _ sink: inout WordSink
   ) {
     var text = TextSink(scratch)
@@ -215,6 +221,7 @@ extension Tokenizer {
   }
 }
 
+/// Appending the tokens of a text.
 extension EncodingBuffer {
   /// Appends the first `count` tokens of a text.
   func append(_ tokens: RawBuffer<TokenRecord>, _ count: Int, _ typeID: Int32) {

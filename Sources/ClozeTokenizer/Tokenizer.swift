@@ -2,13 +2,13 @@ public import ClozeIO
 
 /// A BERT WordPiece tokenizer, equal to Hugging Face's `tokenizers` token for token.
 ///
-/// Immutable: any number of threads may use one, each with its own `EncodingBuffer`. Made from a
-/// vocab.txt, or from a tokenizer.json, whose sections `truncation` and `padding` are ignored.
-/// Other models than WordPiece, and other normalisers and splitters than BERT's, are refused.
+/// Immutable; threads may share one, each with its own `EncodingBuffer`. Made from a vocab.txt, or from a
+/// tokenizer.json, whose sections `truncation` and `padding` are ignored. Models other than WordPiece, and
+/// normalisers and pre-tokenizers other than BERT's, are unsupported.
 public final class Tokenizer: Sendable {
   /// The largest id plus one, which is the number of tokens unless ids have gaps.
   public let vocabularySize: Int
-  /// The special tokens' ids, nil where the vocabulary has none by their name.
+  /// The ids of the special tokens; nil where the vocabulary lacks one.
   public let clsID: Int32?
   public let sepID: Int32?
   public let maskID: Int32?
@@ -18,17 +18,16 @@ public final class Tokenizer: Sendable {
   public let lowercase: Bool
   /// Whether accents are removed.
   public let stripAccents: Bool
-  /// The longest input the model is said to take, where tokenizer_config.json gives one. It is not
-  /// applied here.
+  /// `model_max_length` of tokenizer_config.json, if any. Not applied here.
   public let modelMaxLength: Int?
 
-  /// What it was made of, but for the vocabulary.
+  /// Its definition, without the vocabulary.
   let definition: TokenizerDefinition
   let vocabulary: Vocabulary
   let added: AddedTokens
   let normalizer: NormalizerTables
   let template: Template
-  /// Special tokens of `template.single` and `template.pair`.
+  /// The numbers of special tokens in `template.single` and `template.pair`.
   let addedToSingle: Int
   let addedToPair: Int
   let longestWord: Int
@@ -79,8 +78,8 @@ public final class Tokenizer: Sendable {
       definition.vocabulary, continuingPrefix: definition.continuingPrefix,
       longestPiece: longestPiece)
 
-    // As transformers does, the named tokens are special, and so not normalised. It also adds those
-    // that the vocabulary lacks; here they are left out, since a model has no row for them.
+    // As in transformers, the named tokens are special, and so not normalised. transformers also adds those
+    // that the vocabulary lacks; they are left out here, as a model has no row for them.
     var listed = definition.added
     for name in definition.named
     where vocabulary.id(of: name) != nil && !listed.contains(where: { $0.content == name }) {
@@ -91,7 +90,7 @@ public final class Tokenizer: Sendable {
     func id(_ name: [UInt8]) -> Int32? { added.id(of: name) ?? vocabulary.id(of: name) }
 
     unknownToken = String(decoding: definition.unknownToken, as: UTF8.self)
-    // [UNK] is looked for in the model's vocabulary only, as WordPiece does.
+    // As in WordPiece, [UNK] is looked up in the model's vocabulary only.
     unknownID = vocabulary.id(of: definition.unknownToken)
     clsID = id(definition.names.cls)
     sepID = id(definition.names.sep)
@@ -107,8 +106,7 @@ public final class Tokenizer: Sendable {
     if let template = definition.template {
       self.template = template
     } else {
-      // `tokenizers` adds no special tokens where tokenizer.json has no post_processor; a BERT
-      // needs them all the same.
+      // `tokenizers` adds no special tokens where tokenizer.json has no post_processor, but a BERT needs them.
       self.template = .bert(
         cls: try required(clsID, definition.names.cls),
         sep: try required(sepID, definition.names.sep))
@@ -132,11 +130,11 @@ public final class Tokenizer: Sendable {
       vocabulary.bound, Int(largestAdded) &+ 1, Int(template.largestID) &+ 1)
   }
 
-  /// Gives added tokens their ids, as `tokenizers` does when it reads them.
+  /// Assigns ids to added tokens, as `tokenizers` does when it reads them.
   ///
-  /// Quirk: the ids in the file are not looked at. A token of the vocabulary has its id there; the
-  /// others are numbered on from the number of tokens in the vocabulary, gaps or not. A content
-  /// listed again replaces the one before.
+  /// Quirk: the ids in the file are ignored. A token of the vocabulary has its id there; the others are numbered
+  /// from the number of tokens in the vocabulary, even if ids have gaps. A content listed again replaces the
+  /// earlier token.
   private static func giveIDs(
     _ listed: [AddedToken], _ vocabulary: Vocabulary
   ) throws(ClozeError) -> [(token: AddedToken, id: Int32)] {
@@ -159,7 +157,7 @@ public final class Tokenizer: Sendable {
       places[token.content] = given.count
       given.append((token, id ?? 0))
     }
-    // Of tokens that got one id the last listed replaces the others.
+    // Of tokens with the same id the last listed replaces the others.
     var last: [Int32: Int] = [:]
     for (i, item) in given.enumerated() { last[item.id] = i }
     return given.indices.filter { last[given[$0].id] == $0 }.map { given[$0] }
@@ -170,7 +168,7 @@ public final class Tokenizer: Sendable {
     bytes(of: id).map { String(decoding: $0, as: UTF8.self) }
   }
 
-  /// The token with an id, as UTF-8 with a NUL at its end, which a token may also hold.
+  /// The token with an id, as UTF-8 terminated by a NUL; a token may itself contain a NUL.
   ///
   /// Valid as long as the tokenizer.
   public func tokenPointer(for id: Int32) -> UnsafePointer<CChar>? {

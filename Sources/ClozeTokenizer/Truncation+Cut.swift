@@ -1,13 +1,13 @@
-/// Why a text can't be cut as asked.
+/// Why a text or pair cannot be truncated to fit.
 enum CutRefusal: Error {
-  /// Cutting was not allowed.
+  /// The truncation is `error`.
   case notAllowed
-  /// There is no second text to cut.
+  /// There is no second text to truncate.
   case noSecond
-  /// Cutting the one text that may be cut is not enough.
+  /// Truncating the only text that may be truncated is not enough.
   case notEnough(which: String, count: Int)
 
-  /// What to say after the numbers.
+  /// The end of the message, after the numbers.
   var addition: String {
     switch self {
     case .notAllowed: ""
@@ -18,13 +18,13 @@ enum CutRefusal: Error {
   }
 }
 
+/// The arithmetic of truncation.
 extension Truncation {
-  /// How many tokens of each text are kept, where both have more than `room` together.
+  /// The numbers of tokens that are kept of each text, where both together have more than `room`.
   ///
-  /// As `tokenizers` does. Quirks: with no room at all every strategy but `error` cuts both texts
-  /// to nothing; the texts named by `onlyFirst` and `onlySecond` must keep a token otherwise; and
-  /// where both of a pair are longer than their half, the one that is longer, or the second, gets
-  /// the odd token.
+  /// As in `tokenizers`. Quirks: with room 0 every strategy except `error` removes all tokens; with more, the
+  /// text that `onlyFirst` or `onlySecond` truncates must keep a token; where both texts of a pair are longer
+  /// than half of the room, the longer one, or the second, gets the odd token.
   func cut(
     first: Int, second: Int?, room: Int
   ) -> Result<(first: Int, second: Int), CutRefusal> {

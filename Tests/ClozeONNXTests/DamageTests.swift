@@ -5,8 +5,7 @@ import Testing
 
 @testable import ClozeONNX
 
-/// Whatever the bytes are: an error or a model, never a crash, a hang, or memory beyond the file's
-/// own measure.
+/// Arbitrary bytes give an error or a model, never a crash, a hang, or memory out of proportion to the file.
 struct DamageTests {
   /// xorshift64: the same mutations in every run.
   struct Random: RandomNumberGenerator {
@@ -36,8 +35,8 @@ struct DamageTests {
     }
   }
 
-  /// Bytes replaced, removed, doubled and swapped, mostly where the structure is: more than 10,000
-  /// copies of files of every kind, in a process that must not grow by more than a few of them.
+  /// Bytes replaced, removed, doubled and swapped, mostly in the structure: more than 10,000 copies of files of
+  /// every kind, in a process that may grow by the size of a few of them only.
   @Test func mutated() throws {
     let names = [
       "mask-m4", "dynamo-opset23", "typed-data-constants", "masked-lm-shared", "fused-o2",
@@ -58,13 +57,13 @@ struct DamageTests {
     #expect(residentBytes() - before < 512 << 20)
   }
 
-  /// The same for the headers of tensors without a graph.
+  /// Mutations of safetensors headers.
   @Test func mutatedSafetensors() throws {
     let path = Fixture.folder + "/../pretrained/bert/model.safetensors"
     let original = [UInt8](try Data(contentsOf: URL(filePath: path)))
     let configuration = PretrainedConfiguration(
       modelType: "bert", numAttentionHeads: 5, hiddenAct: "gelu", layerNormEps: 1e-12,
-      padTokenID: 0, architecture: nil, obstacle: nil)
+      padTokenID: 0, architecture: nil, unsupportedReason: nil)
     func read(_ bytes: [UInt8]) -> ClozeError? {
       bytes.withUnsafeBytes { raw -> ClozeError? in
         do throws(ClozeError) {
@@ -113,7 +112,7 @@ struct DamageTests {
     return bytes
   }
 
-  /// What the process holds in memory.
+  /// The resident memory of the process.
   private func residentBytes() -> Int {
     let text = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
     return (text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) * 4096
@@ -162,10 +161,10 @@ struct DamageTests {
     var twice = TinyModel()
     twice.tensors = [TinyModel.tensor("w", [1], raw: [0, 0, 0, 0])]
     twice.nodes = [TinyModel.node("Relu", ["w"], ["x"]), TinyModel.node("Relu", ["w"], ["x"])]
-    #expect(loadError(twice.bytes)?.message.contains("made twice") == true)
+    #expect(loadError(twice.bytes)?.message.contains("output of two nodes") == true)
     var dangling = TinyModel()
     dangling.outputs = ["y"]
-    #expect(loadError(dangling.bytes)?.message.contains("made by no node") == true)
+    #expect(loadError(dangling.bytes)?.message.contains("not computed by any node") == true)
     #expect(loadError(TinyModel().bytes)?.cause == .unsupported)
     #expect(loadError([])?.cause == .damaged)
   }

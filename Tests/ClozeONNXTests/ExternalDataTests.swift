@@ -4,7 +4,7 @@ import Testing
 
 @testable import ClozeONNX
 
-/// A model may name files of its own folder, and nothing else.
+/// A model may name files in its own folder only.
 struct ExternalDataTests {
   /// A folder with `weights.bin` of 64 bytes and a secret beside it.
   struct Folder: ~Copyable {
@@ -56,7 +56,7 @@ struct ExternalDataTests {
     }
   }
 
-  /// As the cache of the Hugging Face hub has it: every file of a model is a link into one folder.
+  /// The cache of the Hugging Face hub: every file of a model is a link into one folder.
   @Test func readsFromACacheOfLinks() throws {
     let folder = try Folder()
     let blobs = folder.base.appending(path: "blobs")
@@ -75,7 +75,7 @@ struct ExternalDataTests {
     }
     let file = try ONNXFile(path: model.path)
     #expect(try file.graph.tensors.first??.bytes().allSatisfy { $0 == 5 } == true)
-    // A link that leads elsewhere stays refused.
+    // Other links are refused.
     try FileManager.default.removeItem(at: data)
     try FileManager.default.createSymbolicLink(
       atPath: data.path, withDestinationPath: "../secret.bin")

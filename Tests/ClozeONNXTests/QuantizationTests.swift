@@ -4,7 +4,7 @@ import Testing
 
 @testable import ClozeONNX
 
-/// Scales and zero points that can't be are errors that name the tensor.
+/// Invalid scales and zero points are errors that name the tensor.
 struct QuantizationTests {
   private func tensor(
     _ name: String, _ type: Tensor.ElementType, _ shape: [Int], _ bytes: [UInt8]
@@ -30,7 +30,7 @@ struct QuantizationTests {
     let scales = try Tensor.floats([1, 2, 4], shape: [3], name: "s")
     let columns = try weight().quantized(scale: scales, zeroPoint: nil, axis: 1)
     #expect(try ReferenceEncoder.elements(columns) == [1, 4, 12, -128, -2, 508])
-    // Parts and other shapes keep what belongs to them.
+    // Parts and other shapes keep their scales.
     let part = try #require(try columns.columns([1..<2, 2..<3]))
     #expect(try ReferenceEncoder.elements(part) == [4, 12, -2, 508])
     #expect(columns.reshaped([1, 2, 3]) != nil)
@@ -63,7 +63,7 @@ struct QuantizationTests {
     #expect(failure { _ = try weight().quantized(scale: none, zeroPoint: nil, axis: 1) } != nil)
   }
 
-  /// A graph that takes one weight apart again and again must not become gigabytes.
+  /// A graph that splits one weight many times must not take gigabytes.
   @Test func budgetOfNewTensors() throws {
     var lowering = Graph()
     lowering.tensorBytes = 1000

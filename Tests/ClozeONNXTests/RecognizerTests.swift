@@ -3,15 +3,15 @@ import Testing
 
 @testable import ClozeONNX
 
-/// Every fixture is a BERT written in another way; each must be found whole.
+/// Every fixture is a BERT in another spelling; each must be recognised completely.
 struct RecognizerTests {
   @Test func fixturesAreThere() {
     // An empty list would let the tests below pass without having run.
     #expect(Fixture.all.count >= 30)
   }
 
-  /// With the weights and constants that were found, a plain encoder computes what ONNX Runtime
-  /// computed with the original: hidden states of every layer, pooler, and all heads.
+  /// A reference encoder with the recognised weights and constants computes what ONNX Runtime computed with the
+  /// original: hidden states of every layer, pooler, and all heads.
   @Test(arguments: Fixture.all)
   func computesTheSameNumbers(_ name: String) throws {
     let graph = try recognizeBERT(in: try ONNXFile(path: Fixture.modelPath(name)))
@@ -185,7 +185,7 @@ struct RecognizerTests {
     #expect(asymmetric.contains { $0.form.hasSuffix("quantized anew for its zero point") })
   }
 
-  /// From memory, copied or in place, a model is the same as from its file.
+  /// A model from memory, copied or in place, equals that from its file.
   @Test func fromMemory() throws {
     let bytes = try Fixture.bytes("mask-m2")
     let fromFile = try Fixture.recognize("mask-m2")

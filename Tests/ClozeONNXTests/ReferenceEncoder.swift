@@ -1,7 +1,7 @@
 @testable import ClozeONNX
 
-/// A BERT written to be read, in double precision: computes with what the recogniser found, so that
-/// one wrong tensor, layout or constant shows in the numbers.
+/// A BERT in double precision, written for clarity, which computes with a recognised graph: a wrong tensor, layout
+/// or constant changes its results.
 struct ReferenceEncoder {
   typealias Rows = [[Double]]
 
@@ -74,7 +74,7 @@ struct ReferenceEncoder {
   }
 
   private func exponential(_ x: Double) -> Double {
-    // Through the activation's own function: sigmoid(t) = silu(t) / t, exp(x) = s / (1 - s).
+    // By the activation's own function: sigmoid(t) = silu(t) / t, exp(x) = s / (1 - s).
     if x == 0 { return 1 }
     let sigmoid = Activation.silu(x) / x
     return sigmoid / (1 - sigmoid)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ClozeONNX
 
-/// Graphs that are no BERT are refused with the node, the place, and the reason.
+/// Graphs other than BERTs are refused with the node, the place, and the reason.
 struct RefusalTests {
   func refusal(_ name: String) -> ClozeError? {
     do throws(ClozeError) {
@@ -16,7 +16,7 @@ struct RefusalTests {
   }
 
   @Test(arguments: [
-    ("convolution", "Conv", "embeddings", "no input looks into a table"),
+    ("convolution", "Conv", "embeddings", "no input indexes a table"),
     ("pre-norm", "Add", "embeddings", "Pre-LayerNorm"),
     ("pre-norm-after-norm", "ReduceMean", "layer 0, attention", "Pre-LayerNorm"),
     ("gpt2", "Add", "embeddings", "Pre-LayerNorm"),

@@ -3,11 +3,12 @@ import Testing
 
 @testable import ClozeONNX
 
+/// Conversion of tensors to float32.
 struct TensorTests {
   func withTensor<Element: BitwiseCopyable, Result>(
     _ elements: [Element], _ type: Tensor.ElementType, _ body: (Tensor) throws -> Result
   ) rethrows -> Result {
-    // Behind one byte more: tensors in a file are not aligned.
+    // At an odd address, as tensors in a file are not aligned.
     var bytes: [UInt8] = [0]
     elements.withUnsafeBytes { bytes += Array($0) }
     return try bytes.withUnsafeBytes { raw in

@@ -1,4 +1,4 @@
-/// Writes the wire format of a small ModelProto, so that tests can say anything, lies included.
+/// Writes the wire format of a small ModelProto, valid or not.
 struct TinyModel {
   var ir = 8
   var opset = 14
@@ -38,7 +38,7 @@ struct TinyModel {
       + field(9, raw)
   }
 
-  /// A TensorProto of float32 whose data lies in another file.
+  /// A TensorProto of float32 with external data.
   static func external(
     _ name: String, _ dims: [Int], location: String?, offset: String? = nil, length: String? = nil
   ) -> [UInt8] {

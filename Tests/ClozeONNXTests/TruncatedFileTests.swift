@@ -6,7 +6,7 @@ import Testing
 
 /// Model files that are truncated while they are read.
 struct TruncatedFileTests {
-  /// The data of a tensor is read when it is used, and only then.
+  /// The data of a tensor is read at its first use.
   @Test func aTensorThatIsGone() throws {
     var tiny = TinyModel()
     tiny.tensors = [
@@ -28,7 +28,7 @@ struct TruncatedFileTests {
     #expect(throws: ClozeError.self) { try large.checkFinite() }
   }
 
-  /// The walk meets the end before it was through.
+  /// The parser reaches the end of the file early.
   @Test func aFileThatIsShorterThanItSaid() throws {
     let onDisk = try TemporaryFile([UInt8](repeating: 7, count: 300_001))
     let file = try LazyFile(path: onDisk.path)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ClozeONNX
 
-/// ONNX files as they are put together.
+/// Writing of ONNX files.
 @Suite struct WritingTests {
   private func document() throws -> ONNXDocument {
     try ONNXDocument(irVersion: 8, opset: 17, producer: "test", version: "1")

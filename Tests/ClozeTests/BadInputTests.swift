@@ -4,7 +4,7 @@ import Testing
 
 @testable import Cloze
 
-/// What a run on ids refuses, and what it names.
+/// Invalid arguments of a run on token ids, and their messages.
 struct BadInputTests {
   let model: Model
   let session: Session
@@ -109,7 +109,7 @@ struct BadInputTests {
     }
   }
 
-  /// The message says which heads there are.
+  /// The message lists the model's heads.
   @Test func missingHeads() throws {
     for (name, output, missing, has) in [
       ("sdpa-opset14", RunOutput.mlm, "masked language model", "it has pooler"),
@@ -143,7 +143,7 @@ struct BadInputTests {
   @Test func threadsByDefault() throws {
     #expect(defaultThreads() >= 1)
     #expect(try Session(model: model).threads == min(defaultThreads(), 256))
-    // More than there is work, or processors.
+    // More threads than units of work, and than processors.
     let many = try Session(model: model, threads: 64)
     let batch = Batch(model, lengths: [24, 3])
     #expect(try many.run(batch).bits == session.run(batch).bits)

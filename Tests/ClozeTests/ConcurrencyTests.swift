@@ -6,9 +6,9 @@ import Testing
 
 @testable import Cloze
 
-/// Sessions on several threads, and calls that are cut short.
+/// Sessions on several threads, and cancelled calls.
 struct ConcurrencyTests {
-  /// The same pair over and over: minutes of work.
+  /// One pair, many times: minutes of work.
   private struct ManyTexts: TextSource {
     let count = 2_000_000
     func withText<Result>(
@@ -22,7 +22,7 @@ struct ConcurrencyTests {
     }
   }
 
-  /// The calls that can be long.
+  /// The calls that may take long.
   enum Call: CaseIterable {
     case run, embed, encode, count, fillMask, nextSentence
 
@@ -61,8 +61,7 @@ struct ConcurrencyTests {
     let ended = DispatchSemaphore(value: 0)
   }
 
-  /// Starts a call on another thread and returns when it runs, which shows in the session refusing
-  /// another one.
+  /// Starts a call on another thread and returns when it runs, that is when the session is busy.
   private func start(_ call: Call, on session: Session) throws -> Outcome {
     let outcome = Outcome()
     Thread {
@@ -116,7 +115,7 @@ struct ConcurrencyTests {
     #expect(try session.run(batch).bits == before.bits)
   }
 
-  /// A cancel with nothing to cancel is not kept for later.
+  /// A cancel without a running call does not affect the next one.
   @Test func cancelBeforeACall() throws {
     let session = try session(threads: 2)
     session.cancel()
@@ -160,7 +159,7 @@ struct ConcurrencyTests {
     #expect(different.withLock { $0 } == 0)
   }
 
-  /// The model lives as long as a session needs it.
+  /// A session keeps its model alive.
   @Test func sessionKeepsItsModel() throws {
     weak var model: Model?
     var session: Session?

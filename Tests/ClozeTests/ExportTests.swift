@@ -4,7 +4,7 @@ import Testing
 
 @testable import Cloze
 
-/// Models written as ONNX, and read again.
+/// Models written as ONNX and read back.
 @Suite struct ExportTests {
   /// Outputs of a model on random sequences.
   private func results(_ model: Model) throws -> [[UInt32]] {
@@ -28,7 +28,7 @@ import Testing
         #expect(
           FileManager.default.contentsEqual(atPath: first, andPath: second), "\(format) again")
         if format == .float16 { continue }
-        // Weights are those of the source, to the bit, and what is computed is too.
+        // Weights and outputs equal those of the source to the bit.
         let precision: Precision = format == .int8 ? .int8 : .float32
         let (model, found) = (try load(source, precision), try load(first, precision))
         #expect(found.info.heads == model.info.heads, "\(format)")
@@ -118,7 +118,7 @@ import Testing
       expectError(.io, "/proc") { try Model.export(source, to: "/proc/a.onnx") }
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["a.onnx"])
       #expect(try String(contentsOfFile: path, encoding: .utf8) == "before")
-      // What was there is replaced.
+      // An existing file is replaced.
       try Model.export(source, to: path)
       #expect(try load(path, .float32).info.numHiddenLayers > 0)
     }

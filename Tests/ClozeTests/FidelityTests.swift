@@ -3,10 +3,10 @@ import Testing
 
 @testable import Cloze
 
-/// Every fixture against the numbers that ONNX Runtime computed in float32.
+/// Every fixture against ONNX Runtime's results in float32.
 struct FidelityTests {
-  /// Outputs of the model beside the arrays of a fixture they must be equal to, rows of real tokens
-  /// only where there is one for each token.
+  /// The outputs of the model, with the arrays of the fixture that they must equal; of arrays per token only the
+  /// rows of real tokens.
   private func pairs(
     _ name: String, _ precision: Precision
   ) throws -> [(name: String, ours: [Float], reference: [Float])] {
@@ -58,10 +58,9 @@ struct FidelityTests {
     }
   }
 
-  /// In int8 a rounding moves a number by at most half a step, a 255th of a row's range
-  /// (activations) or a 127th of a column's largest (weights). Of the root mean square of an output
-  /// that makes about 1 % a layer in a model of 20 to 112 channels; several roundings lie between
-  /// input and output, so 5 % is allowed.
+  /// In int8 a rounding changes a number by at most half a step: 1/255 of a row's range (activations) or 1/127 of a
+  /// column's largest magnitude (weights). In a model of 20 to 112 channels that is about 1 % of an output's root
+  /// mean square per layer; the tolerance for several layers is 5 %.
   @Test(arguments: Fixture.all)
   func int8(_ name: String) throws {
     for (output, ours, reference) in try pairs(name, .int8) {
@@ -69,7 +68,7 @@ struct FidelityTests {
       let error = zip(ours, reference).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
       let size = reference.reduce(0.0) { $0 + Double($1 * $1) }
       let relative = (error / size).squareRoot()
-      // Of a few numbers the mean says less.
+      // The mean of few numbers varies more.
       #expect(relative <= (ours.count < 64 ? 0.1 : 0.05), "\(output): \(relative)")
       #expect(relative > 1e-5, "\(output) is too exact to be int8")
     }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Cloze
 
-/// What an output must not depend on, to the last bit.
+/// An output must not depend, to the last bit, on its batch, threads, chunks, or the host's settings.
 struct InvarianceTests {
   /// Three layers; a wide one with odd sizes and heads; a decoder of 1003 columns; two layers and
   /// every head. Small, so that the scalar kernels are quick.
@@ -71,7 +71,7 @@ struct InvarianceTests {
     }
   }
 
-  /// A few tokens are shared out by columns instead of by rows.
+  /// Few tokens are divided over threads by columns instead of by rows.
   @Test(arguments: names, Precision.allCases)
   func columns(_ name: String, _ precision: Precision) throws {
     let model = try Model.fixture(name, precision)
@@ -121,7 +121,7 @@ struct InvarianceTests {
     }
   }
 
-  /// More tokens than go through the layers together.
+  /// More tokens than a chunk.
   @Test(arguments: Precision.allCases)
   func chunks(_ precision: Precision) throws {
     let model = try Model.fixture("identity-aliases", precision)
@@ -138,7 +138,7 @@ struct InvarianceTests {
     }
   }
 
-  /// A session is as good after any run as before it.
+  /// A run does not affect later runs of the session.
   @Test func sessionKeepsNothing() throws {
     let model = try Model.fixture("pretraining-sdpa-opset17", .int8)
     let session = try Session(model: model, threads: 2)
@@ -149,11 +149,10 @@ struct InvarianceTests {
     #expect(try session.run(small).bits == first.bits)
   }
 
-  /// Settings of the host that would change results: rounding upwards, denormals flushed to zero
-  /// and read as zero.
+  /// Settings of the host that would change results: rounding upwards, denormals flushed to zero and read as zero.
   #if arch(x86_64)
     static let oddEnvironment: UInt64 = 0x1f80 | 0x8000 | 0x4000 | 0x0040
-    // The lowest six bits tell which exceptions there were.
+    // The lowest six bits are exception flags.
     static let settings: UInt64 = 0xffc0
   #elseif arch(arm64)
     static let oddEnvironment: UInt64 = 1 << 24 | 1 << 22

@@ -16,7 +16,7 @@ struct LoadTests {
   @Test(arguments: Precision.allCases)
   func fromMemory(_ precision: Precision) throws {
     let path = try Session(model: .fixture("identity-aliases", precision), threads: 1)
-    // The bytes are gone when the model runs.
+    // The bytes are freed before the model runs.
     let memory = try Session(model: load(Fixture.bytes("identity-aliases"), precision), threads: 1)
     let batch = Batch(path.model, lengths: [5, 24])
     #expect(path.model.info == memory.model.info)
@@ -45,7 +45,7 @@ struct LoadTests {
     #expect(info.weightBytes < wide.weightBytes / 2)
   }
 
-  /// A decoder that is the word table is held once.
+  /// The weights of a tied decoder are in memory once.
   @Test func tiedDecoderIsOneMatrix() throws {
     let tied = try Model.fixture("masked-lm-opset13").info.weightBytes
     let separate = try Model.fixture("masked-lm-separate").info.weightBytes
@@ -159,7 +159,7 @@ struct LoadTests {
     await #expect(processExitsWith: .success) {
       setenv("CLOZE_ISA", "avx9000", 1)
       expectError(.unsupportedISA, "avx9000", "scalar") { _ = try Model.fixture("sdpa-opset14") }
-      // What the caller asks for counts more.
+      // The caller's choice takes precedence.
       let forced = try Model.fixture("sdpa-opset14", isa: .scalar)
       #expect(forced.info.isa == .scalar)
       setenv("CLOZE_ISA", "scalar", 1)
@@ -171,7 +171,7 @@ struct LoadTests {
     }
   }
 
-  /// Another program cuts a model short while it loads: an error, or a model where that came late.
+  /// Another program truncates a model while it loads: an error, or a model where that is too late.
   @Test func aFileThatIsCutShort() throws {
     let bytes = try Data(contentsOf: URL(filePath: Fixture.builtInModel))
     let path = FileManager.default.temporaryDirectory.appending(path: "cloze-\(UUID().uuidString)").path

@@ -6,13 +6,13 @@ import Testing
 
 @testable import Cloze
 
-/// What stays allocated. In processes of their own, as other tests allocate at the
-/// same time; where the C library does not tell, nothing is seen to grow.
+/// Memory that stays allocated. In processes of their own, as other tests allocate at the same time; where the C
+/// library does not report its memory, nothing is measured.
 struct MemoryTests {
-  /// Bytes that the C library has handed out, in its heap and in mappings of their own.
+  /// Bytes allocated by the C library, in its heap and in mappings.
   static var allocated: Int { cloze_test_allocated() }
 
-  /// What a test's own records take at most.
+  /// An upper bound of the memory that the test itself takes.
   static let noise = 64 * 1024
 
   @Test func runsAllocateNothingThatStays() async {
@@ -50,7 +50,7 @@ struct MemoryTests {
       func grown(_ count: Int) throws -> Int {
         let texts = Array(repeating: Text("a b c d e f"), count: count)
         let before = MemoryTests.allocated
-        // The result goes before memory is looked at again.
+        // The result is freed before memory is measured again.
         let embedded = try session.embed(texts, embedding: EmbeddingOptions(dimensions: 1)).count
         #expect(embedded == count)
         return MemoryTests.allocated - before

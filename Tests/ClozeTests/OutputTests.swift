@@ -3,7 +3,7 @@ import Testing
 
 @testable import Cloze
 
-/// Layers, positions, pooling, and the memory that outputs go into.
+/// Layers, positions, pooling, and output buffers.
 struct OutputTests {
   let model: Model
   let session: Session
@@ -33,7 +33,7 @@ struct OutputTests {
     }
   }
 
-  /// In any order, repeated, in chunks that the batch is run in one after the other.
+  /// Positions in any order, repeated, in several chunks.
   @Test(arguments: [RunOutput.hidden, .hidden(layers: [1, -1]), .mlm])
   func positions(_ output: RunOutput) throws {
     let model = try Model.fixture("identity-aliases", .int8)
@@ -100,7 +100,7 @@ struct OutputTests {
     }
   }
 
-  /// What the model's files do not say: mean, brought to length 1.
+  /// The defaults without settings in the model's files: mean, normalized.
   @Test func defaultEmbedding() throws {
     let standard = try session.run(batch, .embedding)
     let named = try session.run(

@@ -6,9 +6,9 @@ import Testing
 
 @testable import Cloze
 
-/// Prepared models that are not as they were written, or were written by someone else.
+/// Prepared models that are damaged or forged.
 struct PreparedDamageTests {
-  /// Of every kind of section.
+  /// Models with every kind of section.
   let sound: [UInt8]
 
   init() throws {
@@ -57,7 +57,7 @@ struct PreparedDamageTests {
     }
   }
 
-  /// No byte can change unnoticed: not in the header, the table or between sections either.
+  /// A change of any byte is an error, also in the header, the table and between sections.
   @Test func everyByteCounts() throws {
     let table = 64 + 96 * (try file().names.count)
     for place in Array(0..<160) + Array(stride(from: 160, to: table, by: 31))
@@ -90,7 +90,7 @@ struct PreparedDamageTests {
     expectError(.invalidModel, "byte order") { try load(bytes) }
   }
 
-  /// A file of these sections, some of them replaced, with all checksums right.
+  /// A file with sections replaced or added and valid checksums.
   private func forged(
     leavingOut dropped: String? = nil, adding: [(String, [UInt8])] = [],
     _ change: (String, inout [UInt8]) -> Void = { _, _ in }
@@ -117,11 +117,11 @@ struct PreparedDamageTests {
       if name.hasSuffix(".smoothing") { continue }
       expectError(.invalidModel, "\"\(name)\"") { try load(forged(leavingOut: name)) }
     }
-    expectError(.invalidModel, "\"tokenizer.text\" is not known") {
+    expectError(.invalidModel, "\"tokenizer.text\" is unknown") {
       try load(forged(leavingOut: "tokenizer"))
     }
-    expectError(.invalidModel, "\"x\" is not known") { try load(forged(adding: [("x", [1])])) }
-    expectError(.invalidModel, "\"nsp.biases\" is there twice") {
+    expectError(.invalidModel, "\"x\" is unknown") { try load(forged(adding: [("x", [1])])) }
+    expectError(.invalidModel, "\"nsp.biases\" occurs twice") {
       try load(forged(adding: [("nsp.biases", [1])]))
     }
     for name in ["", "a b", "ü", "\u{7f}"] {
@@ -190,7 +190,7 @@ struct PreparedDamageTests {
     expectError(.invalidModel, "epsilon") { try load(negative) }
   }
 
-  /// A tokenizer whose parts contradict each other, byte by byte: refused, or of some use, no more.
+  /// A tokenizer with inconsistent parts, byte by byte: an error or a usable tokenizer.
   @Test func tokenizersThatDoNotFit() throws {
     for (name, place, value) in [
       ("tokenizer.order", 0, 0xFF), ("tokenizer.order", 4, 0), ("tokenizer.lengths", 0, 6),

@@ -8,7 +8,7 @@ import Testing
 
 /// Models in their prepared form.
 struct PreparedTests {
-  /// With every head, with a decoder of its own, without token types, in many layers.
+  /// Models with every head, a separate decoder, no token types, many layers.
   static let fixtures = [
     "pretraining-sdpa-opset17", "pretraining-float16", "masked-lm-separate", "masked-lm-opset13",
     "no-token-types", "base-3-layers-opset11", "answers", "classifier-of-two", "distilbert-classifier",
@@ -44,7 +44,7 @@ struct PreparedTests {
     }
   }
 
-  /// Whatever instruction set wrote it.
+  /// The file does not depend on the instruction set that wrote it.
   @Test(arguments: Precision.allCases)
   func theFileIsTheSameEverywhere(_ precision: Precision) throws {
     let name = "pretraining-sdpa-opset17"
@@ -147,7 +147,7 @@ struct PreparedTests {
     try withFolder { folder in
       let path = folder + "/model.cloze"
       func names() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: folder).sorted() }
-      // A source that fails leaves what was there, and nothing beside it.
+      // A failed conversion keeps the existing file and leaves no other.
       try write("before", to: path)
       expectError(.unsupportedModel, "causal") {
         try Model.convert(Fixture.path("refused/causal"), to: path)

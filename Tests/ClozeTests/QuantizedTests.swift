@@ -4,8 +4,8 @@ import Testing
 @testable import Cloze
 @testable import ClozeONNX
 
-/// Files that quantizers wrote: what is read out of them comes at least as near to the float32
-/// source as what ONNX Runtime computes with the same file.
+/// Files written by quantizers: results are at least as close to the float32 source as ONNX Runtime's with the same
+/// file.
 struct QuantizedTests {
   @Test func thereAreFixtures() { #expect(Fixture.quantized.count >= 15) }
 
@@ -40,7 +40,7 @@ struct QuantizedTests {
     #expect(count > 0)
   }
 
-  /// Integers of the file are the encoder's own weights, with their scales.
+  /// The integers of the file become the encoder's weights, with their scales.
   @Test(arguments: [
     "int8/dynamic", "int8/dynamic-per-channel", "int8/dynamic-uint8-symmetric",
     "int8/dynamic-fused", "int8/q-attention-per-channel", "int8/qdq-per-channel",

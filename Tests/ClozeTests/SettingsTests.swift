@@ -4,7 +4,7 @@ import Testing
 
 @testable import Cloze
 
-/// What the files beside a model say about it.
+/// The files beside a model.
 struct SettingsTests {
   /// The model of a fixture (3 layers, hidden 60, 40 positions) in a folder with other files.
   private func withModel(
@@ -79,7 +79,7 @@ struct SettingsTests {
     }
   }
 
-  /// A way of pooling that is not known is no reason to refuse the model, but to embed another way.
+  /// A model with an unsupported pooling loads; `embed` requires the caller to name one.
   @Test(arguments: [
     ["modules.json": #"[{"type": "sentence_transformers.models.Dense", "path": "2_Dense"}]"#],
     ["1_Pooling/config.json": #"{"pooling_mode_lasttoken": true}"#],
@@ -95,7 +95,7 @@ struct SettingsTests {
     }
   }
 
-  /// The tokenizer that is given counts more than the files'.
+  /// The tokenizer of the options takes precedence over the files'.
   @Test func tokenizer() throws {
     let words = TextTests.vocabulary.prefix(103).joined(separator: "\n")
     try withModel(["vocab.txt": words]) { load in

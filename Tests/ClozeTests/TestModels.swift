@@ -7,6 +7,7 @@ import Testing
 /// Every instruction set that this CPU runs.
 let availableISAs = ISA.allCases.filter { (try? Kernels.choose($0)) != nil }
 
+/// Models of fixtures.
 extension Model {
   /// The model of a fixture.
   static func fixture(
@@ -16,7 +17,7 @@ extension Model {
       path: Fixture.modelPath(name), options: LoadOptions(precision: precision, isa: isa))
   }
 
-  /// Every output that this model can give.
+  /// Every output that this model has.
   var outputs: [RunOutput] {
     var outputs: [RunOutput] = [
       .hidden(layers: Array(0...info.numHiddenLayers)),
@@ -63,7 +64,7 @@ struct Batch {
     }
   }
 
-  /// The sequences of a fixture's input, without its padding, and where their tokens lie in [B, S].
+  /// The sequences of a fixture's input without padding, and the indices of their tokens in [B, S].
   static func of(
     _ expected: [String: Fixture.Array], _ model: Model
   ) throws -> (Batch, [Int]) {
@@ -82,7 +83,7 @@ struct Batch {
     return (Batch(sequences), places)
   }
 
-  /// Lengths 1 and the longest, and others between; together about `tokens` tokens.
+  /// Lengths 1, the longest, and random ones; about `tokens` tokens together.
   static func lengths(_ model: Model, tokens: Int, seed: UInt64 = 1) -> [Int] {
     var random = Random(state: seed)
     var lengths = [1, model.info.maxPositionEmbeddings]
@@ -93,6 +94,7 @@ struct Batch {
   }
 }
 
+/// Runs on test batches.
 extension Session {
   func run(
     _ batch: Batch, _ output: RunOutput = .hidden, positions: [Int]? = nil
@@ -114,12 +116,13 @@ struct Random: RandomNumberGenerator {
   }
 }
 
+/// Comparison to the bit.
 extension [Float] {
-  /// Bits, as equality of floats takes 0 and -0 for the same.
+  /// The bits of the elements; as floats, 0 and -0 are equal.
   var bits: [UInt32] { map(\.bitPattern) }
 }
 
-/// What `body` throws, which must have this status and name these things.
+/// The error that `body` throws, which must have this status and contain these parts.
 @discardableResult
 func expectError(
   _ status: ClozeError.Status, _ parts: String..., at location: SourceLocation = #_sourceLocation,
@@ -140,7 +143,7 @@ func expectError(
   return nil
 }
 
-/// A folder that is gone after `body`.
+/// Calls `body` with a temporary folder.
 func write(_ text: String, to path: String) throws {
   let file = URL(filePath: path)
   try FileManager.default.createDirectory(

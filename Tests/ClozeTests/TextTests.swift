@@ -4,7 +4,7 @@ import Testing
 
 @testable import Cloze
 
-/// Text in: a model of 1003 tokens, 40 positions and every head, and a vocabulary of letters.
+/// Runs on text: a model of 1003 tokens, 40 positions and every head, and a vocabulary of letters.
 struct TextTests {
   static let vocabulary: [String] = {
     let letters = (UInt8(ascii: "a")...UInt8(ascii: "z")).map { String(UnicodeScalar($0)) }
@@ -175,7 +175,7 @@ struct TextTests {
     expectError(.noTokenizer) { _ = try session.nextSentence([Text("a", "b")]) }
   }
 
-  /// A tokenizer that adds nothing makes no token of an empty text.
+  /// A tokenizer without special tokens gives no token for an empty text.
   @Test func textWithoutTokens() throws {
     let json = #"""
       {"added_tokens": [],
@@ -198,7 +198,7 @@ struct TextTests {
     expectError(.invalidText, "text 1 gives no token") { _ = try session.embed(["a", ""]) }
   }
 
-  /// Ids of a tokenizer that belongs to a larger model.
+  /// Token ids beyond the model's vocabulary, from the tokenizer of a larger model.
   @Test func tokenizerBeyondTheModel() throws {
     let small = try Model(
       path: Fixture.modelPath("sdpa-opset14"), options: LoadOptions(tokenizer: tokenizer))

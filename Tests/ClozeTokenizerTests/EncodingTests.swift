@@ -86,7 +86,7 @@ import Testing
     #expect(message("the quick fox", nil, 4, .error) == "text needs 5 tokens, the limit is 4")
     #expect(
       message("the", nil, 1, .longestFirst)
-        == "at most 1 tokens are allowed, the special ones alone are 2")
+        == "at most 1 tokens are allowed, the special tokens alone are 2")
     #expect(message("the", nil, -5, .longestFirst).contains("at most -5"))
     #expect(
       message("the fox dog", nil, 3, .onlySecond)

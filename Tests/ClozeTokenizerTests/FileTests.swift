@@ -22,7 +22,7 @@ import Testing
   }
 
   @Test func linesOfVocabulary() throws {
-    // CR LF, trailing whitespace, an empty line, a line that comes twice, no LF at the end.
+    // CR LF, trailing whitespace, an empty line, a repeated line, no LF at the end.
     let tokenizer = try from("[UNK]\r\n[CLS] \n[SEP]\u{3000}\na\n\nb\na")
     #expect(tokenizer.vocabularySize == 7)
     #expect(tokenizer.id(of: "a") == 6 && tokenizer.token(for: 3) == nil)
@@ -39,7 +39,7 @@ import Testing
     let kept = try from(vocabulary, config: #"{"strip_accents": false}"#)
     #expect(try kept.encode("A É").ids == [2, 5, 7, 3])
     #expect(kept.lowercase && !kept.stripAccents)
-    // An override counts more than the file.
+    // An override takes precedence over the file.
     let both = try from(
       vocabulary, config: #"{"do_lower_case": true, "strip_accents": true}"#, lowercase: false,
       stripAccents: false)

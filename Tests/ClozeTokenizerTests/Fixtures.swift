@@ -20,7 +20,7 @@ enum Fixture {
   }
 }
 
-/// The error that a body throws, recorded as missing if it throws none.
+/// The error that a body throws; records an issue where it throws none.
 func refusal<T>(
   _ sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> T
 ) -> ClozeError {
@@ -30,7 +30,7 @@ func refusal<T>(
   } catch let error as ClozeError {
     return error
   } catch {
-    Issue.record("\(error) is no ClozeError", sourceLocation: sourceLocation)
+    Issue.record("\(error) is not a ClozeError", sourceLocation: sourceLocation)
   }
   return ClozeError(.io, "")
 }

@@ -20,7 +20,7 @@ private struct Case: Decodable {
 }
 
 @Suite struct ReferenceTests {
-  /// Every case that `make_cases.py` took from the reference.
+  /// Every case of cases.jsonl, which `make_cases.py` computed with the reference.
   @Test func cases() throws {
     var made: [String: Tokenizer] = [:]
     let decoder = JSONDecoder()
@@ -54,8 +54,7 @@ private struct Case: Decodable {
     #expect(count > 1000)
   }
 
-  /// Every Unicode scalar, against the hashes of every-scalar.txt; `every_scalar` in
-  /// make_cases.py says what is hashed.
+  /// Every Unicode scalar, against the hashes of every-scalar.txt; see `every_scalar` in make_cases.py.
   @Test func everyScalar() async throws {
     let vocabulary = Array("[UNK]\n[CLS]\n[SEP]\n".utf8)
     func definition(_ options: NormalizerOptions) throws -> Tokenizer {
@@ -102,11 +101,11 @@ private struct Case: Decodable {
   }
 }
 
-/// The CRC-32 of what becomes of scalars.
+/// The CRC-32 of the normalised forms of scalars.
 private struct ScalarHash {
   private let tokenizers: [Tokenizer]
   private let buffer = EncodingBuffer()
-  private let scratch = Scratch()
+  private let scratch = EncodingScratch()
   private var text: [UInt8] = []
   private var crc: UInt32 = 0
   private var table: [UInt32] = []

@@ -2,7 +2,7 @@ import ClozeIO
 import ClozeTokenizer
 import Testing
 
-/// Input that nobody means well: what counts is that there is an answer.
+/// Hostile input gives a result or an error.
 @Suite struct RobustnessTests {
   private func broken(_ bytes: [UInt8], _ random: inout SplitMix64) -> [UInt8] {
     var bytes = bytes
@@ -118,7 +118,7 @@ import Testing
   }
 
   @Test func vocabulariesOfOddShapes() throws {
-    // One very long token, many tokens with one beginning, a token that is only the prefix.
+    // A very long token, many tokens with a common prefix, a token that equals the continuing prefix.
     var lines = ["[UNK]", "[CLS]", "[SEP]", String(repeating: "x", count: 500_000), "##"]
     for i in 0..<3000 { lines.append(String(repeating: "y", count: i % 150 + 1) + String(i)) }
     let tokenizer = try Tokenizer(vocabulary: Array(lines.joined(separator: "\n").utf8))

@@ -2,7 +2,7 @@ import ClozeTokenizer
 import Foundation
 import Testing
 
-/// Tokenizers as a prepared model holds them.
+/// Tokenizers stored in prepared models.
 @Suite struct StoredTests {
   private func same(_ tokenizer: Tokenizer, _ texts: [String]) throws {
     let again = try Tokenizer(tokenizer.stored)
@@ -18,21 +18,22 @@ import Testing
       #expect(one.ids == two.ids && one.typeIDs == two.typeIDs)
       #expect(one.offsets == two.offsets)
     }
-    // And once more: nothing drifts.
+    // A second round trip gives the same.
     let (first, second) = (tokenizer.stored, again.stored)
     #expect(first.settings == second.settings && first.text == second.text)
     #expect(first.ids == second.ids && first.order == second.order)
   }
 
   @Test func vocabulary() throws {
-    // CR LF, an empty line, a line that comes twice, a token of several bytes a character.
+    // CR LF, an empty line, a repeated line, a token of several bytes per character.
     let lines = "[PAD]\r\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n\nb\na\n##b\n##ab\n台\n<x>\n"
     let texts = ["a", "ab abb b", "Á É", "台a", "[MASK] a", "<x>a <X>", ""]
     for config in [
       "{}", #"{"do_lower_case": false, "model_max_length": 77}"#,
       #"{"strip_accents": false, "tokenize_chinese_chars": false}"#,
       #"{"mask_token": {"content": "<x>", "lstrip": true}, "cls_token": "b"}"#,
-      ##"{"added_tokens_decoder": {"12": {"content": "<x>", "special": false, "lstrip": true, "single_word": true, "normalized": true}}}"##,
+      #"{"added_tokens_decoder": {"12": {"content": "<x>", "special": false, "lstrip": true, "#
+        + #""single_word": true, "normalized": true}}}"#,
     ] {
       try same(Tokenizer(vocabulary: Array(lines.utf8), config: Array(config.utf8)), texts)
     }

@@ -1,9 +1,9 @@
-/* Walks the bytes of an ONNX model and says where everything in it lies; and writes models.
+/* Reads and writes ONNX models.
  *
- * The bytes are the caller's. They must not change and must outlive the model: names and tensor
- * data are pointers into them, nothing large is copied. A model is immutable once opened and may
- * be read from several threads. Every index is checked; an index out of range gives a zeroed
- * struct. No function throws, prints or ends the program. */
+ * Reading parses the bytes of a model in place and returns pointers into them: names and tensor data are not copied.
+ * The bytes are the caller's; they must not change and must outlive the model. An open model is immutable and may be
+ * read from several threads. Every index is checked; one out of range returns a zeroed struct. No function throws,
+ * prints or ends the program. */
 #ifndef CCLOZE_ONNX_H
 #define CCLOZE_ONNX_H
 
@@ -26,13 +26,13 @@ typedef struct cloze_onnx_model cloze_onnx_model;
 
 typedef enum cloze_onnx_status {
   CLOZE_ONNX_OK = 0,
-  CLOZE_ONNX_DAMAGED = 1,     /* not an ONNX model, cut short, or contradicting itself */
-  CLOZE_ONNX_UNSUPPORTED = 2, /* valid, but past a limit or of a kind that is not read */
+  CLOZE_ONNX_DAMAGED = 1,     /* not an ONNX model, truncated, or inconsistent */
+  CLOZE_ONNX_UNSUPPORTED = 2, /* valid, but beyond a limit or of an unsupported kind */
   CLOZE_ONNX_OUT_OF_MEMORY = 3,
-  CLOZE_ONNX_UNREAD = 4 /* `fill` failed, and knows why */
+  CLOZE_ONNX_UNREAD = 4 /* `fill` failed; it knows the reason */
 } cloze_onnx_status;
 
-/* Bytes of a string, not terminated and not checked for UTF-8. */
+/* The bytes of a string, not terminated, not necessarily UTF-8. */
 typedef struct cloze_onnx_text {
   const char *CLOZE_ONNX_NULLABLE bytes;
   size_t count;
@@ -67,7 +67,7 @@ typedef struct cloze_onnx_node {
 } cloze_onnx_node;
 
 /* kind: AttributeProto.AttributeType of onnx.proto (1 float, 2 int, 3 string, 4 tensor, 5 graph,
- * 6 floats, 7 ints, ...); 0 where the file does not say and nothing tells. */
+ * 6 floats, 7 ints, ...); inferred where the file does not state it, 0 where it cannot be. */
 typedef struct cloze_onnx_attribute {
   cloze_onnx_text name;
   int32_t kind;
@@ -82,9 +82,8 @@ typedef struct cloze_onnx_attribute {
 } cloze_onnx_attribute;
 
 /* element_type: TensorProto.DataType of onnx.proto.
- * Inline: data holds byte_count bytes, little-endian, not necessarily aligned, and byte_count is
- * what dims and element_type call for. External: data is NULL, external_location names the file and
- * byte_count is what dims and element_type call for (and what the file states, where it does). */
+ * byte_count is the size that follows from dims and element_type. Inline: data is byte_count bytes, little-endian, not
+ * necessarily aligned. External: data is NULL and external_location names the file. */
 typedef struct cloze_onnx_tensor {
   cloze_onnx_text name;
   int32_t element_type;
@@ -97,24 +96,25 @@ typedef struct cloze_onnx_tensor {
   uint64_t external_offset;
 } cloze_onnx_tensor;
 
-/* element_type 0: not a tensor, or not said. rank -1: shape not said. */
+/* element_type 0: not a tensor, or not stated. rank -1: shape not stated. */
 typedef struct cloze_onnx_value {
   cloze_onnx_text name;
   int32_t element_type;
   int32_t rank;
 } cloze_onnx_value;
 
-/* value < 0: a free dimension, perhaps with a name. */
+/* value < 0: a free dimension, whose name may be empty. */
 typedef struct cloze_onnx_dimension {
   int64_t value;
   cloze_onnx_text name;
 } cloze_onnx_dimension;
 
-/* Makes sure that `count` bytes from `bytes` on are there; 0 where that fails. */
-typedef int (*cloze_onnx_fill)(void *CLOZE_ONNX_NULLABLE context, const uint8_t *CLOZE_ONNX_NONNULL bytes, size_t count);
+/* Reads `count` bytes of the file into place from `bytes` on, unless they are there; returns 0 on failure. */
+typedef int (*cloze_onnx_fill)(
+    void *CLOZE_ONNX_NULLABLE context, const uint8_t *CLOZE_ONNX_NONNULL bytes, size_t count);
 
-/* Walks `size` bytes, and has those filled that it looks at: everything but the data of tensors. On success *model is the model, to be closed once; otherwise it is NULL and
- * `message` (capacity > 0 bytes) holds one terminated sentence. */
+/* Parses `size` bytes, calling `fill` before it reads any; the data of tensors is not read. On success *model is the
+ * model, to be closed once; otherwise it is NULL and `message` (capacity > 0 bytes) is one terminated sentence. */
 cloze_onnx_status cloze_onnx_open(const uint8_t *CLOZE_ONNX_NULLABLE bytes, size_t size,
     cloze_onnx_fill CLOZE_ONNX_NONNULL fill, void *CLOZE_ONNX_NULLABLE context,
     cloze_onnx_model * CLOZE_ONNX_NULLABLE * CLOZE_ONNX_NONNULL model,
@@ -146,12 +146,11 @@ cloze_onnx_dimension cloze_onnx_get_output_dimension(
 
 /* ---- Writing ----------------------------------------------------------------------------------
  *
- * A writer holds a model's graph without the elements of its tensors. Calls that begin a thing are
- * followed by those that describe it. Nothing is reported until `cloze_onnx_writer_finish`: what
- * could not be taken, for want of memory, fails there. */
+ * A writer holds a model's graph without the elements of its tensors. A call that begins a node or value is followed by
+ * calls that describe it. Running out of memory is reported by `cloze_onnx_writer_finish`. */
 typedef struct cloze_onnx_writer cloze_onnx_writer;
 
-/* An empty model of these versions; NULL where there is no memory for it. */
+/* An empty model of these versions; NULL where memory is short. */
 cloze_onnx_writer *CLOZE_ONNX_NULLABLE cloze_onnx_writer_create(int64_t ir_version, int64_t opset,
     const char *CLOZE_ONNX_NONNULL producer, const char *CLOZE_ONNX_NONNULL producer_version);
 
@@ -161,7 +160,7 @@ void cloze_onnx_writer_free(cloze_onnx_writer *CLOZE_ONNX_NULLABLE writer);
 void cloze_onnx_writer_metadata(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer,
     const char *CLOZE_ONNX_NONNULL key, const char *CLOZE_ONNX_NONNULL value);
 
-/* Begins a node; its inputs, outputs and attributes follow in their order. */
+/* Begins a node; its inputs, outputs and attributes follow in order. */
 void cloze_onnx_writer_node(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer,
     const char *CLOZE_ONNX_NONNULL op_type, const char *CLOZE_ONNX_NONNULL name);
 void cloze_onnx_writer_node_input(
@@ -175,8 +174,8 @@ void cloze_onnx_writer_node_float(
 void cloze_onnx_writer_node_ints(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer,
     const char *CLOZE_ONNX_NONNULL name, const int64_t *CLOZE_ONNX_NONNULL values, size_t count);
 
-/* Begins an input or output of the graph; its dimensions follow: free ones with their name, others
- * with name NULL. */
+/* Begins an input or output of the graph; its dimensions follow in order: free ones with a name, fixed ones with name
+ * NULL. */
 void cloze_onnx_writer_value(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer, int is_output,
     const char *CLOZE_ONNX_NONNULL name, int32_t element_type);
 void cloze_onnx_writer_dimension(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer,
@@ -187,9 +186,8 @@ void cloze_onnx_writer_tensor(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer,
     const char *CLOZE_ONNX_NONNULL name, int32_t element_type,
     const int64_t *CLOZE_ONNX_NULLABLE dims, size_t rank, uint64_t byte_count);
 
-/* Lays the file out: piece 0, then for each tensor, in their order, piece i + 1 and the tensor's
- * bytes. *size receives the length of all of it. A file of more than 2 GB - 1 is
- * CLOZE_ONNX_UNSUPPORTED, as protobuf reads no more. To be called once, after everything else. */
+/* Lays the file out: piece 0, then for each tensor i piece i + 1 and the tensor's bytes. *size receives the length of
+ * the file. One longer than 2^31 - 1 bytes, protobuf's limit, is CLOZE_ONNX_UNSUPPORTED. To be called once, last. */
 cloze_onnx_status cloze_onnx_writer_finish(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer,
     uint64_t *CLOZE_ONNX_NONNULL size, char *CLOZE_ONNX_NONNULL message, size_t capacity);
 cloze_onnx_text cloze_onnx_writer_piece(

@@ -1,14 +1,14 @@
 internal import ClozeONNX
 
-/// How an ONNX file that is written holds its weights.
+/// The number format of the weights in an exported ONNX file.
 public enum ExportFormat: String, Sendable, CaseIterable {
-  /// As 32-bit floats.
+  /// 32-bit floats.
   case float32
-  /// Matrices and tables as 16-bit floats, with a Cast to float32 behind each: half the size, the
-  /// same arithmetic.
+  /// Matrices and tables as 16-bit floats, each followed by a Cast to float32: half the size, the same
+  /// arithmetic.
   case float16
-  /// Matrices as int8 with a scale for each output, and activations quantized in the graph, with a
-  /// scale for each token, as this library computes.
+  /// Matrices as int8 with a scale per output; the graph quantizes activations with a scale per token, as this
+  /// library computes.
   case int8
 
   var onnx: ONNXFormat {

@@ -1,11 +1,12 @@
 internal import ClozeIO
 internal import ClozeONNX
 
+/// Trained heads on a graph.
 extension BERTGraph {
-  /// Puts a trained head on the graph, in the place of one of the same kind that the file had, and
-  /// the encoder layers that were trained with it.
+  /// Puts a trained head on the graph, with the encoder layers and embeddings trained with it, in place of a
+  /// head of the same kind.
   ///
-  /// - Returns: the head, where it is none of those that a graph has a place for.
+  /// - Returns: the head, unless it became a part of this graph.
   mutating func take(_ head: Head) throws(ClozeError) -> [AddedHead] {
     let first = layers.count - head.encoderLayers.count
     for (i, layer) in head.encoderLayers.enumerated() where layers.indices.contains(first + i) {
@@ -26,14 +27,14 @@ extension BERTGraph {
       classifier = nil
       return [
         AddedHead(
-          name: "classifier", source: source, layers: added, result: .whole("logits"),
+          name: "classifier", source: source, layers: added, result: .output("logits"),
           mix: mix)
       ]
     case .tag:
       tokenClassifier = nil
       return [
         AddedHead(
-          name: "classifier", source: .tokens, layers: added, result: .whole("logits"),
+          name: "classifier", source: .tokens, layers: added, result: .output("logits"),
           mix: mix)
       ]
     case .answer:
@@ -53,29 +54,30 @@ extension BERTGraph {
         return []
       }
       return [
-        AddedHead(name: "cls.predictions", source: .tokens, layers: added, result: .whole("logits"))
+        AddedHead(name: "cls.predictions", source: .tokens, layers: added, result: .output("logits"))
       ]
     case .nsp:
       nsp = nil
-      // The head brings its own pooler, on the first token.
+      // The head has its own pooler, on the first token.
       return [
         AddedHead(
           name: "cls.seq_relationship", source: .pooled(.cls), layers: added,
-          result: .whole("seq_relationship_logits"))
+          result: .output("seq_relationship_logits"))
       ]
     }
   }
 }
 
+/// Encoder layers of a head.
 extension BERTGraph.Layer {
-  /// Of the weights that a head holds.
+  /// A layer of a head's weights; attention scale and epsilons are not trained.
   init(
     _ layer: EncoderLayer, _ c: BERTConfiguration, _ scale: Double,
     _ epsilons: (Double, Double)
   ) throws(ClozeError) {
     let (d, f) = (c.hiddenSize, c.intermediateSize)
     guard layer.fits(d, f) else {
-      throw ClozeError(.shape, "an encoder layer of the head has weights of other sizes")
+      throw ClozeError(.shape, "an encoder layer of the head does not have the model's sizes")
     }
     func linear(
       _ parameters: LinearParameters<[Float]>, _ inputs: Int, _ outputs: Int
@@ -91,14 +93,15 @@ extension BERTGraph.Layer {
   }
 }
 
+/// Embeddings of a head.
 extension BERTGraph.Embeddings {
-  /// Of the weights that a head holds.
+  /// The embeddings of a head's weights; the epsilon is not trained.
   init(
     _ trained: EncoderEmbeddings, _ c: BERTConfiguration, epsilon: Double
   ) throws(ClozeError) {
     let (d, positions, types) = (c.hiddenSize, c.maxPositionEmbeddings, max(c.typeVocabSize, 1))
     guard trained.fits(d, vocabulary: c.vocabSize, positions: positions, types: types) else {
-      throw ClozeError(.shape, "the embeddings of the head have other sizes")
+      throw ClozeError(.shape, "the embeddings of the head do not have the model's sizes")
     }
     self.init(
       word: try Tensor.floats(trained.word, shape: [c.vocabSize, d], name: ""),
@@ -108,6 +111,7 @@ extension BERTGraph.Embeddings {
   }
 }
 
+/// Norms of arrays.
 extension LayerNorm {
   fileprivate init(_ norm: NormParameters<[Float]>, _ epsilon: Double) throws(ClozeError) {
     self.init(
@@ -116,6 +120,7 @@ extension LayerNorm {
   }
 }
 
+/// Linear layers of arrays.
 extension Linear {
   init(
     rows: [Float], bias: [Float], _ inputs: Int, _ outputs: Int
@@ -128,6 +133,7 @@ extension Linear {
   }
 }
 
+/// Layers of a trained head.
 extension AddedHead.Layer {
   fileprivate init(_ layer: Head.Dense) throws(ClozeError) {
     let linear = try Linear(rows: layer.weight, bias: layer.bias, layer.inputs, layer.outputs)

@@ -3,17 +3,19 @@ public import ClozeIO
 internal import ClozeONNX
 internal import ClozeTokenizer
 
+/// Writing models as ONNX files.
 extension Model {
-  /// Writes a model as a clean ONNX file, for other runtimes and for this one (docs/MODELS.md).
+  /// Writes a model as one clean ONNX graph (docs/MODELS.md).
   ///
-  /// The weights are those of the model's file; only `int8` quantizes them, as loading does. The file
-  /// is written under a temporary name and renamed when it is complete.
+  /// The weights are those of the model's file; only `int8` quantizes them, as loading does. The file is
+  /// written under a temporary name and renamed when it is complete.
   ///
   /// - Parameters:
   ///   - source: as in `init(path:)`; nil: the built-in model.
-  ///   - target: where the file goes; what is there is replaced.
-  ///   - format: how weights are held.
-  ///   - head: a head that was trained on the model, and becomes part of the file.
+  ///   - target: the path of the file, which replaces an existing one.
+  ///   - format: the number format of weights.
+  ///   - head: a head that was trained on the model, to be written with it.
+  ///   - options: the precision and instruction set to load with, and a tokenizer in place of the model's own.
   public static func export(
     _ source: String? = nil, to target: String, format: ExportFormat = .float32, head: Head? = nil,
     options: LoadOptions = LoadOptions()
@@ -21,16 +23,15 @@ extension Model {
     try ExportedModel(source, format: format, head: head, options: options).write(to: target)
   }
 
-  /// Writes this model, with the head that was put on it, as a clean ONNX file.
+  /// Writes this model, with the trained head on it, as one clean ONNX graph.
   ///
-  /// The weights are those that the model holds: of one that was loaded in int8, in any format, the
-  /// weights that were rounded to 8 bits.
+  /// The weights are those in memory: a model loaded in int8 writes its quantized weights, in any format.
   public func export(to target: String, format: ExportFormat = .float32) throws(ClozeError) {
     try ExportedModel(self, format: format).write(to: target)
   }
 }
 
-/// A model on its way to an ONNX file.
+/// A model to be written as an ONNX file, piece by piece.
 package final class ExportedModel {
   private let export: ONNXExport
 
@@ -39,13 +40,13 @@ package final class ExportedModel {
   ) throws(ClozeError) {
     let files = try ModelFiles(path: source)
     if head == nil, format != .int8, !PreparedFormat.isPrepared(path: files.model) {
-      // The file's own weights, without packing them in between.
+      // The file's own weights, not packed and unpacked.
       var settings = try files.settings()
       var tokenizer = options.tokenizer
       if tokenizer == nil { tokenizer = try files.tokenizer(ofModel: &settings) }
       var graph = try Model.graph(files, settings)
       settings.follow(graph)
-      if graph.sentence == nil, settings.obstacle == nil, let pooling = settings.pooling {
+      if graph.sentence == nil, settings.embeddingUnsupportedReason == nil, let pooling = settings.pooling {
         graph.sentence = BERTGraph.SentenceHead(
           pooling: pooling.graph, dense: [], normalize: settings.normalize ?? true)
       }
@@ -55,7 +56,7 @@ package final class ExportedModel {
       return
     }
     var options = options
-    // A head stands on the weights as they are; a prepared file has one precision only.
+    // A head is exported with unquantized weights except in int8; a prepared file has one precision only.
     if !PreparedFormat.isPrepared(path: files.model) {
       options.precision = format == .int8 ? .int8 : .float32
     }
@@ -75,8 +76,8 @@ package final class ExportedModel {
       model.info.labels, model.tokenizer, model.info.maxTokens, task: model.head?.task)
     var head = model.head
     let isRounded = format == .int8
-    // In int8, what was trained of the encoder with the head is in the model's own weights already,
-    // and so is a masked language model.
+    // In int8 the model's own weights already include the encoder layers trained with the head, and a trained
+    // masked language model.
     var graph = try isRounded ? model.graph() : (model.base ?? model).graph()
     if isRounded {
       head?.encoderLayers = []
@@ -94,19 +95,18 @@ package final class ExportedModel {
       if graph.sentence == nil { graph.sentence = sentence }
     }
     let heads = try head.map { head throws(ClozeError) in try graph.take(head) } ?? []
-    return try ONNXExport(
-      graph, format: format.onnx, heads: heads, metadata: metadata, version: "\(libraryVersion)")
+    return try export(graph, format, heads, metadata)
   }
 
   private static func export(
     _ graph: BERTGraph, _ format: ExportFormat, _ heads: [AddedHead],
     _ metadata: [(key: String, value: String)]
   ) throws(ClozeError) -> ONNXExport {
-    return try ONNXExport(
+    try ONNXExport(
       graph, format: format.onnx, heads: heads, metadata: metadata, version: "\(libraryVersion)")
   }
 
-  /// What the file says beside the graph, by the keys of config.json and tokenizer_config.json.
+  /// The file's metadata, with the keys of config.json and tokenizer_config.json.
   private static func metadata(
     _ labels: [String], _ tokenizer: Tokenizer?, _ maxTokens: Int?, task: Head.Task?
   ) -> [(key: String, value: String)] {
@@ -128,16 +128,17 @@ package final class ExportedModel {
     return entries
   }
 
-  /// Bytes of the file.
+  /// The size of the file, in bytes.
   package var size: Int { export.size }
 
-  /// The next bytes of the file, which stay until the next call; nil at its end.
+  /// The next bytes of the file, valid until the next call; nil at its end.
   package func next() throws(ClozeError) -> UnsafeRawBufferPointer? {
     let saved = cloze_float_environment_enter()
     defer { cloze_float_environment_restore(saved) }
     return try export.next()
   }
 
+  /// Writes the file, which appears when it is complete.
   func write(to target: String) throws(ClozeError) {
     let file = try AtomicFile(path: target)
     while let bytes = try next() { try file.append(bytes) }

@@ -2,14 +2,15 @@ internal import CClozeKernels
 internal import ClozeIO
 internal import ClozeONNX
 
-/// The weights that a model holds, taken out of the panels that kernels read.
+/// A loaded model as a graph.
 extension Model {
-  /// This model as a graph: int8 weights as they are held, with their scales, others in float32.
+  /// The model's weights, unpacked from the kernels' panels: int8 weights with their scales, others in float32.
   func graph() throws(ClozeError) -> BERTGraph {
-    return try Unpacking(self).graph()
+    try Unpacking(self).graph()
   }
 }
 
+/// Unpacks the weights of a model.
 private struct Unpacking {
   let model: Model
   let matrix: cloze_matrix_kernels
@@ -52,7 +53,7 @@ private struct Unpacking {
     for layer in weights.heads.sentence {
       dense.append(.init(linear: try linear(layer.dense), activation: layer.activation))
     }
-    // Without a way that the model's files ask for, a file has no sentence embedding.
+    // A model whose files name no supported pooling gets no sentence embedding.
     if let pooling = model.sentencePooling {
       graph.sentence = BERTGraph.SentenceHead(
         pooling: pooling.graph, dense: dense, normalize: info.normalize)
@@ -100,7 +101,7 @@ private struct Unpacking {
       epsilon: Double(norm.epsilon))
   }
 
-  /// Some outputs of a dense layer, all of them for nil.
+  /// Outputs `range` of a dense layer; nil: all.
   private func linear(
     _ dense: Weights.Dense, _ range: Range<Int>? = nil
   ) throws(ClozeError) -> Linear {
@@ -115,7 +116,7 @@ private struct Unpacking {
       bias: try floats(dense.bias + range.lowerBound, [range.count]))
   }
 
-  /// Columns of panels as rows [range, inputs].
+  /// Columns `range` of the panels as rows [range, inputs].
   private func rows(
     _ columns: cloze_packed_columns, _ range: Range<Int>, _ inputs: Int, _ factors: [Float]?
   ) throws(ClozeError) -> Tensor {
@@ -137,6 +138,7 @@ private struct Unpacking {
     }
   }
 
+  /// The word table [V, width].
   private func words(_ width: Int) throws(ClozeError) -> Tensor {
     let word = model.weights.word
     let count = model.info.vocabSize
@@ -153,10 +155,11 @@ private struct Unpacking {
     }
   }
 
-  // A row of zeros may have any scale; of 0 none is read back.
+  /// A scale as it is written: a row of zeros may have scale 0, which a reader refuses.
   private static func scale(_ value: Float) -> Float { value > 0 ? value : 1 }
 }
 
+/// Poolings of a graph.
 extension Pooling {
   var graph: BERTGraph.SentenceHead.Pooling {
     switch self {

@@ -2,33 +2,33 @@ public import ClozeIO
 internal import ClozeONNX
 internal import ClozeTokenizer
 
-/// What a model file holds, found without preparing it for use.
+/// The contents of a model file, read without packing its weights.
 public struct Inspection: Sendable, CustomStringConvertible {
   /// The file of the model.
   public let path: String
-  /// nil for a valid file that is not a BERT; `refusal` then says why.
+  /// nil for a valid file that is not a supported BERT; `refusal` then says why.
   public let configuration: BERTConfiguration?
-  /// Everything known, as one JSON object.
+  /// All facts, as one JSON object.
   public let json: String
-  /// Everything known, for people.
+  /// All facts, as text for people.
   public let description: String
 
-  /// Why a sound file was not taken for a BERT.
+  /// Why a valid file was not recognised as a BERT.
   public struct Refusal: Sendable {
     /// One sentence.
     public let message: String
     /// The first node that did not fit, as `op "name"`.
     public let node: String?
-    /// Where in the model it stands.
+    /// Its place in the model, as "layer 3, feed-forward".
     public let place: String?
-    /// What would have been understood there.
+    /// What the importer expected there.
     public let expected: String?
   }
-  /// nil where it is a BERT.
+  /// nil where the file was recognised.
   public let refusal: Refusal?
 
   /// - Parameter path: as in `Model.init`; nil: the built-in model.
-  /// - Throws: where the file cannot be read, or is damaged.
+  /// - Throws: `.notFound`, `.io`, `.invalidModel` for a damaged file, `.outOfMemory`.
   public init(path: String? = nil) throws(ClozeError) {
     let files = try ModelFiles(path: path)
     if PreparedFormat.isPrepared(path: files.model) {
@@ -46,9 +46,9 @@ public struct Inspection: Sendable, CustomStringConvertible {
     switch result {
     case .success(let graph):
       let hasTokenizer = try files.tokenizer(ofModel: &settings) != nil
-      let missing = settings.tokenizerObstacle.map { "not read: \($0)" } ?? "none beside the file"
+      let missing = settings.tokenizerUnsupportedReason.map { "not supported: \($0)" } ?? "none beside the file"
       self.init(
-        ModelFacts(graph), path: files.model, lines: [("tokenizer", hasTokenizer ? "found" : missing)]
+        ModelProvenance(graph), path: files.model, lines: [("tokenizer", hasTokenizer ? "found" : missing)]
       ) { $0.value("tokenizer", hasTokenizer) }
     case .failure(let error):
       self.init(
@@ -67,14 +67,14 @@ public struct Inspection: Sendable, CustomStringConvertible {
   }
 
   private init(
-    _ facts: ModelFacts, path: String, lines: [(String, String)],
+    _ provenance: ModelProvenance, path: String, lines: [(String, String)],
     json more: (inout JSONWriter) -> Void
   ) {
     self.path = path
     refusal = nil
-    configuration = facts.configuration
-    json = facts.json(path: path, more)
-    let rows = facts.lines(lines)
+    configuration = provenance.configuration
+    json = provenance.json(path: path, more)
+    let rows = provenance.lines(lines)
     let width = rows.map(\.0.count).max() ?? 0
     description =
       ([path]
@@ -82,23 +82,23 @@ public struct Inspection: Sendable, CustomStringConvertible {
         separator: "\n")
   }
 
-  /// Of a prepared model: what it remembers, and what it is itself.
+  /// The inspection of a `.cloze` file: its provenance, and its own form.
   private static func prepared(_ path: String) throws(ClozeError) -> Inspection {
     var file = try PreparedFile(path: path)
     try file.check(threads: LoadOptions().loadingThreads)
     let precision = try file.configuration().precision.word
-    var facts = try file.provenance()
-    facts.memory = [(precision, file.weightBytes)]
+    var provenance = try file.provenance()
+    provenance.memory = [(precision, file.weightBytes)]
     let hasTokenizer = file.contains(TokenizerSection.settings)
     let version = Int(PreparedFormat.version)
     return Inspection(
-      facts, path: path,
+      provenance, path: path,
       lines: [
         ("tokenizer", hasTokenizer ? "inside" : "none"),
         (
           "prepared",
           "for \(precision), format version \(version), layout \(file.layout), "
-            + "\(file.names.count) sections, \(ModelFacts.megabytes(file.size))"
+            + "\(file.names.count) sections, \(ModelProvenance.megabytes(file.size))"
         ),
       ]
     ) {
@@ -114,6 +114,7 @@ public struct Inspection: Sendable, CustomStringConvertible {
   }
 }
 
+/// The two forms of a refusal.
 extension Inspection.Refusal {
   func json(_ path: String) -> String {
     var writer = JSONWriter()
@@ -130,7 +131,7 @@ extension Inspection.Refusal {
   }
 
   func text(_ path: String) -> String {
-    var lines = ["\(path): no BERT that is understood", "  why       \(message)"]
+    var lines = ["\(path): not a supported BERT", "  why       \(message)"]
     if let place { lines.append("  place     \(place)") }
     if let node { lines.append("  node      \(node)") }
     if let expected { lines.append("  expected  \(expected)") }

@@ -8,31 +8,34 @@ public import ClozeTokenizer
 public final class Model: Sendable {
   /// Its configuration, and how it was prepared.
   public let info: ModelInfo
-  /// nil where the model's files hold none and none was given.
+  /// nil where neither the model's files nor the load options have one.
   public let tokenizer: Tokenizer?
 
   let weights: Weights
   let kernels: Kernels
-  /// Most rows of a block that a thread takes through the dense layers at once. The intermediate
-  /// state of a block, F floats a row, is to stay in the second-level cache: 512 KB of it.
+  /// The largest block of rows that a thread takes through the dense layers at once: its intermediate state,
+  /// F floats per row, must stay in 512 KB of second-level cache.
   let blockRows: Int
-  /// Why the tokenizer beside the model can't be used; nil where it can, or there is none.
-  let tokenizerObstacle: String?
-  /// Why embeddings cannot be made the way the model's files ask; pooling must then be named.
-  let embeddingObstacle: String?
-  /// How the model's files, or its graph, make one vector of a text; nil where they do not say.
+  /// Why the tokenizer beside the model is unsupported; nil where it is supported, or there is none.
+  let tokenizerUnsupportedReason: String?
+  /// Why the pooling of the model's files is unsupported; `embed` then requires the caller to name one.
+  let embeddingUnsupportedReason: String?
+  /// The pooling of the model's graph or files; nil where they name none.
   let sentencePooling: Pooling?
-  /// The head that was put on it.
+  /// The trained head on this model.
   package let trained: HeadRunner?
   /// The model whose weights this one shares.
   let base: Model?
 
   /// Loads a model.
   ///
-  /// - Parameter path: a `.onnx` file, a `.cloze` file as `convert` writes it, or a folder that holds
-  ///   `model.onnx`, `onnx/model.onnx` or `model.safetensors` with its `config.json`; nil: the built-in model. Beside an ONNX file, `tokenizer.json` or `vocab.txt` with
-  ///   `tokenizer_config.json`, `config.json`, `sentence_bert_config.json`, `modules.json` and
-  ///   `1_Pooling/config.json` are used where present.
+  /// - Parameter path: a `.onnx` file, a `.cloze` file as `convert` writes it, a `.safetensors` file with its
+  ///   `config.json`, or a folder with `model.onnx`, `onnx/model.onnx` or `model.safetensors`; nil: the
+  ///   built-in model. Where present, `tokenizer.json` or `vocab.txt` with `tokenizer_config.json`,
+  ///   `config.json`, `sentence_bert_config.json`, `modules.json` and `1_Pooling/config.json` beside it are
+  ///   used.
+  /// - Throws: `.notFound`, `.io`, `.invalidModel`, `.unsupportedModel`, `.unsupportedISA`,
+  ///   `.outOfMemory`.
   public convenience init(path: String? = nil, options: LoadOptions = LoadOptions())
     throws(ClozeError)
   {
@@ -48,7 +51,7 @@ public final class Model: Sendable {
     try self.init(graph, tokenizer: tokenizer, settings: settings, options: options)
   }
 
-  /// Loads a model from the bytes of a `.onnx` or `.cloze` file, which are not needed afterwards.
+  /// Loads a model from the bytes of a `.onnx` or `.cloze` file, which the model does not keep.
   public convenience init(
     bytes: UnsafeRawBufferPointer, options: LoadOptions = LoadOptions()
   ) throws(ClozeError) {
@@ -73,7 +76,7 @@ public final class Model: Sendable {
   private static func graph(
     _ body: () throws(ClozeError) -> BERTGraph
   ) throws(ClozeError) -> BERTGraph {
-    // Constants are computed from the graph: not with the rounding that the caller has set.
+    // The probes compute constants of the graph, which must not depend on the host's rounding mode.
     let saved = cloze_float_environment_enter()
     defer { cloze_float_environment_restore(saved) }
     return try body()
@@ -125,33 +128,33 @@ public final class Model: Sendable {
     let panel = Int(kernels.matrix(precision).mr)
     let rows = 512 * 1024 / (MemoryLayout<Float>.size * max(configuration.intermediateSize, 1))
     blockRows = min(max(rows, 24), 48).roundedUp(to: panel)
-    embeddingObstacle = settings.obstacle
-    sentencePooling = settings.obstacle == nil ? settings.pooling : nil
-    tokenizerObstacle = settings.tokenizerObstacle
+    embeddingUnsupportedReason = settings.embeddingUnsupportedReason
+    sentencePooling = settings.embeddingUnsupportedReason == nil ? settings.pooling : nil
+    tokenizerUnsupportedReason = settings.tokenizerUnsupportedReason
     trained = nil
     base = nil
     try settings.check(info)
   }
 
-  /// The same model with a trained head on it; both share their weights.
+  /// This model with a trained head on it; the two share weights.
   ///
-  /// - Throws: `.invalidArgument` for a head that was trained on another encoder, `.invalidModel`
-  ///   for one whose sizes contradict each other.
+  /// - Throws: `.invalidArgument` for a head that was trained on another encoder, `.invalidModel` for one
+  ///   with inconsistent sizes.
   public init(_ model: Model, head: Head) throws(ClozeError) {
     try model.check(head)
     kernels = model.kernels
     tokenizer = model.tokenizer
     blockRows = model.blockRows
-    embeddingObstacle = model.embeddingObstacle
+    embeddingUnsupportedReason = model.embeddingUnsupportedReason
     sentencePooling = model.sentencePooling
-    tokenizerObstacle = model.tokenizerObstacle
+    tokenizerUnsupportedReason = model.tokenizerUnsupportedReason
     base = model
     let runner = try HeadRunner(head, model: model)
     trained = runner
     weights = try model.weights(with: head)
     var info = model.info
     info.labels = head.labels
-    // What the file's own heads say is not what this one says.
+    // The trained head replaces the file's own, with its labels.
     info.heads.subtract([.classes, .tags, .answer])
     switch head.task {
     case .classify, .classifyPairs, .multilabel: info.heads.insert(.classes)
@@ -164,7 +167,7 @@ public final class Model: Sendable {
     self.info = info
   }
 
-  /// The error for a head that is asked for and not there.
+  /// The error for a head that the model lacks; lists those that it has.
   func lacks(_ head: String) -> ClozeError {
     var has: [String] = []
     if info.heads.contains(.pooler) { has.append("pooler") }
@@ -177,18 +180,17 @@ public final class Model: Sendable {
     return ClozeError(.noHead, "the model has no \(head); it has \(list)")
   }
 
-  /// The tokenizer, or an error that says there is none.
+  /// - Throws: `.noTokenizer` where the model has none.
   package func requiredTokenizer() throws(ClozeError) -> Tokenizer {
     guard let tokenizer else {
-      if let tokenizerObstacle {
+      if let tokenizerUnsupportedReason {
         throw ClozeError(
-          .noTokenizer, "the model's tokenizer is not read: \(tokenizerObstacle); pass token ids")
+          .noTokenizer, "the model's tokenizer is not supported: \(tokenizerUnsupportedReason); pass token ids")
       }
       throw ClozeError(
         .noTokenizer,
-        "the model came without a tokenizer: no tokenizer.json or vocab.txt lies beside it; "
-          + "give one, or pass token ids"
-      )
+        "the model has no tokenizer: no tokenizer.json or vocab.txt is beside it; "
+          + "set one in the load options, or pass token ids")
     }
     return tokenizer
   }

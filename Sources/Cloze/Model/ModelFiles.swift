@@ -4,18 +4,20 @@ public import ClozeTokenizer
 
 internal import Glibc
 
-/// Where a model's files lie.
+/// The paths of a model's files.
 struct ModelFiles {
-  /// The ONNX file.
+  /// The `.onnx`, `.safetensors` or `.cloze` file.
   let model: String
-  /// Folders where the files beside it are looked for: the ONNX file's own, then the one above
-  /// where that is called `onnx`, as on the Hugging Face hub.
+  /// The folders searched for files beside it: the model's own, then its parent where that is called `onnx`,
+  /// as on the Hugging Face hub.
   let folders: [String]
 
+  /// - Parameter path: as in `Model.init`; nil: the built-in model.
+  /// - Throws: `.notFound`, `.io`, `.invalidArgument`.
   init(path: String?) throws(ClozeError) {
     let path = if let path { path } else { try Self.builtIn() }
     guard !path.isEmpty, !path.utf8.contains(0) else {
-      throw ClozeError(.invalidArgument, "the model's path is empty or holds a zero byte")
+      throw ClozeError(.invalidArgument, "the model's path is empty or contains a zero byte")
     }
     switch try FileKind(path) {
     case .missing: throw ClozeError(.notFound, "\(path): no such file or folder")
@@ -50,12 +52,12 @@ struct ModelFiles {
     return try readTokenizer()
   }
 
-  /// The same for a model that is to run on token ids where its tokenizer is of a kind that is not
-  /// read, as that of RoBERTa.
+  /// The tokenizer beside the model. For one of an unsupported kind, such as RoBERTa's, returns nil and notes
+  /// the reason in `settings`: the model then runs on token ids.
   func tokenizer(ofModel settings: inout ModelSettings) throws(ClozeError) -> Tokenizer? {
     do throws(ClozeError) { return try readTokenizer() } catch {
       guard error.cause == .unsupportedTokenizer else { throw error }
-      settings.tokenizerObstacle = error.message
+      settings.tokenizerUnsupportedReason = error.message
       return nil
     }
   }
@@ -69,7 +71,7 @@ struct ModelFiles {
     return nil
   }
 
-  /// A JSON file beside the model, nil where there is none.
+  /// A JSON file beside the model; nil where there is none.
   func json(_ name: String) throws(ClozeError) -> JSONField? {
     for folder in folders {
       let path = joined(folder, name)
@@ -79,9 +81,9 @@ struct ModelFiles {
     return nil
   }
 
-  /// The folder of the model that comes with the library: beside the library (a wheel), in `share`
-  /// of the same prefix (an installation), above it (a build), or in the sources it was built from
-  /// (a Swift package that depends on this one).
+  /// The folder of the built-in model: in `CLOZE_MODELS`, beside the library (a wheel), in `share` of the
+  /// same prefix (an installation), above the library (a build), or in the sources it was built from (a Swift
+  /// package that depends on this one).
   private static func builtIn() throws(ClozeError) -> String {
     let name = "models/cloze-mini"
     var candidates: [String] = []
@@ -99,20 +101,21 @@ struct ModelFiles {
         folder = parent(folder)
       }
     }
-    #if !CLOZE_STANDALONE  // a library that is installed elsewhere must not know where it was built
-      candidates.append(joined(parent(parent(parent(#filePath))), name))
+    #if !CLOZE_STANDALONE  // an installed library must not contain the path that it was built in
+      let sources = parent(parent(parent(#filePath)))
+      candidates.append(joined(parent(sources), name))
     #endif
     for candidate in candidates where try FileKind(joined(candidate, "model.onnx")) == .file {
       return candidate
     }
     throw ClozeError(
-      .notFound, "the built-in model was not found; looked in \(candidates.joined(separator: ", "))"
-    )
+      .notFound, "the built-in model was not found; looked in \(candidates.joined(separator: ", "))")
   }
 }
 
+/// Reading the tokenizer alone.
 extension Model {
-  /// The tokenizer beside a model, found without reading the model itself; nil where there is none.
+  /// The tokenizer of a model, read without the model; nil where there is none.
   ///
   /// - Parameter path: as in `init`; nil: the built-in model.
   public static func tokenizer(path: String? = nil) throws(ClozeError) -> Tokenizer? {

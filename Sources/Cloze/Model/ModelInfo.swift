@@ -4,7 +4,7 @@ public import ClozeONNX
 public enum Precision: Int32, Sendable, CaseIterable {
   /// Weights in 8 bits per output channel, activations in 8 bits per token, sums in 32 bits.
   case int8 = 1
-  /// Weights and activations as they are.
+  /// Weights and activations in 32-bit floats.
   case float32 = 2
 }
 
@@ -14,24 +14,24 @@ public enum ISA: String, Sendable, CaseIterable {
   case scalar
   /// x86-64 with AVX2, FMA and F16C.
   case avx2
-  /// The same with AVX-VNNI.
+  /// x86-64 with AVX2, FMA, F16C and AVX-VNNI.
   case avxvnni
   /// x86-64 with AVX-512 F, BW, VL, DQ and VNNI.
   case avx512vnni
-  /// Arm, 64 bits, with dot products of bytes.
+  /// 64-bit Arm with dot products of bytes (DotProd).
   case neondot
-  /// The same with matrix products of bytes.
+  /// 64-bit Arm with matrix products of bytes (I8MM).
   case neoni8mm
 }
 
-/// What a model can give beside contextual embeddings.
+/// What a model computes besides contextual embeddings.
 public struct Heads: OptionSet, Hashable, Sendable {
   /// The bits of `cloze_info.heads`.
   public let rawValue: UInt32
-  /// Heads of their bits.
+  /// Heads from their bits.
   public init(rawValue: UInt32) { self.rawValue = rawValue }
 
-  /// A dense layer with tanh over the last vector of `[CLS]`.
+  /// A dense layer with tanh over the last hidden state of `[CLS]`.
   public static let pooler = Heads(rawValue: 1)
   /// The masked language model.
   public static let mlm = Heads(rawValue: 2)
@@ -41,27 +41,27 @@ public struct Heads: OptionSet, Hashable, Sendable {
   public static let classes = Heads(rawValue: 8)
   /// Tags of words.
   public static let tags = Heads(rawValue: 16)
-  /// The part of a passage that answers a question.
+  /// The span of a passage that answers a question.
   public static let answer = Heads(rawValue: 32)
 }
 
-/// What a loaded model is: its sizes, how its weights were prepared, and what it can give.
+/// A loaded model's sizes, precision, instruction set and heads.
 public struct ModelInfo: Hashable, Sendable {
   /// The sizes of the network.
   public let configuration: BERTConfiguration
-  /// Where text is cut by default: `max_seq_length` of the model's files, else all positions.
+  /// The default truncation length, in tokens: `max_seq_length` of the model's files, else all positions.
   public let maxTokens: Int
-  /// How the weights were prepared.
+  /// The precision of weights and activations.
   public let precision: Precision
-  /// The instruction set that was chosen or forced.
+  /// The instruction set of the kernels, chosen or forced.
   public let isa: ISA
-  /// What the model gives beside contextual embeddings.
+  /// What the model computes besides contextual embeddings.
   public internal(set) var heads: Heads
-  /// How embeddings are pooled unless asked otherwise: what the model's files say, else mean.
+  /// The default pooling: that of the model's files, else mean.
   public let pooling: Pooling
-  /// Whether embeddings are brought to length 1 unless asked otherwise.
+  /// Whether embeddings are normalized to length 1 by default.
   public let normalize: Bool
-  /// Memory that the weights take, in bytes.
+  /// Memory of the weights, in bytes.
   public let weightBytes: Int
   /// Elements of a text's vector: D, unless the graph has dense layers after pooling.
   public internal(set) var embeddingSize: Int = 0
@@ -69,7 +69,7 @@ public struct ModelInfo: Hashable, Sendable {
   public internal(set) var labels: [String] = []
 }
 
-/// The sizes of the network, without the detour over `configuration`.
+/// The sizes of the network, those of `configuration`.
 extension ModelInfo {
   /// Elements of a hidden state, D.
   public var hiddenSize: Int { configuration.hiddenSize }

@@ -1,9 +1,10 @@
 internal import CClozeKernels
 internal import ClozeIO
 
-/// The one place where the weights of matrix products are written to a prepared model, and read from it:
-/// arrays called NAME.panels and so on, lying as kernels take them (layout 1; docs/FORMAT.md).
+/// A dense layer in a prepared model: sections NAME.panels, NAME.scales, NAME.sums, NAME.biases and
+/// NAME.smoothing, in the layout of the kernels (layout 1; docs/FORMAT.md).
 extension Weights.Dense {
+  /// Appends the sections of this layer.
   func add(
     _ name: String, _ precision: Precision, to image: inout PreparedImage
   ) throws(ClozeError) {
@@ -12,6 +13,7 @@ extension Weights.Dense {
     if let inverseSmoothing { image.add(name + ".smoothing", inverseSmoothing, inputs) }
   }
 
+  /// Reads the sections of the layer `name`, inputs -> outputs, and uses them in place.
   init(
     _ name: String, _ precision: Precision, _ inputs: Int, _ outputs: Int,
     from file: inout PreparedFile
@@ -24,12 +26,12 @@ extension Weights.Dense {
         ? try file.floats(name + ".smoothing", inputs) : nil)
   }
 
-  // Of a decoder whose columns are the word table's, only these are its own.
-
+  /// Appends the biases alone: a tied decoder shares its panels with the word table.
   func addBiases(_ name: String, to image: inout PreparedImage) {
     image.add(name + ".biases", bias, outputs.roundedUp(to: panelColumns))
   }
 
+  /// The biases [outputs] of a layer, padded to whole panels.
   static func biases(
     _ name: String, _ outputs: Int, from file: inout PreparedFile
   ) throws(ClozeError) -> UnsafePointer<Float> {
@@ -37,18 +39,21 @@ extension Weights.Dense {
   }
 }
 
+/// The packed columns of a matrix in a prepared model: panels, and in int8 scales and sums.
 extension cloze_packed_columns {
+  /// Appends the sections of these columns.
   func add(
     _ name: String, _ precision: Precision, _ outputs: Int, _ inputs: Int,
     to image: inout PreparedImage
   ) throws(ClozeError) {
     let size = try panelBytes(precision, outputs, inputs)
-    let whole = outputs.roundedUp(to: panelColumns)
+    let padded = outputs.roundedUp(to: panelColumns)
     image.add(name + ".panels", UnsafeRawBufferPointer(start: panels, count: size))
-    if let scale { image.add(name + ".scales", scale, whole) }
-    if let sum { image.add(name + ".sums", sum, whole) }
+    if let scale { image.add(name + ".scales", scale, padded) }
+    if let sum { image.add(name + ".sums", sum, padded) }
   }
 
+  /// Reads the columns of the matrix `name` [inputs, outputs] and uses them in place.
   init(
     _ name: String, _ precision: Precision, _ outputs: Int, _ inputs: Int,
     from file: inout PreparedFile
@@ -58,18 +63,18 @@ extension cloze_packed_columns {
       self.init(panels: try file.floats(name + ".panels", size / 4), scale: nil, sum: nil)
       return
     }
-    let whole = outputs.roundedUp(to: panelColumns)
+    let padded = outputs.roundedUp(to: panelColumns)
     self.init(
       panels: try file.bytes(name + ".panels", size: size),
-      scale: try file.floats(name + ".scales", whole),
-      sum: try file.numbers(name + ".sums", whole, as: Int32.self))
+      scale: try file.floats(name + ".scales", padded),
+      sum: try file.numbers(name + ".sums", padded, as: Int32.self))
   }
 }
 
-/// Columns of a panel.
+/// Columns of a panel in layout 1.
 private let panelColumns = 16
 
-/// Bytes of the panels of an n x k matrix.
+/// Bytes of the panels of a matrix [inputs, outputs].
 private func panelBytes(
   _ precision: Precision, _ outputs: Int, _ inputs: Int
 ) throws(ClozeError) -> Int {

@@ -3,17 +3,17 @@ package import ClozeIO
 internal import ClozeONNX
 internal import ClozeTokenizer
 
+/// Converting a model to a `.cloze` file.
 extension Model {
-  /// Writes a model in its prepared form: one file, `.cloze`, that loads at once, because its weights
-  /// are quantized and packed already and used where they are mapped, and that holds the tokenizer and
-  /// all settings too.
+  /// Writes a model in its prepared form, one `.cloze` file: weights quantized and packed, which loading maps
+  /// and uses in place, the tokenizer, and all settings.
   ///
-  /// The file is the same whatever CPU wrote it. It is written under a temporary name and renamed when
+  /// The file does not depend on the CPU that writes it. It is written under a temporary name and renamed when
   /// it is complete.
   ///
   /// - Parameters:
   ///   - source: as in `init(path:)`; nil: the built-in model.
-  ///   - target: where the file goes; what is there is replaced.
+  ///   - target: the path of the file, which replaces an existing one.
   ///   - options: the precision of the weights, and a tokenizer in place of the one beside the model.
   public static func convert(
     _ source: String? = nil, to target: String, options: LoadOptions = LoadOptions()
@@ -25,7 +25,7 @@ extension Model {
   }
 }
 
-/// A model in its prepared form, on its way to a file.
+/// The prepared form of a model, to be written to a file.
 package struct PreparedModel {
   private var image = PreparedImage()
   private let model: Model
@@ -33,7 +33,7 @@ package struct PreparedModel {
   package init(_ source: String?, options: LoadOptions) throws(ClozeError) {
     let files = try ModelFiles(path: source)
     guard !PreparedFormat.isPrepared(path: files.model) else {
-      throw ClozeError(.invalidArgument, "\(files.model) is prepared already")
+      throw ClozeError(.invalidArgument, "\(files.model) is already prepared")
     }
     var options = options
     var settings = try files.settings()
@@ -44,7 +44,7 @@ package struct PreparedModel {
     self.model = model
     let sizes = PreparedConfiguration(graph, model, settings)
     try image.add(PreparedConfiguration.section, text: sizes.json)
-    try image.add(ModelFacts.section, text: ModelFacts(graph).json { _ in })
+    try image.add(ModelProvenance.section, text: ModelProvenance(graph).json { _ in })
     if let stored = model.tokenizer?.stored {
       try image.add(TokenizerSection.settings, copying: stored.settings)
       try image.add(TokenizerSection.text, copying: stored.text)
@@ -55,7 +55,7 @@ package struct PreparedModel {
     try model.weights.add(to: &image, sizes)
   }
 
-  /// Hands the whole file to `sink`, piece after piece.
+  /// Passes the whole file to `sink`, in pieces.
   package func write<Failure: Error>(
     _ sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) {

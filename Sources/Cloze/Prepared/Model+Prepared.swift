@@ -4,20 +4,20 @@ internal import ClozeTokenizer
 
 internal import Glibc
 
-// Reading a prepared model.
-
+/// What the sections of a prepared model mean.
 extension PreparedFile {
-  /// Maps the file at a path and reads its table; sections are not checked yet.
+  /// Maps a file and reads its table; `check` verifies the sections.
   init(path: String) throws(ClozeError) {
     try self.init(MappedFile(mapping: path), name: path)
   }
 
+  /// The configuration and settings of the model.
   mutating func configuration() throws(ClozeError) -> PreparedConfiguration {
     let json = Array(try bytes(PreparedConfiguration.section))
     return try parsed { () throws(ClozeError) in try PreparedConfiguration(json) }
   }
 
-  /// The tokenizer that was stored; nil where there is none.
+  /// The stored tokenizer; nil where there is none.
   mutating func tokenizer() throws(ClozeError) -> Tokenizer? {
     guard contains(TokenizerSection.settings) else { return nil }
     let stored = StoredTokenizer(
@@ -29,19 +29,19 @@ extension PreparedFile {
     return try parsed { () throws(ClozeError) in try Tokenizer(stored) }
   }
 
-  /// What was known of the file that the model was made from.
-  mutating func provenance() throws(ClozeError) -> ModelFacts {
-    let json = Array(try bytes(ModelFacts.section))
-    return try parsed { () throws(ClozeError) in try ModelFacts(json) }
+  /// The facts of the file that the model was converted from.
+  mutating func provenance() throws(ClozeError) -> ModelProvenance {
+    let json = Array(try bytes(ModelProvenance.section))
+    return try parsed { () throws(ClozeError) in try ModelProvenance(json) }
   }
 
-  /// Bytes of everything that is not text.
+  /// The bytes of all sections of weights.
   var weightBytes: Int {
-    let texts = TokenizerSection.all + [PreparedConfiguration.section, ModelFacts.section]
+    let texts = TokenizerSection.all + [PreparedConfiguration.section, ModelProvenance.section]
     return names.reduce(0) { $0 + (texts.contains($1) ? 0 : section($1)?.range.count ?? 0) }
   }
 
-  /// What `body` finds wrong names the file too.
+  /// Calls `body`; its error also names the file.
   private func parsed<T>(_ body: () throws(ClozeError) -> T) throws(ClozeError) -> T {
     do throws(ClozeError) { return try body() } catch { throw damaged(error.message) }
   }
@@ -57,8 +57,9 @@ enum TokenizerSection {
   static let all = [settings, text, lengths, ids, order]
 }
 
+/// Loading a prepared model.
 extension Model {
-  /// A prepared model, and what it was loaded from.
+  /// The model in a prepared file, whose weights are used in place.
   convenience init(prepared: PreparedFile, options: LoadOptions) throws(ClozeError) {
     var file = prepared
     try file.check(threads: options.loadingThreads)
@@ -66,13 +67,13 @@ extension Model {
     guard options.precision == nil || options.precision == sizes.precision else {
       throw ClozeError(
         .invalidArgument,
-        "\(file.name) holds \(sizes.precision.word) weights, others were asked for; convert the model "
-          + "once more, with the other precision")
+        "\(file.name) has \(sizes.precision.word) weights, \((options.precision ?? sizes.precision).word) is "
+          + "required; convert the model again with that precision")
     }
     guard file.layout == PreparedFormat.layout else {
       throw ClozeError(
         .unsupportedModel,
-        "\(file.name): weights lie in layout \(file.layout), this library knows "
+        "\(file.name): weights are in layout \(file.layout), this library reads layout "
           + "\(PreparedFormat.layout); convert the model again with this library")
     }
     let kernels = try Kernels.choose(options.isa)
@@ -80,8 +81,8 @@ extension Model {
     defer { cloze_float_environment_restore(saved) }
     let weights = try Weights(&file, sizes)
     let stored = try file.tokenizer()
-    _ = try file.bytes(ModelFacts.section)
-    try file.checkNothingIsLeft()
+    _ = try file.bytes(ModelProvenance.section)
+    try file.checkAllRead()
     try self.init(
       weights, sizes.model, kernels: kernels, precision: sizes.precision,
       tokenizer: options.tokenizer ?? stored, settings: sizes.settings)

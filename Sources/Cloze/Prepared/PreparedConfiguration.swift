@@ -2,8 +2,8 @@ internal import ClozeIO
 internal import ClozeONNX
 internal import ClozeTokenizer
 
-/// The section "configuration": everything about a model that is no array. JSON, its keys those of a
-/// Hugging Face `config.json` where it has them.
+/// The section "configuration" of a prepared model: all sizes and settings, as JSON with the keys of a Hugging
+/// Face `config.json` where it has them.
 struct PreparedConfiguration {
   var precision: Precision
   var model: BERTConfiguration
@@ -14,7 +14,7 @@ struct PreparedConfiguration {
   /// Elements of a row of the tables; the hidden size unless they are projected to it.
   var embeddingSize: Int
   var isProjected: Bool
-  /// Outputs and activation of the layer before that of the classes.
+  /// The dense layer between pooling and the layer of the classes; nil: none.
   var classTransform: Step?
   /// The dense layers after pooling.
   var sentence: [Step] = []
@@ -26,12 +26,12 @@ struct PreparedConfiguration {
     var activation: Activation
   }
 
-  /// Outputs of the heads of classes and of tags.
+  /// Outputs of the classes or tags head.
   var labelCount: Int { settings.labels.count }
 
   static let section = "configuration"
-  /// More than this is no BERT. Keeps products of a few sizes far from overflow.
-  private static let mostElements = 1 << 31
+  /// Exclusive upper bound of every size; keeps products of two from overflowing.
+  private static let maxSize = 1 << 31
 
   init(_ graph: BERTGraph, _ model: Model, _ settings: ModelSettings) {
     precision = model.info.precision
@@ -48,6 +48,7 @@ struct PreparedConfiguration {
     self.settings.labels = model.info.labels
   }
 
+  /// The section.
   var json: String {
     var writer = JSONWriter()
     writer.object {
@@ -64,21 +65,24 @@ struct PreparedConfiguration {
       if !sentence.isEmpty {
         $0.array("sentence_dense") { for step in sentence { $0.object { step.write(to: &$0) } } }
       }
-      if let obstacle = settings.tokenizerObstacle { $0.value("no_tokenizer", obstacle) }
+      if let reason = settings.tokenizerUnsupportedReason { $0.value("no_tokenizer", reason) }
       if let length = settings.maxTokens { $0.value("max_seq_length", length) }
       if let pooling = settings.pooling { $0.value("pooling", pooling.word) }
       if let normalize = settings.normalize { $0.value("normalize", normalize) }
-      if let obstacle = settings.obstacle { $0.value("no_embedding", obstacle) }
+      if let reason = settings.embeddingUnsupportedReason { $0.value("no_embedding", reason) }
     }
     return writer.text
   }
 
+  /// Reads what `json` wrote, trusting nothing in it.
+  ///
+  /// - Throws: `.invalidModel`, naming the key.
   init(_ json: [UInt8]) throws(ClozeError) {
     let root = try JSONField(parsing: json, name: Self.section)
     func size(_ key: String) throws(ClozeError) -> Int {
       let field = try root.required(key)
       let value = try field.integer()
-      guard value > 0, value < Self.mostElements else {
+      guard value > 0, value < Self.maxSize else {
         throw ClozeError(.damaged, "\(field.path) is \(value)")
       }
       return value
@@ -87,13 +91,13 @@ struct PreparedConfiguration {
       let field = try root.required(key)
       let text = try field.string()
       guard let value = meaning(text) else {
-        throw ClozeError(.damaged, "\(field.path) is \"\(text)\", which is not known")
+        throw ClozeError(.damaged, "\(field.path) is \"\(text)\", which is unknown")
       }
       return value
     }
     _ = try word("model_type") { $0 == "bert" ? true : nil }
     precision = try word("precision", Precision.init(word:))
-    // The epsilons lie with the norms' weights.
+    // The epsilons are stored with the norms' weights.
     model = try BERTConfiguration(
       hiddenAct: word("hidden_act", Activation.init(configKey:)), layerNormEps: 0, size: size)
     isProjected = try root.present("embedding_size") != nil
@@ -103,7 +107,7 @@ struct PreparedConfiguration {
         .damaged,
         "\(Self.section): \(model.numAttentionHeads) heads do not divide a hidden size of \(model.hiddenSize)")
     }
-    // Sums of that many products of eight bits fit 32.
+    // The largest number of 8-bit products whose sum fits 32 bits.
     guard max(model.hiddenSize, model.intermediateSize) <= 65536 else {
       throw ClozeError(
         .damaged, "\(Self.section): a dense layer has more than 65536 inputs")
@@ -112,7 +116,7 @@ struct PreparedConfiguration {
     for field in try root.required("heads").elements() {
       let name = try field.string()
       guard let head = Heads(word: name) else {
-        throw ClozeError(.damaged, "\(field.path) is \"\(name)\", which is not known")
+        throw ClozeError(.damaged, "\(field.path) is \"\(name)\", which is unknown")
       }
       heads.insert(head)
     }
@@ -121,7 +125,7 @@ struct PreparedConfiguration {
     }
     isTied = try root.required("tie_word_embeddings").bool()
     guard !isTied || heads.contains(.mlm) && embeddingSize == model.hiddenSize else {
-      throw ClozeError(.damaged, "\(Self.section): a decoder is tied that is none, or of another size")
+      throw ClozeError(.damaged, "\(Self.section): the tied decoder is missing or has another size than the word table")
     }
     if heads.contains(.mlm) {
       maskedLMActivation = try word("mlm_hidden_act", Activation.init(configKey:))
@@ -133,13 +137,13 @@ struct PreparedConfiguration {
     let hasLabels = heads.contains(.classes) || heads.contains(.tags)
     guard hasLabels == (labelCount > 0), !heads.isSuperset(of: [.classes, .tags]) else {
       throw ClozeError(
-        .damaged, "\(Self.section): \(labelCount) labels do not fit the heads")
+        .damaged, "\(Self.section): \(labelCount) labels do not match the heads")
     }
-    // What a run's scratch memory has room for.
+    // The widest rows that fit a run's scratch memory.
     let widest = max(model.hiddenSize, model.intermediateSize)
-    func step(_ field: JSONField, _ most: Int) throws(ClozeError) -> Step {
+    func step(_ field: JSONField, _ maxSize: Int) throws(ClozeError) -> Step {
       let step = try Step(field)
-      guard step.size > 0, step.size <= most else {
+      guard step.size > 0, step.size <= maxSize else {
         throw ClozeError(.damaged, "\(field.path).size is \(step.size)")
       }
       return step
@@ -154,9 +158,9 @@ struct PreparedConfiguration {
       classTransform == nil || heads.contains(.classes)
     else {
       throw ClozeError(
-        .damaged, "\(Self.section): embeddings or a head are wider than the layers, or not there")
+        .damaged, "\(Self.section): embeddings or a head are wider than the layers, or a head is missing")
     }
-    settings.tokenizerObstacle = try root.present("no_tokenizer")?.string()
+    settings.tokenizerUnsupportedReason = try root.present("no_tokenizer")?.string()
     if let field = try root.present("max_seq_length") {
       settings.maxTokens = Int(try field.id())
       guard settings.maxTokens != 0 else {
@@ -167,10 +171,11 @@ struct PreparedConfiguration {
       settings.pooling = try word("pooling", Pooling.init(word:))
     }
     settings.normalize = try root.present("normalize")?.bool()
-    settings.obstacle = try root.present("no_embedding")?.string()
+    settings.embeddingUnsupportedReason = try root.present("no_embedding")?.string()
   }
 }
 
+/// A dense layer as JSON: its size, and its activation unless that is the identity.
 extension PreparedConfiguration.Step {
   fileprivate func write(to writer: inout JSONWriter) {
     writer.value("size", size)
@@ -182,15 +187,14 @@ extension PreparedConfiguration.Step {
     activation = .identity
     if let name = try field.present("hidden_act") {
       guard let known = Activation(configKey: try name.string()) else {
-        throw ClozeError(.damaged, "\(name.path) is not known")
+        throw ClozeError(.damaged, "\(name.path) is an unknown activation")
       }
       activation = known
     }
   }
 }
 
-// The words that files and other interfaces have for these.
-
+/// The names of precisions in files.
 extension Precision {
   var word: String {
     switch self {
@@ -204,6 +208,7 @@ extension Precision {
   }
 }
 
+/// The names of poolings in files.
 extension Pooling {
   var word: String {
     switch self {
@@ -220,6 +225,7 @@ extension Pooling {
   }
 }
 
+/// The names of heads in files.
 extension Heads {
   private static let all: [(head: Heads, word: String)] = [
     (.pooler, "pooler"), (.mlm, "mlm"), (.nsp, "nsp"), (.classes, "classes"), (.tags, "tags"),

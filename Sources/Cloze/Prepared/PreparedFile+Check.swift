@@ -1,18 +1,21 @@
 internal import CClozeSupport
 internal import ClozeIO
 
+/// Checksums of sections, computed by several threads.
 extension PreparedFile {
-  /// So that threads share out even the largest section evenly, and starting a piece costs nothing.
+  /// Bytes that a thread sums at once: small enough to divide the largest section evenly over the threads.
   private static let pieceSize = 1 << 20
 
-  /// Compares every section, or those named, with its checksum.
+  /// Compares the checksums of all sections, or of those named.
+  ///
+  /// - Throws: `.invalidModel` where one does not match, `.outOfMemory`.
   func check(_ wanted: [String]? = nil, threads: Int = 1) throws(ClozeError) {
     let sections = (wanted ?? names).compactMap { name in section(name).map { (name, $0) } }
     let pieces = sections.flatMap { Self.pieces(of: $0.1.range) }
     let total = pieces.reduce(0) { $0 + $1.count }
     let bytes = storage.bytes
     var found = [UInt32](repeating: 0, count: pieces.count)
-    // To start a thread takes as long as to sum half a megabyte.
+    // Starting a thread takes as long as summing half a megabyte.
     let team = try Team(threads: max(1, min(threads, total / (4 * Self.pieceSize))))
     try found.withUnsafeMutableBufferPointer { found throws(ClozeError) in
       try team.forEach(pieces.count) { i, _ throws(ClozeError) in

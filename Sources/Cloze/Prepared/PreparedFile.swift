@@ -1,17 +1,18 @@
 internal import CClozeSupport
 internal import ClozeIO
 
-/// The sections of a prepared model, by name. Nothing in it is trusted: what is handed out lies inside
-/// the file, has the size that was asked for, and is as it was written.
+/// The sections of a prepared model, by name. Nothing in the file is trusted: a section returned is inside the
+/// file and has the size requested; `check` compares its checksum.
 struct PreparedFile {
-  /// What it is called in messages: its path.
+  /// The file's name in messages: its path.
   let name: String
   let storage: MappedFile
   private var sections: [String: Section] = [:]
-  /// In the order of the file.
+  /// The sections' names, in the order of the file.
   private(set) var names: [String] = []
   private(set) var layout: UInt32 = 0
-  private var untouched: Set<String> = []
+  /// The sections that have not been read.
+  private var unread: Set<String> = []
 
   struct Section {
     var range: Range<Int>
@@ -20,7 +21,7 @@ struct PreparedFile {
 
   var size: Int { storage.bytes.count }
 
-  /// Reads the table. The sections themselves are checked by `check`.
+  /// Reads header and table; `check` verifies the sections.
   init(_ storage: MappedFile, name: String) throws(ClozeError) {
     self.storage = storage
     self.name = name
@@ -34,30 +35,30 @@ struct PreparedFile {
     typealias Field = PreparedFormat.Field
     let bytes = storage.bytes
     guard PreparedFormat.isPrepared(bytes) else {
-      throw damaged("this is no .cloze file: it does not begin with \\x89CLOZE\\r\\n")
+      throw damaged("not a .cloze file: it does not begin with \\x89CLOZE\\r\\n")
     }
     guard bytes.count >= PreparedFormat.headerSize else {
-      throw damaged("truncated: \(bytes.count) bytes, the header alone has 64")
+      throw damaged("truncated: \(bytes.count) bytes, the header has 64")
     }
     let order: UInt32 = bytes.number(at: Field.byteOrder)
     guard order != PreparedFormat.byteOrder.byteSwapped else {
-      throw damaged("written in big-endian byte order; only little-endian is read")
+      throw damaged("written in big-endian byte order; only little-endian is supported")
     }
     guard Int(littleEndian: 1) == 1 else {
-      throw ClozeError(.unsupportedModel, "\(name): this computer is big-endian; convert is of no use here")
+      throw ClozeError(.unsupportedModel, "\(name): this CPU is big-endian; .cloze files are little-endian")
     }
     guard order == PreparedFormat.byteOrder else { throw damaged("the header is damaged (byte order)") }
     let version: UInt32 = bytes.number(at: Field.version)
     let checksum: UInt32 = bytes.number(at: Field.headerChecksum)
     let isSound = checksum == cloze_crc32c(bytes.baseAddress, Field.headerChecksum)
-    // Another version's header may be another one, so its checksum is no condition.
+    // Other versions may have another header, so the checksum is compared only for this one.
     guard version == PreparedFormat.version else {
       guard version != 0, version < 1 << 16 else { throw damaged("the header is damaged (version)") }
       let age = version > PreparedFormat.version ? "newer" : "older"
       throw ClozeError(
         .unsupportedModel,
-        "\(name): format version \(version) is \(age) than what this library reads, which is version "
-          + "\(PreparedFormat.version); convert the model again with this library")
+        "\(name): format version \(version) is \(age) than version \(PreparedFormat.version), which this "
+          + "library reads; convert the model again with this library")
     }
     guard isSound else { throw damaged("the header is damaged: its checksum does not match") }
     let written: UInt64 = bytes.number(at: Field.fileSize)
@@ -67,9 +68,9 @@ struct PreparedFile {
     }
     layout = bytes.number(at: Field.layout)
     let count: UInt32 = bytes.number(at: Field.sectionCount)
-    guard count > 0, count <= PreparedFormat.mostSections,
+    guard count > 0, count <= PreparedFormat.maxSections,
       PreparedFormat.headerSize + Int(count) * PreparedFormat.entrySize <= bytes.count
-    else { throw damaged("the header speaks of \(count) sections") }
+    else { throw damaged("the header gives \(count) sections, which do not fit the file") }
     for i in (Field.tableChecksum + 4)..<Field.headerChecksum where bytes[i] != 0 {
       throw damaged("byte \(i) of the header is not 0")
     }
@@ -92,21 +93,21 @@ struct PreparedFile {
       let title = entry.prefix(PreparedFormat.nameSize).prefix { $0 != 0 }
       guard !title.isEmpty, title.allSatisfy({ $0 > 0x20 && $0 < 0x7F }),
         entry[title.count..<PreparedFormat.nameSize].allSatisfy({ $0 == 0 })
-      else { throw damaged("entry \(i) of the section table has no sound name") }
+      else { throw damaged("entry \(i) of the section table has an invalid name") }
       let name = String(decoding: title, as: UTF8.self)
       let offset: UInt64 = entry.number(at: Entry.offset)
       let size: UInt64 = entry.number(at: Entry.size)
       let alignment: UInt32 = entry.number(at: Entry.alignment)
       guard alignment == PreparedFormat.alignment, entry.number(at: Entry.reserved) == UInt64(0) else {
-        throw damaged("section \"\(name)\" has alignment \(alignment), only 64 is known, or more flags")
+        throw damaged("section \"\(name)\" has alignment \(alignment), expected 64, or unknown flags")
       }
       let (last, overflow) = offset.addingReportingOverflow(size)
       guard !overflow, offset >= UInt64(end), offset % UInt64(alignment) == 0,
         last <= UInt64(storage.bytes.count)
       else {
         throw damaged(
-          "section \"\(name)\" is said to be \(size) bytes at \(offset), which is not behind the one "
-            + "before it or not inside the file")
+          "section \"\(name)\" has \(size) bytes at offset \(offset), which overlap the section before it or "
+            + "the end of the file")
       }
       let range = Int(offset)..<Int(last)
       guard storage.bytes[end..<range.lowerBound].allSatisfy({ $0 == 0 }) else {
@@ -115,36 +116,39 @@ struct PreparedFile {
       end = range.upperBound
       guard sections.updateValue(
         Section(range: range, checksum: entry.number(at: Entry.checksum)), forKey: name) == nil
-      else { throw damaged("section \"\(name)\" is there twice") }
+      else { throw damaged("section \"\(name)\" occurs twice") }
       names.append(name)
     }
-    guard end == storage.bytes.count else { throw damaged("bytes lie behind the last section") }
-    untouched = Set(names)
+    guard end == storage.bytes.count else { throw damaged("there are bytes after the last section") }
+    unread = Set(names)
   }
 
   func section(_ name: String) -> Section? { sections[name] }
 
-  // ---- Taking sections
+  // MARK: - Reading sections
 
   func contains(_ name: String) -> Bool { sections[name] != nil }
 
-  /// A section of any size; one that is missing is an error.
+  /// A section of any size.
+  ///
+  /// - Throws: `.invalidModel` where it is missing, as do the methods below.
   mutating func bytes(_ name: String) throws(ClozeError) -> UnsafeRawBufferPointer {
     guard let section = sections[name] else { throw damaged("section \"\(name)\" is missing") }
-    untouched.remove(name)
+    unread.remove(name)
     return UnsafeRawBufferPointer(rebasing: storage.bytes[section.range])
   }
 
-  /// A section whose size the configuration tells.
+  /// A section of `size` bytes, the size that follows from the configuration.
   mutating func bytes(_ name: String, size: Int) throws(ClozeError) -> UnsafeRawPointer {
     let found = try bytes(name)
     guard found.count == size, let base = found.baseAddress else {
       throw damaged(
-        "section \"\(name)\" has \(found.count) bytes; the configuration asks for \(size)")
+        "section \"\(name)\" has \(found.count) bytes; the configuration requires \(size)")
     }
     return base
   }
 
+  /// A section of first x second numbers.
   mutating func numbers<T: BitwiseCopyable>(
     _ name: String, _ first: Int, _ second: Int = 1, as type: T.Type = T.self
   ) throws(ClozeError) -> UnsafePointer<T> {
@@ -152,30 +156,30 @@ struct PreparedFile {
       .assumingMemoryBound(to: type)
   }
 
-  /// Numbers none of which is NaN or infinite.
+  /// A section of first x second finite floats.
   mutating func floats(
     _ name: String, _ first: Int, _ second: Int = 1
   ) throws(ClozeError) -> UnsafePointer<Float> {
     let found = try numbers(name, first, second, as: Float.self)
     guard cloze_floats_finite(found, first * second) != 0 else {
-      throw damaged("section \"\(name)\" holds a value that is NaN or infinite")
+      throw damaged("section \"\(name)\" has a value that is NaN or infinite")
     }
     return found
   }
 
-  /// A section of numbers of any count.
+  /// A section of any number of elements.
   mutating func array<T: BitwiseCopyable>(_ name: String, of type: T.Type) throws(ClozeError) -> [T] {
     let found = try bytes(name)
     guard found.count % MemoryLayout<T>.stride == 0 else {
-      throw damaged("section \"\(name)\" has \(found.count) bytes, which is no whole number of elements")
+      throw damaged("section \"\(name)\" has \(found.count) bytes, not a multiple of \(MemoryLayout<T>.stride)")
     }
     return Array(found.bindMemory(to: type))
   }
 
-  /// Throws where a section was not asked for: it would change what the model does.
-  func checkNothingIsLeft() throws(ClozeError) {
-    if let name = names.first(where: { untouched.contains($0) }) {
-      throw damaged("section \"\(name)\" is not known")
+  /// - Throws: `.invalidModel` for a section that was never read: this library does not know what it means.
+  func checkAllRead() throws(ClozeError) {
+    if let name = names.first(where: { unread.contains($0) }) {
+      throw damaged("section \"\(name)\" is unknown")
     }
   }
 }

@@ -1,25 +1,28 @@
 internal import CClozeSupport
 internal import ClozeIO
 
-/// A prepared model on its way to a file: its sections, in order, and what keeps their bytes alive.
+/// A prepared model to be written: its sections, in order, and the owners of their bytes.
 struct PreparedImage {
   private var sections: [(name: String, bytes: UnsafeRawBufferPointer)] = []
   private var owners: [AlignedMemory] = []
 
-  /// Adds bytes that live as long as the image is in use.
+  /// Adds bytes that outlive the image.
   mutating func add(_ name: String, _ bytes: UnsafeRawBufferPointer) {
     sections.append((name, bytes))
   }
 
+  /// Adds memory, which the image keeps.
   mutating func add(_ name: String, _ memory: AlignedMemory) {
     owners.append(memory)
     add(name, UnsafeRawBufferPointer(start: memory.base, count: memory.size))
   }
 
+  /// Adds `count` elements that outlive the image.
   mutating func add<T: BitwiseCopyable>(_ name: String, _ start: UnsafePointer<T>, _ count: Int) {
     add(name, UnsafeRawBufferPointer(UnsafeBufferPointer(start: start, count: count)))
   }
 
+  /// Adds a copy of an array.
   mutating func add<T: BitwiseCopyable>(_ name: String, copying values: [T]) throws(ClozeError) {
     let memory = try AlignedMemory(bytes: values.count * MemoryLayout<T>.stride)
     values.withUnsafeBytes { source in
@@ -30,11 +33,12 @@ struct PreparedImage {
     add(name, memory)
   }
 
+  /// Adds a text as UTF-8.
   mutating func add(_ name: String, text: String) throws(ClozeError) {
     try add(name, copying: Array(text.utf8))
   }
 
-  /// Hands the whole file to `sink`, piece after piece.
+  /// Passes the whole file to `sink`, in pieces.
   func write<Failure: Error>(
     _ sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) {
@@ -93,6 +97,7 @@ struct PreparedImage {
   }
 }
 
+/// Writing numbers to a header or table.
 extension [UInt8] {
   fileprivate mutating func append<T: FixedWidthInteger>(number: T) {
     Swift.withUnsafeBytes(of: number.littleEndian) { append(contentsOf: $0) }

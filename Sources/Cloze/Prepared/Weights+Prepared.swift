@@ -2,25 +2,26 @@ internal import CClozeKernels
 internal import ClozeIO
 internal import ClozeONNX
 
-/// All weights, written to a prepared model and read from it, in the same order.
+/// All weights in a prepared model, written and read in the same order.
 extension Weights {
+  /// Appends the sections of all weights.
   func add(
     to image: inout PreparedImage, _ sizes: PreparedConfiguration
   ) throws(ClozeError) {
     let precision = sizes.precision
     let width = sizes.model.hiddenSize
-    let narrow = sizes.embeddingSize
+    let embeddingSize = sizes.embeddingSize
     let entries = sizes.model.vocabSize
     if let columns = word.columns {
-      try columns.add("word", precision, entries, narrow, to: &image)
+      try columns.add("word", precision, entries, embeddingSize, to: &image)
     } else if let rows = word.rows {
-      let size = try bytes(entries, narrow, precision == .int8 ? 1 : 4)
+      let size = try bytes(entries, embeddingSize, precision == .int8 ? 1 : 4)
       image.add("word.rows", UnsafeRawBufferPointer(start: rows, count: size))
       if let scale = word.scale { image.add("word.scales", scale, entries) }
     }
-    image.add("position", position, sizes.model.maxPositionEmbeddings * narrow)
-    image.add("token_type", tokenType, sizes.model.typeVocabSize * narrow)
-    try norm.add("embedding_norm", narrow, to: &image)
+    image.add("position", position, sizes.model.maxPositionEmbeddings * embeddingSize)
+    image.add("token_type", tokenType, sizes.model.typeVocabSize * embeddingSize)
+    try norm.add("embedding_norm", embeddingSize, to: &image)
     try projection?.add("projection", precision, to: &image)
     try image.add("attention_scales", copying: layers.map(\.attentionScale))
     for (index, layer) in layers.enumerated() {
@@ -52,13 +53,14 @@ extension Weights {
     }
   }
 
+  /// Reads the sections of all weights and uses them in place.
   init(
     _ file: inout PreparedFile, _ sizes: PreparedConfiguration
   ) throws(ClozeError) {
     let precision = sizes.precision
     let width = sizes.model.hiddenSize
-    let narrow = sizes.embeddingSize
-    let inner = sizes.model.intermediateSize
+    let embeddingSize = sizes.embeddingSize
+    let intermediateSize = sizes.model.intermediateSize
     let entries = sizes.model.vocabSize
     func dense(
       _ name: String, _ inputs: Int, _ outputs: Int, _ file: inout PreparedFile
@@ -68,20 +70,20 @@ extension Weights {
 
     let word: WordTable
     if sizes.isTied {
-      let columns = try cloze_packed_columns("word", precision, entries, narrow, from: &file)
+      let columns = try cloze_packed_columns("word", precision, entries, embeddingSize, from: &file)
       word = WordTable(columns: columns, rows: nil, scale: columns.scale)
     } else if precision == .int8 {
       word = WordTable(
-        columns: nil, rows: UnsafeRawPointer(try file.numbers("word.rows", entries, narrow, as: Int8.self)),
+        columns: nil, rows: UnsafeRawPointer(try file.numbers("word.rows", entries, embeddingSize, as: Int8.self)),
         scale: try file.floats("word.scales", entries))
     } else {
       word = WordTable(
-        columns: nil, rows: UnsafeRawPointer(try file.floats("word.rows", entries, narrow)), scale: nil)
+        columns: nil, rows: UnsafeRawPointer(try file.floats("word.rows", entries, embeddingSize)), scale: nil)
     }
-    let position = try file.floats("position", sizes.model.maxPositionEmbeddings, narrow)
-    let tokenType = try file.floats("token_type", sizes.model.typeVocabSize, narrow)
-    let norm = try Norm("embedding_norm", narrow, from: &file)
-    let projection = sizes.isProjected ? try dense("projection", narrow, width, &file) : nil
+    let position = try file.floats("position", sizes.model.maxPositionEmbeddings, embeddingSize)
+    let tokenType = try file.floats("token_type", sizes.model.typeVocabSize, embeddingSize)
+    let norm = try Norm("embedding_norm", embeddingSize, from: &file)
+    let projection = sizes.isProjected ? try dense("projection", embeddingSize, width, &file) : nil
     let scales = try file.floats("attention_scales", sizes.model.numHiddenLayers)
     var layers: [Layer] = []
     for index in 0..<sizes.model.numHiddenLayers {
@@ -91,8 +93,8 @@ extension Weights {
           queryKeyValue: try dense("\(name).query_key_value", width, bytes(3, width), &file),
           attentionOutput: try dense("\(name).attention_output", width, width, &file),
           attentionNorm: try Norm("\(name).attention_norm", width, from: &file),
-          intermediate: try dense("\(name).intermediate", width, inner, &file),
-          output: try dense("\(name).output", inner, width, &file),
+          intermediate: try dense("\(name).intermediate", width, intermediateSize, &file),
+          output: try dense("\(name).output", intermediateSize, width, &file),
           outputNorm: try Norm("\(name).output_norm", width, from: &file),
           attentionScale: scales[index],
           activation: sizes.model.hiddenAct))
@@ -142,7 +144,7 @@ extension Weights {
   }
 }
 
-/// NAME: gamma [D], beta [D], epsilon.
+/// A LayerNorm in a prepared model: section NAME with gamma [D], beta [D], epsilon.
 extension Weights.Norm {
   fileprivate func add(
     _ name: String, _ width: Int, to image: inout PreparedImage
@@ -159,7 +161,7 @@ extension Weights.Norm {
   ) throws(ClozeError) {
     let values = try file.floats(name, 2 * width + 1)
     guard values[2 * width] >= 0 else {
-      throw file.damaged("section \"\(name)\" has an epsilon of \(values[2 * width])")
+      throw file.damaged("section \"\(name)\" has epsilon \(values[2 * width])")
     }
     self.init(gamma: values, beta: values + width, epsilon: values[2 * width])
   }

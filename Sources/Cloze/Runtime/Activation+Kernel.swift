@@ -1,7 +1,7 @@
 internal import CClozeKernels
 package import ClozeONNX
 
-/// The number that the kernels know an activation by.
+/// The kernels' numbers for activations.
 extension Activation {
   package var kernel: Int32 {
     let kind: cloze_activation =

@@ -1,7 +1,7 @@
 package import CClozeKernels
 package import ClozeIO
 
-/// The operators of one instruction set, chosen once per model.
+/// The kernels of one instruction set, chosen once per model.
 package struct Kernels: @unchecked Sendable {
   let isa: ISA
   let rows: cloze_row_kernels
@@ -12,7 +12,7 @@ package struct Kernels: @unchecked Sendable {
     precision == .int8 ? int8 : float32
   }
 
-  /// target = norm(x + residual), `rows` rows of `width`; target may be x.
+  /// target = norm(x + residual), each [rows, width]; target may be x.
   func normalize(
     _ x: UnsafePointer<Float>, plus residual: UnsafePointer<Float>? = nil, _ norm: Weights.Norm,
     rows count: Int, width: Int, to target: UnsafeMutablePointer<Float>
@@ -21,14 +21,16 @@ package struct Kernels: @unchecked Sendable {
       x, width, residual, width, norm.gamma, norm.beta, norm.epsilon, count, width, target, width)
   }
 
-  /// The kernels of the instruction set that is forced, by the caller or else by the environment's
-  /// `CLOZE_ISA`, or the best that this CPU has.
+  /// The kernels of the instruction set that the caller or else the environment's `CLOZE_ISA` forces; without
+  /// either, of the fastest that this CPU has.
+  ///
+  /// - Throws: `.unsupportedISA`.
   package static func choose(_ forced: ISA?) throws(ClozeError) -> Kernels {
     var wanted = forced
     if wanted == nil, let text = environment("CLOZE_ISA"), !text.isEmpty {
       guard let isa = ISA(rawValue: text) else {
         throw ClozeError(
-          .unsupportedISA, "CLOZE_ISA is \"\(text)\"; known are \(names(ISA.allCases))")
+          .unsupportedISA, "CLOZE_ISA is \"\(text)\"; expected one of \(names(ISA.allCases))")
       }
       wanted = isa
     }
@@ -44,7 +46,7 @@ package struct Kernels: @unchecked Sendable {
     let has = available.compactMap { ISA(rawValue: String(cString: $0.isa)) }
     throw ClozeError(
       .unsupportedISA,
-      "\(wanted?.rawValue ?? "no instruction set") was asked for; this CPU runs \(names(has))")
+      "\(wanted?.rawValue ?? "no instruction set") is not supported; this CPU runs \(names(has))")
   }
 
   private static func all() -> [cloze_kernels] {

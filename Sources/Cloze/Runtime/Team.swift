@@ -9,7 +9,7 @@ internal import Synchronization
 /// Threads start at the first parallel run and sleep between runs. All of them, the caller included,
 /// compute under the floating-point environment of the library.
 package final class Team: @unchecked Sendable {
-  /// The most threads that a team may have.
+  /// The largest number of threads of a team.
   package static let maxThreads = 256
 
   package let threads: Int
@@ -26,7 +26,7 @@ package final class Team: @unchecked Sendable {
 
   deinit { cloze_team_free(handle) }
 
-  /// Calls `body` with every thread's number, or with 0 alone where not `parallel`. Allocates
+  /// Calls `body` on every thread with its number; where not `parallel`, on the caller alone with 0. Allocates
   /// nothing once the threads exist.
   ///
   /// - Throws: `.outOfMemory` where threads cannot be started; then nothing has run.

@@ -68,8 +68,8 @@ package struct Output {
       }
       return try bytes(rows, layers?.count ?? 1, info.hiddenSize)
     case .embedding:
-      if pooling == nil, let obstacle = model.embeddingObstacle {
-        throw ClozeError(.unsupportedModel, "\(obstacle); name a pooling")
+      if pooling == nil, let reason = model.embeddingUnsupportedReason {
+        throw ClozeError(.unsupportedModel, "\(reason); name a pooling")
       }
       let pooling = pooling ?? info.pooling
       if pooling == .pooler, !info.heads.contains(.pooler) { throw model.lacks("pooler") }

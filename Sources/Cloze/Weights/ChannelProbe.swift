@@ -2,14 +2,13 @@ internal import CClozeKernels
 internal import ClozeIO
 internal import ClozeONNX
 
-/// Finds out how large each channel of a model's states gets, by running a few tokens through its
-/// layers while these are being packed.
+/// Measures the range of each channel of a model's hidden states, by running a few tokens through the layers
+/// while they are packed.
 ///
-/// Some channels of a BERT are many times larger than the rest, nearly the same ones for every
-/// token; which ones shows in no single weight. A handful of arbitrary tokens of the model's own
-/// vocabulary is enough to tell, so that no text has to be brought along to calibrate with.
+/// Some channels of a BERT are many times larger than the rest, nearly the same ones for every token, and no
+/// weight alone tells which. Arbitrary tokens of the vocabulary show it as well as calibration text does.
 final class ChannelProbe {
-  /// Tokens that are run, as one sequence. More of them do not make better vectors.
+  /// Tokens of the one sequence that is run. More do not improve the accuracy of embeddings.
   static let tokens = 16
 
   private let kernels: Kernels
@@ -64,7 +63,7 @@ final class ChannelProbe {
     self.attention = memory.base + attention
   }
 
-  /// Starts with the embeddings of tokens from all over the vocabulary.
+  /// Computes the embeddings of tokens spread over the vocabulary.
   func embed(
     _ word: Weights.WordTable, _ vocabulary: Int, _ position: UnsafePointer<Float>,
     _ tokenType: UnsafePointer<Float>, _ norm: Weights.Norm
@@ -83,7 +82,7 @@ final class ChannelProbe {
     normalize(hidden, plus: nil, norm)
   }
 
-  /// Goes on to the state between a layer's attention and its feed-forward part.
+  /// Computes the state between a layer's attention and its feed-forward block.
   func attend(
     _ queryKeyValue: Weights.Dense, scale: Float, _ output: Weights.Dense, _ norm: Weights.Norm
   ) throws(ClozeError) {
@@ -99,7 +98,7 @@ final class ChannelProbe {
     normalize(self.queryKeyValue, plus: hidden, norm)
   }
 
-  /// Goes on to the state after the layer.
+  /// Computes the state after the layer.
   func feedForward(
     _ intermediate: Weights.Dense, activation: Activation, _ output: Weights.Dense,
     _ norm: Weights.Norm

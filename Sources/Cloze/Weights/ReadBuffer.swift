@@ -1,12 +1,12 @@
 internal import ClozeIO
 internal import ClozeONNX
 
-/// Memory into which whole matrices are read from the file, one after the other; mapping fresh pages
-/// for each would take as long as reading them.
+/// A buffer for reading whole matrices, reused from matrix to matrix: mapping fresh pages for each would
+/// take as long as reading it.
 final class ReadBuffer {
   private var memory: AlignedMemory?
 
-  /// Reads float32 tensors on all threads. What was read before is overwritten.
+  /// Reads float32 tensors on all threads, over those of the last call, and returns where each begins.
   func read(_ tensors: [Tensor], team: Team) throws(ClozeError) -> [UnsafePointer<Float>] {
     let total = tensors.reduce(0) { $0 &+ $1.count }
     guard total > 0 else { return [] }
@@ -15,7 +15,7 @@ final class ReadBuffer {
       memory = nil
       memory = try AlignedMemory(bytes: size)
     }
-    guard let memory else { throw ClozeError(.internal, "no memory to read through") }
+    guard let memory else { throw ClozeError(.internal, "the read buffer was not allocated") }
     let strip = 1 << 16
     var starts: [UnsafePointer<Float>] = []
     var strips: [(tensor: Tensor, range: Range<Int>, target: UnsafeMutablePointer<Float>)] = []

@@ -3,14 +3,14 @@ internal import CClozeSupport
 internal import ClozeIO
 internal import ClozeONNX
 
-/// Dense layers and the word table: quantized where the model is int8, and packed, straight from the
-/// file and in strips that threads share out.
+/// Dense layers and the word table: read from the file, quantized in int8, and packed, in strips that are
+/// distributed over the threads.
 extension WeightBuilder {
-  /// Packs matrices that share their input, side by side.
+  /// One dense layer of linear layers with the same input, their outputs side by side.
   ///
-  /// - Parameter ranges: how large each channel of the input gets. In int8 weights take over part of
-  ///   that: with a the range and w the largest weight of a channel, activations are divided by
-  ///   k = sqrt(a / w) and weights multiplied (SmoothQuant, Xiao et al. 2023).
+  /// - Parameter ranges: [inputs] the largest magnitude of each input channel, for SmoothQuant (Xiao et al.
+  ///   2023): with a the range and w the largest weight of a channel, activations are divided by
+  ///   k = sqrt(a / w) and weights multiplied by it. nil: no smoothing.
   func dense(_ parts: [Linear], ranges: [Float]? = nil) throws(ClozeError) -> Weights.Dense {
     guard let inputs = parts.first?.weight.inputSize, inputs > 0, inputs <= 65536 else {
       throw ClozeError(
@@ -66,10 +66,10 @@ extension WeightBuilder {
     let step = 64
     try team.forEach((count &+ step &- 1) / step) { i, _ throws(ClozeError) in
       let first = i &* step
-      let some = min(step, count &- first)
-      try source.withRows(first, some) { values throws(ClozeError) in
+      let rowCount = min(step, count &- first)
+      try source.withRows(first, rowCount) { values throws(ClozeError) in
         let bad = kernels.rows.quantize_weights(
-          values, width, nil, some, width, rows + first &* width, width, scale + first)
+          values, width, nil, rowCount, width, rows + first &* width, width, scale + first)
         if bad != 0 { throw try source.notFinite() }
       }
     }
@@ -77,7 +77,7 @@ extension WeightBuilder {
       columns: nil, rows: UnsafeRawPointer(rows), scale: UnsafePointer(scale))
   }
 
-  /// The biases of matrices side by side, zeros where there is none and up to whole panels.
+  /// Biases side by side, padded with zeros to whole panels; a missing bias is zeros.
   func bias(_ parts: [Tensor?], _ sizes: [Int]) throws(ClozeError) -> UnsafePointer<Float> {
     let count = sizes.reduce(0, &+).roundedUp(to: Int(matrix.nr))
     let target = try memory.floats(count)
@@ -88,7 +88,7 @@ extension WeightBuilder {
         guard part.count == size else {
           throw ClozeError(
             .invalidModel,
-            "bias \"\(part.name)\" has \(part.count) elements, its layer \(size) outputs")
+            "bias \"\(part.name)\" has \(part.count) elements, its layer has \(size) outputs")
         }
         try part.copyFinite(to: UnsafeMutableBufferPointer(start: target + at, count: size))
       }
@@ -97,28 +97,29 @@ extension WeightBuilder {
     return UnsafePointer(target)
   }
 
-  /// Matrices side by side. Where a panel would hold columns of two of them, all are copied into one.
+  /// The sources of matrices side by side; joined to one where a panel would hold columns of two of them.
   private func sources(
     _ parts: [Matrix], inputs: Int, outputs: Int, smoothed: Bool
   ) throws(ClozeError) -> [WeightSource] {
     let joined = !parts.dropLast().allSatisfy { $0.outputSize % Int(matrix.nr) == 0 }
-    // Rows of outputs can be read as they are packed; others are wanted whole.
-    func isWhole(_ part: Matrix) -> Bool {
+    // Rows of outputs are read as they are packed; everything else is read in advance.
+    func isStaged(_ part: Matrix) -> Bool {
       part.isFloat32 && (part.layout == .inOut || smoothed || joined)
     }
-    var staged = try readBuffer.read(parts.filter(isWhole).map(\.tensor), team: team)[...]
+    var staged = try readBuffer.read(parts.filter(isStaged).map(\.tensor), team: team)[...]
     var sources: [WeightSource] = []
     for part in parts {
-      sources.append(try WeightSource(part, staged: isWhole(part) ? staged.popFirst() : nil))
+      sources.append(try WeightSource(part, staged: isStaged(part) ? staged.popFirst() : nil))
     }
     for source in sources where source.inputs != inputs {
       throw ClozeError(
         .invalidModel,
-        "\"\(source.name)\" takes \(source.inputs) numbers, expected \(inputs)")
+        "\"\(source.name)\" has \(source.inputs) inputs, expected \(inputs)")
     }
     return joined ? [try WeightSource(joining: sources, inputs: inputs, outputs: outputs)] : sources
   }
 
+  /// [inputs] the factors k of `dense(_:ranges:)`, and their reciprocals.
   private func smoothing(
     _ ranges: [Float]?, _ sources: [WeightSource], _ inputs: Int
   ) throws(ClozeError) -> (forward: UnsafePointer<Float>, inverse: UnsafePointer<Float>)? {
@@ -146,15 +147,14 @@ extension WeightBuilder {
     return (UnsafePointer(forward), UnsafePointer(inverse))
   }
 
-  /// Strips of columns that lie within one matrix: threads share them out, and a strip of any matrix
-  /// stays in the second-level cache while it is quantized.
+  /// Packs matrices side by side, in strips of columns of one matrix each, which the threads take in turn
+  /// and which stay in the second-level cache while they are quantized.
   func pack(
     _ sources: [WeightSource], _ outputs: Int, _ inputs: Int, smoothing: UnsafePointer<Float>?
   ) throws(ClozeError) -> cloze_packed_columns {
-    let whole = outputs.roundedUp(to: Int(matrix.nr))
-    let size = try bytes(
-      inputs.roundedUp(to: Int(matrix.kr)), Int(matrix.column_element_size))  // of a column
-    let panels = try memory.allocate(bytes(whole, size))
+    let padded = outputs.roundedUp(to: Int(matrix.nr))
+    let columnSize = try bytes(inputs.roundedUp(to: Int(matrix.kr)), Int(matrix.column_element_size))
+    let panels = try memory.allocate(bytes(padded, columnSize))
     var strips: [(source: WeightSource, first: Int, count: Int, column: Int)] = []
     var column = 0
     for source in sources {
@@ -166,22 +166,23 @@ extension WeightBuilder {
     guard precision == .int8 else {
       try team.forEach(strips.count) { i, _ throws(ClozeError) in
         let (source, first, count, column) = strips[i]
-        try packFloats(source, first, count, panels + column &* size)
+        try packFloats(source, first, count, panels + column &* columnSize)
       }
       return cloze_packed_columns(panels: panels, scale: nil, sum: nil)
     }
-    let scale = try memory.floats(whole)
-    let sum = try memory.allocate(whole * MemoryLayout<Int32>.size).bindMemory(
-      to: Int32.self, capacity: whole)
-    scale.update(repeating: 0, count: whole)
+    let scale = try memory.floats(padded)
+    let sum = try memory.allocate(padded * MemoryLayout<Int32>.size).bindMemory(
+      to: Int32.self, capacity: padded)
+    scale.update(repeating: 0, count: padded)
     try team.forEach(strips.count) { i, _ throws(ClozeError) in
       let (source, first, count, column) = strips[i]
       try quantize(
-        source, first, count, smoothing, panels + column &* size, scale + column, sum + column)
+        source, first, count, smoothing, panels + column &* columnSize, scale + column, sum + column)
     }
     return cloze_packed_columns(panels: panels, scale: scale, sum: sum)
   }
 
+  /// Packs columns `first ..< first + count` of a matrix as float32.
   private func packFloats(
     _ source: WeightSource, _ first: Int, _ count: Int, _ panels: UnsafeMutableRawPointer
   ) throws(ClozeError) {
@@ -200,6 +201,7 @@ extension WeightBuilder {
     if !isFinite { throw try source.notFinite() }
   }
 
+  /// Quantizes and packs columns `first ..< first + count` of a matrix.
   private func quantize(
     _ source: WeightSource, _ first: Int, _ count: Int, _ smoothing: UnsafePointer<Float>?,
     _ panels: UnsafeMutableRawPointer, _ scale: UnsafeMutablePointer<Float>,

@@ -2,9 +2,9 @@ internal import CClozeKernels
 internal import ClozeIO
 internal import ClozeONNX
 
-/// Weights that the file holds as int8 already: packed as they are, with their own scales.
+/// Weights that the file stores as int8: packed without requantizing, with the scales of the file.
 extension WeightBuilder {
-  /// Whether matrices side by side can be taken as they are stored.
+  /// Whether matrices side by side are packed without requantizing.
   func takesStored(_ parts: [Matrix]) -> Bool {
     guard precision == .int8, let first = parts.first, parts.allSatisfy(\.isStoredInt8) else {
       return false
@@ -13,7 +13,7 @@ extension WeightBuilder {
     return parts.dropFirst().allSatisfy { $0.inputFactors == factors }
   }
 
-  /// What activations are multiplied by before they are quantized, where the file says so.
+  /// [inputs] what activations are multiplied by before they are quantized; nil: 1.
   func storedFactors(_ part: Matrix) throws(ClozeError) -> UnsafePointer<Float>? {
     guard let factors = part.inputFactors else { return nil }
     let target = try memory.floats(factors.count)
@@ -21,7 +21,7 @@ extension WeightBuilder {
     return UnsafePointer(target)
   }
 
-  /// Rows of [outputs, inputs] signed bytes of matrices side by side, and a scale for each row.
+  /// Writes the integers of matrices side by side, [outputs, inputs] signed bytes, and a scale per row.
   func stored(
     _ parts: [Matrix], outputs: Int, inputs: Int, rows: UnsafeMutablePointer<Int8>,
     scales: UnsafeMutablePointer<Float>
@@ -31,24 +31,24 @@ extension WeightBuilder {
       guard part.inputSize == inputs, row &+ part.outputSize <= outputs else {
         throw ClozeError(
           .invalidModel,
-          "\"\(part.tensor.name)\" takes \(part.inputSize) numbers, expected \(inputs)")
+          "\"\(part.tensor.name)\" has \(part.inputSize) inputs, expected \(inputs)")
       }
       try part.copyInt8(to: rows + row &* inputs, scales: scales + row)
       row &+= part.outputSize
     }
   }
 
-  /// The same, packed.
+  /// The integers of matrices side by side, packed.
   func packStored(
     _ parts: [Matrix], outputs: Int, inputs: Int
   ) throws(ClozeError) -> cloze_packed_columns {
-    let whole = outputs.roundedUp(to: Int(matrix.nr))
-    let scale = try memory.floats(whole)
-    scale.update(repeating: 0, count: whole)
-    let sum = try memory.allocate(whole * MemoryLayout<Int32>.size).bindMemory(
-      to: Int32.self, capacity: whole)
+    let padded = outputs.roundedUp(to: Int(matrix.nr))
+    let scale = try memory.floats(padded)
+    scale.update(repeating: 0, count: padded)
+    let sum = try memory.allocate(padded * MemoryLayout<Int32>.size).bindMemory(
+      to: Int32.self, capacity: padded)
     let panels = try memory.allocate(
-      bytes(whole, inputs.roundedUp(to: Int(matrix.kr)), Int(matrix.column_element_size)))
+      bytes(padded, inputs.roundedUp(to: Int(matrix.kr)), Int(matrix.column_element_size)))
     let staged = try AlignedMemory(bytes: bytes(outputs, inputs))
     defer { withExtendedLifetime(staged) {} }
     let rows = staged.base.bindMemory(to: Int8.self, capacity: staged.size)

@@ -22,7 +22,7 @@ struct WeightBuilder {
     let width = graph.embeddings.width
     guard width <= max(graph.configuration.hiddenSize, graph.configuration.intermediateSize) else {
       throw ClozeError(
-        .unsupportedModel, "the embeddings are wider than the layers: \(width) numbers")
+        .unsupportedModel, "the embeddings have \(width) columns, more than the layers")
     }
     let tied = if case .tied? = graph.mlm?.decoder { true } else { false }
     let (word, position, tokenType, norm, layers) = try encoder(graph, packsWords: tied)
@@ -41,7 +41,9 @@ struct WeightBuilder {
     return weights
   }
 
-  /// Embeddings and layers.
+  /// Packs embeddings and layers.
+  ///
+  /// - Parameter packsWords: whether the word table becomes columns, for a tied decoder.
   func encoder(
     _ graph: BERTGraph, packsWords: Bool
   ) throws(ClozeError) -> (
@@ -120,7 +122,7 @@ struct WeightBuilder {
       epsilon: Float(norm.epsilon))
   }
 
-  /// A tensor as float32, or `width` times the default where there is none.
+  /// A tensor as float32; `width` times the default where it is nil.
   func floats(_ tensor: Tensor?, _ width: Int, default value: Float) throws(ClozeError)
     -> UnsafePointer<Float>
   {

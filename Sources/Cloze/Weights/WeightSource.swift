@@ -2,35 +2,48 @@ internal import CClozeSupport
 internal import ClozeIO
 internal import ClozeONNX
 
-/// The float32 numbers of a matrix: in memory, or rows of outputs that are still in the file.
+/// The float32 elements of a weight matrix, and where they are.
 struct WeightSource {
-  /// What the numbers come from, for messages and for rows in the file; nil for those of a head.
+  /// Where the elements are.
+  private enum Storage {
+    /// In memory that `owner` keeps, or the caller where that is nil; not necessarily aligned.
+    case memory(UnsafePointer<Float>, owner: AlignedMemory?)
+    /// In the file of a float32 tensor with layout `.outIn`, whose rows `withRows` reads.
+    case file(Tensor)
+  }
+
+  /// The tensor that the elements come from, for messages; nil for a layer of a head.
   let tensor: Tensor?
   let layout: Matrix.Layout
   let inputs: Int
   let outputs: Int
-  /// All numbers, not necessarily aligned; nil where `withRows` reads them.
-  let base: UnsafePointer<Float>?
-  private let copy: AlignedMemory?
+  private let storage: Storage
 
-  /// For messages.
+  /// The tensor's name, for messages.
   var name: String { tensor?.name ?? "a layer of a head" }
 
   /// Elements between rows.
   var stride: Int { layout == .inOut ? outputs : inputs }
 
-  /// Rows of outputs that the caller keeps.
+  /// All elements; nil where only `withRows` reads them.
+  var base: UnsafePointer<Float>? {
+    if case .memory(let base, _) = storage { base } else { nil }
+  }
+
+  /// A matrix [outputs, inputs] in memory that the caller keeps.
   init(rows: UnsafePointer<Float>, inputs: Int, outputs: Int) {
     tensor = nil
     layout = .outIn
     self.inputs = inputs
     self.outputs = outputs
-    base = rows
-    copy = nil
+    storage = .memory(rows, owner: nil)
   }
 
-  /// - Parameter staged: the numbers of a matrix that `isFloat32`, in memory that outlives this;
-  ///   needed where the layout is `.inOut`.
+  /// A matrix of the file. One that is not float32 is converted into memory that this source owns.
+  ///
+  /// - Parameter staged: the elements of a matrix that `isFloat32`, in memory that outlives this; nil: rows of
+  ///   a matrix with layout `.outIn` are read from the file.
+  /// - Throws: `.notFinite` for a converted element that is NaN or infinite.
   init(_ matrix: Matrix, staged: UnsafePointer<Float>?) throws(ClozeError) {
     let tensor = matrix.tensor
     self.tensor = tensor
@@ -42,21 +55,23 @@ struct WeightSource {
         .invalidModel,
         "\"\(tensor.name)\" has \(tensor.count) elements, expected \(inputs) x \(outputs)")
     }
-    if matrix.isFloat32, staged != nil || layout == .outIn {
-      base = staged
-      copy = nil
+    if matrix.isFloat32, let staged {
+      storage = .memory(staged, owner: nil)
+      return
+    }
+    if matrix.isFloat32, layout == .outIn {
+      storage = .file(tensor)
       return
     }
     let memory = try AlignedMemory(bytes: bytes(tensor.count, MemoryLayout<Float>.size))
     try tensor.copyFinite(
       to: UnsafeMutableBufferPointer(start: memory.floats(), count: tensor.count))
-    base = UnsafePointer(memory.floats())
-    copy = memory
+    storage = .memory(memory.floats(), owner: memory)
   }
 
-  /// Copies matrices side by side, as rows of their inputs.
+  /// One matrix [outputs, inputs] of matrices whose outputs are joined.
   init(joining parts: [WeightSource], inputs: Int, outputs: Int) throws(ClozeError) {
-    guard let first = parts.first else { throw ClozeError(.internal, "no matrices to be joined") }
+    guard let first = parts.first else { throw ClozeError(.internal, "no matrices to join") }
     let memory = try AlignedMemory(bytes: bytes(outputs, inputs, MemoryLayout<Float>.size))
     var row = memory.base
     for part in parts {
@@ -76,17 +91,19 @@ struct WeightSource {
     layout = .outIn
     self.inputs = inputs
     self.outputs = outputs
-    base = UnsafePointer(memory.floats())
-    copy = memory
+    storage = .memory(memory.floats(), owner: memory)
   }
 
-  /// Calls `body` with rows `first` and following of a matrix that holds rows of outputs, read from
-  /// the file where they are not in memory. May be called by several threads at once.
+  /// Calls `body` with rows `first ..< first + count` of a matrix with layout `.outIn`. May be called by
+  /// several threads at once.
   func withRows(
     _ first: Int, _ count: Int, _ body: (UnsafePointer<Float>) throws(ClozeError) -> Void
   ) throws(ClozeError) {
-    if let base { return try body(base + first &* stride) }
-    guard let tensor else { throw ClozeError(.internal, "\(name) is not in memory") }
+    let tensor: Tensor
+    switch storage {
+    case .memory(let base, _): return try body(base + first &* stride)
+    case .file(let stored): tensor = stored
+    }
     try withUnsafeTemporaryAllocation(of: Float.self, capacity: count &* inputs) {
       rows throws(ClozeError) in
       guard let start = rows.baseAddress else { return }
@@ -95,26 +112,32 @@ struct WeightSource {
     }
   }
 
-  /// The error of weights that are NaN, infinite or too large to be quantized, naming the first.
+  /// The error for a weight that is NaN, infinite or too large for int8; names the first.
+  ///
+  /// - Throws: the same error where the tensor itself holds a NaN or an infinity.
   func notFinite() throws(ClozeError) -> ClozeError {
     try tensor?.checkFinite()
-    return ClozeError(.notFinite, "\"\(name)\" holds a weight that is NaN, infinite or too large for int8")
+    return ClozeError(.notFinite, "\"\(name)\" has a weight that is NaN, infinite or too large for int8")
   }
 }
 
+/// Copying to where weights are packed from.
 extension Tensor {
-  /// Copies a tensor as float32 and makes sure that it holds numbers only.
+  /// Copies all elements as float32.
+  ///
+  /// - Throws: `.notFinite` where one is NaN, infinite or too large for float32.
   func copyFinite(to target: UnsafeMutableBufferPointer<Float>) throws(ClozeError) {
     try copyFloat32(to: target)
-    // The copy is checked, the tensor only for the message: it would be read once more.
+    // The copy is checked first: checking the tensor would read it once more.
     if let start = target.baseAddress, cloze_floats_finite(start, count) == 0 {
       try checkFinite()
-      throw ClozeError(.notFinite, "\(label) holds a number too large for float32")
+      throw ClozeError(.notFinite, "\(label) has an element too large for float32")
     }
   }
 }
 
+/// The element type that decides whether a matrix is converted.
 extension Matrix {
-  /// Whether the file holds its numbers as they are computed with.
+  /// Whether the file stores the elements as float32.
   var isFloat32: Bool { tensor.elementType == .float32 && tensor.quantization == nil }
 }

@@ -1,8 +1,7 @@
 internal import CClozeKernels
 internal import ClozeIO
 
-/// The weights of a BERT, packed for one precision and instruction set. The pointers lead into
-/// memory that `WeightMemory` keeps.
+/// The weights of a BERT, packed for one precision and instruction set, in memory that `WeightMemory` owns.
 struct Weights: @unchecked Sendable {
   /// y = x W + b
   struct Dense {
@@ -11,10 +10,10 @@ struct Weights: @unchecked Sendable {
     let columns: cloze_packed_columns
     /// [outputs], rounded up to whole panels
     let bias: UnsafePointer<Float>
-    /// [inputs] what activations are multiplied by before they are quantized
+    /// [inputs] what activations are multiplied by before they are quantized; nil: 1
     let inverseSmoothing: UnsafePointer<Float>?
 
-    /// The part of the layer that computes `count` outputs from `first` on, which begins a panel.
+    /// The layer restricted to outputs `first ..< first + count`; `first` begins a panel.
     func columns(_ first: Int, _ count: Int, _ matrix: cloze_matrix_kernels) -> Dense {
       let panel = inputs.roundedUp(to: Int(matrix.kr)) &* Int(matrix.column_element_size)
       return Dense(
@@ -32,15 +31,15 @@ struct Weights: @unchecked Sendable {
     let epsilon: Float
   }
 
-  /// [V, D], a row per vocabulary entry: looked up for the input and, where a masked language model
-  /// is tied to it, multiplied with for the output. Lies as packed columns, or as rows.
+  /// [V, D] word embeddings: looked up for the input and, where the decoder of the masked language model is
+  /// tied to them, its weights. Stored as packed columns then, else as rows.
   struct WordTable {
     let columns: cloze_packed_columns?
     let rows: UnsafeRawPointer?
     /// [V] int8 only
     let scale: UnsafePointer<Float>?
 
-    /// A row of the table, s8 or f32; unpacked to `scratch` [D] where it does not lie as a row.
+    /// Row `id`, s8 or f32; unpacked to `scratch` [D] where the table is stored as columns.
     func row(
       _ id: Int, _ width: Int, _ matrix: cloze_matrix_kernels, _ scratch: UnsafeMutableRawPointer
     ) -> UnsafeRawPointer? {
@@ -85,16 +84,16 @@ struct Weights: @unchecked Sendable {
   /// D -> 2
   let nextSentence: Dense?
   let memory: WeightMemory
-  /// What the file has beside the pre-training heads.
+  /// The file's heads other than those of pre-training.
   var heads = FileHeads()
-  /// Elements of a row of the tables, where the embeddings are narrower than the layers: E -> D.
+  /// E -> D; nil where the rows of the tables have D elements.
   var projection: Dense?
 
-  /// Elements of a row of the tables, of a model of `width`.
+  /// Elements of a row of the tables: E, or the hidden size `width` without a projection.
   func embeddingWidth(_ width: Int) -> Int { projection?.inputs ?? width }
 }
 
-/// Heads that a model file brings with it, beside those of pre-training.
+/// Heads of a model file other than those of pre-training.
 struct FileHeads: @unchecked Sendable {
   /// A dense layer and the activation after it.
   struct Layer {
@@ -113,18 +112,18 @@ struct FileHeads: @unchecked Sendable {
   var tags: Weights.Dense?
   /// D -> 2 on every token
   var answer: Weights.Dense?
-  /// After pooling, where the graph makes the vector of a sequence
+  /// The dense layers after pooling
   var sentence: [Layer] = []
 }
 
-/// The blocks that weights lie in; freed together.
+/// Owns the memory of weights.
 final class WeightMemory: @unchecked Sendable {
   private var blocks: [AlignedMemory] = []
-  /// A prepared file whose weights are used where they lie.
+  /// A prepared file whose weights are used in place.
   private let prepared: MappedFile?
   private(set) var bytes: Int
 
-  /// - Parameter bytes: of `prepared`, how many are weights.
+  /// - Parameter bytes: the bytes of `prepared` that are weights.
   init(prepared: MappedFile? = nil, bytes: Int = 0) {
     self.prepared = prepared
     self.bytes = bytes

@@ -20,19 +20,3 @@ package final class AlignedMemory: @unchecked Sendable {
     (base + offset).assumingMemoryBound(to: Float.self)
   }
 }
-
-/// The product of sizes that come from outside; an error where it does not fit an `Int`. Not of a
-/// list of sizes, which would be an array in memory of its own.
-package func bytes(_ first: Int, _ second: Int, _ third: Int = 1) throws(ClozeError) -> Int {
-  let (two, overflow) = first.multipliedReportingOverflow(by: second)
-  let (three, again) = two.multipliedReportingOverflow(by: third)
-  guard first >= 0, second >= 0, third >= 0, !overflow, !again else {
-    throw ClozeError(.outOfMemory, "a size beyond the address space was asked for")
-  }
-  return three
-}
-
-extension Int {
-  /// The next multiple of `step`, which is positive.
-  package func roundedUp(to step: Int) -> Int { (self &+ step &- 1) / step &* step }
-}

@@ -1,13 +1,12 @@
 internal import ClozeIO
 internal import Glibc
 
-/// Finds and reads the files in which a model keeps its tensors apart.
+/// Locates and opens the files of a model's external data.
 ///
-/// A model file comes from elsewhere, so it may name files only inside its own folder: an absolute
-/// path, a `..`, or a link that leads out of the folder is refused, but for a link to a neighbour of
-/// what the model file, itself a link, leads to.
+/// A model is untrusted, so it may name files only inside its own folder: an absolute path, a `..`, or a link to
+/// outside the folder is refused. If the model file is itself a link, files beside its target are allowed too.
 struct ExternalData {
-  /// A tensor's place in a file: bytes offset ..< offset + count.
+  /// A tensor's bytes in a file: offset ..< offset + count.
   struct Region {
     var tensorName: String
     var location: String
@@ -15,11 +14,14 @@ struct ExternalData {
     var count: UInt64
   }
 
-  // More than this is no BERT; it bounds what a hostile model can make us read.
+  /// The limit on all external data of a model, in bytes, far above any BERT; bounds what a hostile model causes
+  /// to be read.
   static let maximumBytes = 1 << 36
 
-  /// The bytes of each region, in order, and the buffers that own them: one for each file, holding
-  /// what lies between its first and its last byte in use.
+  /// The place of each region, in order, and the file that owns it. A file is opened once, for the range from
+  /// its first to its last byte in use.
+  ///
+  /// - Throws: `.externalData`, `.notFound`, `.io`, `.outOfMemory`.
   static func read(
     _ regions: [Region], folder: String?, model: String? = nil
   ) throws(ClozeError) -> [(place: UnsafeRawBufferPointer, file: LazyFile)] {
@@ -27,8 +29,8 @@ struct ExternalData {
     guard let folder else {
       throw ClozeError(
         .externalData,
-        "tensor \"\(first.tensorName)\" lies in the file \"\(first.location)\" beside the model; a "
-          + "model from memory needs the folder of that file")
+        "tensor \"\(first.tensorName)\" is in the file \"\(first.location)\" beside the model; a "
+          + "model in memory needs the folder of that file")
     }
     var extents: [String: Range<Int>] = [:]
     for region in regions {
@@ -36,8 +38,8 @@ struct ExternalData {
       guard !overflow, end <= UInt64(maximumBytes) else {
         throw ClozeError(
           .externalData,
-          "tensor \"\(region.tensorName)\": offset \(region.offset) of \"\(region.location)\" is "
-            + "past the end of any file")
+          "tensor \"\(region.tensorName)\": offset \(region.offset) in \"\(region.location)\" is "
+            + "beyond the supported size of external data")
       }
       let range = Int(region.offset)..<Int(end)
       if let known = extents[region.location] {
@@ -83,7 +85,7 @@ struct ExternalData {
     return parts
   }
 
-  /// The real path of a region's file, which lies inside `root` (a real path itself).
+  /// The real path of a region's file, inside `root` or `store`, which are real paths.
   private static func locate(
     _ region: Region, in root: String, or store: String?
   ) throws(ClozeError) -> String {
@@ -93,12 +95,12 @@ struct ExternalData {
         .externalData,
         "external data of tensor \"\(region.tensorName)\": \"\(location)\" \(reason)")
     }
-    if location.isEmpty { throw refuse("names no file") }
+    if location.isEmpty { throw refuse("is not a file name") }
     if location.hasPrefix("/") {
       throw refuse("is an absolute path; it must stay in the model's folder")
     }
-    if location.utf8.contains(0) { throw refuse("holds a zero byte") }
-    // Backslashes separate folders on the system where many of these files were written.
+    if location.utf8.contains(0) { throw refuse("contains a zero byte") }
+    // Files written on Windows separate folders by backslashes.
     for part in location.split(whereSeparator: { $0 == "/" || $0 == "\\" }) where part == ".." {
       throw refuse("contains \"..\"; it must stay in the model's folder")
     }
@@ -111,9 +113,8 @@ struct ExternalData {
     return real
   }
 
-  /// Where a model file that is a link itself really lies: in the cache of the Hugging Face hub all
-  /// files of a model are links to neighbours in one folder of blobs. nil for a model that is no
-  /// link.
+  /// The folder of the target of a model file that is a link; nil for other files. In the cache of the Hugging
+  /// Face hub all files of a model are links into one folder of blobs.
   private static func store(of model: String) -> String? {
     var status = stat()
     guard lstat(model, &status) == 0, status.st_mode & S_IFMT == S_IFLNK,

@@ -1,8 +1,8 @@
 import CClozeONNX
 internal import ClozeIO
 
-/// What tensors keep alive: the file's bytes, and the tables of the walk (which hold the few tensors
-/// that had to be converted).
+/// The file's bytes and the parsed model, which owns the few tensors that had to be converted. Kept alive by
+/// tensors.
 final class ONNXStorage: @unchecked Sendable {
   let main: LazyFile
   let model: OpaquePointer
@@ -29,7 +29,7 @@ final class ONNXStorage: @unchecked Sendable {
       switch status {
       case CLOZE_ONNX_UNSUPPORTED: throw ClozeError(.unsupported, message)
       case CLOZE_ONNX_OUT_OF_MEMORY: throw ClozeError(.outOfMemory, message)
-      default: throw ClozeError(.damaged, "this is no ONNX model: " + message)
+      default: throw ClozeError(.damaged, "not an ONNX model: " + message)
       }
     }
     self.main = main
@@ -38,7 +38,7 @@ final class ONNXStorage: @unchecked Sendable {
 
   deinit { cloze_onnx_close(model) }
 
-  /// Fills bytes for the walk, and keeps what went wrong.
+  /// Fills bytes for the parser, and keeps the first error.
   private final class Filler {
     let file: LazyFile
     var failure: ClozeError?
@@ -57,8 +57,9 @@ final class ONNXStorage: @unchecked Sendable {
   }
 }
 
+/// Names in a file.
 extension String {
-  /// Invalid UTF-8 becomes U+FFFD: names in a file are for messages and for equality only.
+  /// Invalid UTF-8 becomes U+FFFD: names serve only messages and comparison.
   init(_ text: cloze_onnx_text) {
     let raw = UnsafeRawBufferPointer(start: text.bytes, count: text.bytes == nil ? 0 : text.count)
     self = String(decoding: raw, as: UTF8.self)

@@ -1,9 +1,12 @@
 import CClozeONNX
 internal import ClozeIO
 
+/// Building a graph from a parsed model.
 extension Graph {
-  /// Takes over what the walk found, and checks that it is a graph: each value made once and before
-  /// it is used.
+  /// Copies nodes, values and attributes, puts the nodes in topological order, and opens the tensors.
+  ///
+  /// - Throws: `.damaged` unless every value has one producer and there is no cycle; `.unsupported` for an
+  ///   unsupported IR version, operator set or sparse initializers; errors of external data.
   init(_ storage: ONNXStorage, folder: String?, path: String? = nil) throws(ClozeError) {
     let model = storage.model
     let info = cloze_onnx_get_info(model)
@@ -19,8 +22,8 @@ extension Graph {
         otherOpsets.append("\(domain) \(entry.version)")
       }
     }
-    // Newer ones than are known differ by little: a word in the summary. Older ones wrote models
-    // otherwise.
+    // Newer versions than the tested ones differ little and become a warning of the summary; older ones wrote
+    // models differently.
     guard irVersion >= 3 else {
       throw ClozeError(
         .unsupported, "the file has IR version \(irVersion)", expected: "IR version 3 or newer")
@@ -69,7 +72,7 @@ extension Graph {
       let node = cloze_onnx_get_node(model, i)
       var domain = String(node.domain)
       if domain == "ai.onnx" { domain = "" }
-      // The domain of what `Lowering` writes is no file's.
+      // `Lowering`'s own domain must not occur in a file.
       if domain == Lowering.domain { domain += " (of the file)" }
       var built = Node(
         name: String(node.name), op: String(node.op_type), domain: domain, inputs: [], outputs: [],
@@ -90,7 +93,7 @@ extension Graph {
         }
         let value = id(text)
         guard defined.insert(value).inserted else {
-          throw ClozeError(.damaged, "\"\(names[value])\" is made twice")
+          throw ClozeError(.damaged, "\"\(names[value])\" is the output of two nodes")
         }
         built.outputs.append(value)
       }
@@ -108,7 +111,7 @@ extension Graph {
       let output = cloze_onnx_get_output(model, i)
       let value = id(output.name)
       guard defined.contains(value) else {
-        throw ClozeError(.damaged, "the graph's output \"\(names[value])\" is made by no node")
+        throw ClozeError(.damaged, "the graph's output \"\(names[value])\" is not computed by any node")
       }
       outputs.append(
         Graph.describe(value, names[value], output) {
@@ -120,8 +123,8 @@ extension Graph {
     }
   }
 
-  /// Puts each node behind those whose results it uses, in the order of the file where that is one
-  /// (some writers keep none), and notes who makes and uses what.
+  /// Sorts the nodes topologically, keeping the file's order where it is one already (some writers keep none),
+  /// and records producer and uses of every value.
   private mutating func sort(given: Set<ValueID>) throws(ClozeError) {
     var makers = Array(repeating: -1, count: names.count)
     for (index, node) in nodes.enumerated() {
@@ -136,7 +139,7 @@ extension Graph {
         guard maker >= 0 else {
           throw ClozeError(
             .damaged,
-            "\(node.operation) \"\(node.name)\" uses \"\(names[input])\", which nothing makes")
+            "\(node.operation) \"\(node.name)\" uses \"\(names[input])\", which nothing computes")
         }
         if maker >= index { sorted = false }
         missing[index] += 1
@@ -210,7 +213,7 @@ extension Graph {
         name: tensor.name, elementType: tensor.elementType, shape: tensor.shape, place: part.place,
         file: part.file, owner: part.file)
     }
-    // What recognition looks into: a file that can't be read is found out here.
+    // Reads the tensors that recognition inspects, so that errors of reading are thrown here.
     for case let tensor? in tensors where Probe.looksInto(tensor) { _ = try tensor.bytes() }
   }
 

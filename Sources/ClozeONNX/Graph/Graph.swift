@@ -1,5 +1,4 @@
-/// A graph of operators: nodes in the order of the file, values by number, and who makes and who
-/// uses each value.
+/// A graph of operators: nodes in topological order, values by number, and the producer and uses of each value.
 struct Graph: Sendable {
   typealias ValueID = Int
   typealias NodeID = Int
@@ -9,13 +8,13 @@ struct Graph: Sendable {
     var op: String
     /// "" for the default operator set ("ai.onnx" is the same).
     var domain: String
-    /// nil: an optional input left out.
+    /// nil: an omitted optional input.
     var inputs: [ValueID?]
     var outputs: [ValueID?]
     var attributes: [(name: String, value: Attribute)]
-    /// The operator of the file that this one is part of, where it was taken apart.
+    /// The operator of the file that this node is a part of; nil where it was not lowered.
     var origin: String?
-    /// Why it could not be taken apart.
+    /// Why it could not be lowered.
     var remark: String?
 
     func attribute(_ name: String) -> Attribute? {
@@ -60,9 +59,9 @@ struct Graph: Sendable {
   struct Input: Sendable {
     var value: ValueID
     var name: String
-    /// TensorProto.DataType; 0 where not said.
+    /// TensorProto.DataType; 0 where not stated.
     var elementType: Int
-    /// nil where not said; a dimension is nil where it is free.
+    /// nil where not stated; a dimension is nil where it is free.
     var shape: [Int?]?
     var dimensionNames: [String]
   }
@@ -74,16 +73,15 @@ struct Graph: Sendable {
 
   var nodes: [Node] = []
   var names: [String] = []
-  /// nil: an element type that is not read (strings, float8, int4), whose number is in
-  /// `unreadTypes`.
+  /// nil: an unsupported element type (strings, float8, int4), whose number is in `unreadTypes`.
   var tensors: [Tensor?] = []
   var unreadTypes: [Int: Int32] = [:]
   /// Value -> tensor, for initializers.
   var initializers: [ValueID: Int] = [:]
-  /// Without those that are initializers too (files before IR version 4 list them).
+  /// Without initializers, which files before IR version 4 list too.
   var inputs: [Input] = []
   var outputs: [Input] = []
-  /// Value -> node, -1 for none.
+  /// Value -> node, or -1.
   var producers: [NodeID] = []
   var uses: [[Use]] = []
 
@@ -93,7 +91,7 @@ struct Graph: Sendable {
   var producer = ""
   var producerVersion = ""
   var tensorBytes = 0
-  /// Nodes of the file, before any was taken apart.
+  /// The number of nodes in the file, before lowering.
   var nodeCount = 0
 
   func producer(of value: ValueID) -> NodeID? {

@@ -1,15 +1,16 @@
 internal import ClozeIO
 
+/// Attention operators.
 extension Lowering {
-  /// Takes attention operators that hold more than attention apart: into projections, heads, the
-  /// operator `Attention` of operator set 23 on four dimensions, and heads put together again.
+  /// Lowers an attention operator that includes projections or heads: to projections, splitting into heads, the
+  /// operator `Attention` of operator set 23 on four dimensions, and merging heads.
   mutating func attention(_ node: Node) throws(ClozeError) -> Bool {
     switch (node.domain, node.op) {
     case ("com.microsoft", "Attention"): return try projecting(node)
     case ("com.microsoft", "QAttention"): return try quantizedProjecting(node)
     case ("com.microsoft", "MultiHeadAttention"): return try multiHead(node)
     case ("", "Attention"):
-      // Three dimensions: the operator splits heads itself.
+      // With three dimensions the operator splits heads itself.
       guard let heads = node.int("q_num_heads"), node.int("kv_num_heads") == heads,
         let q = node.input(0), let k = node.input(1), let v = node.input(2),
         let y = node.output(0), node.input(4) == nil, node.input(5) == nil,
@@ -22,7 +23,7 @@ extension Lowering {
     }
   }
 
-  /// X, weights [D, 3 D'], bias [3 D'], mask, past, what is added to the scores
+  /// Inputs: X, weights [D, 3 D'], bias [3 D'], mask, past, bias of the scores.
   private mutating func projecting(_ node: Node) throws(ClozeError) -> Bool {
     guard let x = node.input(0), let weight = node.input(1), let y = node.output(0) else {
       return false
@@ -35,15 +36,15 @@ extension Lowering {
       node, x, weight, node.input(2), mask: node.input(3), added: node.input(5), to: y)
   }
 
-  /// Quantized X, weights, bias, scales of X and of the weights, mask, zero points of X and of the
-  /// weights, past
+  /// Inputs: quantized X, weights, bias, scales of X and of the weights, mask, zero points of X and of the
+  /// weights, past.
   private mutating func quantizedProjecting(_ node: Node) throws(ClozeError) -> Bool {
     guard let x = node.input(0), let integers = node.input(1).flatMap({ graph.constant($0) }),
       let scale = node.input(4).flatMap({ graph.constant($0) })?.tensor, let y = node.output(0),
       !integers.transposed
     else { return false }
     guard node.input(8) == nil else { return leave(node, "it has a past, as decoders do") }
-    // Inputs are resolved: a quantized X is the real one by now.
+    // Inputs are already resolved to real numbers.
     let weight = try quantizedConstant(integers.tensor, scale, node.input(7), axis: 1)
     return try projecting(
       node, x, weight, node.input(2), mask: node.input(5), added: nil, to: y)
@@ -65,12 +66,12 @@ extension Lowering {
     for i in 0..<3 {
       let range = [(i * width)..<((i + 1) * width)]
       guard let part = try columns(weight, range) else {
-        return leave(node, "its weights can't be taken apart")
+        return leave(node, "its weights cannot be split")
       }
       var value = emit("MatMul", [x, part])
       if let bias {
         guard let vector = try elements(bias, range) else {
-          return leave(node, "its bias can't be taken apart")
+          return leave(node, "its bias cannot be split")
         }
         value = emit("Add", [value, vector])
       }
@@ -82,8 +83,8 @@ extension Lowering {
     return true
   }
 
-  /// Query, key, value, bias [3 D], mask, what is added to the scores, past. Query may hold key and
-  /// value too, head by head: [B, S, H, 3, d].
+  /// Inputs: query, key, value, bias [3 D], mask, bias of the scores, past. Query may be packed with key and
+  /// value, head by head: [B, S, H, 3, d].
   private mutating func multiHead(_ node: Node) throws(ClozeError) -> Bool {
     guard let query = node.input(0), let heads = node.int("num_heads"), heads > 0,
       let y = node.output(0)
@@ -99,7 +100,7 @@ extension Lowering {
     {
       parts = unpacked
     } else {
-      return leave(node, "its packed queries, keys and values can't be taken apart")
+      return leave(node, "its packed queries, keys and values cannot be split")
     }
     if let bias = node.input(3) {
       guard let tensor = graph.constant(bias)?.tensor else {
@@ -108,7 +109,7 @@ extension Lowering {
       let width = tensor.count / 3
       for i in 0..<3 {
         guard let vector = try elements(bias, [(i * width)..<((i + 1) * width)]) else {
-          return leave(node, "its bias can't be taken apart")
+          return leave(node, "its bias cannot be split")
         }
         parts[i] = emit("Add", [parts[i], vector])
       }
@@ -119,7 +120,7 @@ extension Lowering {
     return true
   }
 
-  /// Three projections out of Reshape(X W + b) to [B, S, H, 3, d].
+  /// The three projections of Reshape(X W + b) to [B, S, H, 3, d].
   private mutating func unpack(_ packed: ValueID, _ heads: Int) throws(ClozeError) -> [ValueID]? {
     guard let reshape = graph.producer(of: packed).map({ graph.nodes[$0] }),
       reshape.operation == "Reshape", let projected = reshape.input(0),
@@ -179,7 +180,7 @@ extension Lowering {
     return attributes
   }
 
-  /// The mask as the operator `Attention` takes it: which keys to keep, or what to add.
+  /// The mask as `Attention` takes it: the keys to keep, or a bias of the scores.
   private mutating func combined(
     _ mask: ValueID?, _ added: ValueID?
   ) throws(ClozeError) -> ValueID? {
@@ -190,7 +191,7 @@ extension Lowering {
     return emit("Where", [keep, added, lowest])
   }
 
-  /// Columns of a constant matrix as a constant.
+  /// Columns of a constant matrix, as a constant.
   private mutating func columns(
     _ value: ValueID, _ ranges: [Range<Int>]
   ) throws(ClozeError) -> ValueID? {
@@ -209,7 +210,7 @@ extension Lowering {
     return id
   }
 
-  /// Elements of a constant vector as a constant.
+  /// Elements of a constant vector, as a constant.
   private mutating func elements(
     _ value: ValueID, _ ranges: [Range<Int>]
   ) throws(ClozeError) -> ValueID? {

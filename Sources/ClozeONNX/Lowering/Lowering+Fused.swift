@@ -1,7 +1,8 @@
 internal import ClozeIO
 
+/// Fused operators on real numbers.
 extension Lowering {
-  /// Takes a fused operator on real numbers apart; false where it is none.
+  /// Lowers a fused operator on real numbers; false for other nodes.
   mutating func fused(_ node: Node) throws(ClozeError) -> Bool {
     guard node.domain == "com.microsoft" else { return false }
     guard let x = node.input(0), let y = node.output(0) else { return false }
@@ -46,8 +47,8 @@ extension Lowering {
 
   // MARK: - Embeddings
 
-  /// ids, segments, word, position and segment tables, gamma, beta, mask, positions -> normalised,
-  /// number of tokens, sum
+  /// EmbedLayerNormalization: ids, segments, word, position and segment tables, gamma, beta, mask, positions ->
+  /// normalised, number of tokens, sum.
   private mutating func embeddings(_ node: Node) -> Bool {
     guard let ids = node.input(0), let word = node.input(2), let position = node.input(3),
       let y = node.output(0)
@@ -68,7 +69,7 @@ extension Lowering {
     return true
   }
 
-  /// The same with every table and vector quantized: ids, segments, word, position and segment
+  /// QEmbedLayerNormalization, with every table and vector quantized: ids, segments, word, position and segment
   /// tables, gamma, beta, mask, five scales, five zero points.
   private mutating func quantizedEmbeddings(_ node: Node) throws(ClozeError) -> Bool {
     var plain = node
@@ -89,7 +90,7 @@ extension Lowering {
   private mutating func norm(
     _ x: ValueID, _ gamma: ValueID?, _ beta: ValueID?, _ node: Node, to output: ValueID
   ) {
-    // The default of these operators, from their definitions.
+    // The attribute's default, from the operators' definitions.
     let epsilon = node.attribute("epsilon") ?? .float(1e-12)
     emit(
       "LayerNormalization", beta == nil ? [x, gamma] : [x, gamma, beta],
@@ -98,8 +99,7 @@ extension Lowering {
 
   // MARK: - Products
 
-  /// alpha A B, either transposed. Operands that are computed have their heads before them: four
-  /// dimensions.
+  /// FusedMatMul: alpha A B, either transposed. Computed operands are split into heads: four dimensions.
   private mutating func matrixProduct(_ node: Node, _ x: ValueID, to output: ValueID) -> Bool {
     guard let weight = node.input(1), (node.int("transBatchA") ?? 0) == 0,
       (node.int("transBatchB") ?? 0) == 0
@@ -119,9 +119,9 @@ extension Lowering {
     return true
   }
 
-  /// MatMulNBits: A, B [N, blocks of K, bytes], scales [N, blocks], zero points, order of groups,
-  /// bias. Weights of 2, 4 or 8 bits, in blocks of K with a scale each; made float32, as such blocks
-  /// are finer than what int8 with a scale for each output can hold.
+  /// MatMulNBits: A, B [N, blocks of K, bytes], scales [N, blocks], zero points, order of groups, bias. Weights
+  /// of 2, 4 or 8 bits in blocks of K, each with a scale; dequantized to float32, as int8 with a scale per
+  /// output cannot represent them.
   private mutating func smallWeights(
     _ node: Node, _ x: ValueID, to output: ValueID
   ) throws(ClozeError) -> Bool {
@@ -131,14 +131,14 @@ extension Lowering {
       block <= 1 << 20, node.input(4) == nil,
       let packed = node.input(1).flatMap({ graph.constant($0) })?.tensor,
       let scale = node.input(2).flatMap({ graph.constant($0) })?.tensor
-    else { return leave(node, "only weights of 2, 4 or 8 bits in plain blocks are read") }
+    else { return leave(node, "only weights of 2, 4 or 8 bits in blocks without reordering are supported") }
     let blocks = (k + block - 1) / block
     let blob = block * bits / 8
     guard packed.elementType == .uint8, packed.count == n * blocks * blob,
       scale.elementType.isFloat, scale.count == n * blocks
     else {
       throw ClozeError(
-        .shape, "\(packed.label) with \(scale.label) is no matrix of \(k) x \(n) in \(bits) bits")
+        .shape, "\(packed.label) with \(scale.label) is not a \(k) x \(n) matrix of \(bits) bits")
     }
     let perByte = 8 / bits
     let zeroBytes = (blocks + perByte - 1) / perByte
@@ -148,7 +148,7 @@ extension Lowering {
       guard let zeros,
         zeros.elementType == .uint8 ? zeros.count == n * zeroBytes
           : zeros.elementType.isFloat && zeros.count == n * blocks
-      else { return leave(node, "its zero points are of a form that is not read") }
+      else { return leave(node, "the type or shape of its zero points is not supported") }
     }
     try charge(4 * n * k / 8)
     var scales = [Float](repeating: 0, count: n * blocks)

@@ -1,16 +1,17 @@
 internal import ClozeIO
 
+/// Quantized arithmetic: dynamic (MatMulInteger), QDQ, and operators on integers (QLinear*).
 extension Lowering {
-  /// An integer product on its way to the real one: which factors it still lacks.
+  /// An integer product that becomes a real one with the factors that it still lacks.
   struct Product {
     var left: ValueID
-    /// A constant of integers, or the real activation.
+    /// A constant of integers, or a real activation.
     var right: Right
-    /// Scales of activations to be multiplied with.
+    /// The scales of activations that are still to be multiplied.
     var missing: [ValueID]
-    /// The rows' zero points, times the weights' column sums still to be subtracted.
+    /// The rows' zero points, whose products with the weights' column sums are still to be subtracted.
     var rowZeroPoint: ValueID?
-    /// What the channels of the activation were multiplied by.
+    /// The factors that the channels of the activation were multiplied by.
     var factors: Tensor?
 
     enum Right {
@@ -19,13 +20,13 @@ extension Lowering {
     }
   }
 
-  /// Operators that only move elements, so that what integers stand for is moved with them.
+  /// Operators that only move elements: applied to integers, they move the real numbers too.
   private static let moving: Set<String> = [
     "Identity", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Gather", "Flatten",
     "Expand",
   ]
 
-  /// Takes a node of quantized arithmetic apart; false where it is none.
+  /// Lowers a node of quantized arithmetic; false for other nodes.
   mutating func quantized(_ node: Node, _ source: Node) throws(ClozeError) -> Bool {
     guard node.domain.isEmpty || node.domain == "com.microsoft" else { return false }
     switch node.op {
@@ -52,7 +53,7 @@ extension Lowering {
       return true
     case "MatMulInteger": return integerProduct(node, source)
     case "Cast":
-      // Of an integer product to a real number.
+      // From an integer product to real numbers.
       if quantizedRows(node) { return true }
       guard let x = source.input(0), let y = node.output(0), let product = products[x] else {
         return false
@@ -91,11 +92,11 @@ extension Lowering {
     }
   }
 
-  /// Notes that an integer value means `x`.
+  /// Records that an integer value stands for the real value `x`.
   private mutating func stands(_ value: ValueID, for x: ValueID) { real[value] = x }
 
-  /// After a node that was taken over as it is: what it makes of integers means what it makes of
-  /// the real numbers.
+  /// After a kept node that moves quantized elements: its inputs were resolved, so its output is real, with the
+  /// scale of the input.
   mutating func follow(_ source: Node) {
     guard source.domain.isEmpty, Lowering.moving.contains(source.op), let x = source.input(0),
       let y = source.output(0), real[x] != nil, scales[x] != nil
@@ -106,11 +107,11 @@ extension Lowering {
 
   // MARK: - Weights
 
-  /// The real value of integers `q`, given their scale and zero point.
+  /// The real value of integers `q` with a scale and zero point.
   private mutating func dequantize(
     _ source: ValueID, _ q: ValueID, _ scale: ValueID, _ zeroPoint: ValueID?, axis: Int
   ) throws(ClozeError) -> ValueID? {
-    // Quantized in the graph: back to what was quantized.
+    // Quantized in the graph: the value before quantization.
     if real[source] != nil { return resolve(source) }
     if let (tensor, transposed) = graph.constant(q) {
       if tensor.isReal { return q }
@@ -121,7 +122,7 @@ extension Lowering {
       return transposed
         ? emit("Transpose", [made], [("perm", .ints([1, 0]))]) : made
     }
-    // Rows of a quantized table: the table itself, and the rows of that.
+    // Rows of a quantized table: dequantizes the table, then takes its rows.
     guard graph.constant(scale)?.tensor.count == 1, let producer = graph.producer(of: q) else {
       return nil
     }
@@ -166,7 +167,7 @@ extension Lowering {
     return id
   }
 
-  /// A weight [inputs, outputs] of integers; nil where it is not constant.
+  /// A constant weight [inputs, outputs] of integers; nil where it is computed.
   private mutating func weight(
     _ value: ValueID, _ scale: ValueID, _ zeroPoint: ValueID?
   ) throws(ClozeError) -> ValueID? {
@@ -186,7 +187,7 @@ extension Lowering {
 
   // MARK: - Dynamic quantization
 
-  /// MatMulInteger: the real product but for the scales of both sides, which are multiplied later.
+  /// MatMulInteger: the real product except for the scales of both operands, which are multiplied later.
   private mutating func integerProduct(_ node: Node, _ source: Node) -> Bool {
     guard let a = source.input(0), let b = source.input(1), let y = node.output(0),
       let x = real[a], let scale = scales[a]
@@ -206,7 +207,7 @@ extension Lowering {
     return true
   }
 
-  /// An integer product times scales: with the last of them it is the real product.
+  /// A product with scales: with the last scale the integer product becomes the real one.
   private mutating func scaled(_ node: Node, _ source: Node) throws(ClozeError) -> Bool {
     guard source.inputs.count == 2, let y = node.output(0),
       let side = source.inputs.firstIndex(where: { $0.map { products[$0] != nil } ?? false }),
@@ -241,7 +242,7 @@ extension Lowering {
     return true
   }
 
-  /// A value as a product of others.
+  /// The factors of a value, as a product of others.
   private func factors(_ value: ValueID) -> [ValueID] {
     var result: [ValueID] = []
     var pending = [value]
@@ -259,10 +260,10 @@ extension Lowering {
 
   // MARK: - Operators on integers
 
-  /// Operators whose operands each come with a scale and a zero point, and whose result gets those.
+  /// QLinear operators: each operand, and the result, has a scale and a zero point.
   private mutating func integerOperator(_ node: Node, _ source: Node) throws(ClozeError) -> Bool {
     guard let y = node.output(0) else { return false }
-    // Operand, scale and zero point at `index` on.
+    // Operand, scale and zero point are at `index` and after.
     func operand(_ index: Int, axis: Int = -1) throws(ClozeError) -> ValueID? {
       guard let value = source.input(index), let scale = node.input(index + 1) else { return nil }
       return try dequantize(value, node.input(index) ?? value, scale, node.input(index + 2), axis: axis)
@@ -314,7 +315,7 @@ extension Lowering {
     return true
   }
 
-  /// A bias in the scale of an integer sum: that of the activation times that of the weight.
+  /// A bias of integers, whose scale is that of the activation times that of the weight.
   private mutating func accumulated(
     _ bias: ValueID, _ a: ValueID?, _ b: ValueID?
   ) throws(ClozeError) -> ValueID? {

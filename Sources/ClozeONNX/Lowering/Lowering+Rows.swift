@@ -1,10 +1,8 @@
 internal import ClozeIO
 
-// Activations that are quantized in the graph, each row with its own scale and zero point: the form
-// that `GraphWriter` writes.
-
+/// Activations quantized per row, and word tables in int8: the form that `GraphWriter` writes.
 extension Lowering {
-  /// Cast of bounded integers to bytes, where those are x quantized by its rows' own ranges:
+  /// A Cast to bytes that ends the quantization of x by the ranges of its rows:
   ///
   ///   high = max(ReduceMax x, 0), low = min(ReduceMin x, 0)
   ///   scale = max((high - low) / 255, tiny), zero = round(-(low / scale))
@@ -24,9 +22,9 @@ extension Lowering {
       let difference = step("Sub", range.input(0)), difference.input(1) == low,
       let minimum = step("Min", low), number(minimum.input(1)) == 0,
       let maximum = step("Max", difference.input(0)), number(maximum.input(1)) == 0,
-      let least = step("ReduceMin", minimum.input(0)), least.input(0) == x,
-      let most = step("ReduceMax", maximum.input(0)), most.input(0) == x,
-      [least, most].allSatisfy({ $0.ints("axes") == [-1] && $0.int("keepdims") ?? 1 == 1 })
+      let reduceMin = step("ReduceMin", minimum.input(0)), reduceMin.input(0) == x,
+      let reduceMax = step("ReduceMax", maximum.input(0)), reduceMax.input(0) == x,
+      [reduceMin, reduceMax].allSatisfy({ $0.ints("axes") == [-1] && $0.int("keepdims") ?? 1 == 1 })
     else { return false }
     add(node)
     var origin = x
@@ -43,8 +41,8 @@ extension Lowering {
     return true
   }
 
-  /// An integer product less its rows' zero points times the weights' column sums: what it would be
-  /// without zero points.
+  /// An integer product minus its rows' zero points times the weights' column sums: the product without zero
+  /// points.
   mutating func withoutZeroPoints(_ node: Node, _ source: Node) throws(ClozeError) -> Bool {
     guard let value = source.input(0), var product = products[value], let y = node.output(0),
       let zero = product.rowZeroPoint, let times = step("Mul", node.input(1)),
@@ -59,8 +57,7 @@ extension Lowering {
     return true
   }
 
-  /// Mul(bytes of a table less 128, scales), both looked up by the same ids: rows of the table of
-  /// real numbers.
+  /// Mul(bytes of a table - 128, scales), both gathered by the same ids: rows of the dequantized table.
   mutating func storedRows(_ node: Node) throws(ClozeError) -> Bool {
     guard let y = node.output(0), let whole = step("Sub", node.input(0)),
       number(whole.input(1)) == 128, let cast = step("Cast", whole.input(0)),
@@ -80,7 +77,7 @@ extension Lowering {
     return true
   }
 
-  /// A weight with its inputs' factors; nil where they don't go together.
+  /// A weight with the factors of its inputs; nil where their number differs.
   mutating func multiplied(_ weight: ValueID, _ factors: Tensor) throws(ClozeError) -> ValueID? {
     guard let (tensor, transposed) = graph.constant(weight) else { return nil }
     try charge(4 * factors.count)
@@ -97,7 +94,7 @@ extension Lowering {
 
   // MARK: - Parts
 
-  /// The node that makes a value, where it is this operator.
+  /// The producer of a value, if it is this operator.
   private func step(_ op: String, _ value: ValueID?) -> Node? {
     guard let value, let index = graph.producer(of: value), graph.nodes[index].operation == op else {
       return nil
@@ -117,7 +114,7 @@ extension Lowering {
     return copied ? number : nil
   }
 
-  /// Whether integers are the sums of a weight's columns, zero point subtracted.
+  /// Whether integers are the column sums of a weight without its zero point.
   private func isSum(_ sums: Tensor, of weight: ValueID, zeroPoint: ValueID?) throws(ClozeError) -> Bool {
     guard let (tensor, transposed) = graph.constant(weight), tensor.shape.count == 2,
       tensor.elementType == .uint8 || tensor.elementType == .int8, sums.elementType == .int32,

@@ -1,43 +1,41 @@
 internal import ClozeIO
 
-/// Takes apart what optimizers and quantizers have put together, so that one recogniser serves all
-/// of them.
+/// Lowers fused operators and quantized arithmetic, so that one recogniser serves the output of all optimizers
+/// and quantizers.
 ///
-/// An operator that stands for several others (`SkipLayerNormalization`, `com.microsoft.Attention`)
-/// becomes those; quantized arithmetic becomes the arithmetic on real numbers that it approximates,
-/// with the stored integers as weights (`Tensor.quantization`). Scales of activations are dropped:
-/// the encoder computes its own, row by row. What is not understood stays as it is, for the
-/// recogniser to refuse where it stands.
+/// A fused operator (`SkipLayerNormalization`, `com.microsoft.Attention`) is replaced by its parts; quantized
+/// arithmetic by the arithmetic on real numbers that it approximates, with the stored integers as weights
+/// (`Tensor.quantization`). Scales of activations are dropped: the encoder computes its own, per row. Other
+/// operators stay as they are, for the recogniser to refuse in place.
 struct Lowering {
   typealias ValueID = Graph.ValueID
   typealias Node = Graph.Node
   typealias Attributes = [(name: String, value: Graph.Attribute)]
 
-  /// The domain of operators that only `Probe` computes.
+  /// The domain of operators that only `Probe` implements.
   static let domain = "cloze"
   /// 0 ..< S
   static let positions = "Positions"
-  /// Which keys to attend to, [B, 1, 1 or S, S], of a mask in any of the contributed forms.
+  /// The keys to attend to, [B, 1, 1 or S, S], from a mask in any form of the contributed operators.
   static let keep = "KeepMask"
 
-  /// The result; nodes are added one by one.
+  /// The lowered graph, built node by node.
   var graph: Graph
-  /// What a value has become: the real number that an integer stands for, or another name for the
-  /// same.
+  /// Value of the file -> lowered value: the real number that an integer represents, or an alias.
   var real: [ValueID: ValueID] = [:]
   /// Quantized activation -> its scale.
   var scales: [ValueID: ValueID] = [:]
-  /// Quantized activations, each row of which has a zero point of its own: that.
+  /// Activation quantized per row -> its zero points.
   var rowZeroPoints: [ValueID: ValueID] = [:]
-  /// What the channels of an activation were multiplied by before it was quantized.
+  /// Quantized activation -> the factors that its channels were multiplied by before.
   var channelFactors: [ValueID: Tensor] = [:]
-  /// Integer products that still lack a factor.
+  /// Integer products that still lack a scale.
   var products: [ValueID: Product] = [:]
-  /// Tensors made of others, so that each is made once.
+  /// Tensors derived from others, so that each is derived once.
   var made: [Made: ValueID] = [:]
-  /// Bytes that new tensors may still take: a graph must not make much of little.
+  /// Bytes that new tensors may still take; bounds the memory that a small hostile graph causes.
   var budget: Int
-  /// The node that is being taken apart.
+  /// The node being lowered.
   var current: Node?
 
   struct Made: Hashable {
@@ -100,7 +98,7 @@ struct Lowering {
 
   func resolve(_ value: ValueID) -> ValueID { real[value] ?? value }
 
-  /// A value of its own.
+  /// A new value.
   mutating func value(_ name: String = "") -> ValueID {
     graph.names.append(name)
     graph.producers.append(-1)
@@ -118,13 +116,13 @@ struct Lowering {
     budget -= bytes
     if budget < 0 {
       throw ClozeError(
-        .unsupported, "the graph takes its weights apart again and again",
+        .unsupported, "the graph splits its weights too often",
         node: current.map { $0.origin ?? $0.operation + " \"" + $0.name + "\"" },
         expected: "each weight used once")
     }
   }
 
-  /// Integers as a constant.
+  /// A constant of integers.
   mutating func integers(_ numbers: [Int]) throws(ClozeError) -> ValueID {
     try constant(Tensor.integers(numbers))
   }
@@ -136,7 +134,7 @@ struct Lowering {
     graph.nodes.append(node)
   }
 
-  /// A node that is part of the current one; gives its output.
+  /// Adds a node that is part of the current one; returns its output.
   @discardableResult
   mutating func emit(
     _ op: String, _ inputs: [ValueID?], _ attributes: Attributes = [], domain: String = "",
@@ -150,7 +148,7 @@ struct Lowering {
     return output
   }
 
-  /// The current node as it is, with the reason why it was not taken apart.
+  /// Keeps the current node, with the reason why it was not lowered.
   mutating func leave(_ node: Node, _ reason: String) -> Bool {
     var node = node
     node.remark = reason

@@ -1,7 +1,8 @@
 internal import ClozeIO
 
+/// Heads.
 extension Pretrained {
-  /// The heads that stand beside the encoder, by the names that transformers gives them.
+  /// Adds the heads, found by their names in transformers, to a graph.
   func readHeads(_ graph: inout BERTGraph) throws(ClozeError) {
     let width = graph.configuration.hiddenSize
     if has(prefix + "pooler.dense.weight") {
@@ -40,7 +41,7 @@ extension Pretrained {
   }
 
   private func maskedLM(_ graph: BERTGraph) throws(ClozeError) -> BERTGraph.MaskedLMHead? {
-    // Transform, its norm, decoder, and where the bias lies.
+    // Names of the transform, its norm, the decoder and its bias.
     let forms = [
       (
         "cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm",
@@ -60,7 +61,7 @@ extension Pretrained {
       if try !Recognizer.isSameMatrix(matrix, graph.embeddings.word) { decoder = .separate(matrix) }
     }
     let bias = [form.3, form.2 + ".bias"].first { has($0) }
-    // The function that the masked LM of RoBERTa has, whatever config.json says.
+    // RoBERTa's masked LM always uses gelu.
     let function = form.0.utf8.starts(with: "lm_head".utf8) ? "gelu" : configuration.hiddenAct
     return BERTGraph.MaskedLMHead(
       transform: try linear(form.0, inputs: width, outputs: width),

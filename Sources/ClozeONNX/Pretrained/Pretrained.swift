@@ -1,6 +1,6 @@
 public import ClozeIO
 
-/// What a Hugging Face `config.json` says of a model and its tensors do not, by its keys.
+/// What a model's tensors do not tell, named as the keys of a Hugging Face `config.json`.
 public struct PretrainedConfiguration: Sendable {
   /// "bert", "distilbert", "electra", "roberta", "xlm-roberta", ...
   public var modelType: String
@@ -10,12 +10,12 @@ public struct PretrainedConfiguration: Sendable {
   public var padTokenID: Int
   /// "BertForMaskedLM"
   public var architecture: String?
-  /// Why the model is none that is read: relative positions, a decoder.
-  public var obstacle: String?
+  /// Why the model is unsupported, such as relative positions or a decoder; nil where it is supported.
+  public var unsupportedReason: String?
 
   public init(
     modelType: String, numAttentionHeads: Int, hiddenAct: String, layerNormEps: Double,
-    padTokenID: Int, architecture: String?, obstacle: String?
+    padTokenID: Int, architecture: String?, unsupportedReason: String?
   ) {
     self.modelType = modelType
     self.numAttentionHeads = numAttentionHeads
@@ -23,26 +23,26 @@ public struct PretrainedConfiguration: Sendable {
     self.layerNormEps = layerNormEps
     self.padTokenID = padTokenID
     self.architecture = architecture
-    self.obstacle = obstacle
+    self.unsupportedReason = unsupportedReason
   }
 }
 
-/// The BERT in a `model.safetensors`, found by the names that transformers gives its tensors, with or
-/// without the model's prefix, LayerNorm's under their old names too.
+/// The BERT in a `model.safetensors` whose tensors have the names of transformers, with or without the model's
+/// prefix and with either set of names of a LayerNorm.
 ///
-/// - Throws: `.damaged` for a file that is no safetensors, `.unsupported` for models that are no BERT
-///   or lack a tensor, by its name, `.shape` where tensors contradict each other.
+/// - Throws: `.damaged` for a malformed file, `.unsupported` for another model type or a missing tensor,
+///   `.shape` where tensors contradict each other.
 public func readBERT(
   safetensors path: String, configuration: PretrainedConfiguration
 ) throws(ClozeError) -> BERTGraph {
   try Pretrained(Safetensors(path: path), configuration).graph()
 }
 
-/// Tensors by their names in transformers, and what to make of them.
+/// Finds the parts of a BERT among tensors with the names of transformers.
 struct Pretrained {
   private let tensors: [String: Tensor]
   let configuration: PretrainedConfiguration
-  /// "bert.", or "" where the base model was saved alone.
+  /// The model's prefix: "bert.", or "" where the base model was saved alone.
   let prefix: String
   private let isDistilled: Bool
 
@@ -59,7 +59,7 @@ struct Pretrained {
         .unsupported, "config.json says model_type \"\(type)\"",
         expected: Self.known.sorted().joined(separator: ", "))
     }
-    if let obstacle = configuration.obstacle { throw ClozeError(.unsupported, obstacle) }
+    if let unsupportedReason = configuration.unsupportedReason { throw ClozeError(.unsupported, unsupportedReason) }
     isDistilled = type == "distilbert"
     let ending = "embeddings.word_embeddings.weight"
     let candidates = ["", "bert.", "distilbert.", "electra.", "roberta."]
@@ -78,7 +78,7 @@ struct Pretrained {
       throw ClozeError(.unsupported, "the tensor \"\(name)\" is missing")
     }
     guard tensor.elementType.isFloat else {
-      throw ClozeError(.unsupported, "\(tensor.label) holds no floating-point numbers")
+      throw ClozeError(.unsupported, "\(tensor.label) is not floating-point")
     }
     if let shape, tensor.shape != shape {
       throw ClozeError(.shape, "\(tensor.label) should have the shape \(shape)")
@@ -88,7 +88,7 @@ struct Pretrained {
 
   func has(_ name: String) -> Bool { tensors[name] != nil }
 
-  /// A layer of `name`.weight [outputs, inputs] and `name`.bias.
+  /// The linear layer `name`.weight [outputs, inputs], `name`.bias.
   func linear(_ name: String, inputs: Int, outputs: Int? = nil) throws(ClozeError) -> Linear {
     let weight = try tensor(name + ".weight")
     guard weight.shape.count == 2, weight.shape[1] == inputs, weight.shape[0] > 0,
@@ -118,7 +118,7 @@ struct Pretrained {
     default:
       guard let activation = Activation(configKey: name) else {
         throw ClozeError(
-          .unsupported, "the activation \"\(name)\" is not known",
+          .unsupported, "unknown activation \"\(name)\"",
           expected: "gelu, gelu_new, relu, silu, quick_gelu or tanh")
       }
       return activation
@@ -130,7 +130,7 @@ struct Pretrained {
   func graph() throws(ClozeError) -> BERTGraph {
     let word = try tensor(prefix + "embeddings.word_embeddings.weight")
     guard word.shape.count == 2, word.shape[0] > 0, word.shape[1] > 0, word.shape[1] <= 1 << 16
-    else { throw ClozeError(.shape, "\(word.label) is no table") }
+    else { throw ClozeError(.shape, "\(word.label) is not a matrix") }
     let narrow = word.shape[1]
     var position = try table("position", narrow)
     if ["roberta", "xlm-roberta", "camembert"].contains(configuration.modelType) {
@@ -153,7 +153,7 @@ struct Pretrained {
     let heads = configuration.numAttentionHeads
     guard heads > 0, width % heads == 0 else {
       throw ClozeError(
-        .shape, "config.json says \(heads) attention heads, the hidden size is \(width)")
+        .shape, "config.json says \(heads) attention heads, which do not divide the hidden size \(width)")
     }
     let scale = 1 / (Double(width) / Double(heads)).squareRoot()
     var layers: [BERTGraph.Layer] = []
@@ -181,12 +181,12 @@ struct Pretrained {
   private func table(_ kind: String, _ width: Int) throws(ClozeError) -> Tensor {
     let table = try tensor(prefix + "embeddings.\(kind)_embeddings.weight")
     guard table.shape.count == 2, table.shape[1] == width, table.shape[0] > 0 else {
-      throw ClozeError(.shape, "\(table.label) should have rows of \(width) numbers")
+      throw ClozeError(.shape, "\(table.label) should have \(width) columns")
     }
     return table
   }
 
-  /// Of a layer: query, key, value, output, its norm, both dense layers, their norm.
+  /// The parts of a layer: query, key, value, output, its norm, both dense layers, their norm.
   private var layerNames: [String] {
     isDistilled
       ? [

@@ -1,7 +1,8 @@
 internal import Glibc
 
+/// Elementwise operators with broadcasting.
 extension Probe {
-  /// Operators that work element by element, with broadcasting; nil for other operators.
+  /// The result of an elementwise operator; nil for other operators.
   func elementwise(_ node: Graph.Node, _ inputs: [Value?]) -> Value? {
     if let function = Probe.unary(node) {
       guard let x = inputs.first.flatMap({ $0 }) else { return nil }
@@ -126,7 +127,7 @@ extension Probe {
     }
   }
 
-  /// ONNX `Cast`: integers truncate, bool is "not zero", half precision overflows to infinity.
+  /// ONNX `Cast`: to integers by truncation, to bool as "not zero", to half precision with overflow to infinity.
   private static func cast(_ value: Double, to type: Tensor.ElementType) -> Double {
     switch type {
     case .bool: return value == 0 ? 0 : 1
@@ -139,7 +140,7 @@ extension Probe {
 
   // MARK: - Broadcasting
 
-  /// Shape of an operation on both; nil where they do not go together.
+  /// The shape of both, broadcast (ONNX, multidirectional); nil where they are incompatible.
   static func broadcast(_ a: [Int], _ b: [Int]) -> [Int]? {
     let rank = Swift.max(a.count, b.count)
     var shape = Array(repeating: 1, count: rank)
@@ -152,7 +153,7 @@ extension Probe {
     return shape
   }
 
-  /// Elements of `value` repeated to `shape`; nil where they are unknown, too many, or do not fit.
+  /// The elements of `value` broadcast to `shape`; nil where they are unknown, too many, or incompatible.
   static func expand(_ value: Value, to shape: [Int]) -> [Double]? {
     guard let elements = value.elements, let total = count(shape), total <= maximumElements,
       value.shape.count <= shape.count, elements.count == count(value.shape)
@@ -172,12 +173,12 @@ extension Probe {
     return gather(elements, shape: shape, strides: strides, start: 0)
   }
 
-  /// Elements at `start + sum(index * stride)` for every index of `shape`, last axis fastest. The
-  /// caller guarantees that these lie inside.
+  /// Elements at `start + sum(index * stride)` for every index of `shape`, last axis fastest; nil where one is
+  /// out of range.
   static func gather(_ elements: [Double], shape: [Int], strides: [Int], start: Int) -> [Double]? {
     guard let total = count(shape), total <= maximumElements else { return nil }
     if total == 0 { return [] }
-    // The first and the last place that is read: all others lie between them.
+    // The lowest and the highest position read.
     var (low, high) = (start, start)
     for (size, stride) in zip(shape, strides) {
       let (reach, overflow) = (size - 1).multipliedReportingOverflow(by: stride)
@@ -211,7 +212,7 @@ extension Probe {
     _ a: Value, _ b: Value, _ type: Tensor.ElementType, _ function: (Double, Double) -> Double
   ) -> Value? {
     guard let shape = broadcast(a.shape, b.shape) else { return nil }
-    // Most operands are unknown or a number: nothing is to be repeated for these.
+    // Most operands are unknown or scalars, which need no broadcasting.
     guard let known = a.elements, let other = b.elements else { return Value(type, shape) }
     if shape == a.shape, let number = b.scalar {
       return Value(type, shape, known.map { function($0, number) })
@@ -226,8 +227,9 @@ extension Probe {
   }
 }
 
+/// Activations as functions.
 extension Activation {
-  /// The function itself, in double precision.
+  /// The function, in double precision.
   func callAsFunction(_ x: Double) -> Double {
     switch self {
     case .identity: return x

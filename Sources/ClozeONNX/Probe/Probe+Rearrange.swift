@@ -1,5 +1,6 @@
+/// Operators that move elements or compute shapes.
 extension Probe {
-  /// Operators that move elements or make shapes; nil for other operators.
+  /// The results of an operator that moves elements or computes shapes; nil for other operators.
   func rearrange(_ node: Graph.Node, _ inputs: [Value?]) -> [Value?]? {
     let x = inputs.first.flatMap { $0 }
     switch node.op {
@@ -62,7 +63,7 @@ extension Probe {
 
   // MARK: - Axes
 
-  /// An index that may count from the end, cut to 0 ... count.
+  /// An index that may count from the end, clamped to 0 ... count.
   static func clampedIndex(_ index: Int, _ count: Int) -> Int {
     let positive = index < 0 ? (index < -count ? 0 : index + count) : index
     return Swift.min(Swift.max(positive, 0), count)
@@ -74,7 +75,7 @@ extension Probe {
     return axis < 0 ? axis + rank : axis
   }
 
-  /// Axes as an attribute (older operator sets) or as an input; nil where neither is known.
+  /// Axes given as an attribute (older operator sets) or as an input; nil where neither is known.
   func axes(_ node: Graph.Node, _ inputs: [Value?], at index: Int = 1) -> [Int]? {
     node.ints("axes") ?? (index < inputs.count ? inputs[index]?.integers : nil)
   }
@@ -212,7 +213,7 @@ extension Probe {
     else {
       return nil
     }
-    // An axes or steps input that is there but unknown must not count as left out.
+    // An axes or steps input that is present but unknown must not count as omitted.
     if inputs.count > 3, node.inputs[3] != nil, inputs[3]?.elements == nil { return nil }
     if inputs.count > 4, node.inputs[4] != nil, inputs[4]?.elements == nil { return nil }
     let given = list("axes", 3) ?? Array(starts.indices)

@@ -1,6 +1,7 @@
+/// Reductions, products and normalizations.
 extension Probe {
-  /// Operators that sum over an axis; of products and of what depends on weights only the shape is
-  /// followed. nil for other operators.
+  /// The result of an operator that reduces axes, of products and normalizations only its shape; nil for other
+  /// operators.
   func reduce(_ node: Graph.Node, _ inputs: [Value?]) -> Value? {
     let x = inputs.first.flatMap { $0 }
     switch node.op {
@@ -19,7 +20,7 @@ extension Probe {
     case "Softmax", "LogSoftmax": return x.map { Value($0.type, $0.shape) }
     case "LayerNormalization": return x.map { Value($0.type, $0.shape) }
     case "Attention":
-      // Operator set 23, the form with four dimensions: shape of the queries.
+      // Attention of operator set 23 with four dimensions.
       guard inputs.count >= 3, let q = inputs[0], let v = inputs[2], q.shape.count == 4,
         v.shape.count == 4
       else { return nil }
@@ -72,7 +73,7 @@ extension Probe {
     let order = reduced.sorted()
     let innerShape = order.map { x.shape[$0] }
     guard let inner = Probe.count(innerShape),
-      // Reduced axes last: each run of `inner` elements is one result.
+      // Reduced axes are moved last: each run of `inner` elements gives one result.
       let moved = Probe.gather(
         elements, shape: kept.map { x.shape[$0] } + innerShape,
         strides: kept.map { strides[$0] } + order.map { strides[$0] }, start: 0)

@@ -1,17 +1,16 @@
 internal import ClozeIO
 internal import Glibc
 
-/// A small run of the graph by which its meaning is found out instead of guessed from its spelling.
+/// A small partial evaluation of the graph, which shows what blocks compute whatever their spelling.
 ///
-/// Exporters write the same thing in ever new ways: the padding mask of one release of a library is
-/// four nodes and that of the next is forty. So the shapes, the positions, the mask, the constants
-/// and every rearrangement are *computed*, on a batch of a few tokens, and the results are compared
-/// with what a BERT has there. Weights and whatever depends on token ids stay unknown: of those
-/// only the shape is followed.
+/// Exporters spell the same computation in ever new ways: the padding mask of one release of a library is four
+/// nodes, that of the next forty. So shapes, positions, mask, constants and rearrangements are *computed*, on a
+/// batch of a few tokens, and compared with those of a BERT. Of weights, and of values that depend on token ids,
+/// only the shape is computed.
 ///
 /// One pass over the nodes in order, without recursion; unknown operators give unknown values.
 struct Probe: Sendable {
-  /// What is known of a value. `elements` are doubles whatever the type: exact for float32 and for
+  /// The shape of a value and, where known, its elements: doubles for every type, exact for float32 and for
   /// integers up to 2^53.
   struct Value: Sendable {
     var type: Tensor.ElementType
@@ -31,19 +30,19 @@ struct Probe: Sendable {
     var count: Int { Probe.count(shape) ?? Int.max }
     /// The elements as integers, where they are known.
     var integers: [Int]? { elements.map { $0.map { Probe.integer($0) } } }
-    /// The only element.
+    /// The element of a value of one element.
     var scalar: Double? {
       guard let elements, elements.count == 1 else { return nil }
       return elements[0]
     }
   }
 
-  /// Values of more elements than this are followed by shape only.
+  /// Of values with more elements than this only the shape is computed.
   static let maximumElements = 1 << 21
   /// Initializers of more floats than this are weights.
   static let maximumConstant = 4096
-  /// Elements that one run keeps; past it, values are followed by shape only. A BERT's mask takes a
-  /// few million; the bound is for graphs that were made to be slow.
+  /// Elements that one run computes before it computes shapes only. A BERT's mask takes a few million; the bound
+  /// is for hostile graphs.
   static let maximumWork = 1 << 24
 
   let graph: Graph
@@ -54,8 +53,12 @@ struct Probe: Sendable {
   let mask: [Double]
   var values: [Value?]
 
-  /// Runs the graph. `ids` are inputs whose content stays unknown; `positions` counts from 0 in
-  /// each sequence; every other input with two dimensions gets `mask`.
+  /// Runs the graph.
+  ///
+  /// - Parameters:
+  ///   - ids: inputs with unknown elements.
+  ///   - positions: the input that counts from 0 in each sequence; every other input with two dimensions gets
+  ///     `mask`.
   init(
     _ graph: Graph, batch: Int, sequence: Int, mask: [Double], ids: Set<Graph.ValueID>,
     positions: Graph.ValueID?
@@ -92,15 +95,15 @@ struct Probe: Sendable {
     }
   }
 
-  /// A value computed anew, with some values given.
+  /// The result of computing a value from given ones.
   enum Outcome {
-    /// And the values that the run had known before and that went into it.
+    /// The value, and the values known to the run that it was computed from.
     case known(Value, from: [Graph.ValueID])
-    /// The first node whose result could not be computed; nil where the value is an input.
+    /// The first node whose result is unknown; nil where the value is an input.
     case unknown(Graph.NodeID?)
   }
 
-  /// Computes `target` from `given`, from constants and from what this run knows.
+  /// Computes `target` from `given`, constants and values known to this run.
   func evaluate(_ target: Graph.ValueID, given: [Graph.ValueID: Value]) -> Outcome {
     let stale = given.keys.contains { values[$0]?.elements != nil } ? dependents(of: given) : []
     var needed: Set<Graph.NodeID> = []
@@ -115,7 +118,7 @@ struct Probe: Sendable {
       }
       guard let node = graph.producer(of: value) else { continue }
       guard needed.insert(node).inserted else { continue }
-      // Work is bounded by what a BERT has between two weights, not by the graph.
+      // A bound on work: far more nodes than a BERT has between two weights.
       guard needed.count <= 4096 else { return .unknown(node) }
       for case let input? in graph.nodes[node].inputs { pending.append(input) }
     }
@@ -128,7 +131,7 @@ struct Probe: Sendable {
         guard let output, given[output] == nil else { continue }
         local[output] = result
       }
-      // Something on the way is not computable at all, or only by its shape.
+      // The result of this node is unknown, or only its shape is known.
       if node.outputs.first.flatMap({ $0 }).flatMap({ local[$0]?.elements }) == nil {
         return .unknown(index)
       }
@@ -139,8 +142,8 @@ struct Probe: Sendable {
     return .known(result, from: boundary.sorted())
   }
 
-  /// Everything made of the given values: what this run knows of it does not hold where one of them
-  /// was known to this run with another content.
+  /// All values that depend on the given ones: what this run knows of them is void where a given value has other
+  /// elements than in this run.
   private func dependents(of given: [Graph.ValueID: Value]) -> Set<Graph.ValueID> {
     var result = Set(given.keys)
     var pending = Array(given.keys)
@@ -156,7 +159,7 @@ struct Probe: Sendable {
 
   // MARK: - Numbers
 
-  /// Product of the dimensions; nil where it is negative or beyond any tensor.
+  /// The product of the dimensions; nil where one is negative or the product is beyond any tensor.
   static func count(_ shape: [Int]) -> Int? {
     var product = 1
     var empty = false
@@ -164,14 +167,14 @@ struct Probe: Sendable {
       guard dimension >= 0 else { return nil }
       if dimension == 0 { empty = true }
       let (next, overflow) = product.multipliedReportingOverflow(by: Swift.max(dimension, 1))
-      // Without the empty axes too, so that no stride overflows.
+      // The product of the nonempty axes is bounded too, so that no stride overflows.
       guard !overflow, next <= 1 << 48 else { return nil }
       product = next
     }
     return empty ? 0 : product
   }
 
-  /// Truncates; NaN is 0 and what is too large is the largest.
+  /// Truncates; NaN becomes 0, and values out of range are clamped.
   static func integer(_ value: Double) -> Int {
     if value.isNaN { return 0 }
     if value >= 0x1p63 { return Int.max }
@@ -179,7 +182,7 @@ struct Probe: Sendable {
     return Int(value)
   }
 
-  /// Whether the elements of a tensor, itself or as a constant of the graph, are of interest.
+  /// Whether a run uses the elements of a constant tensor.
   static func looksInto(_ tensor: Tensor) -> Bool {
     tensor.count <= (tensor.elementType.isFloat ? maximumConstant : maximumElements)
   }
@@ -221,7 +224,7 @@ struct Probe: Sendable {
 
   // MARK: - Operators
 
-  // Results whose shape is a shape, within the bounds of work.
+  /// The node's results, those with an impossible shape as unknown, within the bounds of work.
   private func run(_ node: Graph.Node, _ inputs: [Value?], _ work: inout Int) -> [Value?] {
     var inputs = inputs
     if work > Probe.maximumWork {
@@ -236,7 +239,7 @@ struct Probe: Sendable {
     }
   }
 
-  /// The node's results; nil for what is unknown.
+  /// The node's results; nil for unknown ones.
   func apply(_ node: Graph.Node, _ inputs: [Value?]) -> [Value?] {
     switch node.domain {
     case "":
@@ -260,12 +263,12 @@ struct Probe: Sendable {
     switch node.op {
     case Lowering.positions: return .ints(Array(0..<sequence))
     case Lowering.keep:
-      // What the contributed attention operators take as a mask: lengths [B], or 1 for a token that
-      // is to be attended to, [B, S] or [B, S, S].
+      // The masks of the contributed attention operators: lengths [B], or 1 for a token to attend to, [B, S] or
+      // [B, S, S].
       guard let mask = inputs.first.flatMap({ $0 }), let numbers = mask.elements else { return nil }
       switch mask.shape {
       case [batch]:
-        // The sum of a mask means the tokens of the mask, which such a graph takes to stand first.
+        // Lengths are the sum of a mask, whose tokens such a graph assumes to come first.
         let sums = (0..<batch).map { b in
           self.mask[(b * sequence)..<((b + 1) * sequence)].reduce(0, +)
         }

@@ -1,7 +1,7 @@
-/// The function after a dense layer.
+/// The activation function after a dense layer.
 ///
-/// Raw values are those of head files and of the option `activation`; `configKey` is the name in a
-/// Hugging Face `config.json`, which differs for one of them.
+/// Raw values are the names in head files and of the option `activation`; `configKey` is the name in a Hugging
+/// Face `config.json`, which differs for `geluTanh`.
 public enum Activation: String, Sendable, CaseIterable {
   /// x
   case identity = "none"
@@ -21,7 +21,7 @@ public enum Activation: String, Sendable, CaseIterable {
   /// The value of `hidden_act` in a `config.json`.
   package var configKey: String { self == .geluTanh ? "gelu_new" : rawValue }
 
-  /// nil for a name that is not known, and for `identity`, which no `config.json` names.
+  /// nil for an unknown name, and for `identity`, which is not a name in `config.json`.
   package init?(configKey: String) {
     guard let found = Self.allCases.first(where: { $0.configKey == configKey }), found != .identity
     else { return nil }

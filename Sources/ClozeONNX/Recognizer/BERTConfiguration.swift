@@ -14,8 +14,8 @@ public struct BERTConfiguration: Hashable, Sendable {
   public var vocabSize: Int
   /// The longest sequence, in tokens, P.
   public var maxPositionEmbeddings: Int
-  /// Rows of the segment table. Of a graph: 1 where one row was folded into it, 0 where there is
-  /// none; of a loaded model at least 1.
+  /// Rows of the segment table. In a graph 1 where the exporter folded one row, 0 without a table; in a loaded
+  /// model at least 1.
   public var typeVocabSize: Int
   /// The epsilon of the embeddings' LayerNorm; each `LayerNorm` carries its own.
   public var layerNormEps: Double
@@ -38,7 +38,7 @@ public struct BERTConfiguration: Hashable, Sendable {
     self.hiddenAct = hiddenAct
   }
 
-  /// The sizes under their keys, in the order in which files list them.
+  /// The sizes by key, in the order of files.
   package var sizes: [(key: String, value: Int)] {
     [
       ("hidden_size", hiddenSize), ("num_hidden_layers", numHiddenLayers),
@@ -48,7 +48,7 @@ public struct BERTConfiguration: Hashable, Sendable {
     ]
   }
 
-  /// A configuration whose sizes are looked up under their keys.
+  /// A configuration whose sizes `size` returns by key.
   package init(
     hiddenAct: Activation, layerNormEps: Double, size: (String) throws(ClozeError) -> Int
   ) throws(ClozeError) {

@@ -1,7 +1,7 @@
-/// A BERT found in an ONNX graph: its configuration, and which tensor is which weight.
+/// A BERT: its configuration and its weights, as tensors of a file.
 ///
-/// Shape letters: D hidden size, H heads, F intermediate size, V vocabulary, P positions, L layers.
-/// Every `Tensor` keeps the file's bytes alive; dropping the graph and the file frees them.
+/// Shape letters: D hidden size, H heads, F intermediate size, V vocabulary, P positions, L layers. Every `Tensor`
+/// keeps the file's bytes alive.
 public struct BERTGraph: Sendable {
   public var configuration: BERTConfiguration
   public var embeddings: Embeddings
@@ -15,18 +15,18 @@ public struct BERTGraph: Sendable {
   public var nsp: Linear?
   /// Classes of a sequence, from its first token.
   public var classifier: SequenceHead?
-  /// Linear D -> C on every token, with nothing after it.
+  /// Linear D -> C on every token.
   public var tokenClassifier: Linear?
-  /// Linear D -> 2 on every token: how well an answer starts and ends there.
+  /// Linear D -> 2 on every token: scores for the start and the end of an answer.
   public var answer: Linear?
-  /// The vector of a sequence that the graph itself makes.
+  /// The sentence embedding that the graph computes.
   public var sentence: SentenceHead?
-  /// Which graph input and output carries what.
+  /// The names of the graph's inputs and outputs.
   public var inputs: InputNames
   public var outputs: OutputNames
   public var summary: GraphSummary
 
-  /// The encoder alone, of no file; heads are set afterwards.
+  /// The encoder, without heads and with an empty summary.
   package init(configuration: BERTConfiguration, embeddings: Embeddings, layers: [Layer]) {
     self.init(
       configuration: configuration, embeddings: embeddings, layers: layers,
@@ -54,12 +54,10 @@ public struct BERTGraph: Sendable {
     public var word: Tensor
     /// [P, D]
     public var position: Tensor
-    /// [types, D]. Has one row where the exporter folded it (then no type but 0 exists); nil where
-    /// the model adds none.
+    /// [types, D]; one row where the exporter folded type 0 into a constant; nil where the model adds none.
     public var tokenType: Tensor?
     public var norm: LayerNorm
-    /// E -> D, where the tables are narrower than the layers (ELECTRA); then the tables have E
-    /// columns.
+    /// E -> D, where the tables have E < D columns (ELECTRA); else nil.
     public var projection: Linear?
 
     /// Columns of the tables.
@@ -91,7 +89,7 @@ public struct BERTGraph: Sendable {
     /// F -> D
     public var output: Linear
     public var outputNorm: LayerNorm
-    /// The factor of the attention scores before the softmax, in most models 1 / sqrt(D / H).
+    /// The factor of the scores before the softmax, in most models 1 / sqrt(D / H).
     public var attentionScale: Double
 
     package init(
@@ -133,7 +131,7 @@ public struct BERTGraph: Sendable {
 
   /// logits = output(activation(transform(first token)))
   public struct SequenceHead: Sendable {
-    /// D -> D; nil: none. The pooler, where the head stands on that.
+    /// D -> D; nil: none. Equal to the pooler where the head is on it.
     public var transform: Linear?
     public var activation: Activation
     /// D -> C
@@ -153,7 +151,7 @@ public struct BERTGraph: Sendable {
       case meanSqrtLen = "mean_sqrt_len"
       case pooler
     }
-    /// A linear layer and what follows it.
+    /// A linear layer and the activation after it.
     public struct Dense: Sendable {
       public var linear: Linear
       public var activation: Activation
@@ -165,7 +163,7 @@ public struct BERTGraph: Sendable {
     }
     public var pooling: Pooling
     public var dense: [Dense]
-    /// To length 1.
+    /// Whether the vector is normalized to length 1.
     public var normalize: Bool
 
     package init(pooling: Pooling, dense: [Dense], normalize: Bool) {
@@ -176,9 +174,9 @@ public struct BERTGraph: Sendable {
   }
 
   public enum Decoder: Sendable {
-    /// The decoder is the word embedding table, value for value (whatever way it is stored).
+    /// The word table; compared by elements, however the file stores it.
     case tied
-    /// A matrix D -> V of its own.
+    /// A separate matrix D -> V.
     case separate(Matrix)
   }
 
@@ -189,10 +187,10 @@ public struct BERTGraph: Sendable {
     public var positionIDs: String?
   }
 
-  /// Names of the graph outputs that carry each result; nil where the graph has no such output.
+  /// The graph output of each result; nil where the graph has none.
   public struct OutputNames: Sendable, Equatable {
     public var lastHiddenState: String?
-    /// Outputs that are the states after layer `key` (0: the embeddings), without the last layer's.
+    /// The states after layer `key` (0: the embeddings), except the last layer's.
     public var hiddenStates: [Int: String] = [:]
     public var poolerOutput: String?
     public var predictionLogits: String?
@@ -203,14 +201,14 @@ public struct BERTGraph: Sendable {
     public var endLogits: String?
     public var sentenceEmbedding: String?
 
-    /// All that are known.
+    /// All recognised outputs.
     var all: [String] {
       [
         lastHiddenState, poolerOutput, predictionLogits, seqRelationshipLogits, classLogits,
         tokenLogits, startLogits, endLogits, sentenceEmbedding,
       ].compactMap { $0 } + hiddenStates.values
     }
-    /// Outputs that are none of these: computed by the graph, not by this library.
+    /// Outputs that this library does not compute.
     public var unrecognized: [String] = []
   }
 }
@@ -227,7 +225,7 @@ public struct Linear: Sendable {
   }
 }
 
-/// A weight matrix and the order in which its elements lie.
+/// A weight matrix and the order of its elements.
 public struct Matrix: Sendable {
   public enum Layout: Sendable, Equatable {
     /// Element (i, o) at i * outputSize + o: ONNX `MatMul`.

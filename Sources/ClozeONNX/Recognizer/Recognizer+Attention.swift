@@ -1,11 +1,12 @@
 internal import ClozeIO
 
+/// Self-attention: projections, heads, scores, softmax and output projection.
 extension Recognizer {
-  /// What moves the projections into heads and back. Splitting, transposing and scaling may stand
-  /// in any order: the result is computed.
+  /// Operators that split projections into heads and merge them, in any order: the result is computed.
   static let headOperators: Set<String> = [
     "Reshape", "Transpose", "Mul", "Div", "Squeeze", "Unsqueeze", "Expand",
   ]
+  /// Operators between the scores and the softmax.
   static let scoreOperators: Set<String> = ["Mul", "Div", "Add", "Where", "Reshape", "Min", "Max"]
 
   struct Attention {
@@ -15,11 +16,11 @@ extension Recognizer {
     var output: Linear
     var heads: Int
     var scale: Double
-    /// Of the output projection, before the residual addition.
+    /// The result of the output projection, before the residual addition.
     var result: ValueID
   }
 
-  /// A projection, and where its heads go.
+  /// A projection, and the use of its heads.
   private struct Projection {
     var linear: Linear
     var value: ValueID
@@ -40,11 +41,11 @@ extension Recognizer {
     guard starts.count == 3 else {
       if let other = uses[x].first(where: { !isLinear($0) && !isResidual($0) }) {
         throw misfit(
-          other.node, "\(node(other).operation) does not belong here", expected: expected)
+          other.node, "\(node(other).operation) is unexpected here", expected: expected)
       }
       throw misfit(
         starts.last?.node ?? uses[x].first?.node,
-        "\(starts.count) linear layers take this value", expected: expected)
+        "\(starts.count) linear layers use this value", expected: expected)
     }
     var projections: [Projection] = []
     for start in starts {
@@ -53,13 +54,13 @@ extension Recognizer {
       guard let first = found.first, found.count == 1, isProduct(first.use) else {
         throw misfit(
           found.first { !isProduct($0.use) }?.use.node ?? start.node,
-          "a projection is not used for attention alone",
+          "a projection is used outside attention",
           expected: "Reshape and Transpose into heads, then MatMul")
       }
       projections.append(Projection(linear: linear, value: value, target: first.use))
     }
 
-    // Two projections meet in the scores; the third waits for the probabilities.
+    // Query and key meet in the scores; the value is multiplied by the probabilities.
     let targets = Set(projections.map { $0.target.node })
     if targets.count == 1, let fused = targets.first,
       graph.nodes[fused].operation == "Attention"
@@ -124,8 +125,8 @@ extension Recognizer {
       }
   }
 
-  /// How a projection [B, S, D] becomes the heads that `target` takes: [B, H, S, d], or [B, H, d,
-  /// S] where `transposed`. Computed on a projection of known numbers, in every probe.
+  /// How a projection [B, S, D] is split into the heads that `target` uses: [B, H, S, d], or [B, H, d, S] where
+  /// `transposed`. Computed from a projection of known elements, in every probe.
   private func headSplit(
     _ projection: ValueID, _ target: Use, transposed: Bool
   ) throws(ClozeError) -> (heads: Int, scale: Double) {
@@ -140,11 +141,11 @@ extension Recognizer {
       let total = batch * sequence * hiddenSize
       guard total <= Probe.maximumElements else {
         throw misfit(
-          target.node, "the graph is fixed to too many tokens to be examined", expected: expected)
+          target.node, "the graph is fixed to too many tokens to be checked", expected: expected)
       }
-      // From 1 on, so that a scale can be divided out of the first.
+      // From 1 on, so that the first element gives the scale.
       let numbers = (0..<total).map { Double($0 + 1) }
-      // As the graph has it: [B, S, D], or [B S, D].
+      // The shape in the graph: [B, S, D], or [B S, D].
       var shape = probe.values[projection]?.shape ?? []
       if Probe.count(shape) != total { shape = [batch, sequence, hiddenSize] }
       let given = [projection: Probe.Value(.float32, shape, numbers)]
@@ -153,7 +154,7 @@ extension Recognizer {
       case .known(let value, _): computed = value
       case .unknown(let node):
         throw misfit(
-          node ?? target.node, "the heads can't be computed from the projection", expected: expected
+          node ?? target.node, "the heads cannot be computed from the projection", expected: expected
         )
       }
       guard let y = computed.elements, y.count == total, computed.shape.count >= 3 else {
@@ -163,11 +164,11 @@ extension Recognizer {
       let width = transposed ? computed.shape[rank - 2] : computed.shape[rank - 1]
       guard width > 0, hiddenSize % width == 0 else {
         throw misfit(
-          target.node, "heads of \(width) numbers do not divide a hidden size of \(hiddenSize)",
+          target.node, "heads of size \(width) do not divide a hidden size of \(hiddenSize)",
           expected: expected)
       }
       let h = hiddenSize / width
-      // The first number is the first token's first, whatever the arrangement.
+      // In every arrangement the first element is the first token's first.
       let factor = y[0]
       var position = 0
       for b in 0..<batch {
@@ -186,18 +187,18 @@ extension Recognizer {
         }
       }
       guard heads ?? h == h, factor != 0 else {
-        throw misfit(target.node, "the number of heads changes with the length", expected: expected)
+        throw misfit(target.node, "the number of heads depends on the length", expected: expected)
       }
       heads = h
       scale = factor
     }
     guard let heads, let scale else {
-      throw misfit(target.node, "the heads can't be computed", expected: expected)
+      throw misfit(target.node, "the heads cannot be computed", expected: expected)
     }
     return (heads, scale)
   }
 
-  /// The Softmax that follows the scores, and the factor before it. The mask is checked here.
+  /// The Softmax after the scores, and the factor before it. Checks the mask.
   private mutating func scoresToSoftmax(
     _ scores: NodeID
   ) throws(ClozeError) -> (softmax: NodeID, scale: Double) {
@@ -210,7 +211,7 @@ extension Recognizer {
     guard graph.nodes[first.use.node].operation == "Softmax", found.count == 1 else {
       let other = found.first { graph.nodes[$0.use.node].operation != "Softmax" } ?? first
       throw misfit(
-        other.use.node, "\(node(other.use).operation) does not belong here", expected: expected)
+        other.use.node, "\(node(other.use).operation) is unexpected here", expected: expected)
     }
     let softmax = first.use.node
     let rank = probes[0].values[first.value]?.shape.count ?? 4
@@ -222,8 +223,8 @@ extension Recognizer {
     return (softmax, scale)
   }
 
-  /// The probabilities reach the product with the values unchanged (but for NaN, which rows without
-  /// any key have in some exports).
+  /// Checks that the probabilities reach the product with the values unchanged, except NaN, which some exports
+  /// replace in rows without any key.
   private func probabilities(_ softmax: NodeID, reach target: Use) throws(ClozeError) {
     let expected = "MatMul(probabilities, value)"
     guard let made = output(softmax), let operand = root(target.node, 0) else {
@@ -244,7 +245,7 @@ extension Recognizer {
     }
   }
 
-  /// From the heads' results [B, H, S, d] back to [B, S, D], and through the output projection.
+  /// The output projection of the heads' results [B, H, S, d], merged to [B, S, D].
   private mutating func mergeHeads(
     _ context: NodeID, heads: Int, layer: Int
   ) throws(ClozeError) -> (output: Linear, result: ValueID) {
@@ -258,18 +259,18 @@ extension Recognizer {
     guard found.count == 1, isLinear(first.use) else {
       let other = found.first { !isLinear($0.use) } ?? first
       throw misfit(
-        other.use.node, "\(node(other.use).operation) does not belong here", expected: expected)
+        other.use.node, "\(node(other.use).operation) is unexpected here", expected: expected)
     }
     let width = hiddenSize / heads
     for probe in probes {
       let (batch, sequence) = (probe.batch, probe.sequence)
       let total = batch * sequence * hiddenSize
-      // As the graph itself shapes it: [B, H, S, d] or [B H, S, d].
+      // The shape in the graph: [B, H, S, d], or [B H, S, d].
       guard let shape = probe.values[made]?.shape, Probe.count(shape) == total,
         shape.last == width
       else {
         throw misfit(
-          context, "attention gives no [B, H, S, d]: \(probe.values[made]?.shape ?? [])",
+          context, "the result of attention has the shape \(probe.values[made]?.shape ?? []), not [B, H, S, d]",
           expected: expected)
       }
       let given = [made: Probe.Value(.float32, shape, (0..<total).map { Double($0) })]
@@ -277,7 +278,7 @@ extension Recognizer {
         let y = merged.elements, y.count == total, merged.shape.last == hiddenSize
       else {
         throw misfit(
-          producer(first.value), "the heads are not put together again", expected: expected)
+          producer(first.value), "the heads are not merged", expected: expected)
       }
       for position in 0..<total {
         let column = position % hiddenSize
@@ -285,7 +286,7 @@ extension Recognizer {
         let wanted = ((b * heads + column / width) * sequence + s) * width + column % width
         guard y[position] == Double(wanted) else {
           throw misfit(
-            producer(first.value), "the heads are put together in another order",
+            producer(first.value), "the heads are merged in another order",
             expected: expected)
         }
       }

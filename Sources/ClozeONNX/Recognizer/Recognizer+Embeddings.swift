@@ -1,8 +1,8 @@
 internal import ClozeIO
 
+/// Embeddings: tables, their sum, its LayerNorm, and the projection of ELECTRA.
 extension Recognizer {
-  /// The three tables, their sum and its layer normalisation; returns the value that enters layer
-  /// 0.
+  /// The three tables and the LayerNorm of their sum; returns the value that enters layer 0.
   mutating func embeddings() throws(ClozeError) -> (
     embeddings: BERTGraph.Embeddings, output: ValueID
   ) {
@@ -10,12 +10,12 @@ extension Recognizer {
     let lookup = try wordLookup()
     let word = lookup.table
     guard word.shape[0] > 0, word.shape[1] > 0, word.shape[1] <= 1 << 16 else {
-      throw contradiction("word embeddings \(word.label) have no usable size", node: lookup.node)
+      throw contradiction("word embeddings \(word.label) are empty or have more than 65536 columns", node: lookup.node)
     }
     hiddenSize = word.shape[1]
     try count(word)
 
-    // Forward through the additions to the value that is normalised.
+    // Forward through the additions to the normalised value.
     let expected = "the sum of word, position and segment embeddings, then a layer normalisation"
     var sum = lookup.output
     var steps = 0
@@ -80,7 +80,7 @@ extension Recognizer {
       word: word, position: position, tokenType: tokenType, norm: norm)
     let after = uses[output].filter { isLinear($0) }
     guard after.count == 1, uses[output].count == 1 else { return (result, output) }
-    // One linear layer where query, key and value are expected: to the width of the layers.
+    // One linear layer in place of query, key and value projects to the hidden size.
     place = "embeddings, projection"
     let (projection, projected) = try linear(after[0], inputSize: hiddenSize, outputSize: nil)
     guard startsLayer(projected), projection.weight.outputSize <= 1 << 16 else {
@@ -103,7 +103,7 @@ extension Recognizer {
   func preNorm(_ residual: Use) -> ClozeError {
     misfit(
       residual.node,
-      "this is a Pre-LayerNorm transformer: the value before the normalisation is added again",
+      "this is a Pre-LayerNorm transformer: the value before the normalisation is added",
       expected: "a BERT, which normalises after each addition")
   }
 
@@ -115,24 +115,24 @@ extension Recognizer {
       guard let data = node.input(0), let indices = node.input(1), let made = node.output(0),
         let table = graph.constant(data), !table.transposed, table.tensor.shape.count == 2,
         table.tensor.isReal, source(of: indices) == inputRoles.inputIDs.value,
-        // Not the scales of a table of integers, which were taken over with that.
+        // Not the scales of a table of integers, which are part of the dequantized table.
         table.tensor.shape[1] > 1 || !uses[made].isEmpty
       else { continue }
       for probe in probes {
         let wanted = [probe.batch, probe.sequence, table.tensor.shape[1]]
         if let shape = probe.values[made]?.shape, shape != wanted {
           throw misfit(
-            index, "the token ids are taken in the shape \(shape.dropLast())", expected: "[B, S]")
+            index, "the token ids have the shape \(shape.dropLast())", expected: "[B, S]")
         }
       }
       return (table.tensor, index, made)
     }
     throw misfit(
-      uses[inputRoles.inputIDs.value].first?.node, "the token ids look into no table",
+      uses[inputRoles.inputIDs.value].first?.node, "the token ids index no table",
       expected: "Gather(word embeddings [V, D], input_ids)")
   }
 
-  /// The graph input that a value is, apart from casts.
+  /// The graph input that a value equals, through casts and reshapes.
   private func source(of value: ValueID) -> ValueID? {
     var value = roots[value]
     for _ in 0..<16 {
@@ -147,7 +147,7 @@ extension Recognizer {
     return nil
   }
 
-  /// Whether the elements of a value, not only its shape, come from the token ids.
+  /// Whether the elements of a value, not only its shape, depend on the token ids.
   private func dependsOnTokens(_ value: ValueID) -> Bool {
     var pending = [value]
     var visited: Set<ValueID> = []
@@ -163,15 +163,15 @@ extension Recognizer {
     return false
   }
 
-  /// The row of the first token where positions count the tokens of a sequence that are no padding
-  /// (RoBERTa: the padding's id and one), or the only row that is looked up; nil where it is neither.
+  /// The row of the first token where positions count the tokens that are not padding (RoBERTa: the padding's id
+  /// plus one), or the only row looked up; nil for other indices.
   private func firstPosition(_ indices: ValueID) -> (row: Int, counts: Bool)? {
     var offset: Int?
     var counts = true
     for probe in probes {
       let shape = [probe.batch, probe.sequence]
       let count = probe.batch * probe.sequence
-      // A token that stands for any: padding has one of the first ids.
+      // An arbitrary token that is not padding, which has one of the first ids.
       let ids = Probe.Value(.int64, shape, Array(repeating: 7, count: count))
       guard
         case .known(let result, _) = probe.evaluate(
@@ -191,7 +191,7 @@ extension Recognizer {
     return offset.map { ($0, counts) }
   }
 
-  /// The terms of a sum, seen through nested additions.
+  /// The terms of nested additions.
   private func terms(of sum: ValueID) -> [ValueID] {
     var result: [ValueID] = []
     var pending = [sum]
@@ -212,13 +212,13 @@ extension Recognizer {
     case tokenType(Tensor)
   }
 
-  /// What a term besides the word embeddings is.
+  /// Whether a term besides the word embeddings is that of positions or of segments.
   ///
-  /// A term out of a table alone is computed with each row of the table replaced by its own number:
-  /// the result says which row is added where, whether it was sliced, gathered or folded.
+  /// A term that depends on a table alone is computed with each row of the table replaced by its index: the
+  /// result is the row added at each token, whether it was sliced, gathered or folded.
   private mutating func classify(_ term: ValueID) throws(ClozeError) -> Term {
     let expected = "position embeddings of 0, 1, 2, ..., or segment embeddings of token_type_ids"
-    // Back to the table.
+    // Backward to the table.
     var value = term
     var gather: NodeID?
     for _ in 0..<16 {
@@ -239,7 +239,7 @@ extension Recognizer {
       !constant.transposed, let width = constant.tensor.shape.last, width > 0,
       let table = constant.tensor.reshaped([constant.tensor.count / width, width])
     else {
-      throw misfit(producer(term), "this term is no embedding", expected: expected)
+      throw misfit(producer(term), "this term is not an embedding", expected: expected)
     }
 
     if let gather {
@@ -249,17 +249,17 @@ extension Recognizer {
       let input = source(of: indices)
       if let input, input == inputRoles.tokenTypeIDs?.value { return .tokenType(table) }
       if input == inputRoles.inputIDs.value {
-        throw misfit(gather, "the token ids look into a second table", expected: expected)
+        throw misfit(gather, "the token ids index a second table", expected: expected)
       }
       if dependsOnTokens(indices) {
         guard let (offset, counts) = firstPosition(indices), offset < table.shape[0],
           let rows = table.rows(offset..<(counts ? table.shape[0] : offset + 1))
         else {
           throw misfit(
-            gather, "positions are computed from the tokens, in a way that is not known",
+            gather, "positions are computed from the tokens in an unknown way",
             expected: expected + ", or RoBERTa's")
         }
-        // Segments of one kind, looked up through the positions.
+        // One segment row for all tokens, looked up by indices derived from the ids.
         if !counts { return .tokenType(rows) }
         note("embeddings", "positions count from \(offset), without padding tokens (RoBERTa)")
         return .position(rows)
@@ -267,7 +267,7 @@ extension Recognizer {
       var unknown: NodeID?
       if case .unknown(let node) = probes[0].evaluate(indices, given: [:]) { unknown = node }
       throw misfit(
-        unknown ?? gather, "the rows that are looked up here can't be computed", expected: expected)
+        unknown ?? gather, "the rows looked up here cannot be computed", expected: expected)
     }
 
     var numbered = constant.tensor.shape
@@ -285,13 +285,13 @@ extension Recognizer {
         case .known(let computed, _): result = computed
         case .unknown(let node):
           throw misfit(
-            node ?? producer(term), "the rows that this term adds can't be computed",
+            node ?? producer(term), "the rows that this term adds cannot be computed",
             expected: expected)
         }
       }
       let shape = [probe.batch, probe.sequence, 1]
       guard var result else { continue }
-      // A constant shape with D in it repeats the one column.
+      // A constant shape with D in it repeats the only column.
       if let last = result.shape.last, last > 1, let elements = result.elements {
         result = Probe.Value(
           result.type, Array(result.shape.dropLast()) + [1],
@@ -299,7 +299,7 @@ extension Recognizer {
       }
       guard let numbers = Probe.expand(result, to: shape) else {
         throw contradiction(
-          "\(table.label) does not go with \(probe.sequence) positions", node: producer(term))
+          "\(table.label) does not match \(probe.sequence) positions", node: producer(term))
       }
       let counting = numbers.indices.allSatisfy { numbers[$0] == Double($0 % probe.sequence) }
       let constantRow = numbers.first.map { first in numbers.allSatisfy { $0 == first } } ?? false
@@ -317,12 +317,12 @@ extension Recognizer {
       }
       switch (verdict, found) {
       case (.position?, .tokenType), (.tokenType?, .position):
-        throw misfit(producer(term), "this term changes with the length", expected: expected)
+        throw misfit(producer(term), "this term depends on the length", expected: expected)
       default: verdict = found
       }
     }
     guard let verdict else {
-      throw misfit(producer(term), "this term is no embedding", expected: expected)
+      throw misfit(producer(term), "this term is not an embedding", expected: expected)
     }
     return verdict
   }

@@ -1,7 +1,8 @@
 internal import ClozeIO
 
+/// Activations, recognised by computing them.
 extension Recognizer {
-  /// Operators out of which activations are written.
+  /// The operators that activations consist of.
   static let activationOperators: Set<String> = [
     "Add", "Sub", "Mul", "Div", "Pow", "Sqrt", "Neg", "Exp", "Erf", "Tanh", "Sigmoid", "Relu",
     "Softplus", "Reciprocal", "Min", "Max", "Clip", "Gelu", "Swish", "Sum", "com.microsoft.Gelu",
@@ -13,9 +14,9 @@ extension Recognizer {
     case norm
   }
 
-  /// The activation between `value` and the next operator that is none of those, and what it makes.
+  /// The activation between `value` and the next operator outside `activationOperators`, and its result.
   ///
-  /// - Parameter next: what must follow.
+  /// - Parameter next: the block that must follow.
   mutating func activation(
     _ value: ValueID, next: Follower, expected: String
   ) throws(ClozeError) -> (activation: Activation, output: ValueID) {
@@ -23,17 +24,16 @@ extension Recognizer {
     guard let first = found.first else { throw misfit(usersOf: value, expected) }
     guard next == .linear ? isLinear(first.use) : startsNorm(first.use) else {
       throw misfit(
-        first.use.node, "\(node(first.use).operation) does not belong here", expected: expected)
+        first.use.node, "\(node(first.use).operation) is unexpected here", expected: expected)
     }
     guard first.value != value else {
-      throw misfit(first.use.node, "there is no activation before this", expected: expected)
+      throw misfit(first.use.node, "the activation is missing before this", expected: expected)
     }
     let activation = try activation(from: value, to: first.value)
     return (activation, first.value)
   }
 
-  /// Which function of one number `result` is of `value`: compared on a grid that tells all of
-  /// `Activation` apart.
+  /// The activation that computes `result` from `value`, compared on a grid that distinguishes all of `Activation`.
   private mutating func activation(
     from value: ValueID, to result: ValueID
   ) throws(ClozeError) -> Activation {
@@ -45,7 +45,7 @@ extension Recognizer {
     }
     var count = grid.count
     var found = outcome([1, 1, count])
-    // In the value's own shape where that alone goes, as some graphs reshape on the way.
+    // Graphs that reshape in between need the value's own shape.
     if case .unknown = found, let shape = probes[0].values[value]?.shape,
       let room = Probe.count(shape), room >= count, room <= 1 << 16
     {
@@ -55,7 +55,7 @@ extension Recognizer {
     switch found {
     case .unknown(let node):
       throw misfit(
-        node ?? producer(result), "the activation can't be computed from its input alone",
+        node ?? producer(result), "the activation cannot be computed from its input alone",
         expected: expected)
     case .known(let computed, _):
       guard let y = computed.elements, y.count == count else {
@@ -71,10 +71,10 @@ extension Recognizer {
         }
         if error < best?.error ?? .infinity { best = (candidate, error) }
       }
-      // The erf and the tanh form of gelu differ by 4.7e-4; constants rounded to float16 move a
-      // result by some 5e-5.
+      // The erf and tanh forms of gelu differ by 4.7e-4; constants rounded to float16 change a result by some
+      // 5e-5.
       guard let best, best.error < 1.5e-4 else {
-        throw misfit(producer(result), "this activation is not known", expected: expected)
+        throw misfit(producer(result), "unknown activation", expected: expected)
       }
       let operators = Set(path(from: value, to: result))
       let decisive = [
@@ -86,7 +86,7 @@ extension Recognizer {
     }
   }
 
-  /// Operators between two values.
+  /// The operators between two values.
   func path(from value: ValueID, to result: ValueID) -> [String] {
     var names: [String] = []
     var pending = [result]

@@ -1,6 +1,7 @@
 internal import ClozeIO
 internal import Glibc
 
+/// Heads on the last hidden state.
 extension Recognizer {
   struct Heads {
     var pooler: Linear?
@@ -15,8 +16,8 @@ extension Recognizer {
   static let headList =
     "masked LM, next sentence, pooler, classes, tags, answer, sentence embedding"
 
-  /// What is made of the last hidden state `x`. A head that is not known leaves its outputs among
-  /// the unrecognised ones; a head that contradicts itself is an error.
+  /// The heads on the last hidden state `x`. The outputs of an unknown head stay unrecognised; an inconsistent
+  /// head is an error.
   mutating func heads(
     _ x: ValueID, word: Tensor, outputs: inout BERTGraph.OutputNames
   ) throws(ClozeError) -> Heads {
@@ -53,7 +54,7 @@ extension Recognizer {
       note("answer", "start and end from one linear layer on every token")
       return
     }
-    // Anything but an activation and a normalisation is another head.
+    // A masked-LM head begins with an activation and a normalisation; others are unknown.
     let found = exits(from: value, through: Recognizer.activationOperators)
     guard let next = found.first, startsNorm(next.use), heads.mlm == nil,
       first.weight.outputSize == hiddenSize
@@ -76,10 +77,10 @@ extension Recognizer {
       transform: first, activation: activation, norm: norm,
       decoder: tied ? .tied : .separate(decoder.weight), bias: decoder.bias)
     outputs.predictionLogits = name
-    note("masked-LM decoder", tied ? "tied to the word embeddings" : "a matrix of its own")
+    note("masked-LM decoder", tied ? "tied to the word embeddings" : "a separate matrix")
   }
 
-  /// Whether a matrix D -> V is the table [V, D], element for element. Types must be the same too.
+  /// Whether a matrix D -> V equals the table [V, D] in type and every element.
   static func isSameMatrix(_ matrix: Matrix, _ table: Tensor) throws(ClozeError) -> Bool {
     let tensor = matrix.tensor
     let rows = matrix.outputSize
@@ -100,7 +101,8 @@ extension Recognizer {
     }
   }
 
-  // a [columns, rows], b [rows, columns]; in squares, so that both stay in the cache.
+  /// Whether a [columns, rows] is the transpose of b [rows, columns]; compared in squares, so that both stay in
+  /// the cache.
   private static func isTransposed<T: FixedWidthInteger & BitwiseCopyable>(
     _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ rows: Int, _ columns: Int, as type: T.Type
   ) -> Bool {
@@ -163,7 +165,7 @@ extension Recognizer {
     try classes(next.use, on: linear, activation, heads: &heads, outputs: &outputs)
   }
 
-  /// A linear layer to logits of classes: next-sentence prediction, or classes of the model's own.
+  /// A linear layer to logits: next-sentence prediction, or classes of the model's own.
   private mutating func classes(
     _ use: Use, on transform: Linear, _ activation: Activation, heads: inout Heads,
     outputs: inout BERTGraph.OutputNames
@@ -188,7 +190,7 @@ extension Recognizer {
     outputs.classLogits = name
   }
 
-  /// Two classes on the pooler mean next sentence or anything else; the graph itself can't tell.
+  /// Whether two classes on the pooler are next-sentence prediction, which the graph alone does not tell.
   private func isNextSentence(_ name: String, withMaskedLM: Bool) -> (Bool, reason: String) {
     if let architecture {
       let next = architecture.hasSuffix("ForNextSentencePrediction")
@@ -196,11 +198,11 @@ extension Recognizer {
       return (next, "config.json says \(architecture)")
     }
     if name.utf8.starts(with: "seq_relationship".utf8) { return (true, "by the output's name") }
-    if withMaskedLM { return (true, "a masked LM stands beside it") }
+    if withMaskedLM { return (true, "the graph has a masked LM too") }
     return (false, "the output's name is \"\(name)\"")
   }
 
-  /// Whether two outputs of the graph are the columns of `value` [B, S, 2].
+  /// Finds two outputs of the graph that are the columns of `value` [B, S, 2]; false where there are none.
   private func answer(_ value: ValueID, outputs: inout BERTGraph.OutputNames) -> Bool {
     guard let probe = probes.first else { return false }
     let count = probe.batch * probe.sequence
@@ -217,7 +219,7 @@ extension Recognizer {
     return outputs.startLogits != nil && outputs.endLogits != nil
   }
 
-  /// Whether `value` is row 0 of every sequence of `x`.
+  /// Whether `value` is the first row of every sequence of `x`.
   private func isFirstToken(_ value: ValueID, of x: ValueID) -> Bool {
     probes.allSatisfy { probe in
       let total = probe.batch * probe.sequence * hiddenSize
@@ -232,7 +234,7 @@ extension Recognizer {
     }
   }
 
-  /// States [B, S, D] in the shape that the graph has them in.
+  /// States [B, S, D], in the shape that they have in the graph.
   func state(_ x: ValueID, _ probe: Probe, _ numbers: [Double]) -> Probe.Value {
     var shape = probe.values[x]?.shape ?? []
     if Probe.count(shape) != numbers.count { shape = [probe.batch, probe.sequence, hiddenSize] }

@@ -1,6 +1,6 @@
 internal import ClozeIO
 
-/// Which graph input is what. Ids look into tables of weights; what else there is must be the mask.
+/// The roles of the graph's inputs. Ids index tables of weights; the remaining input is the mask.
 struct InputRoles {
   var inputIDs: Graph.Input
   var tokenTypeIDs: Graph.Input?
@@ -32,8 +32,8 @@ struct InputRoles {
       let name = Array(lookup.input.name.lowercased().utf8)
       return name.indices.contains { name[$0...].starts(with: part.utf8) }
     }
-    // The word table is the one with most rows. A vocabulary smaller than the position table is
-    // told apart by the input's name, which is part of the model's interface.
+    // The word table is the one with most rows; where the vocabulary is smaller than the position table, the
+    // input's name tells, which is part of the model's interface.
     lookups.sort { a, b in
       let aOther = names(a, "type") || names(a, "segment") || names(a, "pos")
       let bOther = names(b, "type") || names(b, "segment") || names(b, "pos")
@@ -42,7 +42,7 @@ struct InputRoles {
     guard let ids = lookups.first else {
       let first = graph.nodes.indices.first { graph.nodes[$0].op != "Constant" }
       throw ClozeError(
-        .unsupported, "no input looks into a table of embeddings",
+        .unsupported, "no input indexes a table of embeddings",
         node: first.map { graph.label($0) }, place: "embeddings",
         expected: "Gather(word embeddings [V, D], input_ids)")
     }
@@ -56,7 +56,7 @@ struct InputRoles {
     if !rest.isEmpty { tokenTypeIDs = rest.removeFirst().input }
     if let extra = rest.first {
       throw ClozeError(
-        .unsupported, "input \"\(extra.input.name)\" looks into one table too many",
+        .unsupported, "input \"\(extra.input.name)\" indexes one table too many",
         node: graph.uses[extra.input.value].first.map { graph.label($0.node) }, place: "embeddings",
         expected: "word, segment and position embeddings")
     }
@@ -64,7 +64,7 @@ struct InputRoles {
     if others.count > 1 {
       let extra = others[1]
       throw ClozeError(
-        .unsupported, "input \"\(extra.name)\" is none of a BERT's",
+        .unsupported, "unexpected input \"\(extra.name)\"",
         node: graph.uses[extra.value].first.map { graph.label($0.node) }, place: "inputs",
         expected: "input_ids, attention_mask, token_type_ids")
     }
@@ -78,7 +78,7 @@ struct InputRoles {
     }
   }
 
-  /// Rows of the table that a value looks into; nil where it looks into none.
+  /// The rows of the table that a value indexes; nil where it indexes none.
   private static func tableRows(_ graph: Graph, _ value: Graph.ValueID) -> Int? {
     var pending = [value]
     var visited = 0
@@ -103,7 +103,7 @@ struct InputRoles {
     return nil
   }
 
-  /// What the graph's inputs fix; nil is free.
+  /// The dimensions that the graph's inputs fix; nil: free.
   var fixedSize: (batch: Int?, sequence: Int?) {
     var fixed: (batch: Int?, sequence: Int?) = (nil, nil)
     for input in [inputIDs, attentionMask, tokenTypeIDs, positionIDs] {
@@ -114,8 +114,8 @@ struct InputRoles {
     return fixed
   }
 
-  /// The two runs in which everything is checked, on as many sequences and tokens as the graph is
-  /// fixed to, else on few.
+  /// The two runs in which every block is checked, with the graph's fixed numbers of sequences and tokens, else
+  /// with few.
   func probes(_ graph: Graph) throws(ClozeError) -> [Probe] {
     let fixed = fixedSize
     let sizes = [(2, 5), (3, 4)].map { (fixed.batch ?? $0.0, fixed.sequence ?? $0.1) }
@@ -138,7 +138,7 @@ struct InputRoles {
     mask.reserveCapacity(batch * sequence)
     for b in 0..<batch {
       for s in 0..<sequence {
-        // Holes in the middle, not only padding at the end; the first of several rows is full.
+        // Padding in the middle too, not only at the end; the first of several rows has none.
         let hole = (s * 5 + b * 3) % 4 == 2 && s > 0 && (b > 0 || batch == 1)
         mask.append(hole ? 0 : 1)
       }
@@ -150,9 +150,10 @@ struct InputRoles {
   }
 }
 
+/// Constants of a graph.
 extension Graph {
-  /// The tensor that a value holds, seen through Identity, casts between float types, and
-  /// transposes of a matrix; nil where it is computed.
+  /// The tensor of a constant value, through Identity, casts between float types, and transposes of a matrix; nil
+  /// where the value is computed.
   func constant(_ value: ValueID) -> (tensor: Tensor, transposed: Bool)? {
     var value = value
     var transposed = false

@@ -1,13 +1,14 @@
 internal import ClozeIO
 
+/// Layer normalisation, as one operator or decomposed.
 extension Recognizer {
-  /// Whether a use is the beginning of a layer normalisation, in either form.
+  /// Whether a use begins a layer normalisation.
   func startsNorm(_ use: Use) -> Bool {
     let operation = graph.nodes[use.node].operation
     return use.index == 0 && (operation == "LayerNormalization" || operation == "ReduceMean")
   }
 
-  /// The layer normalisation of `value`, and what it makes.
+  /// The layer normalisation of `value`, and its result.
   mutating func layerNorm(
     _ value: ValueID
   ) throws(ClozeError) -> (norm: LayerNorm, output: ValueID) {
@@ -48,8 +49,8 @@ extension Recognizer {
 
   /// ReduceMean, Sub, Pow or Mul, ReduceMean, Add, Sqrt, Div or Mul, then Mul gamma, Add beta.
   ///
-  /// What divides the centred value is not read but computed: for a sample x of mean 0 and variance
-  /// v the quotient must be x / sqrt(v + epsilon), and solving for epsilon gives it.
+  /// Epsilon is computed: for a sample x of mean 0 and variance v the quotient is x / sqrt(v + epsilon), which is
+  /// solved for epsilon.
   private mutating func decomposedNorm(
     _ value: ValueID
   ) throws(ClozeError) -> (norm: LayerNorm, output: ValueID) {
@@ -78,11 +79,11 @@ extension Recognizer {
     if let found = try factoredNorm(value, means: means) { return found }
     let first = uses[value].first { startsNorm($0) }
     throw misfit(
-      first?.node, "this begins like a layer normalisation but does not compute one",
+      first?.node, "this is not a layer normalisation, although it begins like one",
       expected: "(x - mean) / sqrt(variance + epsilon)")
   }
 
-  /// As TensorFlow writes it: x s + (beta - mean s) with s = gamma / sqrt(variance + epsilon).
+  /// TensorFlow's form: x s + (beta - mean s) with s = gamma / sqrt(variance + epsilon).
   private mutating func factoredNorm(
     _ value: ValueID, means: [ValueID]
   ) throws(ClozeError) -> (norm: LayerNorm, output: ValueID)? {
@@ -117,7 +118,7 @@ extension Recognizer {
     return nil
   }
 
-  /// epsilon where `factor` is 1 / sqrt(variance + epsilon) of `x`; nil where it is not.
+  /// The epsilon with which `factor` is 1 / sqrt(variance + epsilon) of `x`; nil where it is another function.
   private func epsilon(ofFactor factor: ValueID, from x: ValueID) -> Double? {
     let (sample, variance) = sample()
     let given = [x: Probe.Value(.float32, [1, 1, sample.count], sample)]
@@ -129,7 +130,7 @@ extension Recognizer {
     return decimal(Swift.max(epsilon, 0))
   }
 
-  /// Values of about 1e-6, so that their variance does not drown an epsilon of 1e-12, of mean 0.
+  /// Values of mean 0 and about 1e-6, whose variance does not absorb an epsilon of 1e-12.
   private func sample() -> (elements: [Double], variance: Double) {
     let n = Swift.max(hiddenSize, 2)
     var sample: [Double] = []
@@ -144,7 +145,7 @@ extension Recognizer {
     return (sample, variance)
   }
 
-  /// epsilon where `quotient` is (x - mean) / sqrt(variance + epsilon) of `x`; nil where it is not.
+  /// The epsilon with which `quotient` is (x - mean) / sqrt(variance + epsilon); nil where it is another function.
   private func epsilon(of quotient: ValueID, from x: ValueID) -> Double? {
     let (sample, variance) = sample()
     let n = sample.count
@@ -161,7 +162,7 @@ extension Recognizer {
     return decimal(Swift.max(epsilon, 0))
   }
 
-  /// Mul gamma and Add beta, each only where they are there.
+  /// Mul gamma and Add beta, each optional.
   private func affine(
     _ value: ValueID, epsilon: Double
   ) throws(ClozeError) -> (norm: LayerNorm, output: ValueID) {
@@ -190,12 +191,12 @@ extension Recognizer {
       let vector = tensor.reshaped([hiddenSize])
     else {
       throw contradiction(
-        "the layer normalisation's \(role) \(tensor.label) does not go with a hidden size of "
+        "the layer normalisation's \(role) \(tensor.label) does not match the hidden size "
           + "\(hiddenSize)", node: node)
     }
     return vector
   }
 
-  /// A float32 constant as the shortest decimal that means it: 1e-12, not 9.99999996e-13.
+  /// A float32 constant as its shortest decimal: 1e-12, not 9.99999996e-13.
   func decimal(_ value: Double) -> Double { Double(Float(value).description) ?? value }
 }

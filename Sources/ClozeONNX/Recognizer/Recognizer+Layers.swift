@@ -1,12 +1,13 @@
 internal import ClozeIO
 
+/// Encoder layers.
 extension Recognizer {
-  /// Whether an encoder layer begins at `x`; where none does, the heads begin.
+  /// Whether an encoder layer begins at `x`; otherwise the heads begin.
   func startsLayer(_ x: ValueID) -> Bool {
     uses[x].contains { isResidual($0) } || uses[x].filter { isLinear($0) }.count >= 2
   }
 
-  /// Encoder layer `index` over `x`, and what it makes.
+  /// Encoder layer `index` on `x`, and its result.
   mutating func layer(
     _ x: ValueID, index: Int
   ) throws(ClozeError) -> (
@@ -25,7 +26,7 @@ extension Recognizer {
       throw misfit(usersOf: middle, expected)
     }
     if let other = uses[middle].first(where: { !isLinear($0) && !isResidual($0) }) {
-      throw misfit(other.node, "\(node(other).operation) does not belong here", expected: expected)
+      throw misfit(other.node, "\(node(other).operation) is unexpected here", expected: expected)
     }
     let (intermediate, wide) = try linear(start, inputSize: hiddenSize, outputSize: nil)
     let (activation, activated) = try activation(
@@ -45,7 +46,7 @@ extension Recognizer {
     return (layer, attention.heads, activation, result)
   }
 
-  /// The sum of a block's result and its input, which only a normalisation may use.
+  /// The sum of a block's result and input, which only a normalisation may use.
   private func residual(_ result: ValueID, _ input: ValueID) throws(ClozeError) -> ValueID {
     let expected = "an addition of the block's result and its input, then a layer normalisation"
     guard let add = uses[result].first, uses[result].count == 1,

@@ -1,5 +1,6 @@
 internal import ClozeIO
 
+/// Linear layers and their weights.
 extension Recognizer {
   /// Whether a use multiplies a value by a weight matrix.
   func isLinear(_ use: Use) -> Bool {
@@ -9,9 +10,9 @@ extension Recognizer {
     return graph.constant(weight) != nil
   }
 
-  /// The linear layer that begins at `use`, with its bias, and the value it makes.
+  /// The linear layer that begins at `use`, with its bias, and its result.
   ///
-  /// - Parameter outputSize: nil where it is not known before.
+  /// - Parameter outputSize: nil: any.
   mutating func linear(
     _ use: Use, inputSize: Int, outputSize: Int?
   ) throws(ClozeError) -> (linear: Linear, output: ValueID) {
@@ -20,7 +21,7 @@ extension Recognizer {
       let made = output(use.node)
     else {
       throw misfit(
-        use.node, "\(node.operation) is no linear layer",
+        use.node, "\(node.operation) is not a linear layer",
         expected: "MatMul with a constant weight, or Gemm")
     }
     var transposed = weight.transposed
@@ -58,11 +59,11 @@ extension Recognizer {
   ) throws(ClozeError) -> Matrix {
     guard tensor.isReal else {
       throw misfit(
-        node, "weight \(tensor.label) holds no floating-point numbers",
+        node, "weight \(tensor.label) is not floating-point",
         expected: "float32, float16 or bfloat16 weights")
     }
     guard tensor.shape.count == 2 else {
-      throw contradiction("weight \(tensor.label) is no matrix", node: node)
+      throw contradiction("weight \(tensor.label) is not a matrix", node: node)
     }
     let (rows, columns) = (tensor.shape[0], tensor.shape[1])
     let matrix = Matrix(
@@ -70,16 +71,16 @@ extension Recognizer {
       outputSize: transposed ? rows : columns)
     guard matrix.inputSize == inputSize else {
       throw contradiction(
-        "weight \(tensor.label) takes \(matrix.inputSize) numbers, \(inputSize) come in", node: node
+        "weight \(tensor.label) has \(matrix.inputSize) inputs, expected \(inputSize)", node: node
       )
     }
     if let outputSize, matrix.outputSize != outputSize {
       throw contradiction(
-        "weight \(tensor.label) gives \(matrix.outputSize) numbers, \(outputSize) are needed",
+        "weight \(tensor.label) has \(matrix.outputSize) outputs, expected \(outputSize)",
         node: node)
     }
     guard matrix.outputSize > 0 else {
-      throw contradiction("weight \(tensor.label) gives nothing", node: node)
+      throw contradiction("weight \(tensor.label) has no outputs", node: node)
     }
     return matrix
   }
@@ -94,8 +95,8 @@ extension Recognizer {
       let vector = bias.reshaped([bias.count])
     else {
       throw contradiction(
-        "bias \(bias.label) does not go with weight \(matrix.tensor.label), which gives "
-          + "\(matrix.outputSize) numbers", node: node)
+        "bias \(bias.label) does not match weight \(matrix.tensor.label), which has "
+          + "\(matrix.outputSize) outputs", node: node)
     }
     return vector
   }

@@ -1,15 +1,15 @@
 internal import ClozeIO
 
+/// Attention masks.
 extension Recognizer {
-  /// Below this a key has no weight after the softmax: float32's exp of it is 0 for any score.
+  /// Below this a key has weight 0 after the softmax: exp of it is 0 in float32, for any score.
   private static let hidden = -1000.0
 
-  /// What comes between the scores and the softmax must be scale * scores where a token is to be
-  /// attended to, and so low that nothing is left where it is padding; and which is which must
-  /// follow from attention_mask alone. Returns the scale.
+  /// Checks that the input of the softmax is scale * scores for tokens and below `hidden` for padding, as
+  /// attention_mask alone decides; returns the scale.
   ///
-  /// Computed with scores of 0 and with scores of known numbers: all ways to write a mask come out
-  /// the same. A mask that depends on where a token stands (causal, windows) shows in the results.
+  /// Computed with scores of 0 and with known scores, so that all spellings of a mask are the same. A mask that
+  /// depends on positions (causal, local) shows in the results.
   mutating func checkScores(
     from scores: ValueID, to input: ValueID, softmax: NodeID
   ) throws(ClozeError) -> Double {
@@ -20,10 +20,10 @@ extension Recognizer {
       }
       scale = try check(probe, scores, shape, input, softmax, scale)
     }
-    // Once for each mask of the graph: on one long sequence.
+    // On one long sequence, once for each mask of the graph.
     if let longProbe, let known = longProbe.values[scores]?.shape {
       var shape = known
-      // One head is enough; operators between scores and softmax broadcast.
+      // One head suffices, as operators between scores and softmax broadcast.
       if shape.count == 4 { shape[1] = 1 }
       let given = [scores: Probe.Value(.float32, [1, 1, 1, 1], [0])]
       if shape.count == 4, case .known(_, let parts) = longProbe.evaluate(input, given: given) {
@@ -34,7 +34,7 @@ extension Recognizer {
       }
     }
     guard let scale else {
-      throw misfit(softmax, "the scores can't be computed", expected: "scale * scores + mask")
+      throw misfit(softmax, "the scores cannot be computed", expected: "scale * scores + mask")
     }
     return scale
   }
@@ -63,7 +63,7 @@ extension Recognizer {
       case .unknown(let node):
         throw misfit(
           node ?? producer(input),
-          "what is added to the scores can't be computed from attention_mask and the length",
+          "the mask added to the scores cannot be computed from attention_mask and the length",
           expected: expected)
       }
     }
@@ -71,7 +71,7 @@ extension Recognizer {
     let still = try run(Array(repeating: 0, count: total))
     let moved = try run(numbers)
 
-    // Which token may attend to which, as the graph has it.
+    // The pairs of tokens that the graph lets attend.
     var scale = known
     var kept: Set<Int> = []
     var hiddenPairs: Set<Int> = []
@@ -102,8 +102,7 @@ extension Recognizer {
     return scale
   }
 
-  /// Compares what the graph lets attend to what with the padding mask, for tokens that are not
-  /// padding themselves.
+  /// Compares the pairs that the graph lets attend with the padding mask, for queries that are not padding.
   private mutating func comparePairs(
     _ probe: Probe, kept: Set<Int>, hidden: Set<Int>, node: NodeID
   ) throws(ClozeError) {
@@ -147,20 +146,19 @@ extension Recognizer {
     if onlyLater { throw causal(node) }
     if onlyFar {
       throw misfit(
-        node, "this is a model with local attention: a token does not see those far away",
+        node, "this is a model with local attention: a token does not attend to distant tokens",
         expected: expected)
     }
-    throw misfit(node, "the mask is no padding mask", expected: expected)
+    throw misfit(node, "the mask is not a padding mask", expected: expected)
   }
 
   func causal(_ node: NodeID) -> ClozeError {
     misfit(
-      node, "this is a causal model (as GPT): a token does not see those after it",
-      expected: "a BERT, in which every token sees all")
+      node, "this is a causal model, like GPT: a token does not attend to later tokens",
+      expected: "a BERT, in which every token attends to all")
   }
 
-  /// The mask operand of an attention operator: true or 0 to keep, false or a very low number to
-  /// hide.
+  /// Checks the mask operand of an attention operator: true or 0 keeps a key, false or a very low number hides it.
   mutating func checkFusedMask(_ mask: ValueID, node: NodeID) throws(ClozeError) {
     var all = probes
     if let longProbe { all.append(longProbe) }
@@ -169,7 +167,7 @@ extension Recognizer {
       let shape = [batch, 1, sequence, sequence]
       guard let value = probe.values[mask], let numbers = Probe.expand(value, to: shape) else {
         throw misfit(
-          producer(mask) ?? node, "the mask can't be computed from attention_mask and the length",
+          producer(mask) ?? node, "the mask cannot be computed from attention_mask and the length",
           expected: "a padding mask of attention_mask (1 = keep)")
       }
       var kept: Set<Int> = []

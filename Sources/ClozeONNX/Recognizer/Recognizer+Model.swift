@@ -1,11 +1,11 @@
 internal import ClozeIO
 
+/// The whole recognition.
 extension Recognizer {
-  /// Longest sequence on which masks are examined: longer than the windows of models with local
-  /// attention, and small enough to cost little.
+  /// The length of the sequence for checking masks: longer than common windows of local attention, and cheap.
   private static let longSequence = 192
 
-  /// The whole walk: embeddings, layers, heads.
+  /// Recognises embeddings, layers and heads.
   mutating func recognize() throws(ClozeError) -> BERTGraph {
     var outputs = BERTGraph.OutputNames()
     let (embeddings, first) = try embeddings()
@@ -87,15 +87,15 @@ extension Recognizer {
         name: input.name, elementType: type?.description ?? "", shape: input.dimensionNames)
     }
     var warnings: [String] = []
-    // The newest operator set that the tests have a graph of.
+    // The newest operator set among the tests' graphs.
     if graph.opset > 23 {
-      warnings.append("operator set \(graph.opset) is newer than any that was tested")
+      warnings.append("operator set \(graph.opset) is newer than any tested")
     }
     if graph.irVersion > 13 {
-      warnings.append("IR version \(graph.irVersion) is newer than any that is known")
+      warnings.append("IR version \(graph.irVersion) is newer than any tested")
     }
     for name in outputs.unrecognized {
-      warnings.append("output \"\(name)\" is not one that this library computes")
+      warnings.append("output \"\(name)\" is not computed by this library")
     }
     return GraphSummary(
       producer: graph.producer, producerVersion: graph.producerVersion, irVersion: graph.irVersion,

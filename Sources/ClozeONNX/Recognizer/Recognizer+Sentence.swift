@@ -1,13 +1,14 @@
 internal import ClozeIO
 
+/// Sentence embeddings.
 extension Recognizer {
   private typealias Pooling = BERTGraph.SentenceHead.Pooling
 
-  /// An output that is one vector for each sequence: pooled from the last hidden state `x`, perhaps
-  /// through linear layers, perhaps brought to length 1.
+  /// An output with one vector per sequence: the last hidden state `x`, pooled, optionally through linear layers,
+  /// optionally normalized to length 1.
   ///
-  /// What is pooled how is computed, on states of known numbers, and compared with each way that is
-  /// known; a graph that pools otherwise leaves its output among the unrecognised ones.
+  /// The pooling is computed on known states and compared with each supported one; the output of another pooling
+  /// stays unrecognised.
   mutating func sentence(
     _ x: ValueID, heads: inout Heads, outputs: inout BERTGraph.OutputNames
   ) throws(ClozeError) {
@@ -23,7 +24,7 @@ extension Recognizer {
         return
       }
     }
-    // Through linear layers: each that takes a pooled value is followed to an output.
+    // With linear layers: each one on a pooled value is followed to an output.
     var pending = [x]
     var visited: Set<ValueID> = [x]
     var steps = 0
@@ -56,10 +57,10 @@ extension Recognizer {
     }
     note(
       "sentence embedding",
-      head.pooling.rawValue + dense.joined() + (head.normalize ? ", to length 1" : ""))
+      head.pooling.rawValue + dense.joined() + (head.normalize ? ", normalized" : ""))
   }
 
-  /// Linear layers from `use` on, to an output.
+  /// The linear layers from `use` to an output; nil where they lead to none.
   private mutating func dense(
     _ use: Use, _ pooling: Pooling, to open: [Graph.Input], outputs: inout BERTGraph.OutputNames
   ) throws(ClozeError) -> BERTGraph.SentenceHead? {
@@ -71,7 +72,7 @@ extension Recognizer {
       width = linear.weight.outputSize
       guard width <= 1 << 16 else { return nil }
       for output in open {
-        // Layers on the first token alone end in classes as often as in a vector.
+        // Layers on the first token alone may be classes: only a normalized or so named output is a vector.
         guard let (activation, normalize) = ending(output.value, from: made, width: width),
           pooling != .cls || normalize || output.name.utf8.starts(with: "sentence".utf8)
         else { continue }
@@ -94,7 +95,7 @@ extension Recognizer {
     return nil
   }
 
-  /// What an output is of the last linear layer's result.
+  /// The activation and normalization between the last linear layer's result and an output; nil: another function.
   private func ending(
     _ output: ValueID, from value: ValueID, width: Int
   ) -> (activation: Activation, normalize: Bool)? {
@@ -115,8 +116,8 @@ extension Recognizer {
     return nil
   }
 
-  /// How a value [B, D] is pooled from the states `x`, and whether its rows have length 1; nil where
-  /// it is not.
+  /// The pooling that computes a value [B, D] from the states `x`, and whether its rows are normalized; nil where
+  /// it is unsupported.
   private func pooling(of value: ValueID, from x: ValueID) -> (Pooling, normalize: Bool)? {
     var candidates: [(Pooling, normalize: Bool)] = []
     for (index, probe) in probes.enumerated() {
@@ -130,7 +131,7 @@ extension Recognizer {
       else { return nil }
       var found: [(Pooling, normalize: Bool)] = []
       for pooling in [Pooling.mean, .cls, .max, .meanSqrtLen] {
-        // With the mask, and as if there were none: no padding ever reaches the encoder.
+        // With the mask or without: the encoder never gets padding.
         for masked in [true, false] {
           let pooled = pool(numbers, pooling, probe, masked: masked)
           for normalize in [false, true]
@@ -144,7 +145,7 @@ extension Recognizer {
     return candidates.first
   }
 
-  /// Numbers of both signs without order.
+  /// Irregular numbers of both signs.
   private static func varied(_ count: Int) -> [Double] {
     (0..<count).map { (i: Int) -> Double in
       let coarse = Double((i * 31) % 101) / 25

@@ -2,17 +2,14 @@ public import ClozeIO
 
 /// Finds the BERT in a graph.
 ///
-/// By topology only: the walk starts at the table that the token ids look into and goes forward,
-/// block by block; no name of a node or an initializer is read but for messages. What a block
-/// computes is checked with small probes of its inputs (see `Probe`), so that the same arithmetic
-/// is understood however an exporter spelt it.
+/// By topology only: it starts at the table indexed by the token ids and goes forward, block by block; names of
+/// nodes and initializers serve only messages. What a block computes is checked by computing it on small inputs
+/// (see `Probe`), so that any spelling of the same arithmetic is recognised.
 ///
-/// - Throws: `.unsupported` with the first node that did not fit, its place, and what was expected
-///   there; `.shape` where weights contradict each other.
-///
-/// - Parameter architecture: of `config.json`, "BertForSequenceClassification". It tells a head for
-///   two classes from next-sentence prediction, which look the same; without it the output's name
-///   does.
+/// - Parameter architecture: of `config.json`, such as "BertForSequenceClassification". It distinguishes two
+///   classes from next-sentence prediction, which are the same graph; without it the output's name does.
+/// - Throws: `.unsupported` with the first node that did not fit, its place, and what was expected there;
+///   `.shape` where weights contradict each other.
 public func recognizeBERT(
   in file: ONNXFile, architecture: String? = nil
 ) throws(ClozeError) -> BERTGraph {
@@ -21,37 +18,37 @@ public func recognizeBERT(
   return try recognizer.recognize()
 }
 
-/// The state of one recognition: the graph without its aliases, the probes, and where the walk is.
+/// The state of one recognition: the graph without its aliases, the probes, and the current place.
 struct Recognizer {
   typealias ValueID = Graph.ValueID
   typealias NodeID = Graph.NodeID
   typealias Use = Graph.Use
 
   let graph: Graph
-  /// Two runs on different numbers of sequences and tokens: what is the same in both by chance
-  /// differs in one.
+  /// Two runs with different numbers of sequences and tokens, so that chance equalities in one are found in the
+  /// other.
   var probes: [Probe] = []
-  /// One run on one long sequence, for masks that cut off what is far away.
+  /// A run on one long sequence, which shows masks of local attention.
   var longProbe: Probe?
   var inputRoles: InputRoles
-  /// The value that a value is only another name for: through Identity, Dropout, Cast from one float
-  /// type to another, and Reshape that keeps rows as they are.
+  /// Value -> the value that it is an alias of, through Identity, Dropout, Cast between float types, and Reshape
+  /// that keeps rows.
   var roots: [ValueID] = []
-  /// Who uses a value under any of its names; only nodes that an output needs, without aliases and
-  /// without Shape and Size, which look at no element.
+  /// The uses of a value and its aliases by nodes that an output needs, without aliases and without Shape and
+  /// Size, which read no element.
   var uses: [[Use]] = []
-  /// Names of the graph's outputs by root.
+  /// The names of the graph's outputs, by root.
   var outputNames: [ValueID: [String]] = [:]
 
   var architecture: String?
   var hiddenSize = 0
-  /// "layer 3, feed-forward"
+  /// The current place, for messages: "layer 3, feed-forward".
   var place = "inputs"
-  /// The form that each kind of block was written in, in the order of their first appearance.
+  /// The forms of each kind of block, in the order of first occurrence.
   var forms: [GraphSummary.Form] = []
-  /// Weights that the recognised BERT uses, by address, for the summary.
+  /// Bytes of the weights in use, by element type, for the summary.
   var weightBytes: [Tensor.ElementType: Int] = [:]
-  /// Masks already checked in the long run, by the values that they are made of.
+  /// Masks already checked in the long run, by the values that they are computed from.
   var checkedMasks: Set<[ValueID]> = []
 
   init(_ graph: Graph) throws(ClozeError) {
@@ -78,8 +75,7 @@ struct Recognizer {
           probes[0].values[output]?.type.isFloat == true
         else { continue }
       case "Reshape", "Flatten":
-        // Rows of the same width one after the other, whatever the dimensions before it: exporters
-        // flatten sequences for a product and put them apart again.
+        // The last dimension is kept: exporters flatten sequences before a product and restore the shape after.
         let same = probes.allSatisfy { probe in
           guard let from = probe.values[input], let to = probe.values[output],
             from.type.isFloat, from.elements == nil, from.shape.count >= 2, to.shape.count >= 2
@@ -117,26 +113,26 @@ struct Recognizer {
 
   func node(_ use: Use) -> Graph.Node { graph.nodes[use.node] }
 
-  /// Root of an input of a node.
+  /// The root of an input of a node.
   func root(_ node: NodeID, _ index: Int) -> ValueID? {
     graph.nodes[node].input(index).map { roots[$0] }
   }
 
-  /// First output of a node, a root by itself.
+  /// The first output of a node.
   func output(_ node: NodeID) -> ValueID? { graph.nodes[node].output(0) }
 
   /// The node that makes a value's root.
   func producer(_ value: ValueID) -> NodeID? { graph.producer(of: roots[value]) }
 
-  /// For a node of two operands, the root of the one that is not at `index`.
+  /// The root of the other operand of a node with two.
   func otherOperand(_ use: Use) -> ValueID? {
     let node = graph.nodes[use.node]
     guard node.inputs.count == 2, use.index < 2 else { return nil }
     return node.inputs[1 - use.index].map { roots[$0] }
   }
 
-  /// Uses of `value`, and of everything made of it by the operators `through`, by other operators;
-  /// in the order of the file, with the value that they use.
+  /// The uses by other operators of `value` and of everything computed from it by the operators `through`, in
+  /// topological order, with the value used.
   func exits(
     from value: ValueID, through operators: Set<String>
   ) -> [(use: Use, value: ValueID)] {
@@ -153,7 +149,7 @@ struct Recognizer {
         for case let output? in node.outputs where visited.insert(roots[output]).inserted {
           pending.append(roots[output])
         }
-        // No block of a BERT is as long: what is longer leads nowhere.
+        // Longer than any block of a BERT.
         if visited.count > 256 { return [] }
       }
     }
@@ -162,24 +158,23 @@ struct Recognizer {
 
   // MARK: - Errors and notes
 
-  /// What operators that no BERT here has say about a model.
+  /// What certain unsupported operators tell about a model.
   static let reasons = [
-    "PackedAttention": "attention on packed sequences, which the graph makes itself, is not read",
-    "PackedMultiHeadAttention":
-      "attention on packed sequences, which the graph makes itself, is not read",
-    "RemovePadding": "attention on packed sequences, which the graph makes itself, is not read",
+    "PackedAttention": "attention on packed sequences is not supported",
+    "PackedMultiHeadAttention": "attention on packed sequences is not supported",
+    "RemovePadding": "attention on packed sequences is not supported",
     "GroupQueryAttention": "this is a decoder with grouped queries",
     "RotaryEmbedding": "this model has rotary positions",
     "RelativePositionBias": "this model has relative positions",
     "GatedRelativePositionBias": "this model has relative positions",
-    "SimplifiedLayerNormalization": "this model normalises without a mean",
-    "SkipSimplifiedLayerNormalization": "this model normalises without a mean",
-    "RMSNormalization": "this model normalises without a mean",
-    "Einsum": "products by Einsum, as ALBERT has them, are not read",
+    "SimplifiedLayerNormalization": "this model uses RMS normalization",
+    "SkipSimplifiedLayerNormalization": "this model uses RMS normalization",
+    "RMSNormalization": "this model uses RMS normalization",
+    "Einsum": "Einsum, as in ALBERT, is not supported",
     "QOrderedAttention": "the QOrdered operators are for one kind of GPU",
     "QOrderedMatMul": "the QOrdered operators are for one kind of GPU",
-    "MatMulBnb4": "weights of 4 bits in this form are not read",
-    "If": "branches are not read", "Loop": "loops are not read",
+    "MatMulBnb4": "weights of 4 bits in this form are not supported",
+    "If": "branches are not supported", "Loop": "loops are not supported",
   ]
 
   func misfit(_ node: NodeID?, _ message: String, expected: String) -> ClozeError {
@@ -191,11 +186,11 @@ struct Recognizer {
       .unsupported, message, node: node.map { graph.label($0) }, place: place, expected: expected)
   }
 
-  /// For a value whose users do not fit: names the first of them, or says that there is none.
+  /// The error for a value whose uses do not fit; names the first use, if any.
   func misfit(usersOf value: ValueID, _ expected: String) -> ClozeError {
     if let first = uses[value].min(by: { $0.node < $1.node }) {
       return misfit(
-        first.node, "\(graph.nodes[first.node].operation) does not belong here", expected: expected)
+        first.node, "\(graph.nodes[first.node].operation) is unexpected here", expected: expected)
     }
     let source = producer(value)
     return misfit(source, "nothing uses \"\(graph.names[value])\"", expected: expected)

@@ -1,16 +1,16 @@
 internal import ClozeIO
 
-/// What the integers of a tensor stand for: real = scale (integer - zero point), with one scale and
-/// zero point for all, or one for each index of an axis. Of a matrix, perhaps times a factor for each
-/// index of the other axis, by which activations are multiplied before they are quantized.
+/// The real numbers that the integers of a tensor represent: real = scale (integer - zero point), with one scale
+/// and zero point for all, or one per index of an axis. A matrix may also have a factor per index of the other
+/// axis, by which activations are multiplied before they are quantized.
 public final class Quantization: Sendable {
-  /// One, or one for each index of `axis`; finite and above 0.
+  /// One, or one per index of `axis`; finite and positive.
   public let scales: [Float]
   /// As many as scales.
   public let zeroPoints: [Int32]
   /// nil where there is one scale.
   public let axis: Int?
-  /// One for each index of `factorAxis`; nil: 1.
+  /// One per index of `factorAxis`; nil: 1.
   let factors: [Float]?
   let factorAxis: Int
 
@@ -38,10 +38,10 @@ public final class Quantization: Sendable {
     axis < 0 || factors != nil ? nil : Quantization(scales: scales, zeroPoints: zeroPoints, axis: axis)
   }
 
-  /// For indices `range` of an axis of the tensor.
+  /// The quantization of indices `range` of an axis.
   func part(_ range: Range<Int>, axis: Int) -> Quantization { joined([range], axis: axis) }
 
-  /// Turns elements `range` of a tensor, written as floats, into what they stand for.
+  /// Dequantizes elements `range` of a tensor, given as floats, in place.
   func apply(to elements: UnsafeMutablePointer<Float>, _ range: Range<Int>, _ shape: [Int]) {
     defer { multiply(elements, range, shape) }
     guard let axis, axis < shape.count else {
@@ -75,15 +75,16 @@ public final class Quantization: Sendable {
   }
 }
 
+/// Quantized tensors.
 extension Tensor {
-  /// Bits that quantized bytes take, zero points subtracted: 7 where a quantizer left one free, for
-  /// CPUs whose products of 8 bits saturate. nil for other elements.
+  /// The bits that quantized bytes use, without zero points: 7 where a quantizer left one free for CPUs whose
+  /// 8-bit products saturate. nil for other elements.
   func bitsUsed() throws(ClozeError) -> Int? {
     guard let quantization, quantization.isUniform || quantization.zeroPoints.allSatisfy({ $0 == 0 }),
       elementType == .int8 || elementType == .uint8
     else { return nil }
     let zero = Int(quantization.zeroPoints.first ?? 0)
-    // Most are found out by the first few bytes.
+    // Usually decided by the first few bytes.
     for byte in try bytes() {
       let value = (elementType == .int8 ? Int(Int8(bitPattern: byte)) : Int(byte)) - zero
       if value > 64 || value < -64 { return 8 }
@@ -91,7 +92,7 @@ extension Tensor {
     return 7
   }
 
-  /// The same integers of a matrix, with a factor for each index of an axis.
+  /// The matrix with a factor per index of an axis.
   func multiplied(by factors: [Float], axis: Int) -> Tensor? {
     guard let quantization, quantization.factors == nil, shape.count == 2, axis == 0 || axis == 1,
       shape[axis] == factors.count, quantization.axis != axis
@@ -103,22 +104,22 @@ extension Tensor {
         factors: factors, factorAxis: axis), file: file, owner: owner)
   }
 
-  /// The tensor of integers that these are, as quantized numbers.
+  /// This tensor of integers with a quantization.
   ///
-  /// - Parameter axis: what several scales belong to.
-  /// - Throws: `.damaged`, naming the tensor, where scales or zero points can't be.
+  /// - Parameter axis: the axis of several scales.
+  /// - Throws: `.damaged`, naming the tensor, for invalid scales or zero points.
   func quantized(scale: Tensor, zeroPoint: Tensor?, axis: Int) throws(ClozeError) -> Tensor {
     func refuse(_ reason: String) -> ClozeError { ClozeError(.damaged, "\(label): \(reason)") }
     guard [.int8, .uint8, .int16, .uint16, .int32].contains(elementType) else {
-      throw refuse("quantized weights are int8 or uint8")
+      throw refuse("quantized weights must be int8 or uint8")
     }
     guard scale.elementType.isFloat, scale.count > 0 else {
-      throw refuse("its scale \(scale.label) holds no floating-point numbers")
+      throw refuse("its scale \(scale.label) is not floating-point")
     }
     let channels = scale.count
     if channels > 1 {
       guard axis >= 0, axis < shape.count, shape[axis] == channels else {
-        throw refuse("its \(channels) scales \"\(scale.name)\" go with no axis")
+        throw refuse("its \(channels) scales \"\(scale.name)\" match no axis")
       }
     }
     var scales = [Float](repeating: 0, count: channels)
@@ -137,7 +138,7 @@ extension Tensor {
         throw refuse("it has \(channels) scales and \(zeroPoint.count) zero points")
       }
       guard let values = Probe.constant(zeroPoint).integers else {
-        throw refuse("its zero point \(zeroPoint.label) can't be read")
+        throw refuse("its zero point \(zeroPoint.label) cannot be read")
       }
       for i in points.indices {
         points[i] = Int32(truncatingIfNeeded: values[values.count == 1 ? 0 : i])

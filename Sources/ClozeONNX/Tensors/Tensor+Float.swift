@@ -1,18 +1,18 @@
 public import ClozeIO
 
+/// Conversion to float32.
 extension Tensor {
-  /// Writes all elements as float32, in the order in which they lie; of quantized elements what they
-  /// stand for.
+  /// Writes all elements as float32, in order; quantized elements are dequantized.
   ///
-  /// `destination` needs room for `count` elements. float16, bfloat16 and float32 are exact;
-  /// float64 is rounded to nearest; integers up to 2^24 are exact.
+  /// float16, bfloat16, float32 and integers up to 2^24 are exact; float64 is rounded to nearest.
   ///
-  /// - Throws: `.shape` where `destination` is too small.
+  /// - Parameter destination: at least `count` elements.
+  /// - Throws: `.shape` where `destination` is too small; `.io`.
   public func copyFloat32(to destination: UnsafeMutableBufferPointer<Float>) throws(ClozeError) {
     try copyFloat32(0..<count, to: destination)
   }
 
-  /// The same for elements `range` only, so that a large tensor can be converted piece by piece.
+  /// Writes elements `range` as float32, so that a large tensor can be converted in pieces.
   public func copyFloat32(
     _ range: Range<Int>, to destination: UnsafeMutableBufferPointer<Float>
   ) throws(ClozeError) {
@@ -25,7 +25,7 @@ extension Tensor {
     if elementType == .float32 {
       try read(range, to: target)
     } else {
-      // In pieces, so that a tensor's bytes are not held beside its numbers.
+      // In pieces, so that the tensor is not in memory twice.
       let step = Swift.min(range.count, 1 << 14)
       let room = try TensorMemory(step * elementType.size)
       guard let source = room.bytes.baseAddress else { return }
@@ -44,7 +44,7 @@ extension Tensor {
     switch elementType {
     case .float32: UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: n * 4)
     case .float16:
-      // Through the bits, without Float16 arithmetic: whole vectors at a time on any CPU.
+      // By integer operations, without Float16 arithmetic, which every CPU vectorizes.
       for i in 0..<n {
         target[i] = Float(
           float16Bits: source.loadUnaligned(fromByteOffset: i * 2, as: UInt16.self))
@@ -66,7 +66,7 @@ extension Tensor {
     }
   }
 
-  /// Index of the first NaN or infinite element, nil where all are finite. Integers are finite.
+  /// The index of the first NaN or infinite element; nil where all are finite, as integers are.
   public func firstNotFinite() throws(ClozeError) -> Int? {
     switch elementType {
     case .float32: return try firstWithExponent(0x7f80_0000, as: UInt32.self)
@@ -77,14 +77,14 @@ extension Tensor {
     }
   }
 
-  /// Throws `.notFinite`, naming the tensor and the element, where a weight is NaN or infinite.
+  /// - Throws: `.notFinite`, naming tensor and element, where an element is NaN or infinite.
   public func checkFinite() throws(ClozeError) {
     guard let index = try firstNotFinite() else { return }
     throw ClozeError(.notFinite, "element \(index) of \(label) is NaN or infinite")
   }
 
-  // All exponent bits set: infinity or NaN. Blocks are reduced without a branch inside, so that the
-  // loop becomes vector code; only a block that has one is searched.
+  /// The index of the first element with all exponent bits set: infinity or NaN. Blocks are reduced without
+  /// branches, which vectorizes; only a block with such an element is searched.
   private func firstWithExponent<Bits: FixedWidthInteger & UnsignedInteger>(
     _ mask: Bits, as type: Bits.Type
   ) throws(ClozeError) -> Int? {

@@ -1,12 +1,12 @@
 package import ClozeIO
 internal import Glibc
 
-/// Memory of tensors that are made while a graph is read.
+/// The memory of a tensor that does not come from a file.
 final class TensorMemory: @unchecked Sendable {
   let bytes: UnsafeMutableRawBufferPointer
 
   init(_ count: Int) throws(ClozeError) {
-    // As malloc and not Swift's allocator, which ends the process where memory is short.
+    // malloc, because Swift's allocator ends the process where memory is short.
     guard count >= 0, let base = malloc(Swift.max(count, 1)) else {
       throw ClozeError(.outOfMemory, "no memory for \(count) bytes of a model")
     }
@@ -16,7 +16,7 @@ final class TensorMemory: @unchecked Sendable {
   deinit { free(bytes.baseAddress) }
 }
 
-
+/// Tensors made in memory, and parts of tensors.
 extension Tensor {
   init(
     name: String, _ elementType: ElementType, _ shape: [Int], _ memory: TensorMemory,
@@ -43,7 +43,7 @@ extension Tensor {
     return Tensor(name: name, .float32, shape, memory)
   }
 
-  /// A copy of some columns of a matrix, range after range; nil where it has not as many.
+  /// A copy of ranges of columns of a matrix, side by side; nil where a range is out of bounds.
   func columns(_ ranges: [Range<Int>]) throws(ClozeError) -> Tensor? {
     guard shape.count == 2, let base = try bytes().baseAddress,
       ranges.allSatisfy({ $0.lowerBound >= 0 && $0.upperBound <= shape[1] })
@@ -64,15 +64,16 @@ extension Tensor {
       quantization: quantization?.joined(ranges, axis: 1))
   }
 
-  /// Some elements of a vector, range after range.
+  /// A copy of ranges of elements of a vector, concatenated; nil where a range is out of bounds.
   func elements(_ ranges: [Range<Int>]) throws(ClozeError) -> Tensor? {
     guard let row = reshaped([1, count]) else { return nil }
     return try row.columns(ranges)?.reshaped([ranges.reduce(0) { $0 + $1.count }])
   }
 }
 
+/// Parts of a quantization.
 extension Quantization {
-  /// For ranges of indices of an axis, one after the other.
+  /// The quantization of concatenated ranges of indices of an axis.
   func joined(_ ranges: [Range<Int>], axis: Int) -> Quantization {
     let factors =
       factorAxis == axis

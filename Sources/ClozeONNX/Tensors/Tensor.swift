@@ -1,8 +1,8 @@
 public import ClozeIO
 
-/// An initializer of the graph: its type, shape and bytes, as they lie in the file.
+/// An initializer of the graph: its type, shape and bytes, in place in the file.
 ///
-/// Holding a tensor keeps the bytes of its file alive.
+/// A tensor keeps the bytes of its file alive.
 public struct Tensor: @unchecked Sendable {
   public enum ElementType: Int32, Sendable, Equatable, CustomStringConvertible {
     // Numbers of TensorProto.DataType in onnx.proto.
@@ -20,7 +20,7 @@ public struct Tensor: @unchecked Sendable {
     case uint64 = 13
     case bfloat16 = 16
 
-    /// Bytes of one element.
+    /// The size of an element, in bytes.
     public var size: Int {
       switch self {
       case .uint8, .int8, .bool: return 1
@@ -56,18 +56,18 @@ public struct Tensor: @unchecked Sendable {
     }
   }
 
-  /// As in the file; exporters choose it freely, so it is for messages only.
+  /// The name in the file, for messages.
   public let name: String
   public let elementType: ElementType
   public let shape: [Int]
-  /// Where its bytes lie: `count * elementType.size`, little-endian, not necessarily aligned. They
-  /// are there only after `bytes()`.
+  /// The place of its `count * elementType.size` bytes, little-endian, not necessarily aligned; readable only
+  /// after `bytes()`.
   let place: UnsafeRawBufferPointer
-  /// What integers stand for; nil where elements are themselves.
+  /// The quantization of integers; nil where elements represent themselves.
   public let quantization: Quantization?
-  // What `place` is filled from; nil for bytes in memory.
+  /// The file that `place` is filled from; nil for bytes in memory.
   let file: LazyFile?
-  // Keeps `place` alive.
+  /// Keeps `place` alive.
   let owner: AnyObject?
 
   init(
@@ -83,25 +83,24 @@ public struct Tensor: @unchecked Sendable {
     self.owner = owner
   }
 
-  /// Whether the elements stand for real numbers: floating point, or quantized.
+  /// Whether the elements are real numbers: floating-point, or quantized.
   public var isReal: Bool { elementType.isFloat || quantization != nil }
 
-  /// Number of elements: the product of `shape`.
+  /// The number of elements: the product of `shape`.
   public var count: Int { place.count / elementType.size }
 
-  /// Its bytes, read from the file where they have not been yet.
+  /// Its bytes, read from the file at the first call.
   ///
-  /// - Throws: `.io` where the file cannot be read any more.
+  /// - Throws: `.io`.
   public func bytes() throws(ClozeError) -> UnsafeRawBufferPointer {
     try file?.fill(place)
     return place
   }
 
-  /// Copies elements `range` as they are, straight from the file; may be called by several threads
-  /// at once.
+  /// Copies elements `range` from the file without conversion; may be called by several threads at once.
   ///
   /// - Parameter target: memory for `range.count * elementType.size` bytes.
-  /// - Throws: `.io` where the file cannot be read any more, `.shape` for elements that it has not.
+  /// - Throws: `.io`; `.shape` where `range` is out of bounds.
   public func read(_ range: Range<Int>, to target: UnsafeMutableRawPointer) throws(ClozeError) {
     guard range.lowerBound >= 0, range.upperBound <= count else {
       throw ClozeError(.shape, "\(label) has no elements \(range)")
@@ -119,8 +118,8 @@ public struct Tensor: @unchecked Sendable {
   /// "name" float32 [384, 1536]
   public var label: String { "\"\(name)\" \(elementType) \(shape)" }
 
-  /// The same bytes under another shape of as many elements; nil where the number differs, or where
-  /// a scale for each of some axis would have no axis any more.
+  /// The same bytes with another shape; nil where the number of elements differs, or where the axis of scales
+  /// would be lost.
   func reshaped(_ shape: [Int]) -> Tensor? {
     var elements = 1
     for dimension in shape {
@@ -142,7 +141,7 @@ public struct Tensor: @unchecked Sendable {
       file: file, owner: owner)
   }
 
-  /// Rows `range` of a matrix; nil where it is none or has not as many rows.
+  /// Rows `range` of a matrix; nil for other tensors and for rows out of bounds.
   func rows(_ range: Range<Int>) -> Tensor? {
     guard shape.count == 2, range.lowerBound >= 0, range.upperBound <= shape[0], shape[0] > 0 else {
       return nil

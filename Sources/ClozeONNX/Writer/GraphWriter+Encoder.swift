@@ -27,8 +27,7 @@ extension GraphWriter {
     return try linear(normed, projection, scope)
   }
 
-  /// What is added to attention scores [B, 1, 1, S]: 0 where there is a token, else the lowest
-  /// number that float32 has.
+  /// The bias of attention scores [B, 1, 1, S]: 0 for a token, the lowest float32 number for padding.
   mutating func maskBias() throws(ClozeError) -> Value {
     scope = prefix + "mask"
     let four = node("Unsqueeze", ["attention_mask", try constant([1, 2])])
@@ -43,36 +42,36 @@ extension GraphWriter {
     let width = configuration.hiddenSize
     let heads = configuration.numAttentionHeads
     let base = "\(prefix)encoder.layer.\(index)"
-    let apart = try constant([0, 0, heads, width / max(heads, 1)])
-    let together = try constant([0, 0, width])
+    let splitShape = try constant([0, 0, heads, width / max(heads, 1)])
+    let mergedShape = try constant([0, 0, width])
     quantizedRows = [:]
 
     scope = "\(base).attention.self"
     func split(_ value: Value, _ order: [Int]) -> Value {
-      node("Transpose", [node("Reshape", [value, apart])], [("perm", .ints(order))])
+      node("Transpose", [node("Reshape", [value, splitShape])], [("perm", .ints(order))])
     }
     let query = split(try linear(x, layer.query, "\(scope).query"), [0, 2, 1, 3])
     let key = split(try linear(x, layer.key, "\(scope).key"), [0, 2, 3, 1])
     let value = split(try linear(x, layer.value, "\(scope).value"), [0, 2, 1, 3])
     let scaled = node(
       "Mul", [node("MatMul", [query, key]), try constant(Float(layer.attentionScale))])
-    let weights = node("Softmax", [node("Add", [scaled, mask])], [("axis", .int(-1))])
+    let probabilities = node("Softmax", [node("Add", [scaled, mask])], [("axis", .int(-1))])
     let context = node(
-      "Transpose", [node("MatMul", [weights, value])], [("perm", .ints([0, 2, 1, 3]))])
-    let joined = node("Reshape", [context, together])
+      "Transpose", [node("MatMul", [probabilities, value])], [("perm", .ints([0, 2, 1, 3]))])
+    let merged = node("Reshape", [context, mergedShape])
 
     scope = "\(base).attention.output"
-    let attended = try linear(joined, layer.attentionOutput, "\(scope).dense")
-    let middle = try norm(
+    let attended = try linear(merged, layer.attentionOutput, "\(scope).dense")
+    let normalized = try norm(
       node("Add", [attended, x]), layer.attentionNorm, width, "\(scope).LayerNorm")
 
     scope = "\(base).intermediate"
-    let wide = try activation(
-      linear(middle, layer.intermediate, "\(scope).dense"), configuration.hiddenAct)
+    let activated = try activation(
+      linear(normalized, layer.intermediate, "\(scope).dense"), configuration.hiddenAct)
     scope = "\(base).output"
-    let narrow = try linear(wide, layer.output, "\(scope).dense")
+    let output = try linear(activated, layer.output, "\(scope).dense")
     return try norm(
-      node("Add", [narrow, middle]), layer.outputNorm, width, "\(scope).LayerNorm", to: name)
+      node("Add", [output, normalized]), layer.outputNorm, width, "\(scope).LayerNorm", to: name)
   }
 
   mutating func norm(

@@ -1,8 +1,8 @@
 internal import ClozeIO
 
-/// What stands on the last hidden state.
+/// Heads on the last hidden state.
 extension GraphWriter {
-  /// The heads of the graph that are a few linear layers, as those that are added.
+  /// The graph's classes, tags and answer heads, in the form of added heads.
   func ownHeads() throws(ClozeError) -> [AddedHead] {
     var heads: [AddedHead] = []
     if let head = graph.classifier {
@@ -12,25 +12,25 @@ extension GraphWriter {
           heads.append(
             AddedHead(
               name: "classifier", source: .pooled(.pooler), layers: [output],
-              result: .whole("logits")))
+              result: .output("logits")))
         } else {
           let first = AddedHead.Layer(linear: transform, activation: head.activation)
           heads.append(
             AddedHead(
               name: "classifier", source: .pooled(.cls), layers: [first, output],
-              result: .whole("logits")))
+              result: .output("logits")))
         }
       } else {
         heads.append(
           AddedHead(
-            name: "classifier", source: .pooled(.cls), layers: [output], result: .whole("logits")))
+            name: "classifier", source: .pooled(.cls), layers: [output], result: .output("logits")))
       }
     }
     if let linear = graph.tokenClassifier {
       heads.append(
         AddedHead(
           name: "classifier", source: .tokens,
-          layers: [AddedHead.Layer(linear: linear, activation: .identity)], result: .whole("logits")))
+          layers: [AddedHead.Layer(linear: linear, activation: .identity)], result: .output("logits")))
     }
     if let linear = graph.answer {
       heads.append(
@@ -52,7 +52,7 @@ extension GraphWriter {
       publish("pooler_output", [.free("batch"), .fixed(width)])
     }
     if let mlm = graph.mlm {
-      let plain = graph.nsp == nil && !added.contains { if case .whole("logits") = $0.result { true } else { false } }
+      let plain = graph.nsp == nil && !added.contains { if case .output("logits") = $0.result { true } else { false } }
       try maskedLM(x, mlm, to: plain ? "logits" : "prediction_logits")
     }
     if let nsp = graph.nsp, graph.pooler != nil {
@@ -95,7 +95,7 @@ extension GraphWriter {
     var sizes: [ONNXDocument.Dimension] = [.free("batch")]
     var value = x
     if let weights = head.mix { value = try mixed(weights, head.name) }
-    // Other heads' vectors are of other states.
+    // `pools` has vectors of the last hidden state, not of a mix.
     let known = pools
     if head.mix != nil { pools = [:] }
     defer { pools = known }
@@ -107,10 +107,10 @@ extension GraphWriter {
     var width = configuration.hiddenSize
     for (i, layer) in head.layers.enumerated() {
       let isLast = i == head.layers.count - 1
-      // The last one alone has the head's own name, as in the classes of transformers.
+      // As in the classes of transformers, the last layer has the head's own name.
       let name = isLast ? head.name : "\(head.name).layers.\(i)"
       var output: Value?
-      if isLast, layer.activation == .identity, layer.norm == nil, case .whole(let name) = head.result {
+      if isLast, layer.activation == .identity, layer.norm == nil, case .output(let name) = head.result {
         output = name
       }
       value = try linear(value, layer.linear, name, to: output)
@@ -119,7 +119,7 @@ extension GraphWriter {
       if let norm = layer.norm { value = try self.norm(value, norm, width, "\(name).LayerNorm") }
     }
     switch head.result {
-    case .whole(let name):
+    case .output(let name):
       if value != name { _ = node("Identity", [value], to: name) }
       publish(name, sizes + [.fixed(width)])
     case .answer:
@@ -133,7 +133,7 @@ extension GraphWriter {
     }
   }
 
-  /// The sum of all states, each multiplied by a number.
+  /// The weighted sum of all states.
   private mutating func mixed(_ weights: [Float], _ name: String) throws(ClozeError) -> Value {
     scope = "\(name).mix"
     var sum: Value?
@@ -167,7 +167,7 @@ extension GraphWriter {
     publish("sentence_embedding", [.free("batch"), .fixed(width)])
   }
 
-  /// One vector [B, D] for each sequence, out of the states of its tokens.
+  /// One vector per sequence [B, D], pooled from the states of its tokens.
   private mutating func pooled(
     _ x: Value, _ pooling: BERTGraph.SentenceHead.Pooling
   ) throws(ClozeError) -> Value {
@@ -201,8 +201,9 @@ extension GraphWriter {
   }
 }
 
+/// Comparing layers.
 extension Linear {
-  /// Whether both are the same numbers in the same order.
+  /// Whether weights and biases are equal.
   fileprivate func isSame(as other: Linear) throws(ClozeError) -> Bool {
     guard weight.layout == other.weight.layout, try weight.tensor.isSame(as: other.weight.tensor) else {
       return false
@@ -212,6 +213,7 @@ extension Linear {
   }
 }
 
+/// Comparing tensors.
 extension Tensor {
   fileprivate func isSame(as other: Tensor) throws(ClozeError) -> Bool {
     guard elementType == other.elementType, shape == other.shape,

@@ -50,10 +50,9 @@ extension GraphWriter {
       x, matrix.inputFactors, name, scale: name + ".scale", sum: name + ".sum", to: output)
   }
 
-  /// The product with integers of zero point 128 [inputs, outputs], whose scales and sums [outputs]
-  /// are given.
+  /// The product with integers [inputs, outputs] of zero point 128, given their scales and column sums [outputs].
   ///
-  /// With q = x / s + z the rows' integers, w those of the weights without their zero point:
+  /// With q = x / s + z the integers of a row, and w those of a column without their zero point:
   /// x W = s scale (sum of q w - z sum of w).
   mutating func product(
     _ x: Value, _ factors: [Float]?, _ integers: Value, scale: Value, sum: Value, to output: Value?
@@ -74,7 +73,7 @@ extension GraphWriter {
   /// Quantizes rows: scale = (max - min) / 255, zero point = round(-min / scale), with
   /// min <= 0 <= max, so that 0 is exact.
   ///
-  /// - Parameter factors: what channels are multiplied with before.
+  /// - Parameter factors: what channels are multiplied by before.
   private mutating func quantize(
     _ x: Value, _ factors: [Float]?, _ name: String
   ) throws(ClozeError) -> QuantizedRows {
@@ -91,7 +90,7 @@ extension GraphWriter {
     let none = try constant(0 as Float)
     let high = node("Max", [node("ReduceMax", [source], last), none])
     let low = node("Min", [node("ReduceMin", [source], last), none])
-    // A row of zeros has no range; any scale serves it.
+    // A row of zeros has no range and may have any scale.
     let scale = node(
       "Max",
       [
@@ -124,10 +123,10 @@ extension GraphWriter {
     let scales = try matrix.asRows().scales
     try document.tensor(name + ".scale", .float32, [count, 1]) { () throws(ClozeError) in scales }
     let rows = node("Gather", [name, "input_ids"], [("axis", .int(0))])
-    let whole = node(
+    let integers = node(
       "Sub", [node("Cast", [rows], [("to", .int(1))]), try constant(128 as Float)])
     return node(
-      "Mul", [whole, node("Gather", [name + ".scale", "input_ids"], [("axis", .int(0))])])
+      "Mul", [integers, node("Gather", [name + ".scale", "input_ids"], [("axis", .int(0))])])
   }
 
   var wordTable: String { "\(prefix)embeddings.word_embeddings.weight" }
@@ -141,7 +140,7 @@ extension GraphWriter {
     return matrix.isStoredInt8 && matrix.inputFactors == nil ? matrix : nil
   }
 
-  /// x [.., D] times the word table, transposed.
+  /// x [.., D] times the transposed word table.
   mutating func decode(_ x: Value) throws(ClozeError) -> Value {
     let name = wordTable
     guard let matrix = storedWords else {
@@ -152,12 +151,12 @@ extension GraphWriter {
     let sum = name + ".decoder_sum"
     try document.tensor(scale, .float32, [matrix.outputSize]) { () throws(ClozeError) in scales }
     try document.tensor(sum, .int32, [matrix.outputSize]) { () throws(ClozeError) in sums }
-    let turned = node("Transpose", [name], [("perm", .ints([1, 0]))])
-    return try product(x, nil, turned, scale: scale, sum: sum, to: nil)
+    let transposed = node("Transpose", [name], [("perm", .ints([1, 0]))])
+    return try product(x, nil, transposed, scale: scale, sum: sum, to: nil)
   }
 }
 
-/// Something that is made when it is first asked for.
+/// A value that is made at its first use.
 private final class Shared<T> {
   private let make: () throws(ClozeError) -> T
   private var made: T?

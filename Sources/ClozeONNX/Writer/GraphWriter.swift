@@ -1,6 +1,6 @@
 internal import ClozeIO
 
-/// Puts the graph of a BERT together: the walk of `Recognizer` the other way round.
+/// Writes a BERT as a graph of ONNX operators: the inverse of `Recognizer`.
 struct GraphWriter {
   /// The name of a value.
   typealias Value = String
@@ -8,19 +8,19 @@ struct GraphWriter {
   let document: ONNXDocument
   let graph: BERTGraph
   let format: ONNXFormat
-  /// What weights of the encoder are called before their own names: "bert." below heads.
+  /// The prefix of the encoder's weights: "bert." where the model has heads.
   var prefix = ""
-  /// Where nodes belong, for their names.
+  /// The prefix of the names of nodes.
   var scope = ""
-  /// How many nodes have a name already.
+  /// The number of nodes with each name, which numbers them.
   private var names: [String: Int] = [:]
-  /// Constants that are used more than once.
+  /// The constants written so far.
   private var constants: [String: Value] = [:]
-  /// Rows that were quantized, by what they were made of.
+  /// The quantized rows of each value.
   var quantizedRows: [Value: QuantizedRows] = [:]
-  /// Vectors of sequences, by how they were pooled.
+  /// The vector of each pooling of the last hidden state.
   var pools: [BERTGraph.SentenceHead.Pooling: Value] = [:]
-  /// The states after the embeddings and each layer.
+  /// The states after the embeddings and after each layer.
   var states: [Value] = []
   /// The word table, as float32.
   var wordValue = ""
@@ -53,7 +53,7 @@ struct GraphWriter {
     try self.heads(x, all)
   }
 
-  /// Whether there is more than one row to look token types up in.
+  /// Whether the graph has an input of token types: more than one row in their table.
   var takesTypes: Bool {
     (graph.embeddings.tokenType?.shape.first ?? 0) > 1
       || graph.embeddings.tokenType != nil && graph.inputs.tokenTypeIDs != nil
@@ -65,7 +65,7 @@ struct GraphWriter {
 
   // MARK: - Nodes
 
-  /// A node with one output; gives that, or the name that it is to have.
+  /// Adds a node with one output, named `output` if given; returns its name.
   mutating func node(
     _ op: String, _ inputs: [Value], _ attributes: [(String, ONNXDocument.Attribute)] = [],
     to output: Value? = nil
@@ -113,7 +113,7 @@ struct GraphWriter {
     return name
   }
 
-  /// A tensor of real numbers in the format of the file, as float32.
+  /// A tensor of real numbers, stored in the format of the file, as a float32 value.
   mutating func real(
     _ name: String, _ shape: [Int], _ content: @escaping ONNXDocument.Content
   ) throws(ClozeError) -> Value {

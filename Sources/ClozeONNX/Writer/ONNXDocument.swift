@@ -1,19 +1,19 @@
 import CClozeONNX
 internal import ClozeIO
 
-/// An ONNX file on its way to disk: a graph that is put together node by node, and tensors whose
-/// elements are made only when their turn comes to be written.
+/// An ONNX file to be written: a graph, built node by node, and tensors, whose elements are made when they are
+/// written, so that one of them is in memory at a time.
 final class ONNXDocument {
-  /// Elements of a tensor: what there is of them in memory, or how they are made.
+  /// Makes the elements of a tensor.
   typealias Content = () throws(ClozeError) -> Tensor
 
   private let writer: OpaquePointer
   private var contents: [(bytes: Int, content: Content)] = []
-  /// The next piece to hand out: the graph, then what introduces a tensor and its elements by turns.
+  /// The next piece: 0 the graph, then alternately a tensor's header and its elements.
   private var position = 0
-  /// Keeps what was handed out last.
+  /// Owns the elements returned last.
   private var current: Tensor?
-  /// Bytes of the file; 0 before `finish`.
+  /// The size of the file, in bytes; 0 before `finish`.
   private(set) var size = 0
 
   init(irVersion: Int, opset: Int, producer: String, version: String) throws(ClozeError) {
@@ -78,7 +78,7 @@ final class ONNXDocument {
 
   func metadata(_ key: String, _ value: String) { cloze_onnx_writer_metadata(writer, key, value) }
 
-  /// An initializer; `content` makes a tensor of this type and as many elements.
+  /// Adds an initializer; `content` makes a tensor of this type and number of elements.
   func tensor(
     _ name: String, _ type: Tensor.ElementType, _ shape: [Int], _ content: @escaping Content
   ) throws(ClozeError) {
@@ -98,7 +98,9 @@ final class ONNXDocument {
     contents.append((bytes, content))
   }
 
-  /// Ends the graph. A file that protobuf could not read is refused.
+  /// Ends the graph.
+  ///
+  /// - Throws: `.unsupported` for a file larger than protobuf's limit, `.outOfMemory`.
   func finish() throws(ClozeError) {
     var total: UInt64 = 0
     let capacity = 256
@@ -116,7 +118,7 @@ final class ONNXDocument {
     }
   }
 
-  /// The next bytes of the file, which stay until the next call; nil at its end.
+  /// The next bytes of the file, valid until the next call; nil at its end.
   func next() throws(ClozeError) -> UnsafeRawBufferPointer? {
     let index = (position - 1) / 2
     defer { position += 1 }
@@ -130,7 +132,7 @@ final class ONNXDocument {
     let tensor = try contents[index].content()
     guard tensor.place.count == contents[index].bytes else {
       throw ClozeError(
-        .shape, "\(tensor.label) has \(tensor.place.count) bytes, \(contents[index].bytes) are written")
+        .shape, "\(tensor.label) has \(tensor.place.count) bytes, expected \(contents[index].bytes)")
     }
     current = tensor
     return try tensor.bytes()

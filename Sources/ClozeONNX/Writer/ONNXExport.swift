@@ -1,10 +1,10 @@
 package import ClozeIO
 
-/// A BERT as an ONNX file: operator set 17, IR version 8, weights by the names that they have in
-/// Hugging Face's files (matrices lie as MatMul takes them, [in, out]).
+/// A BERT as an ONNX file: operator set 17, IR version 8, Hugging Face's names of weights (matrices in the layout of
+/// MatMul, [in, out]).
 ///
-/// Inputs `input_ids`, `attention_mask` and, where the model knows types, `token_type_ids`, all
-/// int64 [batch, sequence]. Outputs: `last_hidden_state` and one for each head.
+/// Inputs: `input_ids`, `attention_mask` and, with more than one token type, `token_type_ids`, all int64 [batch,
+/// sequence]. Outputs: `last_hidden_state` and one per head.
 package final class ONNXExport {
   package static let opset = 17
   package static let irVersion = 8
@@ -12,9 +12,9 @@ package final class ONNXExport {
   private let document: ONNXDocument
 
   /// - Parameters:
-  ///   - heads: beside those of the graph.
+  ///   - heads: heads in addition to those of the graph.
   ///   - metadata: the file's `metadata_props`.
-  ///   - version: of this library, the producer.
+  ///   - version: the version of this library, the producer.
   package init(
     _ graph: BERTGraph, format: ONNXFormat, heads: [AddedHead] = [],
     metadata: [(key: String, value: String)] = [], version: String
@@ -28,9 +28,9 @@ package final class ONNXExport {
     try document.finish()
   }
 
-  /// Bytes of the file.
+  /// The size of the file, in bytes.
   package var size: Int { document.size }
 
-  /// The next bytes of the file, which stay until the next call; nil at its end.
+  /// The next bytes of the file, valid until the next call; nil at its end.
   package func next() throws(ClozeError) -> UnsafeRawBufferPointer? { try document.next() }
 }

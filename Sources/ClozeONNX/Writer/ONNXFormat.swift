@@ -1,16 +1,16 @@
-/// How the weights of an ONNX file that is written are held.
+/// The number format of the weights in a written ONNX file.
 package enum ONNXFormat: String, Sendable, CaseIterable {
-  /// As they are.
+  /// 32-bit floats.
   case float32
-  /// Matrices and tables in 16 bits, each with a Cast to float32 behind it; a tensor with a number
-  /// that 16 bits can't hold stays float32.
+  /// Matrices and tables as 16-bit floats, each followed by a Cast to float32; a tensor with an element that
+  /// overflows float16 stays float32.
   case float16
-  /// Matrices that are held as int8 stay so, with a scale for each output; rows of activations are
-  /// quantized in the graph, each with its own scale. What is not held as int8 stays float32.
+  /// Matrices stored as int8, with a scale per output; the graph quantizes activations with a scale per row. Other
+  /// matrices stay float32.
   case int8
 }
 
-/// A head that stands on an encoder beside those that were recognised in its file.
+/// A head in addition to those of the graph.
 package struct AddedHead: Sendable {
   package enum Source: Sendable {
     case tokens
@@ -31,7 +31,7 @@ package struct AddedHead: Sendable {
 
   package enum Result: Sendable {
     /// One output of this name.
-    case whole(String)
+    case output(String)
     /// Two columns, which become `start_logits` and `end_logits`.
     case answer
   }
@@ -40,8 +40,8 @@ package struct AddedHead: Sendable {
   package var source: Source
   package var layers: [Layer]
   package var result: Result
-  /// What the states after the embeddings and each layer are multiplied by, where the head reads
-  /// their sum instead of the last state.
+  /// Weights of the states after the embeddings and each layer, where the head reads their weighted sum; nil:
+  /// the last state.
   package var mix: [Float]?
 
   package init(name: String, source: Source, layers: [Layer], result: Result, mix: [Float]? = nil) {

@@ -1,8 +1,8 @@
 package import ClozeIO
 
-/// Tensors as they are written.
+/// Tensors converted to the formats of a written file.
 extension Tensor {
-  /// Its numbers in float32: itself where they are that already.
+  /// The tensor as float32; itself where it is float32 already.
   func asFloat32() throws(ClozeError) -> Tensor {
     if elementType == .float32, quantization == nil { return self }
     let memory = try TensorMemory(4 * count)
@@ -21,7 +21,7 @@ extension Tensor {
     return Tensor(name: name, .float16, shape, memory)
   }
 
-  /// Whether no number of these, in float32, becomes infinite in float16.
+  /// Whether every element of a float32 tensor is finite in float16.
   func fitsFloat16() throws(ClozeError) -> Bool {
     let bytes = try bytes()
     for i in 0..<count
@@ -39,7 +39,7 @@ extension Tensor {
     var bytes = type.size
     for dimension in shape {
       let (product, overflow) = bytes.multipliedReportingOverflow(by: dimension)
-      guard !overflow else { throw ClozeError(.shape, "\(shape) elements are too many") }
+      guard !overflow else { throw ClozeError(.shape, "a tensor of shape \(shape) is too large") }
       bytes = product
     }
     let memory = try TensorMemory(bytes)
@@ -54,18 +54,19 @@ extension Tensor {
   }
 }
 
+/// Matrices converted to the layout of MatMul.
 extension Matrix {
-  /// [inputSize, outputSize] float32, as MatMul takes it.
+  /// The matrix [inputSize, outputSize] in float32.
   func asFloat32() throws(ClozeError) -> Tensor {
     guard layout == .outIn else { return try tensor.asFloat32() }
     let memory = try TensorMemory(4 * tensor.count)
     let target = memory.bytes.bindMemory(to: Float.self)
-    // Some rows at a time, so that the matrix is not held once more.
+    // 32 rows at a time, so that the matrix is not in memory twice.
     let step = 32
     let rows = try TensorMemory(4 * step * inputSize)
     let source = rows.bytes.bindMemory(to: Float.self)
     guard tensor.count == inputSize &* outputSize, target.count == tensor.count else {
-      throw ClozeError(.shape, "\(tensor.label) is no \(outputSize) x \(inputSize) matrix")
+      throw ClozeError(.shape, "\(tensor.label) is not a \(outputSize) x \(inputSize) matrix")
     }
     for first in stride(from: 0, to: outputSize, by: step) {
       let count = Swift.min(step, outputSize &- first)
@@ -79,8 +80,8 @@ extension Matrix {
     return Tensor(name: tensor.name, .float32, [inputSize, outputSize], memory)
   }
 
-  /// The stored integers [outputSize, inputSize] with 128 added, the scale of each output, and the
-  /// sum of each output's integers without that; only where `isStoredInt8`.
+  /// The stored integers [outputSize, inputSize] plus 128, the scale of each output, and the sum of each output's
+  /// integers without the 128; requires `isStoredInt8`.
   func asRows() throws(ClozeError) -> (integers: Tensor, scales: Tensor, sums: Tensor) {
     let rows = try TensorMemory(tensor.count)
     let scales = try TensorMemory(4 * outputSize)
@@ -106,11 +107,12 @@ extension Matrix {
   }
 }
 
+/// Transposing.
 extension Tensor {
-  /// A matrix of bytes with rows and columns exchanged.
+  /// The transpose of a matrix of bytes.
   func transposed() throws(ClozeError) -> Tensor {
     guard shape.count == 2, elementType.size == 1 else {
-      throw ClozeError(.shape, "\(label) is no matrix of bytes")
+      throw ClozeError(.shape, "\(label) is not a matrix of bytes")
     }
     let (rows, columns) = (shape[0], shape[1])
     let memory = try TensorMemory(count)

@@ -1,10 +1,11 @@
 public import ClozeIO
 
+/// Reading tokenizers from files.
 extension Tokenizer {
   /// Makes a tokenizer from a folder, a vocab.txt or a tokenizer.json.
   ///
-  /// In a folder tokenizer.json is taken, else vocab.txt. A file is a tokenizer.json if its name
-  /// ends in ".json", else a vocab.txt. A tokenizer_config.json beside either is used.
+  /// Of a folder, tokenizer.json is read, else vocab.txt. A file is a tokenizer.json if its name ends in
+  /// ".json", else a vocab.txt. A tokenizer_config.json beside either is used.
   ///
   /// - Parameters:
   ///   - lowercase: Overrides what the files say; else BERT's default is true.

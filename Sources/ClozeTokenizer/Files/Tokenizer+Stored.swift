@@ -1,16 +1,16 @@
 package import ClozeIO
 
-/// What a tokenizer is made of, as a prepared model holds it.
+/// A tokenizer in the form that a prepared model stores.
 package struct StoredTokenizer {
-  /// JSON: everything but the vocabulary, in the words of tokenizer.json where it has them.
+  /// JSON of everything except the vocabulary, with the keys of tokenizer.json where it has them.
   package var settings: [UInt8]
-  /// All tokens, a NUL after each.
+  /// All tokens, each followed by a NUL.
   package var text: [UInt8]
-  /// By token: its bytes, without the NUL.
+  /// The length of each token in bytes, without the NUL.
   package var lengths: [UInt32]
-  /// By token: its id.
+  /// The id of each token.
   package var ids: [Int32]
-  /// The tokens in the order of their bytes, which spares sorting them.
+  /// The tokens' indices, sorted by their bytes, so that loading does not sort.
   package var order: [UInt32]
 
   package init(
@@ -24,8 +24,9 @@ package struct StoredTokenizer {
   }
 }
 
+/// Storing a tokenizer in a prepared model, and reading it back.
 extension Tokenizer {
-  /// What `init(_ stored:)` makes an equal tokenizer of.
+  /// The form from which `init(_ stored:)` makes an equal tokenizer.
   package var stored: StoredTokenizer {
     let tokens = vocabulary.builder
     return StoredTokenizer(
@@ -33,7 +34,9 @@ extension Tokenizer {
       ids: tokens.ids, order: tokens.order ?? [])
   }
 
-  /// Makes a tokenizer of what was stored, trusting nothing in it.
+  /// Makes a tokenizer from its stored form, trusting nothing in it.
+  ///
+  /// - Throws: `.invalidModel`.
   package convenience init(_ stored: StoredTokenizer) throws(ClozeError) {
     var definition = try TokenizerDefinition(stored: stored.settings)
     definition.vocabulary = try Vocabulary.Builder(stored)
@@ -41,8 +44,9 @@ extension Tokenizer {
   }
 }
 
+/// Storing a vocabulary.
 extension Vocabulary {
-  /// The tokens, all different, with their order.
+  /// The distinct tokens with their order.
   var builder: Builder {
     var builder = Builder()
     for i in 0..<count { _ = builder.add(bytes(at: i), id: id(at: i)) }
@@ -53,6 +57,7 @@ extension Vocabulary {
   }
 }
 
+/// Reading a stored vocabulary.
 extension Vocabulary.Builder {
   fileprivate init(_ stored: StoredTokenizer) throws(ClozeError) {
     func refuse(_ reason: String) -> ClozeError {
@@ -60,7 +65,7 @@ extension Vocabulary.Builder {
     }
     let count = stored.lengths.count
     guard count > 0, stored.ids.count == count, stored.order.count == count else {
-      throw refuse("has \(count) lengths, \(stored.ids.count) ids and an order of \(stored.order.count)")
+      throw refuse("has \(count) lengths, \(stored.ids.count) ids and \(stored.order.count) sorted indices")
     }
     guard stored.text.count < Int(Int32.max) - 64 else { throw refuse("is too large") }
     if let negative = stored.ids.firstIndex(where: { $0 < 0 || $0 == .max }) {
@@ -83,12 +88,12 @@ extension Vocabulary.Builder {
         }
         at = end &+ 1
       }
-      guard at == text.count else { return "has text behind its last token" }
+      guard at == text.count else { return "has bytes after its last token" }
       if let place = UTF8Scan.firstInvalid(text) { return "is not UTF-8 at byte \(place)" }
-      // As many as there are, each after the one before: so all of them, and no two the same.
+      // Strictly ascending, and as many as there are tokens: every token once.
       var before: UnsafeBufferPointer<UInt8>?
       for index in stored.order {
-        guard index < count else { return "is ordered by a token \(index), it has \(count)" }
+        guard index < count else { return "sorts token \(index), it has \(count)" }
         let offset = Int(offsets[Int(index)])
         let token = UnsafeBufferPointer(rebasing: text[offset..<(offset &+ Int(counts[Int(index)]))])
         if let before, !isLess(before, token) { return "is not in order at token \(index)" }
@@ -100,7 +105,7 @@ extension Vocabulary.Builder {
   }
 }
 
-/// Whether `a` comes before `b` by its bytes.
+/// Whether `a` is less than `b`, byte by byte.
 private func isLess(_ a: UnsafeBufferPointer<UInt8>, _ b: UnsafeBufferPointer<UInt8>) -> Bool {
   let common = min(a.count, b.count)
   var i = 0
@@ -108,8 +113,9 @@ private func isLess(_ a: UnsafeBufferPointer<UInt8>, _ b: UnsafeBufferPointer<UI
   return i < common ? a[i] < b[i] : a.count < b.count
 }
 
+/// A definition as JSON.
 extension TokenizerDefinition {
-  /// Everything but the vocabulary.
+  /// Everything except the vocabulary.
   fileprivate var json: String {
     var writer = JSONWriter()
     func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
@@ -173,8 +179,9 @@ extension TokenizerDefinition {
   }
 }
 
+/// A template as JSON.
 extension Template {
-  /// As a `TemplateProcessing`, whose special tokens are named by their number.
+  /// Writes a `TemplateProcessing` that names its special tokens by number.
   fileprivate func write(to writer: inout JSONWriter) {
     var specials: [[Int32]] = []
     func write(_ pieces: [Piece], _ key: String, to writer: inout JSONWriter) {

@@ -1,15 +1,15 @@
 internal import ClozeIO
 
-/// What the files say a tokenizer is, before it is built.
+/// A tokenizer as its files define it, before it is built.
 struct TokenizerDefinition {
-  /// What the vocabulary is called in messages: "vocab.txt" or "tokenizer.json".
+  /// The vocabulary's name in messages: "vocab.txt" or "tokenizer.json".
   var source: String
   var vocabulary = Vocabulary.Builder()
   var normalizer = NormalizerOptions()
   var added: [AddedToken] = []
-  /// Special tokens that are recognised where the vocabulary has them.
+  /// Special tokens that are matched where the vocabulary has them.
   var named: [[UInt8]] = []
-  /// nil: BERT's own, around [CLS] and [SEP].
+  /// nil: BERT's own, with [CLS] and [SEP].
   var template: Template?
   var unknownToken = Array("[UNK]".utf8)
   var continuingPrefix = Array("##".utf8)
@@ -18,7 +18,7 @@ struct TokenizerDefinition {
   var modelMaxLength: Int?
 }
 
-/// What the special tokens are called.
+/// The names of the special tokens.
 struct SpecialNames {
   var cls = Array("[CLS]".utf8)
   var sep = Array("[SEP]".utf8)
@@ -26,7 +26,7 @@ struct SpecialNames {
   var pad = Array("[PAD]".utf8)
 }
 
-/// What tokenizer_config.json says; what it leaves out is nil.
+/// The content of tokenizer_config.json; nil for what it leaves out.
 struct TokenizerConfig {
   var lowercase: Bool?
   var stripAccents: Bool?
@@ -54,7 +54,7 @@ struct TokenizerConfig {
     }
     if let field = try root.present("model_max_length") {
       guard case .number(let number) = field.value else { throw field.mismatch("a number") }
-      // "No limit" is written as 1e30, which is no Int.
+      // "No limit" is written as 1e30, which is not an Int.
       if let length = number.integer, length > 0, length <= Int(Int32.max) {
         modelMaxLength = length
       }
@@ -75,6 +75,7 @@ struct TokenizerConfig {
   }
 }
 
+/// Reading added tokens.
 extension AddedToken {
   init(json field: JSONField) throws(ClozeError) {
     self.init(content: try field.required("content").text())
@@ -86,6 +87,7 @@ extension AddedToken {
   }
 }
 
+/// Reading vocab.txt and tokenizer.json.
 extension TokenizerDefinition {
   mutating func take(_ config: TokenizerConfig) {
     names.cls = config.names["cls_token"] ?? names.cls
@@ -95,10 +97,10 @@ extension TokenizerDefinition {
     modelMaxLength = config.modelMaxLength
   }
 
-  /// From vocab.txt: a token a line, its id the number of the line, counted from 0.
+  /// Reads vocab.txt: one token per line, its id the number of the line from 0.
   ///
-  /// Lines end at LF or CR LF, and lose their trailing whitespace; of equal lines the last counts:
-  /// as `tokenizers` reads the file.
+  /// As in `tokenizers`, lines end at LF or CR LF, trailing whitespace is removed, and of equal lines the last
+  /// counts.
   init(vocabulary bytes: [UInt8], config: TokenizerConfig) throws(ClozeError) {
     self.init(source: "vocab.txt")
     if let position = bytes.withUnsafeBufferPointer({ UTF8Scan.firstInvalid($0) }) {
@@ -106,7 +108,7 @@ extension TokenizerDefinition {
     }
     guard !bytes.isEmpty else { throw ClozeError(.damaged, "vocab.txt is empty") }
     guard bytes.count < Int(Int32.max) / 2 else {
-      throw ClozeError(.damaged, "vocab.txt has \(bytes.count) bytes, too many")
+      throw ClozeError(.damaged, "vocab.txt has \(bytes.count) bytes, which is too large")
     }
     var line: Int32 = 0
     var begin = 0
@@ -128,8 +130,8 @@ extension TokenizerDefinition {
     named = [unknownToken, names.sep, names.pad, names.cls, names.mask]
   }
 
-  /// From tokenizer.json. What it says itself counts; the configuration adds the names of special
-  /// tokens and the model's length only.
+  /// Reads tokenizer.json, which takes precedence: the configuration adds only the names of special tokens and
+  /// the model's length.
   init(json bytes: [UInt8], config: TokenizerConfig) throws(ClozeError) {
     self.init(source: "tokenizer.json")
     let root = try JSONField(parsing: bytes, name: "tokenizer.json")
@@ -281,7 +283,7 @@ extension TokenizerDefinition {
   }
 }
 
-/// `end` without the whitespace before it.
+/// The end of the bytes without trailing whitespace.
 private func trimmedEnd(_ bytes: [UInt8], _ begin: Int, _ end: Int) -> Int {
   bytes.withUnsafeBufferPointer { buffer in
     guard let base = buffer.baseAddress else { return end }

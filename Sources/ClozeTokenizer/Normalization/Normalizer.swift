@@ -2,30 +2,30 @@ internal import ClozeIO
 
 /// The switches of Hugging Face's BertNormalizer, resolved.
 struct NormalizerOptions: Sendable, Equatable {
-  /// Removes controls and makes every whitespace a space.
+  /// Removes control characters and replaces all whitespace by spaces.
   var cleanText = true
-  /// Sets spaces around CJK ideographs.
+  /// Surrounds CJK ideographs with spaces.
   var handleChineseChars = true
   /// Decomposes (NFD) and removes nonspacing marks; nil follows `lowercase`.
   var stripAccents: Bool? = nil
   var lowercase = true
 
-  /// All off: text as it is.
+  /// All off: text is unchanged.
   static let none = NormalizerOptions(
     cleanText: false, handleChineseChars: false, stripAccents: false, lowercase: false)
 }
 
-/// Takes normalised text, scalar by scalar, with the range of original bytes that each comes from.
+/// Receives normalised text, scalar by scalar, with the range of original bytes that each comes from.
 protocol ScalarSink {
-  /// An ASCII byte, normalised, that stands for the original byte at `position`.
+  /// An ASCII byte, normalised, from the original byte at `position`.
   mutating func append(ascii byte: UInt8, kind: ASCIIKind, at position: Int)
   /// A scalar with its flags.
   mutating func append(scalar: UInt32, flags: UInt32, begin: Int, end: Int)
-  /// Whether nothing more is wanted.
+  /// Whether the rest of the text is not needed.
   var isFull: Bool { get }
 }
 
-/// What becomes of an ASCII byte.
+/// How normalisation and splitting treat an ASCII byte.
 struct ASCIIKind: Equatable, BitwiseCopyable {
   var raw: UInt8
   static let letter = ASCIIKind(raw: 0)
@@ -39,15 +39,15 @@ struct ASCIIKind: Equatable, BitwiseCopyable {
 /// BertNormalizer in one pass: clean_text, handle_chinese_chars, strip_accents, lowercase, in this
 /// order, as Hugging Face's `tokenizers` applies them one after the other.
 ///
-/// Every scalar maps to others on its own, except where NFD reorders marks that strip_accents then
-/// keeps; `reorderedRun` does those.
+/// Every scalar is mapped independently, except where NFD reorders marks that strip_accents keeps; for these
+/// see `reorderedRun`.
 struct Normalizer {
   let cleanText: Bool
   let handleChineseChars: Bool
   let stripAccents: Bool
   let lowercase: Bool
   let unicode: UnicodeTables
-  /// By byte: its kind, and what it becomes.
+  /// The kind of each byte, and its normalised form.
   let kinds: UnsafePointer<ASCIIKind>
   let mapped: UnsafePointer<UInt8>
 
@@ -75,7 +75,7 @@ struct Normalizer {
     }
   }
 
-  /// Handles the scalar at `p`, or the run of marks it is in, and returns where to go on.
+  /// Normalises the scalar at `p`, or the run of marks that contains it, and returns the next position.
   @inline(__always)
   private func normalizeScalar<Sink: ScalarSink>(
     _ base: UnsafePointer<UInt8>, _ lower: Int, _ p: Int, _ upper: Int, into sink: inout Sink
@@ -104,7 +104,7 @@ struct Normalizer {
     return end
   }
 
-  /// A scalar's decomposition without its nonspacing marks, lowercased.
+  /// Appends a scalar's decomposition without nonspacing marks, lowercased.
   @inline(__always)
   private func stripped<Sink: ScalarSink>(
     _ scalar: UInt32, _ entry: UInt32, _ begin: Int, _ end: Int, into sink: inout Sink
@@ -154,20 +154,19 @@ struct Normalizer {
     for i in 0..<Int(mapping.count) { body(unicode.decomposed[Int(mapping.start) &+ i]) }
   }
 
-  /// A scalar of NFD's output on its way into canonical order.
+  /// A scalar of NFD's output before canonical ordering.
   private struct Mark {
     var scalar: UInt32
     var combiningClass: UInt32
-    /// Whether a source scalar is used up here: true for the first of its decomposition.
+    /// Whether it consumes a source scalar: true for the first of a decomposition.
     var consumes: Bool
   }
 
-  /// Handles a run of marks, one of which strip_accents keeps: from the mark at `p`, or from the
-  /// starter at `p` that brings one, up to the next starter, whose position it returns.
+  /// Normalises a run of marks, one of which strip_accents keeps: from the mark at `p`, or from the starter at
+  /// `p` whose decomposition has one, up to the next starter, whose position it returns.
   ///
-  /// Quirk: `tokenizers` orders the marks by class first and then hands out the source ranges in
-  /// the order of the source, so that a mark that moved has the range of another; marks removed
-  /// afterwards have taken part in this.
+  /// Quirk: `tokenizers` sorts the marks by class first and then assigns the source ranges in source order, so
+  /// that a mark that moved has the range of another; marks removed afterwards are included in this.
   @inline(never)
   private func reorderedRun<Sink: ScalarSink>(
     _ base: UnsafePointer<UInt8>, _ lower: Int, _ p: Int, _ upper: Int, into sink: inout Sink
@@ -185,8 +184,7 @@ struct Normalizer {
       return parts
     }
 
-    // Back to the starter that the run hangs on. What that starter itself gives has been handed to
-    // the sink already, unless it is the scalar at `p`.
+    // Back to the starter of the run, whose own scalars the sink already has unless it is the scalar at `p`.
     var from = p
     var starter: (scalar: UInt32, entry: UInt32, begin: Int, end: Int)?
     var q = p
@@ -213,7 +211,7 @@ struct Normalizer {
 
     if let starter {
       lastSource = (starter.begin, starter.end)
-      // The scalars that clean_text or handle_chinese_chars end with a space bring no marks.
+      // The scalars after which clean_text or handle_chinese_chars put a space have no marks.
       let spaced =
         cleanText && starter.entry & ScalarFlags.whitespace != 0
         || handleChineseChars && starter.entry & ScalarFlags.cjk != 0
@@ -250,7 +248,7 @@ struct Normalizer {
       next &+= length
     }
 
-    // The order of the indices keeps the sort stable.
+    // Comparing indices last makes the sort stable.
     let order = marks.indices.sorted {
       let a = marks[$0].combiningClass
       let b = marks[$1].combiningClass

@@ -20,7 +20,7 @@ final class NormalizerTables: @unchecked Sendable {
       if byte >= 0x80 {
         kind = .other
       } else if options.cleanText && entry & ScalarFlags.cleaned != 0 {
-        // Vertical tab and form feed are whitespace, and still removed as controls.
+        // Vertical tab and form feed are whitespace, but removed as controls.
         kind = .removed
       } else if entry & ScalarFlags.whitespace != 0 {
         kind = .space
@@ -44,9 +44,9 @@ final class NormalizerTables: @unchecked Sendable {
     mapped.deallocate()
   }
 
-  /// A valid text, normalised.
+  /// The normalised form of a text, which must be UTF-8.
   func normalized(_ text: [UInt8]) -> [UInt8] {
-    let scratch = Scratch()
+    let scratch = EncodingScratch()
     var sink = TextSink(scratch)
     text.withUnsafeBufferPointer { bytes in
       if let base = bytes.baseAddress {

@@ -1,54 +1,54 @@
-/// What the tokenizer knows about a Unicode scalar, a bit each.
+/// Properties of a Unicode scalar, one bit each.
 ///
-/// Each says what Hugging Face's `tokenizers` does with the scalar, see `make_tables.py`. Its parts
-/// follow different Unicode versions: marks, punctuation and controls are those of an old one, so
-/// that newer marks are not stripped and unassigned code points are not cleaned away.
+/// They reproduce what Hugging Face's `tokenizers` does with the scalar, see `make_tables.py`, whose parts follow
+/// different Unicode versions: marks, punctuation and controls are those of an old one, so that newer marks
+/// are not stripped and unassigned code points are not removed.
 enum ScalarFlags {
   /// Removed by clean_text: controls, formats, private use, U+0000 and U+FFFD.
   static let cleaned: UInt32 = 1 << 0
   static let whitespace: UInt32 = 1 << 1
-  /// Set apart by handle_chinese_chars. CJK extensions from F on are not in it, nor is
-  /// U+2B820..U+2B91F, as in BERT's own code.
+  /// Surrounded with spaces by handle_chinese_chars; as in BERT's own code, without CJK extensions from F on
+  /// and without U+2B820..U+2B91F.
   static let cjk: UInt32 = 1 << 2
   static let punctuation: UInt32 = 1 << 3
-  /// Removed by strip_accents. Not set for a scalar that decomposes.
+  /// Removed by strip_accents; not set for a scalar that decomposes.
   static let nonspacing: UInt32 = 1 << 4
   static let decomposes: UInt32 = 1 << 5
   static let lowercases: UInt32 = 1 << 6
-  /// What a regular expression's \w matches; bounds added tokens that are single words.
+  /// Matched by a regular expression's \w; delimits added tokens that are single words.
   static let word: UInt32 = 1 << 7
-  /// Its canonical combining class is not 0.
+  /// With a canonical combining class other than 0.
   static let nonstarter: UInt32 = 1 << 8
-  /// Its decomposition holds a nonstarter that strip_accents keeps, whose place among other marks
-  /// then matters. Computed, not in the data.
+  /// With a nonstarter in its decomposition that strip_accents keeps, so that the order of marks matters.
+  /// Computed, not in the data.
   static let keepsMark: UInt32 = 1 << 9
 
   static let bits: UInt32 = 10
 }
 
-/// Lowercase and decomposition of a scalar that has one of them.
+/// The lowercase and decomposition of a scalar that has either.
 struct ScalarMapping: BitwiseCopyable {
-  /// The scalar itself where it has no lowercase.
+  /// The scalar itself where it has none.
   var lowercase: UInt32
-  /// Where in `UnicodeTables.decomposed` its decomposition begins, and how long it is.
+  /// The range of its decomposition in `UnicodeTables.decomposed`.
   var start: UInt32
   var count: UInt32
 }
 
-/// The Unicode data, unpacked once from `UnicodeData`, in memory that lives as long as the process.
+/// The Unicode data, unpacked once from `UnicodeData` into memory that is never freed.
 ///
-/// A two-stage table: a page number for each 64 code points, and pages of entries, in which the low
-/// bits are flags and the others the index of a mapping.
+/// A two-stage table: a page number for each 64 code points, and pages of entries, whose low bits are flags
+/// and whose high bits the index of a mapping.
 struct UnicodeTables: @unchecked Sendable {
   static let shared = UnicodeTables()
 
-  /// U+0130, the only scalar with two in its lowercase: i and U+0307.
+  /// U+0130, the only scalar whose lowercase is two scalars: i and U+0307.
   static let dottedI: UInt32 = 0x130
 
   private let pages: UnsafePointer<UInt16>
   private let entries: UnsafePointer<UInt32>
   private let mappings: UnsafePointer<ScalarMapping>
-  /// Decompositions end to end.
+  /// All decompositions, concatenated.
   let decomposed: UnsafePointer<UInt32>
   private let classRuns: UnsafePointer<ClassRun>
   private let classRunCount: Int
@@ -86,8 +86,8 @@ struct UnicodeTables: @unchecked Sendable {
   }
 
   private init() {
-    // Entries of code points below `codePoints`, one by one; of those above, where nothing has a
-    // mapping, runs only: fresh pages for all 0x110000 would take most of the time.
+    // One entry per code point below `codePoints`. Above it no scalar has a mapping and runs suffice: touching
+    // fresh memory for all 0x110000 would take most of the time.
     let codePoints = 0x30000
     var flat = [UInt32](repeating: 0, count: codePoints)
     var above: [(end: Int, flags: UInt32)] = []
@@ -101,7 +101,7 @@ struct UnicodeTables: @unchecked Sendable {
       at = end
     }
 
-    // Mapping 0 is nobody's, so that index 0 is harmless.
+    // Mapping 0 belongs to no scalar, so that index 0 is harmless.
     var mappings = [ScalarMapping(lowercase: 0, start: 0, count: 0)]
     func mappingIndex(_ c: Int) -> Int {
       let index = Int(flat[c] >> ScalarFlags.bits)
@@ -135,7 +135,7 @@ struct UnicodeTables: @unchecked Sendable {
       }
     }
 
-    // A mark that is kept, in a scalar or in its decomposition.
+    // Marks that strip_accents keeps, in a scalar or in its decomposition.
     for c in 0..<codePoints where flat[c] & (ScalarFlags.nonstarter | ScalarFlags.decomposes) != 0 {
       var kept = false
       if flat[c] & ScalarFlags.decomposes == 0 {
@@ -154,7 +154,7 @@ struct UnicodeTables: @unchecked Sendable {
 
     var pages: [UInt16] = []
     var entries: [UInt32] = []
-    // Pages whose entries are all the same are stored once.
+    // Pages with equal entries throughout are stored once.
     var uniform: [UInt32: UInt16] = [:]
     func addUniform(_ entry: UInt32) {
       let number = uniform[entry] ?? UInt16(truncatingIfNeeded: entries.count / 64)

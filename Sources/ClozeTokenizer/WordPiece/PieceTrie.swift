@@ -1,12 +1,12 @@
 internal import Glibc
 
-/// A byte trie over a set of strings that finds the longest one a text begins with.
+/// A byte trie over a set of strings, which finds the longest one that is a prefix of a text.
 ///
-/// Nodes stand in breadth-first order, so that the children of a node are neighbours, sorted by
-/// label. Where one string only is left, the rest of it is not spelled out in nodes but compared
-/// with the string itself. Owns its nodes, borrows the strings' bytes.
+/// Nodes are in breadth-first order, so that the children of a node are adjacent, sorted by label. Below a node
+/// with one string, the rest of that string is compared instead of having nodes. Owns its nodes, borrows the
+/// strings' bytes.
 final class PieceTrie: @unchecked Sendable {
-  /// A string to store: `count` bytes at `offset` of the arena, and what finding it gives (>= 0).
+  /// A string: `count` bytes at `offset` of the arena, and its value (>= 0).
   struct Entry {
     var offset: UInt32
     var count: UInt32
@@ -14,24 +14,23 @@ final class PieceTrie: @unchecked Sendable {
   }
 
   fileprivate struct Node: BitwiseCopyable {
-    /// First child, or where in the arena the rest of the only string left begins.
+    /// The first child, or the offset in the arena of the rest of the only string.
     var first: UInt32
-    /// Number of children, or the length of that rest with the top bit set.
+    /// The number of children, or the length of that rest with the top bit set.
     var extent: UInt32
-    /// Value of the string that ends here, after that rest, or -1.
+    /// The value of the string that ends here, or after that rest; -1 if none does.
     var value: Int32
     var label: UInt32
   }
   fileprivate static let restBit: UInt32 = 1 << 31
 
-  /// What finds strings: trivial, valid as long as the trie it comes from.
+  /// The lookup: a trivial value, valid as long as its trie.
   struct Finder {
     fileprivate let nodes: UnsafePointer<Node>
     fileprivate let roots: UnsafePointer<UInt32>
     fileprivate let arena: UnsafePointer<UInt8>
 
-    /// The longest string that `bytes[from..<to]` begins with: its end in `bytes` and its value,
-    /// or value -1.
+    /// The longest string that is a prefix of `bytes[from..<to]`: its end in `bytes` and its value, or -1.
     @inline(__always)
     func longest(_ bytes: UnsafePointer<UInt8>, _ from: Int, _ to: Int) -> (end: Int, value: Int32)
     {
@@ -68,21 +67,21 @@ final class PieceTrie: @unchecked Sendable {
 
   let finder: Finder
   let isEmpty: Bool
-  /// The only byte that strings begin with, if there is only one.
+  /// The first byte of all strings, if they have the same.
   let onlyFirstByte: UInt8?
 
   private let nodes: UnsafeMutablePointer<Node>
   private let roots: UnsafeMutablePointer<UInt32>
 
-  /// Of equal strings the first listed counts; empty ones are never found.
+  /// Of equal strings the first listed counts; empty strings are never found.
   ///
-  /// - Parameter sorted: whether they are all different, and listed in the order of their bytes.
+  /// - Parameter sorted: whether the strings are distinct and sorted by their bytes.
   convenience init(_ entries: [Entry], arena: UnsafePointer<UInt8>, sorted: Bool = false) {
     self.init(sorted: sorted ? entries.filter { $0.count > 0 } : inOrder(entries, arena), arena)
   }
 
   private init(sorted: [Entry], _ arena: UnsafePointer<UInt8>) {
-    // Node 0 stands for nothing. `pending[k]` is what node k + 1 covers.
+    // Node 0 is unused. `pending[k]` is the range of strings of node k + 1.
     struct Range {
       var low: Int
       var high: Int
@@ -90,7 +89,7 @@ final class PieceTrie: @unchecked Sendable {
     }
     var built = [Node(first: 0, extent: 0, value: -1, label: 0)]
     var pending: [Range] = []
-    // About as many as there will be: memory that is not used costs nothing, growing costs copies.
+    // An estimate: unused capacity costs nothing, growing costs copies.
     built.reserveCapacity(sorted.count &* 2)
     pending.reserveCapacity(sorted.count &* 2)
     func addChildren(_ low: Int, _ high: Int, _ depth: Int) {
@@ -147,7 +146,7 @@ final class PieceTrie: @unchecked Sendable {
     roots.deallocate()
   }
 
-  /// The first place from `from` on where a string stands: the longest there.
+  /// The first position from `from` on where a string begins, and the longest one there.
   func find(
     _ bytes: UnsafePointer<UInt8>, _ from: Int, _ to: Int
   ) -> (begin: Int, end: Int, value: Int32)? {
@@ -169,7 +168,7 @@ final class PieceTrie: @unchecked Sendable {
   }
 }
 
-/// Order of two strings as bytes: negative, 0 or positive.
+/// Compares two strings by their bytes: negative, 0 or positive.
 private func compare(
   _ a: PieceTrie.Entry, _ b: PieceTrie.Entry, _ arena: UnsafePointer<UInt8>
 ) -> Int {
@@ -178,9 +177,9 @@ private func compare(
   return order != 0 ? Int(order) : Int(a.count) &- Int(b.count)
 }
 
-/// Entries in the order of their bytes, the first of equal ones, none that is empty.
+/// Entries sorted by their bytes, without empty ones; of equal ones the first.
 private func inOrder(_ entries: [PieceTrie.Entry], _ arena: UnsafePointer<UInt8>) -> [PieceTrie.Entry] {
-  // Sorted by their first eight bytes as a number, which nearly always decides.
+  // Compared by their first eight bytes as a number, which nearly always decides.
   struct Key {
     var prefix: UInt64
     var index: Int

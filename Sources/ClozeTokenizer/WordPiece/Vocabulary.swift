@@ -1,10 +1,10 @@
 internal import ClozeIO
 internal import Glibc
 
-/// The tokens of a model and their ids: an arena of bytes, a hash table over whole tokens, and two
-/// tries for pieces, one for the beginnings of words and one for what continues them.
+/// The tokens of a model and their ids: an arena of bytes, a hash table of tokens, and two tries for pieces, one
+/// for the beginnings of words and one for continuations.
 final class Vocabulary: @unchecked Sendable {
-  /// Token `i` is `counts[i]` bytes at `offsets[i]` of the arena, with a NUL after it.
+  /// Token `i` is `counts[i]` bytes at `offsets[i]` of the arena, followed by a NUL.
   private let arena: UnsafeMutablePointer<UInt8>
   private let offsets: UnsafeMutablePointer<UInt32>
   private let counts: UnsafeMutablePointer<UInt32>
@@ -15,13 +15,13 @@ final class Vocabulary: @unchecked Sendable {
   /// Token indices by ascending id, one for each id.
   private let byID: [Int32]
 
-  /// Number of different tokens.
+  /// The number of distinct tokens.
   let count: Int
-  /// The largest id plus one; 0 if there is no token.
+  /// The largest id plus one; 0 without tokens.
   let bound: Int
   let table: Table
 
-  /// A token of at most eight bytes is its own key; a longer one has its hash, and is compared.
+  /// The key of a token is its bytes, up to eight; of a longer one a hash, and its bytes are compared.
   struct Slot: BitwiseCopyable {
     var key: UInt64
     /// Token index, -1 in an empty slot.
@@ -29,7 +29,7 @@ final class Vocabulary: @unchecked Sendable {
     var count: UInt32
   }
 
-  /// What looks tokens up: trivial, valid as long as the vocabulary.
+  /// The lookup: a trivial value, valid as long as its vocabulary.
   struct Table {
     fileprivate let slots: UnsafePointer<Slot>
     fileprivate let mask: Int
@@ -39,7 +39,7 @@ final class Vocabulary: @unchecked Sendable {
     let initial: PieceTrie.Finder
     let continuing: PieceTrie.Finder
 
-    /// Index of a token, or -1. Seven bytes past its end are read, and not looked at.
+    /// The index of a token, or -1. Reads, but ignores, up to seven bytes past its end.
     @inline(__always)
     func index(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
       let key = Vocabulary.key(bytes, count)
@@ -56,7 +56,7 @@ final class Vocabulary: @unchecked Sendable {
       }
     }
 
-    /// Id of a token, or -1; reads as `index` does.
+    /// The id of a token, or -1; reads past its end as `index` does.
     @inline(__always)
     func id(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
       let index = index(bytes, count)
@@ -84,7 +84,7 @@ final class Vocabulary: @unchecked Sendable {
     return mix(hash ^ last)
   }
 
-  /// A multiplication by 2^64 over the golden ratio, and a fold of the high half onto the low.
+  /// Multiplies by 2^64 / golden ratio and folds the high half onto the low.
   @inline(__always)
   private static func mix(_ x: UInt64) -> UInt64 {
     let y = x &* 0x9E37_79B9_7F4A_7C15
@@ -96,14 +96,14 @@ final class Vocabulary: @unchecked Sendable {
     Int(truncatingIfNeeded: mix(key) &>> 8)
   }
 
-  /// Collects tokens for a vocabulary. A token listed again takes the new id, as in a hash map.
+  /// Collects tokens for a vocabulary. A token added again takes the new id.
   struct Builder {
-    /// All tokens, a NUL after each.
+    /// All tokens, each followed by a NUL.
     var bytes: [UInt8] = []
     var offsets: [UInt32] = []
     var counts: [UInt32] = []
     var ids: [Int32] = []
-    /// The tokens in the order of their bytes, where that is known; they are all different then.
+    /// The tokens' indices sorted by their bytes, where known; the tokens are distinct then.
     var order: [UInt32]?
 
     /// Adds a token; false if all tokens together would pass 2^31 bytes or tokens.
@@ -120,7 +120,7 @@ final class Vocabulary: @unchecked Sendable {
     }
   }
 
-  /// `longestPiece`: the longest piece of a word, in bytes, that can be looked for.
+  /// - Parameter longestPiece: the longest piece of a word that is looked up, in bytes.
   init(_ builder: Builder, continuingPrefix: [UInt8], longestPiece: Int) {
     let listed = builder.ids.count
     // Eight bytes more, because keys are read eight bytes at a time.
@@ -176,7 +176,7 @@ final class Vocabulary: @unchecked Sendable {
 
     var order = (0..<Int32(truncatingIfNeeded: known)).map { $0 }
     order.sort { ids[Int($0)] != ids[Int($1)] ? ids[Int($0)] < ids[Int($1)] : $0 < $1 }
-    // Of tokens with one id the last listed stands for it.
+    // Of tokens with the same id the last listed is the one that the id maps to.
     var unique: [Int32] = []
     unique.reserveCapacity(order.count)
     for index in order {
@@ -222,7 +222,7 @@ final class Vocabulary: @unchecked Sendable {
     slots.deallocate()
   }
 
-  /// Id of a token, if it is one.
+  /// The id of a token, if the vocabulary has it.
   func id(of token: some Collection<UInt8>) -> Int32? {
     var padded = Array(token)
     let count = padded.count

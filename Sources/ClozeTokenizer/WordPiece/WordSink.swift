@@ -1,32 +1,32 @@
 internal import ClozeIO
 
-/// Splits normalised text into words as Hugging Face's BertPreTokenizer does, at whitespace and
-/// around each punctuation character, and each word into pieces of the vocabulary.
+/// Splits normalised text into words as Hugging Face's BertPreTokenizer does, at whitespace and around each
+/// punctuation character, and words into pieces of the vocabulary.
 ///
-/// It works on buffers borrowed from a `Scratch`, which get them back with `giveBack`.
+/// Borrows the buffers of an `EncodingScratch` until `giveBack`.
 struct WordSink: ScalarSink {
   private let table: Vocabulary.Table
   private let unknownID: Int32
   private let longestWord: Int
-  /// The number of tokens past which no more are needed.
+  /// The number of tokens after which no more are needed.
   private let limit: Int
 
   private var word: RawBuffer<UInt8>
   private var spans: RawBuffer<ByteRange>
   private(set) var tokens: RawBuffer<TokenRecord>
 
-  /// Scalars in the word so far; bytes are kept for at most `longestWord` of them.
+  /// Scalars in the current word; bytes are kept for at most `longestWord` of them.
   private var characters = 0
-  /// The original bytes of the word so far.
+  /// The original bytes of the current word.
   private var begin = 0
   private var end = 0
-  /// Whether byte `i` of the word stands for original byte `begin + i`, so that spans are not kept.
+  /// Whether byte `i` of the word comes from original byte `begin + i`, so that spans are not needed.
   private var isDirect = true
-  /// Where a word first needed the unknown token, which the vocabulary lacks.
+  /// The position of the first word that needs an unknown token, where the vocabulary has none.
   private(set) var missingUnknownAt: Int?
 
   init(
-    table: Vocabulary.Table, unknownID: Int32, longestWord: Int, limit: Int, scratch: Scratch,
+    table: Vocabulary.Table, unknownID: Int32, longestWord: Int, limit: Int, scratch: EncodingScratch,
     tokens: RawBuffer<TokenRecord>
   ) {
     self.table = table
@@ -39,8 +39,8 @@ struct WordSink: ScalarSink {
     word.count = 0
   }
 
-  /// Hands the word buffers, which may have grown, back.
-  func giveBack(to scratch: Scratch) {
+  /// Returns the word buffers, which may have grown.
+  func giveBack(to scratch: EncodingScratch) {
     scratch.word = word
     scratch.wordSpans = spans
   }
@@ -49,7 +49,7 @@ struct WordSink: ScalarSink {
     @inline(__always) get { tokens.count > limit }
   }
 
-  /// A token that is none of the words: an added one.
+  /// Appends an added token.
   mutating func append(token id: Int32, begin: Int, end: Int) {
     endWord()
     tokens.append(record(id, begin, end))
@@ -90,8 +90,8 @@ struct WordSink: ScalarSink {
     if alone { endWord() }
   }
 
-  /// Counts one more character of `bytes` bytes, from the original bytes `from..<to`, into the
-  /// word, and makes room for it.
+  /// Adds a character of `bytes` bytes, from the original bytes `from..<to`, to the word's length and spans, and
+  /// reserves memory for it.
   @inline(__always)
   private mutating func extend(bytes: Int, _ from: Int, _ to: Int) {
     if characters == 0 {
@@ -103,7 +103,7 @@ struct WordSink: ScalarSink {
       end = to
       return
     }
-    // Room for eight bytes more: lookups read that far.
+    // Lookups read up to eight bytes past the word.
     word.reserve(16)
     if isDirect {
       if to &- from == bytes && (characters == 1 || from == end) {
@@ -121,13 +121,13 @@ struct WordSink: ScalarSink {
     end = to
   }
 
-  /// Writes down the spans of the bytes so far, which were direct.
+  /// Stores the spans of the bytes so far, which were direct.
   @inline(never)
   private mutating func keepSpans() {
     isDirect = false
     spans.count = 0
     spans.reserve(word.count &+ 4)
-    // Direct bytes lie at scalar boundaries wherever a piece may begin or end.
+    // Where pieces begin and end, direct bytes are at scalar boundaries.
     for i in 0..<word.count {
       spans.base[i] = ByteRange(
         begin: Int32(truncatingIfNeeded: begin &+ i),
@@ -146,7 +146,7 @@ struct WordSink: ScalarSink {
       id: id, begin: Int32(truncatingIfNeeded: begin), end: Int32(truncatingIfNeeded: end))
   }
 
-  /// Appends the pieces of the word, or the unknown token for all of it, and begins a new word.
+  /// Appends the pieces of the word, or one unknown token, and begins a new word.
   private mutating func tokenizeWord() {
     let count = word.count
     let isTooLong = characters > longestWord
@@ -190,19 +190,19 @@ struct WordSink: ScalarSink {
   }
 }
 
-/// Keeps normalised text, each byte with its original range.
+/// Stores normalised text, each byte with its original range.
 struct TextSink: ScalarSink {
   private(set) var text: RawBuffer<UInt8>
   private(set) var spans: RawBuffer<ByteRange>
 
-  init(_ scratch: Scratch) {
+  init(_ scratch: EncodingScratch) {
     text = scratch.text
     spans = scratch.textSpans
     text.count = 0
     spans.count = 0
   }
 
-  func giveBack(to scratch: Scratch) {
+  func giveBack(to scratch: EncodingScratch) {
     scratch.text = text
     scratch.textSpans = spans
   }

@@ -1,6 +1,6 @@
-/// A growable array of trivial elements whose owner frees it; copying copies the pointer.
+/// A growable array of trivial elements, freed by its owner; a copy shares the memory.
 ///
-/// An `Array` field of a class would check exclusivity, uniqueness and bounds at each append.
+/// An `Array` in a class would check exclusivity, uniqueness and bounds at each append.
 struct RawBuffer<Element: BitwiseCopyable> {
   private(set) var base: UnsafeMutablePointer<Element>
   private(set) var capacity: Int
@@ -11,7 +11,7 @@ struct RawBuffer<Element: BitwiseCopyable> {
     base = .allocate(capacity: capacity)
   }
 
-  /// Makes room for `extra` more elements.
+  /// Ensures capacity for `extra` more elements.
   @inline(__always)
   mutating func reserve(_ extra: Int) {
     if capacity &- count < extra { grow(extra) }
@@ -44,11 +44,11 @@ struct TokenRecord: BitwiseCopyable {
   var end: Int32
 }
 
-/// Memory that encoding works in; kept from text to text.
-final class Scratch {
+/// The buffers of encoding, reused from text to text.
+final class EncodingScratch {
   /// The normalised bytes of the word being read. Eight bytes past `count` may be read.
   var word = RawBuffer<UInt8>(capacity: 512)
-  /// For each of these bytes the original bytes it comes from, where that is not one to one.
+  /// The original bytes that each of these comes from, where that is not one to one.
   var wordSpans = RawBuffer<ByteRange>(capacity: 512)
   var first = RawBuffer<TokenRecord>(capacity: 256)
   var second = RawBuffer<TokenRecord>(capacity: 16)

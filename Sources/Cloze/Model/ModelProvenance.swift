@@ -2,10 +2,10 @@ internal import ClozeIO
 internal import ClozeONNX
 internal import ClozeTokenizer
 
-/// What is known of a model and of the file it was read from: what `inspect` shows, and what a prepared
-/// model remembers of the file that it was made from.
-struct ModelFacts {
-  /// The section of a prepared model that holds them, as JSON.
+/// A model's configuration and the facts of the file that it was read from: what `inspect` shows, and what a
+/// prepared model records of its origin.
+struct ModelProvenance {
+  /// The section of a prepared model that holds it, as JSON.
   static let section = "provenance"
 
   struct Value {
@@ -18,10 +18,10 @@ struct ModelFacts {
   var heads: [String]
   /// Whether the decoder of a masked language model is the word table.
   var isTied: Bool
-  /// Each counted once.
+  /// The number of parameters; a tied decoder is not counted again.
   var parameters: Int
   var weightTypes: [String]
-  /// Memory that the weights take, about.
+  /// The approximate memory of the weights, by precision.
   var memory: [(precision: String, bytes: Int)]
   var producer: String
   var producerVersion: String
@@ -45,7 +45,7 @@ struct ModelFacts {
     if graph.answer != nil { heads.append("answer") }
     isTied = if case .tied? = graph.mlm?.decoder { true } else { false }
     parameters = graph.parameters
-    // A byte for each in int8, but for what stays float32; four in float32.
+    // In int8 a parameter takes one byte, except position and segment embeddings, which stay float32.
     let small = (c.maxPositionEmbeddings + max(c.typeVocabSize, 1)) * c.hiddenSize
     memory = [("int8", parameters - small + 4 * small), ("float32", 4 * parameters)]
     let summary = graph.summary
@@ -64,12 +64,12 @@ struct ModelFacts {
     warnings = summary.warnings
   }
 
-  /// From what `json` wrote.
+  /// Reads what `json` wrote.
   init(_ document: [UInt8]) throws(ClozeError) {
     let root = try JSONField(parsing: document, name: Self.section)
     let name = try root.required("hidden_act").string()
     guard let hiddenAct = Activation(configKey: name) else {
-      throw ClozeError(.damaged, "\(Self.section): hidden_act is \"\(name)\", which is not known")
+      throw ClozeError(.damaged, "\(Self.section): unknown activation \"\(name)\" in hidden_act")
     }
     configuration = try BERTConfiguration(
       hiddenAct: hiddenAct, layerNormEps: root.required("layer_norm_eps").number()
@@ -109,7 +109,7 @@ struct ModelFacts {
     warnings = try root.strings("warnings")
   }
 
-  /// One object, with what `more` adds at its end.
+  /// One JSON object; `more` appends to it.
   func json(path: String? = nil, _ more: (inout JSONWriter) -> Void) -> String {
     var writer = JSONWriter()
     writer.object {
@@ -154,10 +154,10 @@ struct ModelFacts {
     return writer.text
   }
 
-  /// Lines of a word and what it stands for, with `more` behind those about the model.
+  /// Pairs of a word and its explanation: about the model, then `more`, then about the file.
   func lines(_ more: [(String, String)]) -> [(String, String)] {
     let c = configuration
-    let mlm = isTied ? "mlm (decoder tied to the word embeddings)" : "mlm (decoder of its own)"
+    let mlm = isTied ? "mlm (decoder tied to the word embeddings)" : "mlm (separate decoder)"
     let names = heads.map { $0 == "mlm" ? mlm : $0 }
     let hundredths = (parameters / 5_000 + 1) / 2
     var rows: [(String, String)] = [
@@ -200,8 +200,8 @@ struct ModelFacts {
     return rows
   }
 
-  /// Multiplications and additions of a token's way through the layers, without attention's own,
-  /// which grow with the length.
+  /// Multiplications and additions per token in the dense layers of the encoder; attention's own products,
+  /// which grow with the length, are not included.
   var operationsPerToken: Int {
     let (d, f) = (configuration.hiddenSize, configuration.intermediateSize)
     return configuration.numHiddenLayers &* 2 &* (4 &* d &* d &+ 2 &* d &* f)
@@ -209,11 +209,11 @@ struct ModelFacts {
 
   private var workText: String {
     let tenths = operationsPerToken / 100_000
-    // What AVX2 reaches in int8 on one core; docs/ARCHITECTURE.md.
+    // The throughput of one core with AVX2 in int8; docs/KERNELS.md.
     let tokens = 150_000_000_000 / max(operationsPerToken, 1)
     let rounded = tokens > 1000 ? tokens / 100 * 100 : tokens
-    return "\(tenths / 10).\(tenths % 10) million operations a token; at 150 billion a second, a core's "
-      + "with AVX2 in int8, up to \(rounded) tokens a second"
+    return "\(tenths / 10).\(tenths % 10) million operations per token; up to \(rounded) tokens per second "
+      + "at 150 billion operations per second (one core, AVX2, int8)"
   }
 
   static func megabytes(_ bytes: Int) -> String {
@@ -223,6 +223,7 @@ struct ModelFacts {
   }
 }
 
+/// Lists of strings.
 extension JSONField {
   fileprivate func strings(_ key: String) throws(ClozeError) -> [String] {
     var strings: [String] = []
@@ -231,8 +232,9 @@ extension JSONField {
   }
 }
 
+/// The size of a graph.
 extension BERTGraph {
-  /// Parameters, each counted once.
+  /// The number of parameters; a tied decoder is not counted again.
   fileprivate var parameters: Int {
     func dense(_ linear: Linear) -> Int { linear.weight.tensor.count + (linear.bias?.count ?? 0) }
     var total = embeddings.word.count + embeddings.position.count
