@@ -1,7 +1,7 @@
 import ArgumentParser
 import Cloze
 
-/// A whole model.
+/// Benchmark of a model.
 struct Encoding: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "encoder",
@@ -70,7 +70,7 @@ struct Encoding: ParsableCommand {
 private struct Work {
   let ids: [Int32]
   let ends: [Int32]
-  /// Multiplications and additions of the encoder's dense layers.
+  /// Floating-point operations of the encoder's dense layers.
   let operations: Double
   var count: Double { Double(ids.count) }
 

@@ -13,7 +13,7 @@ struct Entry: ParsableCommand {
     subcommands: [Products.self, Operators.self, Encoding.self, Tokenizing.self])
 }
 
-/// Why a benchmark gives no number.
+/// Why a benchmark fails.
 struct BenchmarkFailure: Error, CustomStringConvertible {
   let description: String
 }

@@ -2,7 +2,7 @@ import ArgumentParser
 import CClozeKernels
 import ClozeIO
 
-/// What a model does beside dense layers.
+/// Benchmark of the operators other than dense layers.
 struct Operators: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure attention, packing and LayerNorm: nanoseconds per token.",
@@ -41,7 +41,7 @@ struct Operators: ParsableCommand {
   }
 }
 
-/// An operator on some tokens.
+/// An operator with its input.
 struct RowOperator {
   enum Kind: String { case attention, pack, layernorm }
 

@@ -1,11 +1,11 @@
 import CClozeKernels
 
-/// Memory of a matrix product, packed for one variant.
+/// Activations packed for one kernel variant.
 final class PackedRows {
   let rows: cloze_packed_rows
   private let memory: UnsafeMutableRawPointer
 
-  /// Room for m rows of k.
+  /// Memory for a [m, k] matrix.
   init(_ matrix: cloze_matrix_kernels, _ m: Int, _ k: Int) {
     let panels = (matrix.packed_rows_size(m, k) + 63) / 64 * 64
     memory = .allocate(byteCount: panels + m * 8, alignment: 64)
@@ -17,11 +17,12 @@ final class PackedRows {
   deinit { memory.deallocate() }
 }
 
+/// Weights packed for one kernel variant.
 final class PackedColumns {
   let columns: cloze_packed_columns
   private let memory: UnsafeMutableRawPointer
 
-  /// w [n, k], quantized where the matrix is int8.
+  /// w [n, k], quantized for int8.
   init(_ kernels: cloze_kernels, _ precision: KernelPrecision, _ w: [Float], _ n: Int, _ k: Int) {
     let matrix = kernels.matrix(precision)
     let (wide, deep) = ((n + 15) / 16 * 16, (k + 3) / 4 * 4)

@@ -2,7 +2,7 @@ import ArgumentParser
 import CClozeKernels
 import ClozeIO
 
-/// The dense layers of a model, one by one.
+/// Benchmark of dense layers.
 struct Products: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure dense layers: operations per second, and their share of the CPU's limit.",
@@ -65,13 +65,13 @@ struct Shape {
     "none": CLOZE_ACTIVATION_NONE, "gelu": CLOZE_ACTIVATION_GELU,
   ]
 
-  /// Operations a second, without and with packing the activations.
+  /// Operations per second, without and with packing the activations.
   func measure(_ kernels: cloze_kernels, _ precision: KernelPrecision, _ seconds: Double) throws
     -> (plain: Double, packed: Double)
   {
     var numbers = SplitMix64(seed: 1)
     var x = numbers.normal(m * k)
-    // Wider than its output, a layer follows the activation.
+    // A layer with fewer outputs than inputs is the second of the feed-forward block, after GELU.
     if k > n { kernels.rows.pointee.activate(&x, x.count, Int32(CLOZE_ACTIVATION_GELU.rawValue)) }
     let w = numbers.normal(n * k).map { $0 * 0.05 }
     let bias = numbers.normal((n + 15) / 16 * 16)
@@ -100,7 +100,7 @@ struct Shape {
     return (operations / plain, operations / packed)
   }
 
-  /// Some rows against the scalar kernels; a row depends on no other.
+  /// Compares the last rows with the scalar kernels; a row does not depend on others.
   private func check(
     _ c: [Float], _ kernels: cloze_kernels, _ precision: KernelPrecision, _ x: [Float],
     _ w: [Float], _ bias: [Float]

@@ -1,14 +1,14 @@
 internal import ClozeIO
 internal import Glibc
 
-/// Seconds that this thread has run on a processor.
+/// CPU time of this thread, in seconds.
 func processorSeconds() -> Double {
   var time = timespec()
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
   return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
 }
 
-/// The least time of a call, in seconds, out of `rounds` rounds of at least `seconds / rounds`.
+/// The minimum time of a call, in seconds, over `rounds` rounds of at least `seconds / rounds`.
 func leastTime(seconds: Double, rounds: Int = 7, _ body: () -> Void) -> Double {
   var best = Double.infinity
   for _ in 0..<rounds {

@@ -2,7 +2,7 @@ import ArgumentParser
 import ClozeIO
 import ClozeTokenizer
 
-/// The tokenizer on the lines of a file.
+/// Benchmark of the tokenizer on the lines of a file.
 struct Tokenizing: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tokenizer", abstract: "Measure the tokenizer: characters and tokens per second.")
@@ -24,7 +24,7 @@ struct Tokenizing: ParsableCommand {
       buffer.removeAll()
       for line in lines { try line.withUnsafeBytes { _ = try tokenizer.append($0, into: buffer) } }
     }
-    // A vocabulary of another language would make it too easy.
+    // Unknown words are cheaper than known ones.
     try encode()
     let expected = buffer.ids
     let unknown = expected.count { $0 == tokenizer.unknownID }

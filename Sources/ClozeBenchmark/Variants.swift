@@ -1,7 +1,7 @@
 import CClozeBenchmark
 import CClozeKernels
 
-/// The kernels that this CPU runs, or the one of a name; the scalar reference only by its name.
+/// The kernel variants that this CPU supports, or the named one; the scalar reference only by its name.
 func variants(_ name: String?) throws -> [cloze_kernels] {
   var count = 0
   let tables = cloze_kernels_all(&count)
@@ -14,7 +14,7 @@ func variants(_ name: String?) throws -> [cloze_kernels] {
   return chosen
 }
 
-/// The reference that the others must equal.
+/// The scalar reference.
 func scalar() throws -> cloze_kernels { try variants("scalar")[0] }
 
 extension cloze_kernels {
@@ -24,7 +24,7 @@ extension cloze_kernels {
     precision == .int8 ? int8.pointee : float32.pointee
   }
 
-  /// Operations a second that the inner step of a product allows, in registers; nil where there is
+  /// Operations per second of the multiplication instruction in registers, the limit of a product; nil if there is
   /// no such loop.
   func limit(_ precision: KernelPrecision, seconds: Double, rounds: Int = 7) -> Double? {
     var count: Int32 = 0

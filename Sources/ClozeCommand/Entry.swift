@@ -4,7 +4,7 @@ import ClozeIO
 import ClozeTokenizer
 import Glibc
 
-/// `cloze` and its commands.
+/// The command `cloze` with its subcommands.
 struct RootCommand: ParsableCommand {
   static let version = "\(libraryVersion)"
 
@@ -33,7 +33,7 @@ struct RootCommand: ParsableCommand {
   }
 }
 
-/// Where the program begins and ends.
+/// The entry point.
 @main
 enum Entry {
   static func main() {
@@ -41,8 +41,7 @@ enum Entry {
     exit(run())
   }
 
-  /// Does what the command line says, reports what went wrong in one line, and returns the exit
-  /// status.
+  /// Runs the command line, reports an error in one line, and returns the exit status.
   static func run(_ arguments: [String]? = nil) -> Int32 {
     do {
       if arguments == nil { try checkArguments() }
@@ -50,14 +49,13 @@ enum Entry {
       try command.run()
       return EXIT_SUCCESS
     } catch is ReaderGone {
-      // As programs end that nobody reads from any more. Where that signal is ignored, a quiet
-      // failure is left.
+      // Ends like other programs whose output is closed; where the signal is ignored, with a silent failure.
       signal(SIGPIPE, SIG_DFL)
       raise(SIGPIPE)
       return EXIT_FAILURE
     } catch let error as ClozeError {
       StandardError.note(error.message)
-      // Every argument that the library gets is an option of the command line.
+      // An invalid argument of the library is an invalid option of the command line.
       return error.status == .invalidArgument
         ? ExitCode.validationFailure.rawValue : EXIT_FAILURE
     } catch let code as ExitCode {
@@ -67,18 +65,17 @@ enum Entry {
     }
   }
 
-  /// Makes sure that no file gets the number of a standard stream that the program was started
-  /// without: what is meant for that stream would end up in the file. Reading from standard input
-  /// and writing to standard output still fail.
+  /// Opens /dev/null for standard streams that are closed, so that no other file gets their descriptors and receives
+  /// their output. The mode is the opposite one: reading standard input or writing standard output still fails.
   private static func occupyStandardDescriptors() {
     for (descriptor, mode) in [(0, O_WRONLY), (1, O_RDONLY), (2, O_WRONLY)] as [(Int32, Int32)]
     where fcntl(descriptor, F_GETFD) == -1 {
-      // The lowest free number is taken, and those below are in use.
+      // The lowest free descriptor is taken, and those below are in use.
       _ = open("/dev/null", mode)
     }
   }
 
-  /// Wrong usage, or help and version that were asked for.
+  /// Reports wrong usage, or prints help or version.
   private static func finish(_ error: any Error) -> Int32 {
     let code = RootCommand.exitCode(for: error)
     guard code == .success else {
@@ -99,7 +96,7 @@ enum Entry {
     }
   }
 
-  /// Swift repairs arguments that are not UTF-8; a text that was changed would go unnoticed.
+  /// Swift repairs arguments that are not UTF-8, which would change a text silently.
   private static func checkArguments() throws {
     for index in 1..<max(1, Int(CommandLine.argc)) {
       guard let argument = CommandLine.unsafeArgv[index] else { break }

@@ -2,7 +2,7 @@ import ArgumentParser
 import Cloze
 import ClozeTokenizer
 
-/// What happens to a text that is too long.
+/// The maximum length of texts, and how longer ones are truncated.
 struct LengthOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(

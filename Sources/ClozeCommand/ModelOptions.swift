@@ -3,7 +3,7 @@ import Cloze
 import ClozeIO
 import ClozeTokenizer
 
-/// Which model is used, and how. Every command has these options.
+/// The model, its precision and threads: options of every command.
 struct ModelOptions: ParsableArguments {
   @Option(
     name: [.short, .long],
@@ -49,7 +49,7 @@ struct ModelOptions: ParsableArguments {
 
   func loadModel() throws -> Model { try Model(path: model, options: loadOptions()) }
 
-  /// The tokenizer alone, without reading the model.
+  /// The tokenizer, without loading the model.
   func loadTokenizer() throws -> Tokenizer {
     if let tokenizer { return try Tokenizer(path: tokenizer) }
     return try found(Model.tokenizer(path: model))

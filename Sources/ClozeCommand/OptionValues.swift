@@ -3,7 +3,7 @@ public import Cloze
 public import ClozeTokenizer
 public import ClozeTraining
 
-// How the library's choices are spelled on the command line: as in the other interfaces.
+// Values of options have the same names as in the other interfaces.
 
 extension ExportFormat: ExpressibleByArgument {}
 extension ISA: ExpressibleByArgument {}

@@ -1,8 +1,8 @@
 import Cloze
 import ClozeIO
 
-/// A command's way through its texts, batch by batch: results to standard output, a line of progress, and a count of
-/// the texts that were cut.
+/// A command's loop over its texts: reads them in batches, writes results to standard output, shows progress, and
+/// counts truncated texts.
 final class TextRun {
   let output = ByteWriter.standardOutput()
   private var input: TextInput
@@ -28,10 +28,10 @@ final class TextRun {
     }
   }
 
-  /// Counts a text whose results were written.
+  /// Counts a text.
   func add(truncated: Bool) { count.add(truncated) }
 
-  /// Writes a text's results as one JSON object on a line: the text, `members`, and whether it was cut.
+  /// Writes one JSON object on a line: the text, `members` with its results, and whether it was truncated.
   func writeObject(
     _ text: NumberedText, truncated: Bool, _ members: (inout JSONWriter) -> Void
   ) throws {
@@ -43,14 +43,14 @@ final class TextRun {
       })
   }
 
-  /// Says on standard error how many texts were cut, if any.
+  /// Reports on standard error how many texts were truncated, if any.
   ///
-  /// - Parameter limit: the number of tokens that texts were cut to.
+  /// - Parameter limit: the number of tokens that texts were truncated to.
   func reportTruncation(limit: Int?) {
     if let message = count.message(limit: limit) { StandardError.note(message) }
   }
 
-  /// Runs `work` on a batch. Where one of its texts is refused, the error names its line or argument.
+  /// Runs `work` on a batch. If one of the texts is refused, the error names its line or argument.
   func locating<Result>(_ batch: [NumberedText], _ work: ([Text]) throws -> Result) throws -> Result {
     func isAboutOneText(_ error: ClozeError) -> Bool {
       error.status == .tooLong || error.status == .invalidText
@@ -58,7 +58,7 @@ final class TextRun {
     do {
       return try work(batch.map(\.text))
     } catch let error as ClozeError where isAboutOneText(error) {
-      // Which one is found by trying each alone.
+      // Each text is tried alone to find which one.
       for text in batch {
         do {
           _ = try work([text.text])
@@ -71,7 +71,7 @@ final class TextRun {
   }
 }
 
-/// Counts the texts that were cut.
+/// The number of texts, and of those that were truncated.
 struct TruncationCount {
   private(set) var texts = 0
   private(set) var truncated = 0
@@ -81,7 +81,7 @@ struct TruncationCount {
     if isTruncated { truncated += 1 }
   }
 
-  /// What is said of them at the end; nil where none was cut.
+  /// The report; nil if no text was truncated.
   func message(limit: Int?) -> String? {
     guard truncated > 0 else { return nil }
     let place = limit.map { " to \($0) tokens" } ?? ""

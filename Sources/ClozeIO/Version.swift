@@ -1,2 +1,2 @@
-/// The version of the library, its header and the command line.
+/// The version of the library and the command line; a test compares it with `cloze.h`.
 package let libraryVersion: StaticString = "0.1.0"

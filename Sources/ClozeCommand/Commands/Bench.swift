@@ -89,7 +89,7 @@ struct Bench: ParsableCommand {
     try printer.flush()
   }
 
-  /// The median time of a run, in seconds, after one run that is not counted.
+  /// The median time of a run, in seconds, after one warm-up run.
   private func measure(_ workload: Workload, _ session: Session) throws -> Double {
     let ids = workload.ids(vocabulary: session.model.info.vocabSize)
     var expected: [Float] = []
@@ -136,7 +136,7 @@ struct Bench: ParsableCommand {
   }
 }
 
-/// A batch of one shape to measure with.
+/// A batch of a given shape.
 struct Workload {
   let name: String
   /// Tokens of each text.
@@ -144,11 +144,10 @@ struct Workload {
 
   var tokens: Int { lengths.reduce(0, +) }
 
-  /// Where each text begins, and the number of tokens.
+  /// The first token of each text, and the number of tokens: `cu_seqlens`.
   var offsets: [Int] { lengths.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1) } }
 
-  /// Texts of three lengths alone, long texts together, and texts of all lengths together; none
-  /// longer than `longest`.
+  /// Single texts of three lengths, a batch of long texts, and a ragged batch; none longer than `longest` tokens.
   static func all(longest: Int) -> [Workload] {
     let (short, long) = (min(16, longest), min(128, longest))
     var all = [
@@ -161,18 +160,18 @@ struct Workload {
     return all
   }
 
-  /// 256 lengths in no order, half of them below 20 tokens and a few in a hundred above 60, as
-  /// sentences have them: their logarithms are normally distributed with mean 2.9, deviation 0.6.
+  /// 256 log-normally distributed lengths, as of sentences: the logarithm has mean 2.9 and standard deviation 0.6,
+  /// so that half of the lengths are below 20 tokens and a few percent above 60.
   private static func ragged(_ longest: Int) -> [Int] {
     var random = SplitMix64(seed: 1)
     return (0..<256).map { _ in
-      // The sum of twelve uniform numbers is nearly normal.
+      // The sum of twelve uniform numbers is approximately normal.
       let normal = (0..<12).reduce(-6.0) { sum, _ in sum + Double.random(in: 0..<1, using: &random) }
       return max(1, min(2 + Int(exp(2.9 + 0.6 * normal)), longest))
     }
   }
 
-  /// Ids from all over the vocabulary, the same in every run.
+  /// Ids spread over the vocabulary, the same in every run.
   func ids(vocabulary: Int) -> [Int32] {
     (0..<tokens).map { Int32(truncatingIfNeeded: ($0 &* 7919 &+ 104_729) % max(vocabulary, 1)) }
   }

@@ -56,7 +56,7 @@ struct Embed: ParsableCommand {
   func run() throws {
     let run = TextRun(
       try input.open(argumentsArePairs: pairArguments), printsResults: output == nil)
-    // Before the work, so that a place that cannot be written to is noticed now.
+    // Before the model is loaded, so that an output that cannot be written fails at once.
     let file = try output.map { path throws(ClozeError) in try AtomicFile(output: path) }
     let session = try modelOptions.makeSession()
     let info = session.model.info

@@ -31,7 +31,7 @@ struct Encode: ParsableCommand {
   @OptionGroup(title: "Length") var length: LengthOptions
   @OptionGroup(title: "Model") var modelOptions: ModelOptions
 
-  /// Texts that are run together: their vectors are all in memory, several hundred for each.
+  /// Texts per batch. The vectors of all their tokens are in memory at once.
   private static let batchSize = 16
 
   func run() throws {

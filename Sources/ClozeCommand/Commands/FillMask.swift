@@ -55,7 +55,7 @@ struct FillMask: ParsableCommand {
     let session = try Session(model: model, threads: modelOptions.threads)
     let tokenizer = try modelOptions.tokenizer(of: session.model)
     let limit = length.maxTokens ?? session.model.info.maxTokens
-    // Whether a text has a heading follows from what is known before the first result.
+    // Decided before the first result: a single text needs no heading.
     let isAlone = input.texts.count == (pairArguments ? 2 : 1)
     var isFirst = true
     try run.forEachBatch(of: 1) { batch in
@@ -111,7 +111,7 @@ struct FillMask: ParsableCommand {
     return table.rendered()
   }
 
-  /// The byte of its text at which the mask begins.
+  /// The byte offset of the mask in its text.
   private func byte(_ mask: FilledMask, _ encoding: Encoding) -> Int? {
     guard encoding.offsets.indices.contains(mask.position) else { return nil }
     return Int(encoding.offsets[mask.position].begin)
@@ -119,7 +119,7 @@ struct FillMask: ParsableCommand {
 }
 
 extension String {
-  /// Without blanks at either end.
+  /// Without spaces at either end.
   func trimmingBlanks() -> String {
     var rest = Substring(self)
     while rest.first == " " { rest.removeFirst() }

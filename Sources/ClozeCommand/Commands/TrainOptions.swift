@@ -3,7 +3,7 @@ import Cloze
 import ClozeIO
 import ClozeTraining
 
-/// How the files of examples are read.
+/// The format of the files of examples.
 struct DataOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The field with the text: name or number.", valueName: "field"))
   var text: String?
@@ -46,7 +46,7 @@ struct DataOptions: ParsableArguments {
   }
 }
 
-/// How a head is made and trained.
+/// Architecture and training of a head.
 struct HeadOptions: ParsableArguments {
   @Option(help: "Pooling that the head reads (default: as the model's files say, else mean).")
   var pooling: PoolingName?
@@ -57,7 +57,7 @@ struct HeadOptions: ParsableArguments {
       "Size of a hidden layer of the head; repeat for more layers.", valueName: "n"))
   var hidden: [Int] = []
   @Option(
-    help: ArgumentHelp("Dropout rate of the head's inputs (default: 0, with adamw 0.1).", valueName: "p"))
+    help: ArgumentHelp("Dropout rate (default: 0, with adamw 0.1).", valueName: "p"))
   var dropout: Double?
   @Option(
     help: "Optimizer; lbfgs is for linear heads on texts, their default; else adamw.")

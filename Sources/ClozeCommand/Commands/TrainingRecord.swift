@@ -2,7 +2,7 @@ import ClozeIO
 import ClozeTraining
 import Glibc
 
-/// The record of every step, one JSON object a line, flushed after each epoch.
+/// Writes `steps.jsonl`: one JSON object per step and epoch, flushed after each epoch.
 final class TrainingRecorder {
   private let writer: ByteWriter
   private let descriptor: Int32
@@ -53,7 +53,7 @@ final class TrainingRecorder {
 /// The status line of training.
 struct TrainingProgress {
   private let start = Clock.seconds()
-  /// When the features were complete, or the beginning where none are computed.
+  /// When the features were complete; the start of training if none are computed.
   private var featuresEnd = Clock.seconds()
   private var metrics = ""
   private var status = StatusLine()

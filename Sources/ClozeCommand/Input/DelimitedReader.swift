@@ -1,15 +1,15 @@
 import Cloze
 import ClozeIO
 
-/// Reads texts from records of separated fields. Where a field is wanted by name, or `hasHeader` is set, the first
-/// record names the fields and every other must have as many.
+/// Reads texts from records of delimited fields. If a field is given by name, or `hasHeader` is set, the first record
+/// is a header and all others must have the same number of fields.
 struct DelimitedReader: TextReader {
   private(set) var lines: LineReader
   private let separator: [UInt8]
   private let quotes: Bool
   private let wanted: WantedFields
   private let hasHeader: Bool
-  /// Indices of the wanted fields and the length of the header, once that was read.
+  /// Indices of the wanted fields and the number of fields in the header, after it was read.
   private var columns: (text: Int, pair: Int?, count: Int?)?
 
   /// - Parameter separator: not empty; without quote, CR or LF.
@@ -44,7 +44,7 @@ struct DelimitedReader: TextReader {
     return NumberedText(text: Text(text(columns.text), columns.pair.map(text)), number: record.number)
   }
 
-  /// Reads the header, if there is one, the first time.
+  /// Reads the header on the first call.
   private mutating func resolvedColumns() throws(ClozeError) -> (
     text: Int, pair: Int?, count: Int?
   ) {
@@ -66,7 +66,7 @@ struct DelimitedReader: TextReader {
     }
   }
 
-  /// One record, and the number of the line that it begins on.
+  /// A record with the number of its first line.
   private struct Record {
     var fields: [[UInt8]]
     var number: Int
@@ -77,7 +77,7 @@ struct DelimitedReader: TextReader {
     let number = line.number
     var record = DelimitedRecord(separator: separator, quotes: quotes)
     var isOpen = try append(line, to: &record)
-    // A quoted field goes on over line ends.
+    // A quoted field continues over line endings.
     while isOpen {
       guard record.openCount <= LineReader.defaultMaximumLength else {
         throw lines.failure(number, "a quoted field is longer than \(LineReader.defaultMaximumLength) bytes")

@@ -2,25 +2,25 @@ import ArgumentParser
 import Cloze
 import ClozeIO
 
-/// How a file holds its texts.
+/// The format of a file of texts.
 enum InputFormat: String, CaseIterable, ExpressibleByArgument {
-  /// One text a line.
+  /// One text per line.
   case lines
-  /// One JSON object or array a line.
+  /// One JSON object or array per line.
   case jsonl
-  /// Fields between tabs.
+  /// Tab-separated fields.
   case tsv
-  /// Fields between commas.
+  /// Comma-separated fields.
   case csv
 
-  /// What the end of a file's name says.
+  /// The format of a file by its extension.
   init(path: String) {
     let ending = path.split(separator: ".", omittingEmptySubsequences: false).last ?? ""
     self = path.contains(".") ? InputFormat(rawValue: ending.lowercased()) ?? .lines : .lines
   }
 }
 
-/// Where texts come from: the arguments, a file, or standard input.
+/// The source of texts: arguments, a file, or standard input.
 struct InputOptions: ParsableArguments {
   @Argument(
     help: ArgumentHelp("Texts; without any, they are read from --input or standard input."))
@@ -90,17 +90,17 @@ struct InputOptions: ParsableArguments {
     }
   }
 
-  /// Fields are asked for where a file's name says nothing about them: they lie between tabs then.
+  /// By option or extension; other files are tab-separated if a field is given.
   private var resolvedFormat: InputFormat {
     let named = format ?? input.map(InputFormat.init(path:)) ?? .lines
     return named == .lines && format == nil && (text != nil || pair != nil) ? .tsv : named
   }
 
-  /// Opens what was asked for.
+  /// Opens the source.
   ///
   /// - Parameters:
-  ///   - argumentsArePairs: two arguments make one text.
-  ///   - needsPairs: every text must be a pair; plain lines are then two fields between tabs.
+  ///   - argumentsArePairs: whether each two arguments are a pair.
+  ///   - needsPairs: whether every text must be a pair; lines are then two tab-separated fields.
   func open(argumentsArePairs: Bool = false, needsPairs: Bool = false) throws -> TextInput {
     if !texts.isEmpty { return try argumentSource(arePairs: argumentsArePairs) }
     var format = resolvedFormat

@@ -1,8 +1,8 @@
 import Cloze
 import ClozeIO
 
-/// Reads a file with one JSON value a line: objects, whose fields are keys, or arrays, whose fields
-/// count from 1. Fields that nobody asked for are checked and take no memory.
+/// Reads texts from a file with one JSON value per line: an object, with fields by key, or an array, with fields by
+/// number. Other fields are checked and not stored.
 struct JSONLinesReader: TextReader {
   private(set) var lines: LineReader
   private let wanted: WantedFields
@@ -52,7 +52,7 @@ struct JSONLinesReader: TextReader {
     switch try parser.kind() {
     case .object:
       try parser.object { (key, parser) throws(ClozeError) in
-        // A key of digits is asked for like a number.
+        // A key of digits is given like a number.
         let key = key.string
         try take(DataField(key) ?? .name(key), &parser)
       }

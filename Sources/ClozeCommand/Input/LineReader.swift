@@ -1,13 +1,13 @@
 import ClozeIO
 import Glibc
 
-/// Cuts a file into lines of UTF-8, in memory that follows the longest line.
+/// Splits a file into lines of UTF-8. Memory is proportional to the longest line.
 ///
 /// A line ends at LF or CR LF; the last one may end with the file. A byte-order mark at the start
 /// is skipped. A line that is not UTF-8, or longer than `maximumLength`, is an error that names the
 /// file and the line.
 struct LineReader {
-  /// One line, without what ends it.
+  /// One line, without its line ending.
   struct Line {
     let bytes: ArraySlice<UInt8>
     /// Counted from 1.
@@ -18,14 +18,13 @@ struct LineReader {
     var text: String { String(decoding: bytes, as: UTF8.self) }
   }
 
-  /// The longest line that is read. No model looks at more than a few thousand bytes of a text; a
-  /// file without line ends would otherwise be pulled into memory whole.
+  /// Bounds memory for files without line endings. Models read only the first few thousand bytes of a text.
   static let defaultMaximumLength = 64 << 20
 
   let file: SequentialFile
   private let maximumLength: Int
   private var buffer: [UInt8]
-  /// What was read and not handed out yet lies in `buffer[start..<end]`; no LF before `searched`.
+  /// Bytes that were read and not returned yet are `buffer[start..<end]`; there is no LF before `searched`.
   private var start = 0
   private var searched = 0
   private var end = 0
@@ -39,7 +38,7 @@ struct LineReader {
     buffer = [UInt8](repeating: 0, count: max(chunk, 16))
   }
 
-  /// Bytes of the file that lines were made of so far; it is read ahead of them.
+  /// Bytes of the lines returned so far; the file is read ahead.
   var bytesConsumed: Int { file.bytesRead - (end - start) }
 
   /// An error about a line: "notes.txt, line 7: REASON".
@@ -47,7 +46,7 @@ struct LineReader {
     ClozeError(.invalidText, "\(file.name), line \(number): \(reason)")
   }
 
-  /// Whether `next` would return without waiting for the file.
+  /// Whether `next` would return without blocking.
   var isReady: Bool { buffer[start..<end].contains(0x0A) || file.isReady }
 
   mutating func next() throws(ClozeError) -> Line? {
@@ -69,7 +68,7 @@ struct LineReader {
         let (first, last) = (start, end)
         start = end
         searched = end
-        // A file that holds nothing but a byte-order mark holds no line.
+        // A file with only a byte-order mark has no line.
         if lineNumber == 0, buffer[first..<last].elementsEqual(LineReader.byteOrderMark) {
           return nil
         }
@@ -80,7 +79,7 @@ struct LineReader {
 
   private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
-  /// The index of the next LF that is already in memory.
+  /// The index of the next LF in the buffer.
   private mutating func lineFeed() -> Int? {
     guard searched < end else { return nil }
     let (from, count) = (searched, end - searched)
@@ -114,7 +113,7 @@ struct LineReader {
     return Line(bytes: bytes, number: lineNumber, ending: ending)
   }
 
-  /// Reads more of the file behind what is there; false at its end.
+  /// Reads more of the file into the buffer; false at the end.
   private mutating func fill() throws(ClozeError) -> Bool {
     if start > 0 {
       buffer.replaceSubrange(0..<(end - start), with: buffer[start..<end])

@@ -1,11 +1,11 @@
 import ClozeIO
 import Glibc
 
-/// A file, or standard input, read from front to back.
+/// A file, or standard input, read sequentially.
 final class SequentialFile {
-  /// How messages call it: the path as given, or "standard input".
+  /// The name in messages: the path as given, or "standard input".
   let name: String
-  /// Bytes left in all where that is known beforehand (a regular file).
+  /// Bytes to read in total; nil if unknown, as of a pipe.
   let size: Int?
   /// Bytes read so far.
   private(set) var bytesRead = 0
@@ -32,7 +32,7 @@ final class SequentialFile {
     var status = stat()
     let isRegular =
       fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && status.st_size > 0
-    // Standard input may have been read in part by the program that hands it over.
+    // The parent process may have read a part of standard input.
     let start = isRegular ? lseek(descriptor, 0, SEEK_CUR) : 0
     size = isRegular ? max(0, Int(status.st_size) - max(0, Int(start))) : nil
   }
@@ -41,7 +41,7 @@ final class SequentialFile {
     if closesDescriptor { close(descriptor) }
   }
 
-  /// Reads at least one byte into `buffer`, waiting for it, and returns how many were read; 0 at the end.
+  /// Reads at least one byte into `buffer`, blocking if necessary, and returns the number of bytes; 0 at the end.
   func read(into buffer: UnsafeMutableRawBufferPointer) throws(ClozeError) -> Int {
     guard !isAtEnd, buffer.count > 0 else { return 0 }
     while true {
@@ -58,13 +58,13 @@ final class SequentialFile {
     }
   }
 
-  /// Whether `read` would return at once: bytes have arrived, or the end has.
+  /// Whether `read` would return without blocking.
   var isReady: Bool {
     if isAtEnd { return true }
     var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     return poll(&request, 1, 0) != 0
   }
 
-  /// Whether a person is typing the text.
+  /// Whether input is typed at a terminal.
   var isTerminal: Bool { isatty(descriptor) == 1 }
 }

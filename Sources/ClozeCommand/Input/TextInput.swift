@@ -1,33 +1,33 @@
 import Cloze
 import ClozeIO
 
-/// A text, and which argument, line or record of the input it is.
+/// A text with the number of its argument, line or record.
 struct NumberedText: Hashable {
   var text: Text
-  /// Counted from 1; of a record, the line that it begins on.
+  /// Counted from 1; of a record, the number of its first line.
   var number: Int
 
-  /// Adds the members that say which text an object is about.
+  /// Adds the text to the object of its results.
   func write(to object: inout JSONWriter) {
     object.value("text", text.first)
     if let second = text.second { object.value("pair", second) }
   }
 }
 
-/// The fields of a record that hold a text.
+/// The fields of a record that hold a text or a pair.
 struct WantedFields: Hashable {
   var text: DataField
   var pair: DataField?
 }
 
-/// A reader of one text after another from a file.
+/// Reads texts from a file, one after another.
 protocol TextReader {
   var lines: LineReader { get }
   /// The next text, or nil after the last.
   mutating func next() throws(ClozeError) -> NumberedText?
 }
 
-/// Each line as a text of its own.
+/// Reads each line as a text.
 struct PlainLines: TextReader {
   var lines: LineReader
 
@@ -36,7 +36,7 @@ struct PlainLines: TextReader {
   }
 }
 
-/// The texts of one command, wherever they come from, in memory that does not grow with their number.
+/// The texts of a command, from arguments or a file. Memory does not grow with their number.
 struct TextInput {
   /// nil where texts are arguments.
   private var reader: (any TextReader)?
@@ -58,9 +58,9 @@ struct TextInput {
     return arguments.popFirst().map { NumberedText(text: $0, number: index * argumentsPerText + 1) }
   }
 
-  /// The next texts: at most `count`, and no further one once they take `bytes`. Fewer where the
-  /// file is a pipe that has no more at the moment, so that a program that writes a line and waits
-  /// for its answer gets it. Empty at the end.
+  /// The next texts: at most `count`, and no more once they have `bytes` bytes. Fewer if the file is a pipe without
+  /// more input at the moment, so that a program that writes a line and waits for its result gets it. Empty at the
+  /// end.
   mutating func batch(
     count: Int = 1024, bytes: Int = 1 << 20
   ) throws(ClozeError) -> [NumberedText] {
@@ -74,16 +74,16 @@ struct TextInput {
     return batch
   }
 
-  /// How messages call a text: "argument 2", "notes.txt, line 7".
+  /// The place of a text for messages: "argument 2", "notes.txt, line 7".
   func place(of text: NumberedText) -> String {
     if let file { return "\(file.name), line \(text.number)" }
     return "argument \(text.number)"
   }
 
-  /// The file that is read, nil for arguments.
+  /// The file; nil for arguments.
   var file: SequentialFile? { reader?.lines.file }
 
-  /// Bytes of the file that texts were made of so far.
+  /// Bytes of the texts returned so far.
   var bytesConsumed: Int { reader?.lines.bytesConsumed ?? 0 }
 
   private var isReady: Bool { reader?.lines.isReady ?? true }

@@ -1,14 +1,13 @@
 import ClozeIO
 import Glibc
 
-/// Nobody reads standard output any more, as in `cloze embed ... | head -1`: the command ends
-/// without a word.
+/// The reader of standard output has closed it, as in `cloze embed ... | head -1`: the command ends silently.
 struct ReaderGone: Error {}
 
-/// Collects bytes and writes them to a file descriptor in large pieces.
+/// Buffered writing to a file descriptor.
 final class ByteWriter {
   private let descriptor: Int32
-  /// How messages call it: a path, or "standard output".
+  /// The name in messages: a path, or "standard output".
   private let name: String
   private var buffer: [UInt8] = []
   private static let pieceSize = 1 << 16
@@ -32,9 +31,9 @@ final class ByteWriter {
     if buffer.count >= Self.pieceSize { try flush() }
   }
 
-  /// Hands everything to the system.
+  /// Writes the buffer.
   ///
-  /// - Throws: `ClozeError` that names the file and the reason; `ReaderGone` where the other end of a pipe was closed.
+  /// - Throws: `ClozeError` with the name and the reason; `ReaderGone` for a pipe whose reader has closed it.
   func flush() throws {
     let code = buffer.withUnsafeBytes { writeAll($0, to: descriptor) }
     buffer.removeAll(keepingCapacity: true)
@@ -43,15 +42,15 @@ final class ByteWriter {
   }
 }
 
-/// Standard error, for everything that is not a result.
+/// Standard error, for everything but results.
 enum StandardError {
-  /// Writes "cloze: " and one line.
+  /// Writes a message as one line, prefixed with "cloze: ".
   static func note(_ message: String) {
     let line = message.split(whereSeparator: \.isNewline).joined(separator: " ")
     write("cloze: \(line)\n")
   }
 
-  /// Writes text as it is. That nobody can read it is no reason to fail.
+  /// Writes text as it is. Errors are ignored.
   static func write(_ text: String) {
     _ = Array(text.utf8).withUnsafeBytes { writeAll($0, to: STDERR_FILENO) }
   }

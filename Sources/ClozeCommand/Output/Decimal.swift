@@ -1,7 +1,6 @@
 /// `value` with a fixed number of digits after the point, rounded half away from zero.
 ///
-/// - Parameter digits: 0 to 9. Values beyond 1e9 and those that are not finite come out as Swift
-///   describes them.
+/// - Parameter digits: 0 to 9. Values beyond 1e9, NaN and infinity are written as `description` has them.
 func fixed(_ value: Double, digits: Int) -> String {
   var scale = 1.0
   for _ in 0..<digits { scale *= 10 }
@@ -28,7 +27,7 @@ func grouped(_ value: Int) -> String {
   return result
 }
 
-/// A probability in six digits after the point; below that, two significant digits and an exponent.
+/// A probability with six digits after the point; below 1e-6 with two significant digits and an exponent.
 func probability(_ value: Float) -> String {
   guard value > 0, value < 0.000_001 else { return fixed(Double(value), digits: 6) }
   var mantissa = Double(value)

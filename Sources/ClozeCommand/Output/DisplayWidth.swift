@@ -1,5 +1,5 @@
-/// How many columns of a terminal `text` takes: 2 for East Asian wide and full-width characters and
-/// for emoji, 0 for marks that combine with the character before.
+/// Width of `text` in columns of a terminal: 2 for East Asian wide and full-width characters and emoji, 0 for
+/// combining marks.
 ///
 /// Source: Unicode 14 EastAsianWidth.txt, classes W and F; unassigned code points between them are
 /// counted as wide. Wide emoji are those with the property Emoji_Presentation.
@@ -49,8 +49,7 @@ private func isWide(_ value: UInt32) -> Bool {
   }
 }
 
-/// `text` so that a terminal shows it and does nothing else: control characters are written as
-/// escapes.
+/// `text` with control characters written as escapes, so that a terminal only displays it.
 func printable(_ text: String) -> String {
   guard text.unicodeScalars.contains(where: isControl) else { return text }
   var result = ""
@@ -66,7 +65,7 @@ func printable(_ text: String) -> String {
   return result
 }
 
-/// C0, DEL, C1, and the marks that turn the direction of what follows them.
+/// C0, DEL, C1, and bidirectional controls.
 private func isControl(_ scalar: Unicode.Scalar) -> Bool {
   switch scalar.value {
   case 0..<0x20, 0x7F...0x9F, 0x202A...0x202E, 0x2066...0x2069: true
@@ -74,7 +73,7 @@ private func isControl(_ scalar: Unicode.Scalar) -> Bool {
   }
 }
 
-/// The beginning of `text` in at most `width` columns, with an ellipsis where something is missing.
+/// `text` truncated to `width` columns, with an ellipsis if anything is missing.
 func clipped(_ text: String, to width: Int) -> String {
   guard displayWidth(text) > width else { return text }
   var result = ""

@@ -2,12 +2,11 @@ import ClozeIO
 import Glibc
 import Synchronization
 
-/// Deletes the unfinished files of this program where Ctrl-C or another signal ends it.
+/// Deletes the unfinished files of this program when Ctrl-C or another signal ends it.
 ///
-/// The signals are blocked in every thread and awaited in a thread of their own, because hardly
-/// anything may be done inside a signal handler. That thread deletes the files and then lets the
-/// signal do what it always does, so that a shell sees how the program ended. Signals that were
-/// ignored from the start (`nohup`) stay so.
+/// The signals are blocked in every thread and awaited by one with `sigwait`, as few functions are safe in a signal
+/// handler. That thread deletes the files and raises the signal again with its default action, so that the parent
+/// sees how the program ended. Signals that were ignored at the start (`nohup`) stay ignored.
 struct Interruption: TemporaryFileGuard {
   private struct State {
     var unfinished: Set<String> = []
@@ -16,7 +15,7 @@ struct Interruption: TemporaryFileGuard {
 
   private static let state = Mutex(State())
 
-  /// The first call should come before other threads are made: they inherit which signals are blocked.
+  /// The first call must come before other threads are created: they inherit the blocked signals.
   func begin(_ path: String) throws(ClozeError) {
     try Self.state.withLock { (state) throws(ClozeError) in
       if !state.isWatching { try Self.watch() }
@@ -33,7 +32,7 @@ struct Interruption: TemporaryFileGuard {
   }
 
   private static func watch() throws(ClozeError) {
-    // Beyond a limit on the size of files, writing shall fail, with a message, and not kill.
+    // Writing beyond the limit on file size then fails with an error instead of a signal.
     signal(SIGXFSZ, SIG_IGN)
     var signals = watchedSignals()
     pthread_sigmask(SIG_BLOCK, &signals, nil)
@@ -62,7 +61,7 @@ struct Interruption: TemporaryFileGuard {
       == unsafeBitCast(SIG_IGN, to: Int.self)
   }
 
-  /// What the thread does.
+  /// The body of the thread.
   private static func wait() -> UnsafeMutableRawPointer? {
     var signals = watchedSignals()
     var number: Int32 = 0
@@ -70,7 +69,7 @@ struct Interruption: TemporaryFileGuard {
     state.withLock { state in
       for path in state.unfinished { unlink(path) }
       state.unfinished = []
-      // The program ends here, with the lock held: nobody can give a file its final name any more.
+      // The process ends here with the lock held, so that no file can be renamed any more.
       signal(number, SIG_DFL)
       kill(getpid(), number)
       var one = sigset_t()
@@ -84,7 +83,7 @@ struct Interruption: TemporaryFileGuard {
 }
 
 extension AtomicFile {
-  /// A file that the user asked for by its path, which an interruption leaves as it was.
+  /// An output file of the command line, guarded against interruption.
   convenience init(output path: String) throws(ClozeError) {
     try self.init(path: path, interruption: Interruption())
   }

@@ -1,14 +1,13 @@
 import ClozeIO
 
-/// Writes the rows of a matrix to a NumPy file one after the other; how many there are need not be
-/// known before.
+/// Writes a matrix to a NumPy file row by row, without knowing the number of rows in advance.
 ///
-/// The header is reserved with a fixed length, and filled in at the end. Memory does not grow with
-/// the rows, and the file gets its name only in `finish`.
+/// Space for the header is reserved and filled in by `finish`, which also gives the file its name. Memory does not
+/// grow with the rows.
 ///
 /// Source: NumPy's format description (`numpy.lib.format`), version 1.0.
 final class NPYWriter {
-  /// What an element is stored as, little-endian.
+  /// The type of the stored elements, little-endian.
   enum ElementType: String, CaseIterable {
     case float32
     case float16
@@ -28,11 +27,11 @@ final class NPYWriter {
   private let file: AtomicFile
   private var buffer: [UInt8] = []
 
-  /// Bytes of magic, version, header length and header together; a multiple of 64, as the format
-  /// asks for, with room for two numbers of 19 digits.
+  /// Bytes of magic, version, header length and header: a multiple of 64, as the format requires, with room for two
+  /// numbers of 19 digits.
   static let headerLength = 128
 
-  /// Begins the matrix in an empty file.
+  /// Reserves the header in an empty file.
   init(_ file: AtomicFile, columns: Int, elementType: ElementType) throws(ClozeError) {
     self.columns = columns
     self.elementType = elementType
@@ -40,10 +39,9 @@ final class NPYWriter {
     try file.append([UInt8](repeating: 0, count: Self.headerLength))
   }
 
-  /// Appends rows, given end to end: `values.count` is a multiple of `columns`.
+  /// Appends rows [n, columns].
   ///
-  /// float16 rounds to nearest, halfway cases to even; a finite value that would become infinite is
-  /// an error.
+  /// float16 rounds to nearest, halfway cases to even; a finite value that overflows is an error.
   func append(rows values: some Collection<Float>) throws(ClozeError) {
     buffer.removeAll(keepingCapacity: true)
     switch elementType {
@@ -77,7 +75,7 @@ final class NPYWriter {
   static func header(rows: Int, columns: Int, elementType: ElementType) -> [UInt8] {
     let dictionary =
       "{'descr': '\(elementType.descriptor)', 'fortran_order': False, 'shape': (\(rows), \(columns)), }"
-    // Magic, version 1.0, and the length of what follows in two bytes.
+    // Magic, version 1.0, and the length of the rest of the header in two bytes.
     let length = headerLength - 10
     var bytes: [UInt8] = [0x93] + Array("NUMPY".utf8) + [1, 0]
     bytes += [UInt8(truncatingIfNeeded: length), UInt8(truncatingIfNeeded: length >> 8)]

@@ -1,11 +1,11 @@
-/// The status line of a command over its texts; nothing for work that ends within half a second.
+/// The status line of a command over its texts, shown after half a second.
 struct Progress {
-  /// Bytes of input in all; nil where that is not known.
+  /// Bytes of input in total; nil if unknown.
   private let total: Int?
   private let start = Clock.seconds()
   private var status: StatusLine
 
-  /// - Parameter hasOwnScreen: false where results go to the terminal, too.
+  /// - Parameter hasOwnScreen: false if results are printed to the terminal, too.
   init(total: Int?, hasOwnScreen: Bool) {
     self.total = total
     status = StatusLine(isShown: hasOwnScreen)
@@ -21,7 +21,7 @@ struct Progress {
 
   mutating func clear() { status.clear() }
 
-  /// One line of at most `width - 1` columns: bar, share, texts, speed and the time left, as far as they are known.
+  /// One line of at most `width - 1` columns: bar, share, texts, speed and remaining time, as far as known.
   static func line(texts: Int, bytes: Int, total: Int?, seconds: Double, width: Int) -> String {
     let speed = seconds > 0 ? Double(texts) / seconds : 0
     var facts = ["\(grouped(texts)) texts", "\(grouped(Int(speed)))/s"]

@@ -1,8 +1,8 @@
 import ClozeIO
 import Glibc
 
-/// A line on the terminal that is written over again. Where standard error is no terminal, or a dumb one, nothing is
-/// shown.
+/// A line on the terminal that is overwritten by the next. Nothing is shown if standard error is not a terminal, or a
+/// dumb one.
 struct StatusLine {
   private let isShown: Bool
   private var lastShown = 0.0
@@ -22,14 +22,14 @@ struct StatusLine {
     StandardError.write("\r\u{1B}[K" + line(Self.terminalWidth))
   }
 
-  /// Takes the line away, so that messages begin on an empty one.
+  /// Erases the line, so that messages begin on an empty one.
   mutating func clear() {
     guard isThere else { return }
     isThere = false
     StandardError.write("\r\u{1B}[K")
   }
 
-  /// A bar of which a share of 0 to 1 is filled.
+  /// A bar that is filled by `share`, 0 to 1.
   static func bar(_ share: Double, width: Int) -> String {
     let filled = Int(share * Double(width))
     return String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)

@@ -1,12 +1,12 @@
 import Glibc
 import Synchronization
 
-/// Ctrl-C as a question that long work asks from time to time, where it should not end anywhere but
-/// leave something to go on from. A second one ends the program at once.
+/// Ctrl-C as a request that long work polls, so that it ends at a point from which it can be resumed. A second Ctrl-C
+/// ends the program at once.
 enum StopRequest {
   private static let isSet = Atomic<Bool>(false)
 
-  /// From now on a first Ctrl-C is a request. Where it was ignored from the start, it stays so.
+  /// Turns the next Ctrl-C into a request, unless the signal is ignored.
   static func begin() {
     guard !Interruption.isIgnored(SIGINT) else { return }
     isSet.store(false, ordering: .relaxed)
@@ -18,7 +18,7 @@ enum StopRequest {
 
   static var isMade: Bool { isSet.load(ordering: .relaxed) }
 
-  /// From now on Ctrl-C ends the program again; one that was not heeded does so now.
+  /// Restores the default action of Ctrl-C, and takes it if there was a request.
   static func end() {
     guard !Interruption.isIgnored(SIGINT) else { return }
     signal(SIGINT, SIG_DFL)

@@ -1,4 +1,4 @@
-/// Rows of text in columns that line up, for people.
+/// Rows of text in aligned columns.
 struct Table {
   enum Alignment {
     case left
@@ -8,7 +8,7 @@ struct Table {
   private let alignments: [Alignment]
   private var rows: [[String]]
 
-  /// - Parameter columns: the heading of every column, and at which side its cells line up.
+  /// - Parameter columns: heading and alignment of each column.
   init(_ columns: [(heading: String, alignment: Alignment)]) {
     alignments = columns.map(\.alignment)
     rows = [columns.map(\.heading)]
@@ -20,12 +20,12 @@ struct Table {
     rows = []
   }
 
-  /// Adds a row; cells that are missing stay empty, further ones are dropped.
+  /// Adds a row; missing cells are empty, extra ones are dropped.
   mutating func add(_ cells: [String]) {
     rows.append(cells.map(printable))
   }
 
-  /// Every row as a line, two blanks between columns, none at the end.
+  /// One line per row, with two spaces between columns and none at the end.
   func rendered(indent: Int = 0) -> String {
     var widths = [Int](repeating: 0, count: alignments.count)
     let cellWidths = rows.map { $0.map(displayWidth) }

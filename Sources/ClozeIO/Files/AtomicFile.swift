@@ -1,32 +1,31 @@
 internal import Glibc
 
-/// Deletes unfinished files where the program is interrupted. The library is a guest and handles no signals; a program
-/// of its own passes one to `AtomicFile`.
+/// Deletes unfinished files when the process is interrupted. The library itself handles no signals; a program may pass
+/// a guard to `AtomicFile`.
 package protocol TemporaryFileGuard: Sendable {
-  /// From now on an interruption deletes the file at `path`.
+  /// Makes interruptions delete the file at `path`.
   func begin(_ path: String) throws(ClozeError)
 
-  /// Ends the guard over the file at `path`, which `action` renames or deletes; an interruption comes wholly before
-  /// or after it.
+  /// Ends the guard of the file at `path` together with `action`, which renames or deletes it: an interruption comes
+  /// before or after both. Does nothing where the file is not guarded.
   func end(_ path: String, _ action: () throws(ClozeError) -> Void) throws(ClozeError)
 }
 
-/// A file that gets its name when it is complete: written under a temporary name in the same folder, then renamed.
+/// A file that is written under a temporary name in the same folder, and renamed when it is complete.
 ///
-/// Dropped before that, it leaves nothing behind, and what had the name stays. A file that is replaced keeps its
-/// permissions, and a symbolic link its place: what it leads to is replaced. A character device, such as /dev/null, is
-/// written directly.
+/// Released before `commit`, it leaves nothing behind, and an existing file unchanged. Permissions of an existing file
+/// are kept; of a symbolic link, the target is replaced. A character device, such as /dev/null, is written directly.
 package final class AtomicFile {
-  /// As given, for messages.
+  /// The path as given, for messages.
   private let path: String
   /// `path` with symbolic links followed.
   private let target: String
-  /// nil for a device, and after the end.
+  /// nil for a device, and after `commit`.
   private var temporary: String?
   private var descriptor: Int32
   private let interruption: (any TemporaryFileGuard)?
 
-  /// Creates the temporary file, so that a folder that cannot be written to is noticed before the work.
+  /// Creates the temporary file, so that a folder without write access is reported at once.
   ///
   /// - Throws: `.io`, "cannot write to PATH: REASON".
   package init(path: String, interruption: (any TemporaryFileGuard)? = nil) throws(ClozeError) {
@@ -47,7 +46,7 @@ package final class AtomicFile {
     case S_IFDIR: throw Self.failure(path, "it is a folder")
     default: throw Self.failure(path, "it is no regular file")
     }
-    // A file that may not be written to is not replaced either.
+    // A file without write access is not replaced either.
     if exists, access(path, W_OK) != 0 { throw Self.failure(path, systemError(errno)) }
     target = resolvedPath(path) ?? path
     descriptor = -1
@@ -81,10 +80,10 @@ package final class AtomicFile {
     }
   }
 
-  /// Gives the file its name, after the system has taken every byte.
+  /// Synchronizes the file and gives it its name.
   package func commit() throws(ClozeError) {
     guard descriptor >= 0 else { return }
-    // A full disk may refuse only now. Some file systems cannot synchronize.
+    // A full disk may be reported only now. Some file systems cannot synchronize.
     if temporary != nil, fsync(descriptor) != 0, errno != EINVAL, errno != EROFS {
       throw Self.failure(path, systemError(errno))
     }

@@ -68,7 +68,7 @@ package func contents(of path: String) throws(ClozeError) -> [UInt8] {
   }
 }
 
-/// Writes all bytes to an open file, at its position or at `offset`, whatever pieces the system takes them in.
+/// Writes all bytes to an open file, at its position or at `offset`, continuing after interruptions and short writes.
 ///
 /// - Returns: 0, or the error number of the call that failed.
 package func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, at offset: Int? = nil) -> Int32 {

@@ -1,9 +1,8 @@
-/// Reads JSON (RFC 8259, strictly): whole documents as trees of values, or value by value where little of a
-/// document is wanted or its size comes from a stranger. Every error names the document, the reason and the byte.
+/// A strict parser of JSON (RFC 8259). It returns whole documents as trees, or is driven value by value where little
+/// of a document is needed, or its size must not determine memory. Errors name the document, reason and byte.
 package struct JSONParser {
-  /// Containers within containers that are followed. A tokenizer.json nests eight deep, and a parse tree in a
-  /// line of JSON some dozens; 256 levels of recursion take less than a quarter of a megabyte of stack, which every
-  /// thread has.
+  /// The maximum depth of containers. A tokenizer.json has depth eight, and other fields of a JSON line, such as parse
+  /// trees, some dozens. The bound keeps recursion within some hundred kilobytes of stack.
   package static let maximumDepth = 256
 
   private let source: [UInt8]
@@ -12,7 +11,7 @@ package struct JSONParser {
   /// Containers open at `at`.
   private var depth = 0
 
-  /// - Parameter name: what messages call the document.
+  /// - Parameter name: the document's name in messages.
   /// - Throws: `.damaged` where `source` is not UTF-8.
   package init(_ source: [UInt8], name: String) throws(ClozeError) {
     self.source = source
@@ -62,7 +61,7 @@ package struct JSONParser {
     }
   }
 
-  /// Checks the value that begins here and goes past it; takes no memory.
+  /// Checks and skips the value that begins here; takes no memory.
   package mutating func skip() throws(ClozeError) {
     switch try kind() {
     case .object: try object { (_, parser) throws(ClozeError) in try parser.skip() }
@@ -147,7 +146,7 @@ package struct JSONParser {
     return JSONText(bytes: source[begin..<at], hasEscapes: false)
   }
 
-  /// Refuses anything but white space up to the end of the document.
+  /// Throws if anything but white space is left.
   package mutating func end() throws(ClozeError) {
     skipSpace()
     if at < source.count { throw error("something after the end of the document", at: at) }
@@ -171,7 +170,7 @@ package struct JSONParser {
     while let byte = current, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { at &+= 1 }
   }
 
-  /// Goes past white space and `character`; false where something else follows.
+  /// Skips white space and `character`; false if something else follows.
   private mutating func take(_ character: Unicode.Scalar) -> Bool {
     skipSpace()
     guard current == UInt8(ascii: character) else { return false }
@@ -200,7 +199,7 @@ package struct JSONParser {
     at &+= text.utf8CodeUnitCount
   }
 
-  /// Goes past decimal digits and counts them.
+  /// Skips and counts decimal digits.
   private mutating func digits() -> Int {
     let begin = at
     while let byte = current, byte >= 48, byte <= 57 { at &+= 1 }

@@ -1,4 +1,4 @@
-/// The types of JSON, with the article that messages need.
+/// The types of JSON, with an article for messages.
 package enum JSONKind: String {
   case object = "an object"
   case array = "an array"
@@ -8,7 +8,7 @@ package enum JSONKind: String {
   case null
 }
 
-/// A JSON value as a tree, its strings left where they stand in the source until asked for.
+/// A JSON value as a tree. Strings and numbers are slices of the source, decoded on demand.
 package enum JSONValue {
   case null
   case bool(Bool)
@@ -29,12 +29,12 @@ package enum JSONValue {
   }
 }
 
-/// A string or number as it stands in the source: between the quotes, with its escapes.
+/// A string or number as written in the source: without the quotes, with its escapes.
 package struct JSONText {
   package var bytes: ArraySlice<UInt8>
   package var hasEscapes: Bool
 
-  /// The bytes meant, escapes resolved; they are valid UTF-8.
+  /// The bytes with escapes resolved; they are valid UTF-8.
   package var decoded: ArraySlice<UInt8> {
     guard hasEscapes else { return bytes }
     var out: [UInt8] = []

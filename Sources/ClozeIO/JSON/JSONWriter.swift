@@ -1,7 +1,7 @@
 /// Writes one JSON value, compact.
 ///
-/// Numbers become the shortest decimals that read back as the same value; JSON knows neither NaN nor infinity, which
-/// become null. In strings everything that a terminal acts on is escaped, DEL included.
+/// Numbers are the shortest decimals that read back as the same value; NaN and infinity, which JSON lacks, become
+/// null. Strings are escaped so that a terminal only displays them: DEL too.
 package struct JSONWriter {
   package private(set) var bytes: [UInt8] = []
   private var needsComma = false

@@ -1,14 +1,14 @@
 /// A file of named tensors in the safetensors format (https://github.com/huggingface/safetensors): the length of a
 /// header in 8 bytes, the header (JSON: name -> dtype, shape, data_offsets), and the data.
 ///
-/// Opening reads and checks the header only; data stays in the file until asked for.
+/// Only the header is read and checked on opening; data is read on demand.
 package struct Safetensors {
   package struct Tensor {
     package let name: String
     /// As the format spells it: "F32".
     package let dtype: String
     package let shape: [Int]
-    /// Where its bytes lie, little-endian and not necessarily aligned; there after `LazyFile.fill`.
+    /// Its bytes in `LazyFile.place`, little-endian and not necessarily aligned; valid after `LazyFile.fill`.
     package let place: UnsafeRawBufferPointer
 
     /// Number of elements: the product of `shape`.
@@ -28,7 +28,7 @@ package struct Safetensors {
   /// More tensors than any BERT has.
   private static let maximumTensors = 1 << 16
   private static let maximumRank = 16
-  /// Bytes of an element. Of other types, which nothing here reads, only the place is checked.
+  /// Bytes of an element. Tensors of other types are listed, with only their range checked.
   private static let sizes = [
     "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4,
     "U16": 2, "U8": 1, "BOOL": 1,
@@ -36,8 +36,8 @@ package struct Safetensors {
 
   package init(path: String) throws(ClozeError) { try self.init(LazyFile(path: path), name: path) }
 
-  /// - Parameter name: what messages call the file.
-  /// - Throws: `.damaged`, with the name of a tensor at fault, and `.io`.
+  /// - Parameter name: the file's name in messages.
+  /// - Throws: `.damaged`, with the name of the tensor at fault; `.io`.
   package init(_ file: LazyFile, name: String) throws(ClozeError) {
     self.file = file
     self.name = name
@@ -59,7 +59,9 @@ package struct Safetensors {
 
   package func text(_ key: String) -> String? { metadata.first { $0.key == key }?.value }
 
-  /// The elements of a tensor, whose type must have their size.
+  /// Reads the elements of a tensor.
+  ///
+  /// - Throws: `.damaged` if `type` has another size than the tensor's elements; `.io`.
   package func elements<Element: BitwiseCopyable>(
     of tensor: Tensor, as type: Element.Type
   ) throws(ClozeError) -> [Element] {
@@ -114,7 +116,7 @@ package struct Safetensors {
     guard let dtype, let shape, let offsets, offsets.count == 2 else {
       throw refusal(name, "has not all of dtype, shape and two data_offsets")
     }
-    // Without the empty axes, so that no stride overflows either.
+    // The product without empty axes, so that no stride overflows either.
     var count = 1
     for size in shape {
       let (product, overflow) = count.multipliedReportingOverflow(by: max(size, 1))
@@ -134,7 +136,7 @@ package struct Safetensors {
       place: UnsafeRawBufferPointer(rebasing: data[offsets[0]..<offsets[1]]))
   }
 
-  /// A list of at most `limit` sizes below 2^56, so that sums and products of two bytes more fit.
+  /// A list of at most `limit` integers from 0 to 2^56 - 1.
   private func integers(
     _ tensor: String, _ key: String, _ limit: Int, _ parser: inout JSONParser
   ) throws(ClozeError) -> [Int] {
@@ -143,7 +145,7 @@ package struct Safetensors {
       let number = try parser.number()
       guard numbers.count < limit, let integer = number.integer, integer >= 0, integer < 1 << 56 else {
         throw refusal(
-          tensor, "has \(number.string) in its \(key), at most \(limit) sizes below 2^56 are expected")
+          tensor, "has \(number.string) in its \(key), at most \(limit) integers below 2^56 are expected")
       }
       numbers.append(integer)
     }

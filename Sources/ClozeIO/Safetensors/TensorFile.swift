@@ -1,4 +1,4 @@
-/// Named arrays and texts in memory, written to and read from a safetensors file. Arrays are float32 or float64.
+/// Named float32 and float64 arrays and texts in memory, read from and written to a safetensors file.
 package struct TensorFile {
   package enum Values: Sendable {
     case float32([Float])
@@ -16,9 +16,9 @@ package struct TensorFile {
 
   package init() {}
 
-  /// Reads all of a file.
+  /// Reads a whole file.
   ///
-  /// - Throws: `.damaged`, also for tensors of other types than float32 and float64; `.io`.
+  /// - Throws: `.damaged`, also for tensors of other types; `.io`.
   package init(path: String) throws(ClozeError) {
     let source = try Safetensors(path: path)
     metadata = source.metadata
@@ -58,7 +58,7 @@ package struct TensorFile {
     return nil
   }
 
-  /// Writes the file under its name at once: it is complete, or it is not there.
+  /// Writes the file, complete or not at all.
   package func write(to path: String) throws(ClozeError) {
     var header = self.header
     while header.count % 8 != 0 { header.append(0x20) }

@@ -1,11 +1,11 @@
-/// A field of a record: by its name in the header or as a key of a JSON object, or by its number.
+/// A field of a record, by name or by number.
 public enum DataField: Hashable, Sendable, CustomStringConvertible {
   /// A name in the header, or a key of a JSON object.
   case name(String)
   /// Counted from 1.
   case number(Int)
 
-  /// Digits are a number, everything else is a name; nil for 0 and for nothing.
+  /// Digits are a number, everything else is a name; nil for 0 and for an empty text.
   public init?(_ text: String) {
     guard !text.isEmpty else { return nil }
     if text.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) {
@@ -26,9 +26,9 @@ public enum DataField: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// The index of the field in records with this header; a number needs none.
+  /// The index of the field in records with this header; a number needs no header.
   ///
-  /// - Throws: `.invalidText` where the header lacks the name, or has it more than once.
+  /// - Throws: `.invalidText` if the header does not have the name exactly once.
   package func index(in header: [[UInt8]]) throws(ClozeError) -> Int {
     switch self {
     case .number(let number): return number - 1

@@ -1,12 +1,12 @@
-/// One record of delimited text, split into its fields line by line for as long as a quoted field goes on: CSV as
-/// RFC 4180 has it, TSV, and other separators.
+/// A record of delimited text (CSV of RFC 4180, TSV, other separators), split into fields line by line while a quoted
+/// field continues.
 ///
 /// With quotes, a field that starts with `"` ends at the next single `"`; within it `""` is one quote, and separators
-/// and line ends are text. A quote inside a field that does not start with one is text.
+/// and line endings are text. Elsewhere a quote is text.
 package struct DelimitedRecord {
-  /// The fields that are complete.
+  /// The complete fields.
   package private(set) var fields: [[UInt8]] = []
-  /// The field that a line end interrupts.
+  /// The incomplete field.
   private var open: [UInt8] = []
   private var isInQuotes = false
   private let separator: [UInt8]
@@ -18,14 +18,13 @@ package struct DelimitedRecord {
     self.quotes = quotes
   }
 
-  /// Bytes of the field that is not complete.
+  /// Bytes of the incomplete field.
   package var openCount: Int { open.count }
 
-  /// Adds a line; true where a quoted field goes on with the next one.
+  /// Adds a line; true if a quoted field continues on the next one.
   ///
-  /// - Parameter ending: what ended the line, and is text within quotes.
-  /// - Throws: `.invalidText` where a closing quote is followed by neither a separator nor the end, with the byte
-  ///   offset in the line.
+  /// - Parameter ending: the line ending, which is text within quotes.
+  /// - Throws: `.invalidText`, with the byte offset in the line, if a closing quote is followed by text.
   package mutating func append(_ line: ArraySlice<UInt8>, ending: [UInt8]) throws(ClozeError) -> Bool {
     var index = line.startIndex
     while true {
@@ -54,7 +53,7 @@ package struct DelimitedRecord {
     }
   }
 
-  /// Reads up to the closing quote and returns the index after it; nil where the line ends before.
+  /// Reads up to the closing quote and returns the index after it; nil if the line ends before.
   private mutating func readQuoted(_ line: ArraySlice<UInt8>, from start: Int) -> Int? {
     var first = start
     while let quote = line[first...].firstIndex(of: 0x22) {
