@@ -139,7 +139,7 @@ extension AddedHead.Layer {
     let linear = try Linear(rows: layer.weight, bias: layer.bias, layer.inputs, layer.outputs)
     var norm: LayerNorm?
     if let source = layer.norm {
-      norm = try LayerNorm(source.gamma, source.beta, Double(source.epsilon))
+      norm = try LayerNorm(NormParameters(gamma: source.gamma, beta: source.beta), Double(source.epsilon))
     }
     self.init(linear: linear, activation: layer.activation, norm: norm)
   }
