@@ -155,7 +155,7 @@ extension Tokenizer {
         limit: limit ?? Int.max, scratch: scratch, tokens: isSecond ? scratch.second : scratch.first
       )
       defer {
-        sink.giveBack(to: scratch)
+        sink.returnBuffers(to: scratch)
         if isSecond { scratch.second = sink.tokens } else { scratch.first = sink.tokens }
       }
       if added.raw.isEmpty {
@@ -196,7 +196,7 @@ extension Tokenizer {
   ) {
     var text = TextSink(scratch)
     normalizer.normalizer.normalize(base, begin, end, into: &text)
-    defer { text.giveBack(to: scratch) }
+    defer { text.returnBuffers(to: scratch) }
     let bytes = UnsafePointer(text.text.base)
     let spans = text.spans.base
     let unicode = normalizer.normalizer.unicode

@@ -169,7 +169,7 @@ struct TextTests {
 
   @Test func withoutTokenizer() throws {
     let session = try Session(model: .fixture("pretraining-float16"), threads: 1)
-    expectError(.noTokenizer, "without a tokenizer") { _ = try session.embed(["a"]) }
+    expectError(.noTokenizer, "has no tokenizer") { _ = try session.embed(["a"]) }
     expectError(.noTokenizer) { _ = try session.encode(["a"]) }
     expectError(.noTokenizer) { _ = try session.fillMask("[MASK]") }
     expectError(.noTokenizer) { _ = try session.nextSentence([Text("a", "b")]) }

@@ -149,7 +149,7 @@ private struct ScalarHash {
       }
     }
     for i in 0..<sink.text.count { add(sink.text.base[i]) }
-    sink.giveBack(to: scratch)
+    sink.returnBuffers(to: scratch)
     buffer.removeAll()
     try text.withUnsafeBytes { _ = try tokenizer.append($0, into: buffer) }
     for range in buffer.offsets.dropFirst().dropLast() {

@@ -33,7 +33,7 @@ package struct PreparedModel {
   package init(_ source: String?, options: LoadOptions) throws(ClozeError) {
     let files = try ModelFiles(path: source)
     guard !PreparedFormat.isPrepared(path: files.model) else {
-      throw ClozeError(.invalidArgument, "\(files.model) is already prepared")
+      throw ClozeError(.invalidArgument, "\(files.model) is prepared already")
     }
     var options = options
     var settings = try files.settings()

@@ -106,8 +106,8 @@ struct PreparedFile {
         last <= UInt64(storage.bytes.count)
       else {
         throw damaged(
-          "section \"\(name)\" has \(size) bytes at offset \(offset), which overlap the section before it or "
-            + "the end of the file")
+          "section \"\(name)\" has \(size) bytes at offset \(offset): misaligned, overlapping the section "
+            + "before it, or outside the file")
       }
       let range = Int(offset)..<Int(last)
       guard storage.bytes[end..<range.lowerBound].allSatisfy({ $0 == 0 }) else {

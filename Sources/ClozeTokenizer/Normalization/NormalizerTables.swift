@@ -54,7 +54,7 @@ final class NormalizerTables: @unchecked Sendable {
       }
     }
     let result = Array(UnsafeBufferPointer(start: sink.text.base, count: sink.text.count))
-    sink.giveBack(to: scratch)
+    sink.returnBuffers(to: scratch)
     return result
   }
 }

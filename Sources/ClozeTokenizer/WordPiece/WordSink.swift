@@ -3,7 +3,7 @@ internal import ClozeIO
 /// Splits normalised text into words as Hugging Face's BertPreTokenizer does, at whitespace and around each
 /// punctuation character, and words into pieces of the vocabulary.
 ///
-/// Borrows the buffers of an `EncodingScratch` until `giveBack`.
+/// Borrows the buffers of an `EncodingScratch` until `returnBuffers`.
 struct WordSink: ScalarSink {
   private let table: Vocabulary.Table
   private let unknownID: Int32
@@ -40,7 +40,7 @@ struct WordSink: ScalarSink {
   }
 
   /// Returns the word buffers, which may have grown.
-  func giveBack(to scratch: EncodingScratch) {
+  func returnBuffers(to scratch: EncodingScratch) {
     scratch.word = word
     scratch.wordSpans = spans
   }
@@ -202,7 +202,7 @@ struct TextSink: ScalarSink {
     spans.count = 0
   }
 
-  func giveBack(to scratch: EncodingScratch) {
+  func returnBuffers(to scratch: EncodingScratch) {
     scratch.text = text
     scratch.textSpans = spans
   }
