@@ -30,10 +30,8 @@ public func cloze_embed_texts(
       dimensions: try positive(options.dimensions, "dimensions"))
     let text = try TextOptions(options.max_tokens, options.truncation)
     if texts.count == 0 { return }
-    // More dimensions than there are is what the session refuses, not a matter of room.
-    let most = session.model.info.hiddenSize
-    let (needed, overflow) = texts.count.multipliedReportingOverflow(
-      by: min(embedding.dimensions ?? most, most))
+    let (needed, overflow) = try texts.count.multipliedReportingOverflow(
+      by: session.embeddingWidth(embedding))
     guard !overflow, fits(needed, capacity) else { throw tooSmall("embeddings", capacity, needed) }
     try session.embed(
       texts, text: text, embedding: embedding, into: required(embeddings, "embeddings"),

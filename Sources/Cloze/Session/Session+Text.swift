@@ -45,9 +45,7 @@ extension Session {
     _ texts: [Text], text: TextOptions = TextOptions(),
     embedding: EmbeddingOptions = EmbeddingOptions()
   ) throws(ClozeError) -> Embeddings {
-    var output = Output(.embedding)
-    output.set(embedding)
-    let dimensions = try output.width(model)
+    let dimensions = try embeddingWidth(embedding)
     let size = try bytes(texts.count, dimensions)
     var truncated = [UInt8](repeating: 0, count: texts.count)
     let values = try filled(size) { values throws(ClozeError) in
@@ -66,28 +64,44 @@ extension Session {
       truncated: truncated.map { $0 != 0 })
   }
 
-  /// The same for texts anywhere in memory, into memory of the caller: [count, dimensions] floats.
+  /// Elements of an embedding made with these options: what `embed` writes for each text.
+  ///
+  /// - Throws: `.invalidArgument` for more dimensions than the model's embeddings have.
+  package func embeddingWidth(_ options: EmbeddingOptions) throws(ClozeError) -> Int {
+    var output = Output(.embedding)
+    output.set(options)
+    return try output.width(model)
+  }
+
+  /// The same for texts anywhere in memory, into memory of the caller: [count, embeddingWidth] floats.
   package func embed<Source: TextSource>(
     _ texts: Source, text: TextOptions, embedding: EmbeddingOptions,
     into values: UnsafeMutablePointer<Float>,
     truncated: UnsafeMutablePointer<UInt8>?
   ) throws(ClozeError) {
     try exclusively { () throws(ClozeError) in
-      let tokenizer = try model.requiredTokenizer()
-      let limit = try limit(text)
-      var output = Output(.embedding)
-      output.set(embedding)
-      let width = try output.width(model)
-      _ = try output.count(model, sequences: 1, tokens: 1)
-      var done = 0
-      while done < texts.count {
-        let next = try gather(
-          texts, from: done, tokenizer, limit: limit, truncation: text.truncation,
-          truncated: truncated)
-        output.values = values + done * width
-        try run(output)
-        done = next
-      }
+      try embedGathered(texts, text, embedding, into: values, truncated: truncated)
+    }
+  }
+
+  /// Embeds texts; within `exclusively`.
+  func embedGathered<Source: TextSource>(
+    _ texts: Source, _ text: TextOptions, _ embedding: EmbeddingOptions,
+    into values: UnsafeMutablePointer<Float>, truncated: UnsafeMutablePointer<UInt8>?
+  ) throws(ClozeError) {
+    let tokenizer = try model.requiredTokenizer()
+    let limit = try limit(text)
+    let width = try embeddingWidth(embedding)
+    var output = Output(.embedding)
+    output.set(embedding)
+    _ = try output.count(model, sequences: 1, tokens: 1)
+    var done = 0
+    while done < texts.count {
+      let next = try gather(
+        texts, from: done, tokenizer, limit: limit, truncation: text.truncation, truncated: truncated)
+      output.values = values + done * width
+      try run(output)
+      done = next
     }
   }
 
