@@ -16,15 +16,14 @@ extension Session {
       throw ClozeError(
         .invalidArgument, "text \(index) is no pair; the head reads two texts")
     }
-    switch head.task {
-    case .tag:
-      return try exclusively { () throws(ClozeError) in try tags(of: texts, runner, tokenizer) }
-    case .answer:
-      return try exclusively { () throws(ClozeError) in try answers(to: texts, runner, tokenizer) }
-    case .mlm:
-      throw ClozeError(.invalidArgument, "a head for masked words is asked with fillMask")
-    default:
-      return try pooled(texts, runner)
+    return try exclusively { () throws(ClozeError) in
+      switch head.task {
+      case .tag: try tags(of: texts, runner, tokenizer)
+      case .answer: try answers(to: texts, runner, tokenizer)
+      case .mlm:
+        throw ClozeError(.invalidArgument, "a head for masked words is asked with fillMask")
+      default: try pooled(texts, runner)
+      }
     }
   }
 
@@ -38,34 +37,43 @@ extension Session {
     encoded = try WordEncoding(words, tokenizer, maxTokens: runner.head.maxTokens)
     var batch = TokenBatch()
     batch.append(encoded.ids, encoded.typeIDs, reading: encoded.pieces.map(\.token))
-    let logits = try exclusively { () throws(ClozeError) in try self.logits(runner, batch) }
     var spans: [Prediction.Span] = []
     var at = 0
     for word in words {
       spans.append(Prediction.Span(begin: at, end: at + word.utf8.count, text: "O", probability: 0))
       at += word.utf8.count + 1
     }
-    for (row, piece) in encoded.pieces.enumerated() {
-      let (label, probability) = best(logits, row, runner.head.labels)
-      spans[piece.word].text = label
-      spans[piece.word].probability = probability
+    return try exclusively { () throws(ClozeError) in
+      let logits = try self.logits(runner, batch)
+      for (row, piece) in encoded.pieces.enumerated() {
+        let (label, probability) = best(logits, row, runner.head.labels)
+        spans[piece.word].text = label
+        spans[piece.word].probability = probability
+      }
+      return prediction(spans, truncated: encoded.truncated)
     }
-    return prediction(spans, truncated: encoded.truncated)
   }
 
+  /// Predictions about whole texts; within `exclusively`.
   private func pooled(_ texts: [Text], _ runner: HeadRunner) throws(ClozeError) -> [Prediction] {
     let head = runner.head
     var embedding = EmbeddingOptions(pooling: head.pooling, normalize: false)
     embedding.isMixed = head.mix != nil
-    let embedded = try embed(
-      texts, text: TextOptions(maxTokens: head.maxTokens), embedding: embedding)
-    let logits = try run(runner, embedded.values, rows: texts.count)
+    var truncated = [UInt8](repeating: 0, count: texts.count)
+    let vectors = try filled(bytes(texts.count, head.inputs)) { values throws(ClozeError) in
+      try truncated.withUnsafeMutableBufferPointer { truncated throws(ClozeError) in
+        try embedGathered(
+          SwiftTexts(texts: texts), TextOptions(maxTokens: head.maxTokens), embedding, into: values,
+          truncated: truncated.baseAddress)
+      }
+    }
+    let logits = try run(runner, vectors, rows: texts.count)
     let count = head.outputs
     var predictions: [Prediction] = []
-    for (i, truncated) in embedded.truncated.enumerated() {
+    for (i, truncated) in truncated.enumerated() {
       var row = Array(logits[(i * count)..<((i + 1) * count)])
       var prediction = Prediction()
-      prediction.truncated = truncated
+      prediction.truncated = truncated != 0
       switch head.task {
       case .regress, .regressPairs: prediction.value = row.first
       case .multilabel:
