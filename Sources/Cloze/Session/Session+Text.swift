@@ -1,4 +1,5 @@
-package import ClozeIO
+internal import CClozeSupport
+public import ClozeIO
 public import ClozeTokenizer
 
 /// The vectors of texts, one row each.
@@ -114,31 +115,30 @@ extension Session {
   public func encode(
     _ texts: [Text], text: TextOptions = TextOptions(), layers: [Int] = [-1]
   ) throws(ClozeError) -> [Encoded] {
-    let tokenizer = try model.requiredTokenizer()
-    let limit = try limit(text)
-    let width = try count(of: .hidden(layers: layers), sequences: 1, tokens: 1)
-    let wanted = layers.map { Int32(clamping: $0) }
-    var results: [Encoded] = []
-    for (index, item) in texts.enumerated() {
-      let encoding: Encoding
-      do throws(ClozeError) {
-        encoding = try tokenizer.encode(
-          item.first, pair: item.second, maxTokens: limit, truncation: text.truncation)
-      } catch { throw error.prefixed(texts.count > 1 ? "text \(index): " : "") }
-      let values = try filled(bytes(encoding.ids.count, width)) { values throws(ClozeError) in
-        let failure = wanted.withUnsafeBufferPointer { layers -> ClozeError? in
-          var output = Output(.hidden, values: values)
-          output.layers = layers
-          do throws(ClozeError) {
-            try exclusively { () throws(ClozeError) in try run(encoding, output) }
-            return nil
-          } catch { return error }
+    try exclusively { () throws(ClozeError) in
+      let tokenizer = try model.requiredTokenizer()
+      let limit = try limit(text)
+      let width = try count(of: .hidden(layers: layers), sequences: 1, tokens: 1)
+      let wanted = layers.map { Int32(clamping: $0) }
+      var results: [Encoded] = []
+      for (index, item) in texts.enumerated() {
+        guard cloze_team_stopped(encoder.team) == 0 else { throw ClozeError(.cancelled, "cancelled") }
+        let encoding: Encoding
+        do throws(ClozeError) {
+          encoding = try tokenizer.encode(
+            item.first, pair: item.second, maxTokens: limit, truncation: text.truncation)
+        } catch { throw error.prefixed(texts.count > 1 ? "text \(index): " : "") }
+        let values = try filled(bytes(encoding.ids.count, width)) { values throws(ClozeError) in
+          try wanted.withUnsafeBufferPointer { layers throws(ClozeError) in
+            var output = Output(.hidden, values: values)
+            output.layers = layers
+            try run(encoding, output)
+          }
         }
-        if let failure { throw failure }
+        results.append(Encoded(values: values, encoding: encoding))
       }
-      results.append(Encoded(values: values, encoding: encoding))
+      return results
     }
-    return results
   }
 
   /// The same for texts anywhere in memory: [T, layers, D] floats, and where each text's begin.
