@@ -52,11 +52,11 @@ public func cloze_encode_texts(
     let options = try cloze_encode_options.read(options)
     let text = try TextOptions(options.max_tokens, options.truncation)
     let layers = try list(options.layers, options.layer_count, "layer", atMost: 1 << 20)
-    let offsets = try required(cu_seqlens, "cu_seqlens")
+    let cuSeqlens = try required(cu_seqlens, "cu_seqlens")
     try session.encode(
       texts, text: text, layers: layers, into: hidden,
       capacity: hidden == nil && capacity == 0 ? nil : Int(clamping: UInt(bitPattern: capacity)),
-      offsets: offsets, truncated: truncated)
+      cuSeqlens: cuSeqlens, truncated: truncated)
   }
 }
 

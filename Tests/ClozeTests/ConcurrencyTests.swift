@@ -46,7 +46,7 @@ struct ConcurrencyTests {
       case .count:
         var offsets = [Int64](repeating: 0, count: texts.count + 1)
         try session.encode(
-          texts, text: options, layers: nil, into: nil, capacity: nil, offsets: &offsets,
+          texts, text: options, layers: nil, into: nil, capacity: nil, cuSeqlens: &offsets,
           truncated: nil)
       case .fillMask:
         _ = try session.fillMask(texts, text: options, topK: 3, targets: nil, truncated: nil)
