@@ -73,23 +73,18 @@ extension SessionHandle {
   private func run(
     _ ids: UnsafeBufferPointer<Int32>?, _ types: UnsafeBufferPointer<Int32>?, hasTypes: Bool
   ) throws(ClozeError) {
-    // Closures of the standard library know no typed errors.
-    let failure = self.ids.withUnsafeBufferPointer { converted in
-      typeIDs.withUnsafeBufferPointer { convertedTypes in
-        offsets.withUnsafeBufferPointer { offsets in
-          outputs.withUnsafeBufferPointer { outputs -> ClozeError? in
+    try self.ids.withUnsafeBufferPointer { converted throws(ClozeError) in
+      try typeIDs.withUnsafeBufferPointer { convertedTypes throws(ClozeError) in
+        try offsets.withUnsafeBufferPointer { offsets throws(ClozeError) in
+          try outputs.withUnsafeBufferPointer { outputs throws(ClozeError) in
             let batch = RaggedBatch(
               ids: ids ?? converted, typeIDs: hasTypes ? types ?? convertedTypes : nil,
               offsets: offsets)
-            do throws(ClozeError) {
-              try session.run(batch, outputs)
-              return nil
-            } catch { return error }
+            try session.run(batch, outputs)
           }
         }
       }
     }
-    if let failure { throw failure }
   }
 
   private func at(

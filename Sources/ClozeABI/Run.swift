@@ -75,7 +75,7 @@ extension SessionHandle {
     }
     // Before T is used as the length of anything.
     try offsets.withUnsafeBufferPointer { offsets throws(ClozeError) in
-      try session.check(offsets: offsets)
+      try RaggedBatch.check(offsets: offsets, session.model.info)
     }
     return offsets.last ?? 0
   }

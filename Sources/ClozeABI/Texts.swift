@@ -30,10 +30,8 @@ public func cloze_embed_texts(
       dimensions: try positive(options.dimensions, "dimensions"))
     let text = try TextOptions(options.max_tokens, options.truncation)
     if texts.count == 0 { return }
-    // More dimensions than there are is what the session refuses, not a matter of room.
-    let most = session.model.info.hiddenSize
-    let (needed, overflow) = texts.count.multipliedReportingOverflow(
-      by: min(embedding.dimensions ?? most, most))
+    let (needed, overflow) = try texts.count.multipliedReportingOverflow(
+      by: session.embeddingWidth(embedding))
     guard !overflow, fits(needed, capacity) else { throw tooSmall("embeddings", capacity, needed) }
     try session.embed(
       texts, text: text, embedding: embedding, into: required(embeddings, "embeddings"),
@@ -54,11 +52,11 @@ public func cloze_encode_texts(
     let options = try cloze_encode_options.read(options)
     let text = try TextOptions(options.max_tokens, options.truncation)
     let layers = try list(options.layers, options.layer_count, "layer", atMost: 1 << 20)
-    let offsets = try required(cu_seqlens, "cu_seqlens")
+    let cuSeqlens = try required(cu_seqlens, "cu_seqlens")
     try session.encode(
       texts, text: text, layers: layers, into: hidden,
       capacity: hidden == nil && capacity == 0 ? nil : Int(clamping: UInt(bitPattern: capacity)),
-      offsets: offsets, truncated: truncated)
+      cuSeqlens: cuSeqlens, truncated: truncated)
   }
 }
 

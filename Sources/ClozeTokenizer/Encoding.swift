@@ -64,4 +64,27 @@ public final class EncodingBuffer {
     typeIDs.removeAll(keepingCapacity: true)
     offsets.removeAll(keepingCapacity: true)
   }
+
+  /// Removes the first `count` tokens and keeps the memory.
+  package func removeFirst(_ count: Int) {
+    ids.removeFirst(count)
+    typeIDs.removeFirst(count)
+    if keepsOffsets { offsets.removeFirst(count) }
+  }
+
+  /// Appends tokens that are known already, at no place of a text.
+  package func append(_ ids: [Int32], typeIDs: [Int32]) {
+    self.ids += ids
+    self.typeIDs += typeIDs
+    if keepsOffsets {
+      offsets.append(contentsOf: repeatElement(ByteRange(begin: 0, end: 0), count: ids.count))
+    }
+  }
+
+  /// Some of the tokens as an encoding of their own.
+  package func encoding(of tokens: Range<Int>, truncated: Bool) -> Encoding {
+    Encoding(
+      ids: Array(ids[tokens]), typeIDs: Array(typeIDs[tokens]),
+      offsets: keepsOffsets ? Array(offsets[tokens]) : [], truncated: truncated)
+  }
 }

@@ -25,6 +25,15 @@ struct Template: Sendable, Equatable {
     }
   }
 
+  /// The largest type id in it.
+  var largestTypeID: Int32 {
+    (single + pair).reduce(0) { largest, piece in
+      switch piece {
+      case .special(_, let typeID), .first(let typeID), .second(let typeID): max(largest, typeID)
+      }
+    }
+  }
+
   /// The largest id of a special token, -1 if there is none.
   var largestID: Int32 {
     (single + pair).reduce(-1) { largest, piece in

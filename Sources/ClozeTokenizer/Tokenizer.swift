@@ -8,6 +8,8 @@ public import ClozeIO
 public final class Tokenizer: Sendable {
   /// The largest id plus one, which is the number of tokens unless ids have gaps.
   public let vocabularySize: Int
+  /// The largest type id of a token; 0 where all are of one type.
+  package var largestTypeID: Int { Int(template.largestTypeID) }
   /// The ids of the special tokens; nil where the vocabulary lacks one.
   public let clsID: Int32?
   public let sepID: Int32?

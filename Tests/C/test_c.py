@@ -60,7 +60,9 @@ def test_every_test_is_listed(built, program):
 def test_program(built, root, program, name, test):
   result = subprocess.run(
       [built(program, name), test], text=True, capture_output=True, timeout=300,
-      env={"CLOZE_TEST_MODEL": str(root / "models" / "cloze-mini"), "PATH": "/usr/bin:/bin"})
+      env={
+          "CLOZE_TEST_MODEL": str(root / "models" / "cloze-mini"),
+          "CLOZE_TEST_FIXTURES": str(root / "Tests" / "Fixtures" / "onnx"), "PATH": "/usr/bin:/bin"})
   if result.returncode == 77:
     pytest.skip(result.stdout.strip())
   assert result.returncode == 0, result.stdout + result.stderr

@@ -2,9 +2,20 @@
 #include "check.h"
 
 #include <math.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define TAI "\xe5\x8f\xb0"                /* U+53F0 */
 #define DA_XUE "\xe5\xa4\xa7\xe5\xad\xa6" /* U+5927 U+5B66 */
+
+/* Memory of which the byte after the last is not accessible. */
+static void *guarded(size_t size) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE), whole = (size + page - 1) / page * page;
+  char *memory = mmap(
+      NULL, whole + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(memory != MAP_FAILED && mprotect(memory + whole, page, PROT_NONE) == 0);
+  return memory + whole - size;
+}
 
 static cloze_texts list_of(const char *const *texts, size_t count) {
   return (cloze_texts){.struct_size = sizeof(cloze_texts), .count = count, .texts = texts};
@@ -136,6 +147,54 @@ static void bad_texts(void) {
   CHECK_STATUS(
       cloze_embed_texts(session, &texts, &options, values, D, NULL), CLOZE_INVALID_ARGUMENT);
   cloze_session_free(session);
+}
+
+/* A dense layer after pooling makes embeddings narrower than the hidden state, or wider; with another
+ * pooling they are as wide as it. The buffer has room for exactly that, and ends where memory does. */
+static void buffers_hold_dense_embeddings(void) {
+  static const char vocabulary[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\n";
+  static const struct {
+    const char *file;
+    int32_t width;
+  } models[] = {{"sentence-dense.onnx", 9}, {"sentence-wide.onnx", 33}};
+  const char *folder = getenv("CLOZE_TEST_FIXTURES");
+  CHECK(folder != NULL);
+  cloze_tokenizer *tokenizer = NULL;
+  CHECK_OK(cloze_tokenizer_load_memory(vocabulary, sizeof vocabulary - 1, NULL, &tokenizer));
+  for (size_t m = 0; m < COUNT(models); m++) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", folder, models[m].file);
+    cloze_load_options load = {.struct_size = sizeof load, .tokenizer = tokenizer};
+    cloze_model *model = NULL;
+    cloze_session *session = NULL;
+    CHECK_OK(cloze_model_load(path, &load, &model));
+    CHECK_OK(cloze_session_create(model, NULL, &session));
+    cloze_info info = {.struct_size = sizeof info};
+    CHECK_OK(cloze_model_info(model, &info));
+    CHECK(info.embedding_size == models[m].width && info.hidden_size == 20);
+    const char *list[] = {"a b", "b"};
+    cloze_texts texts = list_of(list, 2);
+    cloze_embed_options mean = {.struct_size = sizeof mean, .pooling = CLOZE_POOLING_MEAN};
+    const cloze_embed_options *options[] = {NULL, &mean};
+    for (size_t i = 0; i < 2; i++) {
+      size_t size = 2 * (size_t)(i == 0 ? info.embedding_size : info.hidden_size);
+      float *values = guarded(size * sizeof *values);
+      memset(values, 0xff, size * sizeof *values); /* NaN */
+      CHECK_STATUS(cloze_embed_texts(session, &texts, options[i], values, size - 1, NULL),
+          CLOZE_BUFFER_TOO_SMALL);
+      CHECK(isnan(values[0]));
+      CHECK_OK(cloze_embed_texts(session, &texts, options[i], values, size, NULL));
+      for (size_t j = 0; j < size; j++) CHECK(isfinite(values[j]));
+    }
+    mean.pooling = CLOZE_POOLING_DEFAULT;
+    mean.dimensions = info.embedding_size + 1;
+    float none[1];
+    CHECK_STATUS(
+        cloze_embed_texts(session, &texts, &mean, none, 1, NULL), CLOZE_INVALID_ARGUMENT);
+    cloze_session_free(session);
+    cloze_model_free(model);
+  }
+  cloze_tokenizer_free(tokenizer);
 }
 
 static void encoding_gives_every_token(void) {
@@ -291,6 +350,7 @@ static const struct test tests[] = {
     {"order_and_company_do_not_matter", order_and_company_do_not_matter},
     {"cut_text_is_reported", cut_text_is_reported},
     {"bad_texts", bad_texts},
+    {"buffers_hold_dense_embeddings", buffers_hold_dense_embeddings},
     {"encoding_gives_every_token", encoding_gives_every_token},
     {"masks_are_filled", masks_are_filled},
     {"probabilities_sum_to_one", probabilities_sum_to_one},

@@ -178,6 +178,48 @@ struct InvarianceTests {
     #expect(odd == usual)
   }
 
+  /// Every rounding mode other than the default, with denormals flushed to zero.
+  #if arch(x86_64)
+    static let environments: [UInt64] = (1...3).map { 0x1f80 | 0x8000 | 0x0040 | $0 << 13 }
+  #elseif arch(arm64)
+    static let environments: [UInt64] = (1...3).map { 1 << 24 | $0 << 22 }
+  #endif
+
+  /// Everything that a session computes from text.
+  private func textResults(_ sessions: HeadedSessions) throws -> [String: [UInt32]] {
+    let texts: [Text] = [
+      "a b c", Text("d e", "f g h"), "", "x y z", Text("q", String(repeating: "s t ", count: 30)),
+    ]
+    let pairs = texts.map { Text($0.first, $0.second ?? "u v w") }
+    var results: [String: [UInt32]] = [:]
+    for (task, session) in sessions.tasks {
+      results["predict \(task)"] = try session.predict(pairs).flatMap(\.bits)
+    }
+    results["predict words"] = try sessions.tasks[.tag]?.predict(words: ["a", "bc", "d"]).bits
+    results["embed"] = try sessions.all.embed(texts).values.bits
+    results["embed dense"] = try sessions.dense.embed(texts).values.bits
+    results["encode"] = try sessions.all.encode(texts, layers: [0, -1]).flatMap(\.values).bits
+    results["nextSentence"] = try sessions.all.nextSentence(pairs).map(\.probability).bits
+    results["fillMask"] = try sessions.all.fillMask("a [MASK] c [MASK]").flatMap { mask in
+      mask.candidates.flatMap { [UInt32(bitPattern: $0.tokenID), $0.probability.bitPattern] }
+    }
+    return results
+  }
+
+  @Test(arguments: Precision.allCases)
+  func textUnderHostFloatEnvironments(_ precision: Precision) throws {
+    let sessions = try HeadedSessions(precision)
+    let usual = try textResults(sessions)
+    for environment in Self.environments {
+      let before = cloze_float_environment_enter()
+      defer { cloze_float_environment_restore(before) }
+      cloze_float_environment_restore(environment)
+      let odd = try textResults(sessions)
+      cloze_float_environment_restore(before)
+      for (name, bits) in usual { #expect(odd[name] == bits, "\(name), \(environment)") }
+    }
+  }
+
   @Test func hostFloatEnvironmentAfterError() throws {
     let session = try Session(model: .fixture("sdpa-opset14"), threads: 1)
     let before = cloze_float_environment_enter()

@@ -1,4 +1,5 @@
 import ClozeTestSupport
+import ClozeTokenizer
 import Foundation
 import Testing
 
@@ -102,6 +103,80 @@ extension Session {
     try run(
       ids: batch.ids, cuSeqlens: batch.ends, typeIDs: batch.types, output: output,
       positions: positions)
+  }
+}
+
+/// Sessions on small models with a tokenizer of letters, and with a head of random weights for each
+/// task that `predict` answers.
+struct HeadedSessions {
+  /// Every head of pre-training.
+  let all: Session
+  /// A dense layer after pooling, 20 -> 9.
+  let dense: Session
+  let tasks: [Head.Task: Session]
+
+  init(_ precision: Precision) throws {
+    func model(_ name: String, entries: Int) throws -> Model {
+      let vocabulary = TextTests.vocabulary.prefix(entries).joined(separator: "\n")
+      let tokenizer = try Tokenizer(vocabulary: Array(vocabulary.utf8))
+      return try Model(
+        path: Fixture.modelPath(name),
+        options: LoadOptions(precision: precision, tokenizer: tokenizer))
+    }
+    let base = try model("pretraining-float16", entries: 1003)
+    all = try Session(model: base, threads: 2)
+    dense = try Session(model: model("sentence-dense", entries: 53), threads: 2)
+    var tasks: [Head.Task: Session] = [:]
+    for task in Head.Task.allCases where task != .mlm {
+      tasks[task] = try Session(model: Model(base, head: .random(task, on: base)), threads: 2)
+    }
+    self.tasks = tasks
+  }
+}
+
+extension Head {
+  /// A head of random weights with a hidden layer; that of `tag` reads a mix of layers.
+  static func random(_ task: Task, on model: Model) -> Head {
+    var random = Random(state: 11)
+    func dense(_ inputs: Int, _ outputs: Int, _ activation: Activation) -> Dense {
+      Dense(
+        inputs: inputs, outputs: outputs,
+        weight: (0..<(inputs * outputs)).map { _ in .random(in: -0.5...0.5, using: &random) },
+        bias: (0..<outputs).map { _ in .random(in: -0.5...0.5, using: &random) },
+        activation: activation)
+    }
+    let labels: [String] =
+      switch task {
+      case .classify, .classifyPairs, .multilabel: ["red", "green", "blue"]
+      case .tag: ["O", "B-LOC", "I-LOC"]
+      case .nsp: ["next", "other"]
+      case .regress, .regressPairs, .answer, .mlm: []
+      }
+    let outputs =
+      switch task {
+      case .regress, .regressPairs: 1
+      case .answer, .nsp: 2
+      case .mlm: model.info.vocabSize
+      case .classify, .classifyPairs, .multilabel, .tag: labels.count
+      }
+    let width = model.info.hiddenSize
+    let states = model.info.numHiddenLayers + 1
+    let mix = LayerMix(
+      shares: (0..<states).map { _ in .random(in: 0...1, using: &random) }, factor: 0.7)
+    let first = dense(width, width, task == .nsp ? .tanh : .gelu)
+    return Head(
+      task: task, labels: labels, layers: [first, dense(width, outputs, .identity)],
+      pooling: task == .nsp ? .cls : .mean, maxTokens: 20, stride: task == .answer ? 4 : 0,
+      mix: task == .tag ? mix : nil, encoder: model.fingerprint)
+  }
+}
+
+extension Prediction {
+  /// Every number in it.
+  var bits: [UInt32] {
+    let spans = tags + entities + [answer].compactMap(\.self)
+    return probabilities.bits + [value].compactMap(\.self).bits
+      + spans.flatMap { [UInt32($0.begin), UInt32($0.end), $0.probability.bitPattern] }
   }
 }
 

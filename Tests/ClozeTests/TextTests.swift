@@ -162,7 +162,7 @@ struct TextTests {
       let expected = 1 / (1 + exponential(logits[1] - logits[0]))
       #expect(abs(Double(answer.probability) - expected) < 1e-6)
     }
-    expectError(.invalidArgument, "text 1 is no pair") {
+    expectError(.invalidArgument, "text 1 is not a pair") {
       _ = try session.nextSentence([Text("a", "b"), "c"])
     }
   }
@@ -195,7 +195,7 @@ struct TextTests {
       options: LoadOptions(tokenizer: Tokenizer(json: Array(json.utf8))))
     let session = try Session(model: bare, threads: 1)
     #expect(try session.embed(["a"]).count == 1)
-    expectError(.invalidText, "text 1 gives no token") { _ = try session.embed(["a", ""]) }
+    expectError(.invalidText, "text 1: the text has no token") { _ = try session.embed(["a", ""]) }
   }
 
   /// Token ids beyond the model's vocabulary, from the tokenizer of a larger model.

@@ -1,7 +1,7 @@
 internal import ClozeIO
 public import ClozeTokenizer
 
-/// How the vectors of a text's tokens become one.
+/// How the vectors of a text's tokens are combined to one.
 public enum Pooling: Int32, Sendable, CaseIterable {
   /// The mean of all tokens' vectors, `[CLS]` and `[SEP]` included.
   case mean = 1
@@ -19,8 +19,8 @@ public enum Pooling: Int32, Sendable, CaseIterable {
 public struct LoadOptions: Sendable {
   /// nil: int8, or what a prepared file holds.
   public var precision: Precision?
-  /// Forces an instruction set; nil takes the environment's `CLOZE_ISA`, else the best that the CPU
-  /// has.
+  /// Forces an instruction set; nil: that of the environment variable `CLOZE_ISA`, else the best that
+  /// the CPU has.
   public var isa: ISA?
   /// Used in place of the files beside the model.
   public var tokenizer: Tokenizer?
@@ -40,11 +40,11 @@ public struct LoadOptions: Sendable {
   var loadingThreads: Int { max(1, min(threads ?? defaultThreads(), Team.maxThreads)) }
 }
 
-/// Where text is cut, and how.
+/// The length limit of a text, and how a longer one is truncated.
 public struct TextOptions: Sendable {
-  /// Most tokens of a sequence, `[CLS]` and `[SEP]` counted; nil takes `ModelInfo.maxTokens`.
+  /// The most tokens of a sequence, `[CLS]` and `[SEP]` included; nil: `ModelInfo.maxTokens`.
   public var maxTokens: Int?
-  /// What happens to a text that is longer.
+  /// How a longer text is truncated.
   public var truncation: Truncation
 
   /// All defaults, or some of them replaced.
@@ -54,16 +54,14 @@ public struct TextOptions: Sendable {
   }
 }
 
-/// How a text's vector is made of its tokens' vectors.
+/// How a text's vector is computed from its tokens' vectors.
 public struct EmbeddingOptions: Sendable {
-  /// nil takes the model's default.
+  /// nil: the model's default.
   public var pooling: Pooling?
-  /// nil takes the model's default.
+  /// nil: the model's default.
   public var normalize: Bool?
-  /// Keeps the first so many dimensions, and normalizes after that; nil keeps all.
+  /// Keeps the first so many dimensions, before normalizing; nil: all.
   public var dimensions: Int?
-  /// Of the mix of layers that the model's head reads.
-  var isMixed = false
 
   /// All defaults, or some of them replaced.
   public init(pooling: Pooling? = nil, normalize: Bool? = nil, dimensions: Int? = nil) {

@@ -41,6 +41,17 @@ package struct Output {
     self.values = values
   }
 
+  /// Embeddings with a caller's options.
+  init(_ options: EmbeddingOptions) { self.init(.embedding(options)) }
+
+  /// As a caller asked for it, but for layers.
+  init(_ output: RunOutput) {
+    self.init(output.kind)
+    pooling = output.embedding.pooling
+    normalize = output.embedding.normalize
+    dimensions = output.embedding.dimensions
+  }
+
   /// Floats that the output takes for a batch of `sequences` sequences and `tokens` tokens, after
   /// checking everything that was asked for.
   package func count(_ model: Model, sequences: Int, tokens: Int) throws(ClozeError) -> Int {

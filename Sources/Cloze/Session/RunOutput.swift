@@ -1,5 +1,5 @@
-/// What a run on token ids is to give. B sequences, T tokens of all of them together, D hidden
-/// size, V vocabulary size.
+/// An output of a run on token ids. B sequences, T tokens of all of them, D hidden size, V vocabulary
+/// size.
 public struct RunOutput: Sendable {
   let kind: Output.Kind
   /// As the caller counts them; nil: the last.
@@ -21,7 +21,7 @@ public struct RunOutput: Sendable {
   /// their norm, L or -1 the last layer.
   public static func hidden(layers: [Int]) -> RunOutput { RunOutput(.hidden, layers: layers) }
 
-  /// [B, D] one vector for each sequence, made as the model's files say.
+  /// [B, E] one vector for each sequence, E `ModelInfo.embeddingSize`, pooled as the model's files say.
   public static let embedding = RunOutput(.embedding)
 
   /// [B, D], or [B, dimensions], one vector for each sequence.

@@ -1,11 +1,11 @@
 package import ClozeIO
 internal import ClozeTokenizer
 
-/// A token that may stand in for a `[MASK]`.
+/// A candidate for a `[MASK]`.
 public struct Candidate: Hashable, Sendable {
   /// Its id in the vocabulary.
   public let tokenID: Int32
-  /// As the vocabulary spells it; `##` begins a piece of a word.
+  /// As the vocabulary spells it; `##` begins a continuation of a word.
   public let token: String
   /// Softmax over the whole vocabulary.
   public let probability: Float
@@ -15,9 +15,9 @@ public struct Candidate: Hashable, Sendable {
 public struct FilledMask: Hashable, Sendable {
   /// The mask's token index; `[CLS]` is 0.
   public let position: Int
-  /// At most as many as were asked for.
+  /// At most `topK`.
   public let candidates: [Candidate]
-  /// Whether the text was cut; masks beyond the cut are not among the results.
+  /// Whether the text was truncated; masks beyond the limit are not among the results.
   public let truncated: Bool
 }
 
@@ -29,12 +29,13 @@ package struct RankedToken {
   package let probability: Float
 }
 
+/// Masked-language-model inference.
 extension Session {
   /// The best tokens for every `[MASK]` of a text.
   ///
   /// - Parameters:
-  ///   - text: where it is cut, and how.
-  ///   - topK: most candidates of each mask.
+  ///   - text: the length limit, and how a longer text is truncated.
+  ///   - topK: candidates per mask.
   ///   - targets: only these tokens of the vocabulary are ranked; nil: all.
   /// - Throws: `.invalidText` for a text without `[MASK]`, `.invalidArgument` for a target that is
   ///   not in the vocabulary, `.tooLong`, `.noHead`, `.noTokenizer`, `.cancelled`, `.busy`,
@@ -80,7 +81,7 @@ extension Session {
     try exclusively { () throws(ClozeError) in
       let tokenizer = try model.requiredTokenizer()
       let limit = try limit(options)
-      guard model.info.heads.contains(.mlm) else { throw model.lacks("masked language model") }
+      _ = try Output(.mlm).count(model, sequences: 1, tokens: 1)
       guard let mask = tokenizer.maskID else {
         throw ClozeError(.noTokenizer, "the tokenizer has no [MASK] token")
       }
@@ -89,61 +90,53 @@ extension Session {
         throw ClozeError(.invalidArgument, "the list of targets is empty")
       }
       guard topK > 0 else {
-        throw ClozeError(.invalidArgument, "top_k = \(topK), at least 1 is needed")
+        throw ClozeError(.invalidArgument, "top_k = \(topK), expected at least 1")
       }
       for (i, id) in (targets ?? []).enumerated() where id < 0 || Int(id) >= vocabulary {
         throw ClozeError(
           .invalidArgument, "targets[\(i)] = \(id), the vocabulary has \(vocabulary) entries")
       }
+      var truncations = [UInt8](repeating: 0, count: texts.count)
       var ranked: [RankedToken] = []
-      for index in 0..<texts.count {
+      try truncations.withUnsafeMutableBufferPointer { truncations throws(ClozeError) in
         // One text at a time: logits take V floats for every mask.
-        do throws(ClozeError) {
-          var cut: UInt8 = 0
-          _ = try gather(
-            OneText(texts: texts, index: index), from: 0, tokenizer, limit: limit,
-            truncation: options.truncation, truncated: &cut)
-          truncated?[index] = cut
-          let positions = tokens.ids.indices.filter { tokens.ids[$0] == mask }.map { Int64($0) }
+        try forEachBatch(
+          of: texts, options, tokens: 1, truncated: truncations.baseAddress
+        ) { batch, range throws(ClozeError) in
+          let index = range.lowerBound
+          truncated?[index] = truncations[index]
+          let positions = batch.ids.indices.filter { batch.ids[$0] == mask }.map { Int64($0) }
           guard !positions.isEmpty else {
-            throw ClozeError(
-              .invalidText,
-              cut != 0
-                ? "the text was cut to \(limit) tokens, and no [MASK] is left"
-                : "there is no [MASK] in the text")
+            let reason =
+              truncations[index] != 0
+              ? "no [MASK] is left of the text, which was truncated to \(limit) tokens"
+              : "the text has no [MASK]"
+            throw ClozeError(.invalidText, texts.prefix(index) + reason)
           }
-          try rank(positions, topK: topK, targets: targets) { position, id, probability in
+          try rank(batch, at: positions, topK: topK, targets: targets) { position, id, probability in
             ranked.append(
               RankedToken(text: index, position: position, id: id, probability: probability))
           }
-        } catch {
-          throw texts.count > 1
-            ? ClozeError(error.status, "text \(index): \(error.message)") : error
         }
       }
       return ranked
     }
   }
 
-  /// Runs the masked language model at some tokens of what was gathered and ranks what it says
-  /// there.
+  /// Runs the masked language model at some tokens of a batch and ranks its candidates there.
   private func rank(
-    _ positions: [Int64], topK: Int, targets: [Int32]?,
-    _ found: (_ position: Int, _ id: Int32, Float) -> Void
+    _ batch: RaggedBatch, at positions: [Int64], topK: Int, targets: [Int32]?,
+    _ found: (_ position: Int, _ id: Int32, _ probability: Float) -> Void
   ) throws(ClozeError) {
     let vocabulary = model.info.vocabSize
     let room = try AlignedMemory(
       bytes: bytes(positions.count, vocabulary, MemoryLayout<Float>.size))
     defer { withExtendedLifetime(room) {} }
-    let failure = positions.withUnsafeBufferPointer { positions -> ClozeError? in
+    try positions.withUnsafeBufferPointer { positions throws(ClozeError) in
       var output = Output(.mlm, values: room.floats())
       output.positions = positions
-      do throws(ClozeError) {
-        try run(output)
-        return nil
-      } catch { return error }
+      try run(batch, output)
     }
-    if let failure { throw failure }
     for (i, position) in positions.enumerated() {
       let values = room.floats() + i * vocabulary
       model.kernels.rows.softmax(values, vocabulary)
@@ -171,19 +164,5 @@ extension Session {
       if best.count > topK { best.removeLast() }
     }
     return best
-  }
-}
-
-/// One text of a list.
-private struct OneText<Source: TextSource>: TextSource {
-  let texts: Source
-  let index: Int
-  var count: Int { 1 }
-
-  func withText<Result>(
-    _ index: Int,
-    _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws(ClozeError) -> Result
-  ) throws(ClozeError) -> Result {
-    try texts.withText(self.index, body)
   }
 }

@@ -3,6 +3,46 @@ internal import ClozeIO
 
 /// Outputs that are computed from the last hidden state of a chunk.
 extension Session {
+  /// Writes what an output says of a chunk, whose layers have run.
+  func write(
+    _ output: Output, _ chunk: Chunk, firstSequence: Int
+  ) throws(ClozeError) {
+    guard let values = output.values, let shared = encoder.scratch.shared else { return }
+    let width = model.info.hiddenSize
+    switch output.kind {
+    case .hidden: break
+    case .embedding:
+      try embed(output, chunk, to: values + firstSequence * output.width(model))
+    case .pooler:
+      gatherFirst(chunk, shared)
+      try encoder.pool(shared.headInput, chunk.sequences, to: values + firstSequence * width)
+    case .nsp:
+      gatherFirst(chunk, shared)
+      try encoder.pool(shared.headInput, chunk.sequences, to: shared.headOutput)
+      try encoder.nextSentence(shared.headOutput, chunk.sequences, to: values + firstSequence * 2)
+    case .mlm:
+      try maskedLM(output, chunk, shared, values)
+    case .classes where model.trained != nil, .tags where model.trained != nil,
+      .answer where model.trained != nil:
+      try trained(output.kind, chunk, shared, values, firstSequence: firstSequence)
+    case .classes:
+      guard let head = model.weights.heads.classes else { return }
+      try classes(head, chunk, shared, values + firstSequence * head.output.outputs)
+    case .tags:
+      if let head = model.weights.heads.tags { try tokens(head, chunk, shared, values) }
+    case .answer:
+      if let head = model.weights.heads.answer { try tokens(head, chunk, shared, values) }
+    }
+  }
+
+  /// headInput = the state of each sequence's first token
+  func gatherFirst(_ chunk: Chunk, _ shared: Scratch.Shared) {
+    let width = model.info.hiddenSize
+    for i in 0..<chunk.sequences {
+      let row = shared.hidden + (chunk.offsets[i] - chunk.offsets[0]) * width
+      (shared.headInput + i * width).update(from: row, count: width)
+    }
+  }
   /// One vector for each sequence of a chunk.
   func embed(
     _ output: Output, _ chunk: Chunk, to values: UnsafeMutablePointer<Float>

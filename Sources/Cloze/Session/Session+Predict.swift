@@ -1,126 +1,230 @@
 public import ClozeIO
 internal import ClozeTokenizer
 
+/// One prediction of a head, as the C ABI gives it.
+package struct ScoredLabel {
+  /// Index of the text.
+  package var text: Int
+  /// `tag`: bytes of the word in the text; `answer`: bytes of the answer in the passage; else empty.
+  package var bytes = 0..<0
+  /// Index of the label; `answer`: 0; nil for a number, and for a passage without an answer.
+  package var label: Int?
+  /// The probability of the label or answer; the number.
+  package var score: Float
+}
+
+/// Predictions of a trained head. A prediction depends on nothing but its text.
 extension Session {
-  /// What the model's trained head says of texts: labels, numbers, tags or answers.
+  /// The trained head's prediction for each text: labels, a number, tags or an answer.
   ///
   /// For `answer`, the first text of each pair is the question, the second the passage; a passage
-  /// longer than the model takes is read in windows.
+  /// longer than the model's limit is read in windows.
   ///
-  /// - Throws: `.noHead` where no trained head is on the model, else as `embed`.
+  /// - Throws: `.noHead` for a model without a trained head, else as `embed`.
   public func predict(_ texts: [Text]) throws(ClozeError) -> [Prediction] {
-    guard let runner = model.trained else { throw model.lacks("trained head") }
-    let head = runner.head
-    let tokenizer = try model.requiredTokenizer()
-    for (index, text) in texts.enumerated() where head.task.takesPairs && text.second == nil {
-      throw ClozeError(
-        .invalidArgument, "text \(index) is no pair; the head reads two texts")
+    var truncated = [UInt8](repeating: 0, count: texts.count)
+    let scored = try truncated.withUnsafeMutableBufferPointer { truncated throws(ClozeError) in
+      try predict(SwiftTexts(texts: texts), truncated: truncated.baseAddress)
     }
-    switch head.task {
-    case .tag:
-      return try exclusively { () throws(ClozeError) in try tags(of: texts, runner, tokenizer) }
-    case .answer:
-      return try exclusively { () throws(ClozeError) in try answers(to: texts, runner, tokenizer) }
-    case .mlm:
-      throw ClozeError(.invalidArgument, "a head for masked words is asked with fillMask")
-    default:
-      return try pooled(texts, runner)
-    }
-  }
-
-  /// Tags of a sentence that is given as words; words that were cut off are "O".
-  public func predict(words: [String]) throws(ClozeError) -> Prediction {
-    guard let runner = model.trained, runner.head.task == .tag else {
-      throw model.lacks("trained head for tags")
-    }
-    let tokenizer = try model.requiredTokenizer()
-    let encoded: WordEncoding
-    encoded = try WordEncoding(words, tokenizer, maxTokens: runner.head.maxTokens)
-    var batch = TokenBatch()
-    batch.append(encoded.ids, encoded.typeIDs, reading: encoded.pieces.map(\.token))
-    let logits = try exclusively { () throws(ClozeError) in try self.logits(runner, batch) }
-    var spans: [Prediction.Span] = []
-    var at = 0
-    for word in words {
-      spans.append(Prediction.Span(begin: at, end: at + word.utf8.count, text: "O", probability: 0))
-      at += word.utf8.count + 1
-    }
-    for (row, piece) in encoded.pieces.enumerated() {
-      let (label, probability) = best(logits, row, runner.head.labels)
-      spans[piece.word].text = label
-      spans[piece.word].probability = probability
-    }
-    return prediction(spans, truncated: encoded.truncated)
-  }
-
-  private func pooled(_ texts: [Text], _ runner: HeadRunner) throws(ClozeError) -> [Prediction] {
-    let head = runner.head
-    var embedding = EmbeddingOptions(pooling: head.pooling, normalize: false)
-    embedding.isMixed = head.mix != nil
-    let embedded = try embed(
-      texts, text: TextOptions(maxTokens: head.maxTokens), embedding: embedding)
-    let logits = try run(runner, embedded.values, rows: texts.count)
-    let count = head.outputs
     var predictions: [Prediction] = []
-    for (i, truncated) in embedded.truncated.enumerated() {
-      var row = Array(logits[(i * count)..<((i + 1) * count)])
-      var prediction = Prediction()
-      prediction.truncated = truncated
-      switch head.task {
-      case .regress, .regressPairs: prediction.value = row.first
-      case .multilabel:
-        prediction.probabilities = row.map { 1 / (1 + exponential(-$0)) }
-        for (label, p) in zip(head.labels, prediction.probabilities) where p >= 0.5 {
-          prediction.labels.append(label)
-        }
-      default:
-        softmax(&row)
-        prediction.probabilities = row
-        prediction.label = best(row, 0, head.labels, areProbabilities: true).label
-      }
-      predictions.append(prediction)
+    var begin = 0
+    for (index, text) in texts.enumerated() {
+      var end = begin
+      while end < scored.count, scored[end].text == index { end += 1 }
+      predictions.append(
+        Prediction(scored[begin..<end], of: text, try predictor(), truncated: truncated[index] != 0))
+      begin = end
     }
     return predictions
   }
 
-  func run(_ runner: HeadRunner, _ rows: [Float], rows count: Int) throws(ClozeError)
-    -> [Float]
-  {
-    guard count > 0 else { return [] }
-    return try filled(bytes(count, runner.head.outputs)) { values throws(ClozeError) in
-      let failure = rows.withUnsafeBufferPointer { rows -> ClozeError? in
-        guard let base = rows.baseAddress else { return nil }
-        do throws(ClozeError) {
-          try runner.run(base, count, to: values)
-          return nil
-        } catch { return error }
+  /// Tags of a sentence that is given as words; words that were truncated are "O".
+  public func predict(words: [String]) throws(ClozeError) -> Prediction {
+    let runner = try predictor()
+    guard runner.head.task == .tag else { throw model.lacks("trained head for tags") }
+    return try exclusively { () throws(ClozeError) in
+      let encoded = try WordEncoding(
+        words, model.requiredTokenizer(), maxTokens: runner.head.maxTokens)
+      var tags: [Prediction.Span] = []
+      var at = 0
+      for word in words {
+        tags.append(Prediction.Span(begin: at, end: at + word.utf8.count, text: "O", probability: 0))
+        at += word.utf8.count + 1
       }
-      if let failure { throw failure }
+      try forEachBatch(in: tokens) { index in
+        if index == 0 { tokens.append(encoded.ids, typeIDs: encoded.typeIDs) }
+        return index == 0
+      } _: { batch, _ throws(ClozeError) in
+        let positions = encoded.pieces.map { Int64($0.token) }
+        var logits = try outputs(of: runner, batch, at: positions)
+        for (row, piece) in encoded.pieces.enumerated() {
+          let (label, probability) = best(&logits, row, runner.head.outputs)
+          tags[piece.word].text = runner.head.labels[label]
+          tags[piece.word].probability = probability
+        }
+      }
+      return Prediction(tags: tags, truncated: encoded.truncated)
     }
   }
 
-  /// The best label of a row of logits, with its probability.
-  func best(
-    _ values: [Float], _ row: Int, _ labels: [String], areProbabilities: Bool = false
-  ) -> (label: String, probability: Float) {
-    let count = labels.count
-    var part = Array(values[(row * count)..<((row + 1) * count)])
-    if !areProbabilities { softmax(&part) }
-    var index = 0
-    for i in part.indices where part[i] > part[index] { index = i }
-    return (labels[index], part[index])
-  }
-
-  private func softmax(_ values: inout [Float]) {
-    values.withUnsafeMutableBufferPointer { buffer in
-      if let base = buffer.baseAddress { model.kernels.rows.softmax(base, buffer.count) }
+  /// The same for texts anywhere in memory, text by text: classification, all labels in descending
+  /// probability; regression, the number; tagging, the words in order; answering, one answer.
+  package func predict<Source: TextSource>(
+    _ texts: Source, truncated: UnsafeMutablePointer<UInt8>?
+  ) throws(ClozeError) -> [ScoredLabel] {
+    try exclusively { () throws(ClozeError) in
+      let runner = try predictor()
+      switch runner.head.task {
+      case .tag: return try tags(of: texts, runner, truncated: truncated)
+      case .answer: return try answers(to: texts, runner, truncated: truncated)
+      case .mlm: throw ClozeError(.invalidArgument, "a masked language model is used by fillMask")
+      case .classify, .classifyPairs, .multilabel, .regress, .regressPairs, .nsp:
+        return try labels(of: texts, runner, truncated: truncated)
+      }
     }
   }
 
-  func exponential(_ x: Float) -> Float {
-    // softmax of (x, 0) is (s, 1 - s) with s / (1 - s) = exp(x); for large x the ratio is infinite.
-    var pair: [Float] = [x, 0]
-    softmax(&pair)
-    return pair[1] > 0 ? pair[0] / pair[1] : .infinity
+  /// Predictions about whole texts.
+  private func labels<Source: TextSource>(
+    of texts: Source, _ runner: HeadRunner, truncated: UnsafeMutablePointer<UInt8>?
+  ) throws(ClozeError) -> [ScoredLabel] {
+    let task = runner.head.task
+    let count = runner.head.outputs
+    var scored: [ScoredLabel] = []
+    try forEachBatch(
+      of: texts, TextOptions(maxTokens: runner.head.maxTokens), pairs: task.takesPairs,
+      truncated: truncated
+    ) { batch, range throws(ClozeError) in
+      var logits = try outputs(of: runner, batch)
+      for (row, text) in range.enumerated() {
+        let place = (row * count)..<((row + 1) * count)
+        switch task {
+        case .regress, .regressPairs:
+          scored.append(ScoredLabel(text: text, label: nil, score: logits[place.lowerBound]))
+          continue
+        case .multilabel: for i in place { logits[i] = sigmoid(logits[i]) }
+        default: softmax(&logits, place)
+        }
+        let order = (0..<count).sorted {
+          let (a, b) = (logits[place.lowerBound + $0], logits[place.lowerBound + $1])
+          return a > b || a == b && $0 < $1
+        }
+        for label in order {
+          scored.append(
+            ScoredLabel(text: text, label: label, score: logits[place.lowerBound + label]))
+        }
+      }
+    }
+    return scored
+  }
+
+  /// The head that predicts, or an error.
+  private func predictor() throws(ClozeError) -> HeadRunner {
+    guard let runner = model.trained else { throw model.lacks("trained head") }
+    return runner
+  }
+
+  /// The head's outputs [rows, outputs] for the sequences of a batch or for some of its tokens.
+  ///
+  /// - Parameter positions: tokens; nil: one row for each sequence.
+  func outputs(
+    of runner: HeadRunner, _ batch: RaggedBatch, at positions: [Int64]? = nil
+  ) throws(ClozeError) -> [Float] {
+    let count = positions?.count ?? batch.sequences
+    if count == 0 { return [] }
+    let vectors = try [Float](count: bytes(count, runner.head.inputs)) { values throws(ClozeError) in
+      var output = Output(positions == nil ? .embedding : .hidden, values: values)
+      output.isMixed = runner.mix != nil
+      guard let positions else {
+        output.pooling = runner.head.pooling
+        output.normalize = false
+        return try run(batch, output)
+      }
+      try positions.withUnsafeBufferPointer { positions throws(ClozeError) in
+        output.positions = positions
+        try run(batch, output)
+      }
+    }
+    return try [Float](count: bytes(count, runner.head.outputs)) { values throws(ClozeError) in
+      try vectors.withUnsafeBufferPointer { vectors throws(ClozeError) in
+        guard let base = vectors.baseAddress else { return }
+        try runner.run(base, count, to: values)
+      }
+    }
+  }
+
+  /// The best label of a row of `count` logits, with its probability; the row becomes probabilities.
+  func best(_ logits: inout [Float], _ row: Int, _ count: Int) -> (label: Int, probability: Float) {
+    let place = (row * count)..<((row + 1) * count)
+    softmax(&logits, place)
+    var best = place.lowerBound
+    for i in place where logits[i] > logits[best] { best = i }
+    return (best - place.lowerBound, logits[best])
+  }
+
+  private func softmax(_ values: inout [Float], _ place: Range<Int>) {
+    values.withUnsafeMutableBufferPointer { values in
+      guard let base = values.baseAddress else { return }
+      model.kernels.rows.softmax(base + place.lowerBound, place.count)
+    }
+  }
+
+  /// 1 / (1 + exp(-x))
+  func sigmoid(_ x: Float) -> Float {
+    // softmax of (-x, 0) is (s, 1 - s) with s / (1 - s) = exp(-x), infinite for large -x.
+    var pair: [Float] = [-x, 0]
+    softmax(&pair, 0..<2)
+    return 1 / (1 + (pair[1] > 0 ? pair[0] / pair[1] : .infinity))
+  }
+}
+
+extension Prediction {
+  /// From the labels of one text.
+  fileprivate init(
+    _ scored: ArraySlice<ScoredLabel>, of text: Text, _ runner: HeadRunner, truncated: Bool
+  ) {
+    self.init()
+    let head = runner.head
+    switch head.task {
+    case .regress, .regressPairs: value = scored.first?.score
+    case .tag:
+      self = Prediction(
+        tags: scored.map {
+          Span(
+            begin: $0.bytes.lowerBound, end: $0.bytes.upperBound, text: head.labels[$0.label ?? 0],
+            probability: $0.score)
+        }, truncated: truncated)
+    case .answer:
+      if let answer = scored.first, answer.label != nil {
+        let bytes = (text.second ?? "").utf8.dropFirst(answer.bytes.lowerBound)
+          .prefix(answer.bytes.count)
+        self.answer = Span(
+          begin: answer.bytes.lowerBound, end: answer.bytes.upperBound,
+          text: String(decoding: Array(bytes), as: UTF8.self), probability: answer.score)
+      }
+    default:
+      probabilities = Array(repeating: 0, count: scored.count)
+      for entry in scored { probabilities[entry.label ?? 0] = entry.score }
+      if head.task == .multilabel {
+        labels = head.labels.indices.filter { probabilities[$0] >= 0.5 }.map { head.labels[$0] }
+      } else if let first = scored.first?.label, first < head.labels.count {
+        label = head.labels[first]
+      }
+    }
+    self.truncated = truncated
+  }
+
+  /// From the tags of words.
+  fileprivate init(tags: [Span], truncated: Bool) {
+    self.init()
+    self.tags = tags
+    self.truncated = truncated
+    for entity in Entity.all(in: tags.map(\.text)) {
+      let words = tags[entity.first...entity.last]
+      entities.append(
+        Span(
+          begin: tags[entity.first].begin, end: tags[entity.last].end, text: entity.type,
+          probability: words.reduce(1) { min($0, $1.probability) }))
+    }
   }
 }

@@ -1,169 +1,113 @@
-internal import CClozeSupport
 internal import ClozeIO
 internal import ClozeTokenizer
 
-/// Sequences that go through the encoder together, end to end, and which of their tokens a head
-/// reads.
-struct TokenBatch {
-  private(set) var ids: [Int32] = []
-  private(set) var typeIDs: [Int32] = []
-  private(set) var offsets = [0]
-  private(set) var positions: [Int64] = []
-
-  /// - Parameter read: counted within the sequence.
-  mutating func append(_ ids: [Int32], _ typeIDs: [Int32], reading read: some Sequence<Int>) {
-    for place in read { positions.append(Int64(self.ids.count + place)) }
-    self.ids += ids
-    self.typeIDs += typeIDs
-    offsets.append(self.ids.count)
+/// Predictions about parts of texts: the tags of words, and answers in passages; within `exclusively`.
+extension Session {
+  /// The tag of each word of each text.
+  func tags<Source: TextSource>(
+    of texts: Source, _ runner: HeadRunner, truncated: UnsafeMutablePointer<UInt8>?
+  ) throws(ClozeError) -> [ScoredLabel] {
+    let tokenizer = try model.requiredTokenizer()
+    let buffer = EncodingBuffer()
+    var scored: [ScoredLabel] = []
+    try forEachBatch(
+      of: FirstTexts(texts: texts), TextOptions(maxTokens: runner.head.maxTokens), in: buffer,
+      truncated: truncated
+    ) { batch, range throws(ClozeError) in
+      let start = scored.count
+      var positions: [Int64] = []
+      for (i, text) in range.enumerated() {
+        let first = scored.count
+        for token in batch.offsets[i]..<batch.offsets[i + 1] {
+          let place = buffer.offsets[token]
+          guard place.end > place.begin else { continue }
+          let isContinuation = tokenizer.token(for: batch.ids[token])?.hasPrefix("##") ?? false
+          if isContinuation, scored.count > first {
+            let begin = scored[scored.count - 1].bytes.lowerBound
+            scored[scored.count - 1].bytes = begin..<max(begin, Int(place.end))
+          } else {
+            positions.append(Int64(token))
+            scored.append(
+              ScoredLabel(text: text, bytes: Int(place.begin)..<Int(place.end), score: 0))
+          }
+        }
+      }
+      var logits = try outputs(of: runner, batch, at: positions)
+      for row in positions.indices {
+        let (label, probability) = best(&logits, row, runner.head.outputs)
+        scored[start + row].label = label
+        scored[start + row].score = probability
+      }
+    }
+    return scored
   }
 
-  mutating func removeAll() {
-    ids.removeAll(keepingCapacity: true)
-    typeIDs.removeAll(keepingCapacity: true)
-    positions.removeAll(keepingCapacity: true)
-    offsets = [0]
+  /// The answer to each question in its passage.
+  func answers<Source: TextSource>(
+    to texts: Source, _ runner: HeadRunner, truncated: UnsafeMutablePointer<UInt8>?
+  ) throws(ClozeError) -> [ScoredLabel] {
+    let head = runner.head
+    let tokenizer = try model.requiredTokenizer()
+    var searches = Array(repeating: AnswerSearch(), count: texts.count)
+    // Windows that are in the buffer, with the indices of their texts.
+    var gathered: [(text: Int, first: Int, offsets: [ByteRange])] = []
+    // The next window to gather, of the text after it where it was the last.
+    var passage: PassageWindows?
+    var (text, number) = (0, 0)
+    try forEachBatch(in: tokens) { _ throws(ClozeError) in
+      if let windows = passage?.windows, number == windows.count {
+        passage = nil
+        (text, number) = (text + 1, 0)
+      }
+      guard text < texts.count else { return false }
+      if passage == nil {
+        passage = try texts.withText(text) { question, passage throws(ClozeError) in
+          guard let passage else { throw Self.noPair(text) }
+          do throws(ClozeError) {
+            return try PassageWindows(
+              question, passage, tokenizer, maxTokens: head.maxTokens, stride: head.stride)
+          } catch { throw error.prefixed(texts.prefix(text)) }
+        }
+        truncated?[text] = 0
+      }
+      guard let passage else { return false }
+      let window = passage.windows[number]
+      tokens.append(window.ids, typeIDs: window.typeIDs)
+      gathered.append((text, window.first, Array(passage.offsets[window.passage])))
+      number += 1
+      return true
+    } _: { batch, range throws(ClozeError) in
+      let logits = try outputs(of: runner, batch, at: (0..<batch.tokens).map { Int64($0) })
+      logits.withUnsafeBufferPointer { logits in
+        for (i, window) in gathered.prefix(range.count).enumerated() {
+          let rows = (2 * batch.offsets[i])..<(2 * batch.offsets[i + 1])
+          searches[window.text].add(
+            UnsafeBufferPointer(rebasing: logits[rows]), first: window.first,
+            last: window.first + window.offsets.count, offsets: window.offsets)
+        }
+      }
+      gathered.removeFirst(range.count)
+    }
+    return searches.enumerated().map { text, search in
+      guard let span = search.answer(threshold: head.noAnswerThreshold) else {
+        return ScoredLabel(text: text, label: nil, score: 0)
+      }
+      return ScoredLabel(
+        text: text, bytes: span.begin..<max(span.begin, span.end), label: 0,
+        score: sigmoid(search.margin))
+    }
   }
 }
 
-/// Predictions about tokens: tags, and answers in passages. A prediction depends on nothing but its
-/// text, however many are asked for at once.
-extension Session {
-  /// Tags of texts; within `exclusively`.
-  func tags(
-    of texts: [Text], _ runner: HeadRunner, _ tokenizer: Tokenizer
-  ) throws(ClozeError) -> [Prediction] {
-    var predictions: [Prediction] = []
-    var batch = TokenBatch()
-    /// Of the texts in the batch.
-    var waiting: [(words: [Prediction.Span], truncated: Bool)] = []
-    for (index, text) in texts.enumerated() {
-      guard !encoder.team.isStopped else { throw ClozeError(.cancelled, "cancelled") }
-      let encoding: Encoding
-      do throws(ClozeError) {
-        encoding = try tokenizer.encode(
-          text.first, maxTokens: runner.head.maxTokens, truncation: .longestFirst)
-      } catch { throw error.prefixed(texts.count > 1 ? "text \(index): " : "") }
-      // A token that goes on where the one before ended, and begins with ##, belongs to its word.
-      var words: [Prediction.Span] = []
-      var first: [Int] = []
-      for (token, range) in encoding.offsets.enumerated() where range.end > range.begin {
-        let goesOn = tokenizer.token(for: encoding.ids[token])?.hasPrefix("##") ?? false
-        if goesOn, let last = words.indices.last {
-          words[last].end = Int(range.end)
-        } else {
-          first.append(token)
-          words.append(
-            Prediction.Span(
-              begin: Int(range.begin), end: Int(range.end), text: "O", probability: 0))
-        }
-      }
-      batch.append(encoding.ids, encoding.typeIDs, reading: first)
-      waiting.append((words, encoding.truncated))
-      guard batch.ids.count >= Self.chunkTokens || index == texts.count - 1 else { continue }
-      let logits = try logits(runner, batch)
-      var row = 0
-      for (words, truncated) in waiting {
-        var words = words
-        for place in words.indices {
-          (words[place].text, words[place].probability) = best(logits, row, runner.head.labels)
-          row += 1
-        }
-        predictions.append(prediction(words, truncated: truncated))
-      }
-      batch.removeAll()
-      waiting.removeAll(keepingCapacity: true)
-    }
-    return predictions
-  }
+/// The first texts of a list, without their pairs.
+private struct FirstTexts<Source: TextSource>: TextSource {
+  let texts: Source
+  var count: Int { texts.count }
 
-  func prediction(_ words: [Prediction.Span], truncated: Bool) -> Prediction {
-    var prediction = Prediction()
-    prediction.tags = words
-    prediction.truncated = truncated
-    for entity in Entity.all(in: words.map(\.text)) {
-      let lowest = words[entity.first...entity.last].reduce(1) { min($0, $1.probability) }
-      prediction.entities.append(
-        Prediction.Span(
-          begin: words[entity.first].begin, end: words[entity.last].end, text: entity.type,
-          probability: lowest))
-    }
-    return prediction
-  }
-
-  /// Answers to questions, each with its passage; within `exclusively`.
-  func answers(
-    to texts: [Text], _ runner: HeadRunner, _ tokenizer: Tokenizer
-  ) throws(ClozeError) -> [Prediction] {
-    let head = runner.head
-    var searches = Array(repeating: AnswerSearch(), count: texts.count)
-    var batch = TokenBatch()
-    /// Of the windows in the batch.
-    var waiting: [(text: Int, first: Int, offsets: [ByteRange])] = []
-    for (index, text) in texts.enumerated() {
-      let windows: PassageWindows
-      do throws(ClozeError) {
-        windows = try PassageWindows(
-          text.first, text.second ?? "", tokenizer, maxTokens: head.maxTokens, stride: head.stride)
-      } catch { throw error.prefixed(texts.count > 1 ? "text \(index): " : "") }
-      for (number, window) in windows.windows.enumerated() {
-        guard !encoder.team.isStopped else {
-          throw ClozeError(.cancelled, "cancelled")
-        }
-        batch.append(window.ids, window.typeIDs, reading: window.ids.indices)
-        waiting.append((index, window.first, Array(windows.offsets[window.passage])))
-        let isLast = index == texts.count - 1 && number == windows.windows.count - 1
-        guard batch.ids.count >= Self.chunkTokens || isLast else { continue }
-        let logits = try logits(runner, batch)
-        logits.withUnsafeBufferPointer { logits in
-          for (item, (text, first, offsets)) in waiting.enumerated() {
-            let (begin, end) = (batch.offsets[item], batch.offsets[item + 1])
-            guard 2 * end <= logits.count else { continue }
-            searches[text].add(
-              UnsafeBufferPointer(rebasing: logits[(2 * begin)..<(2 * end)]), first: first,
-              last: first + offsets.count, offsets: offsets)
-          }
-        }
-        batch.removeAll()
-        waiting.removeAll(keepingCapacity: true)
-      }
-    }
-    return zip(texts, searches).map { text, search in
-      var prediction = Prediction()
-      if let span = search.answer(threshold: head.noAnswerThreshold) {
-        let passage = (text.second ?? "").utf8
-        let bytes = passage.dropFirst(span.begin).prefix(max(0, span.end - span.begin))
-        prediction.answer = Prediction.Span(
-          begin: span.begin, end: span.end, text: String(decoding: Array(bytes), as: UTF8.self),
-          probability: 1 / (1 + exponential(-search.margin)))
-      }
-      return prediction
-    }
-  }
-
-  /// The head's outputs for the tokens of a batch that it reads, [positions, outputs]; within
-  /// `exclusively`.
-  func logits(_ runner: HeadRunner, _ batch: TokenBatch) throws(ClozeError) -> [Float] {
-    guard !batch.positions.isEmpty else { return [] }
-    let width = model.info.hiddenSize
-    let rows = try filled(bytes(batch.positions.count, width)) { values throws(ClozeError) in
-      let failure = batch.positions.withUnsafeBufferPointer { positions in
-        batch.ids.withUnsafeBufferPointer { ids in
-          batch.typeIDs.withUnsafeBufferPointer { types -> ClozeError? in
-            var output = Output(.hidden, values: values)
-            output.positions = positions
-            output.isMixed = runner.mix != nil
-            return withUnsafePointer(to: output) { output -> ClozeError? in
-              do throws(ClozeError) {
-                try run(ids, types, batch.offsets, UnsafeBufferPointer(start: output, count: 1))
-                return nil
-              } catch { return error }
-            }
-          }
-        }
-      }
-      if let failure { throw failure }
-    }
-    return try run(runner, rows, rows: batch.positions.count)
+  func withText<Result>(
+    _ index: Int,
+    _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws(ClozeError) -> Result
+  ) throws(ClozeError) -> Result {
+    try texts.withText(index) { first, _ throws(ClozeError) in try body(first, nil) }
   }
 }

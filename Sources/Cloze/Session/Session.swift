@@ -18,7 +18,7 @@ public final class Session: @unchecked Sendable {
   private let running = Atomic<Bool>(false)
 
   /// Tokens that go through the layers together: bounds the scratch memory of any batch.
-  static let chunkTokens = 2048
+  package static let chunkTokens = 2048
 
   // Reused from call to call, so that a call like one before allocates nothing.
   let tokens = EncodingBuffer(keepsOffsets: false)
@@ -32,9 +32,9 @@ public final class Session: @unchecked Sendable {
   /// - Parameter threads: 1 to 256; nil: as many as the process may use, by affinity mask and
   ///   cgroup quota.
   public init(model: Model, threads: Int? = nil) throws(ClozeError) {
-    if let threads, threads < 1 || threads > Team.maxThreads {
+    if let threads, !(1...Team.maxThreads).contains(threads) {
       throw ClozeError(
-        .invalidArgument, "\(threads) threads were asked for; 1 to \(Team.maxThreads) can be had")
+        .invalidArgument, "threads = \(threads), expected 1 to \(Team.maxThreads)")
     }
     self.model = model
     self.threads = threads ?? min(defaultThreads(), Team.maxThreads)
@@ -45,7 +45,18 @@ public final class Session: @unchecked Sendable {
   /// nothing when none is running.
   public func cancel() { encoder.team.stop() }
 
-  /// Runs `body` as this session's only call, under the floating-point settings of the library.
+  /// Throws where the call that runs was cancelled.
+  func checkCancellation() throws(ClozeError) {
+    guard !encoder.team.isStopped else { throw ClozeError(.cancelled, "cancelled") }
+  }
+
+  /// Whether a call is running; what is only valid within `exclusively` asserts it.
+  var isRunning: Bool { running.load(ordering: .relaxed) }
+
+  /// Runs `body` as this session's only call, under the library's floating-point environment.
+  ///
+  /// Every public call enters here once, and takes back any earlier cancellation with it. Below it
+  /// only what threads start with sets the floating-point environment.
   package func exclusively<Result>(
     _ body: () throws(ClozeError) -> Result
   ) throws(ClozeError) -> Result {

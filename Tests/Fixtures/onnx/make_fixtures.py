@@ -164,6 +164,27 @@ def write_expected(path, arrays):
             file.write(data.tobytes())
 
 
+def read_expected(path):
+    """What write_expected wrote."""
+    data = open(path, "rb").read()
+    at, arrays = 8, {}
+
+    def words(count):
+        nonlocal at
+        at += 4 * count
+        return struct.unpack(f"<{count}I", data[at - 4 * count:at])
+
+    for _ in range(words(1)[0]):
+        length = words(1)[0]
+        name, at = data[at:at + length].decode(), at + length
+        kind, dimensions = words(2)
+        shape = words(dimensions)
+        count = int(np.prod(shape))
+        arrays[name] = np.frombuffer(data, "<f4" if kind == 0 else "<i4", count, at).reshape(shape)
+        at += 4 * count
+    return arrays
+
+
 def expected(model, results, inputs=ALL_INPUTS):
     """What ONNX Runtime computes in float32, with the states after every layer."""
     values = sample(model.config.vocab_size)
@@ -545,6 +566,7 @@ def main():
     model = build(BertForSequenceClassification, SMALL, seed=18, num_labels=2)
     save("classifier-of-two", export(model, ["logits"]), model, ["logits"])
     sentences(small)
+    widened("sentence-dense", "sentence-wide", 33)
     folders(heads)
 
     # Graphs that must be refused, each for its own reason.
@@ -602,6 +624,21 @@ class Sentence(torch.nn.Module):
             y = torch.tanh(self.dense(y))
         return dict(token_embeddings=x, sentence_embedding=torch.nn.functional.normalize(y, p=2, dim=1)
                     if self.normalize else y)
+
+
+def widened(source, name, width):
+    """The graph of a fixture with a dense layer after pooling, with another one of `width` outputs in its place."""
+    random = np.random.default_rng(17)
+    proto = onnx.load(os.path.join(ROOT, source + ".onnx"))
+    arrays = read_expected(os.path.join(ROOT, source + ".expected"))
+    for tensor in proto.graph.initializer:
+        if tensor.name.startswith("dense."):
+            shape = (width, *tensor.dims[1:])
+            values = random.normal(0, 0.3, shape).astype(np.float32)
+            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    arrays["embedding"] = run(proto, arrays)["sentence_embedding"]
+    onnx.save_model(proto, os.path.join(ROOT, name + ".onnx"))
+    write_expected(os.path.join(ROOT, name + ".expected"), arrays)
 
 
 def folders(heads):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import cloze
-from conftest import TEXTS
+from conftest import ROOT, TEXTS
 
 
 def pooled(model: cloze.Model, how: str) -> np.ndarray:
@@ -55,6 +58,27 @@ def test_pooler(model: cloze.Model) -> None:
         wanted = model.run(ids, cu_seqlens, output="pooler")
         assert np.array_equal(model.embed(TEXTS[:3], pooling="pooler", normalize=False), wanted)
         assert np.abs(wanted).max() <= 1
+
+
+@pytest.mark.parametrize("name, width", [("sentence-dense", 9), ("sentence-wide", 33)])
+def test_dense_layer_after_pooling(tmp_path: Path, name: str, width: int) -> None:
+    """Embeddings narrower and wider than the hidden state, 20."""
+    os.symlink(ROOT / "Tests" / "Fixtures" / "onnx" / f"{name}.onnx", tmp_path / "model.onnx")
+    (tmp_path / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b"]))
+    model = cloze.load(tmp_path, threads=2)
+    texts = ["a b", "b", "a a a"]
+    assert model.info.embedding_size == width
+    found = model.embed(texts)
+    assert found.shape == (3, width)
+    assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=width * 2.0**-23)
+    encodings = [model.tokenize(text) for text in texts]
+    ids = np.concatenate([one.ids for one in encodings])
+    cu_seqlens = np.cumsum([0] + [len(one) for one in encodings])
+    assert np.array_equal(found, model.run(ids, cu_seqlens, output="embedding"))
+    assert model.embed(texts, pooling="mean").shape == (3, 20)
+    assert model.embed(texts, dimensions=width - 1).shape == (3, width - 1)
+    with pytest.raises(cloze.ArgumentError):
+        model.embed(texts, dimensions=width + 1)
 
 
 def test_an_empty_list(model: cloze.Model) -> None:

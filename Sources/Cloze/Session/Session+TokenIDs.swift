@@ -1,6 +1,6 @@
 public import ClozeIO
 
-/// Running on token ids.
+/// Inference on token ids.
 ///
 /// A batch is ragged: its sequences lie end to end, and `cuSeqlens` [B + 1] holds 0, then where
 /// each sequence ends. A sequence's output depends on nothing else in the batch, nor on the number
@@ -22,7 +22,7 @@ extension Session {
   ///   - output: what is computed.
   ///   - positions: tokens of the batch, in any order, also repeated, whose rows are wanted instead
   ///     of all T; for `hidden` and `mlm`.
-  ///   - values: room for `count(of:sequences:tokens:)` floats; what is beyond stays as it is.
+  ///   - values: at least `count(of:sequences:tokens:)` floats; what is beyond stays as it is.
   /// - Throws: `.invalidArgument` for an id, offset, type, position, layer or number of dimensions
   ///   out of range, `.tooLong` for a sequence longer than the model takes, `.noHead`,
   ///   `.bufferTooSmall`, `.cancelled`, `.busy`, `.outOfMemory`.
@@ -58,7 +58,7 @@ extension Session {
   ) throws(ClozeError) -> [Float] {
     let size = try count(
       of: output, sequences: max(cuSeqlens.count &- 1, 0), tokens: positions?.count ?? ids.count)
-    return try filled(size) { values throws(ClozeError) in
+    return try [Float](count: size) { values throws(ClozeError) in
       try ids.withUnsafeBufferPointer { ids throws(ClozeError) in
         try cuSeqlens.withUnsafeBufferPointer { ends throws(ClozeError) in
           try Self.withBuffer(typeIDs?.span) { types throws(ClozeError) in
@@ -87,9 +87,7 @@ extension Session {
       }
       for layer in layers { _ = try Output.layer(layer, model) }
     }
-    var one = Output(output.kind)
-    one.set(output.embedding)
-    let size = try one.count(model, sequences: sequences, tokens: tokens)
+    let size = try Output(output).count(model, sequences: sequences, tokens: tokens)
     return try bytes(size, output.layers?.count ?? 1)
   }
 
@@ -105,8 +103,8 @@ extension Session {
       for layer in output.layers ?? [] { layers.append(Int32(clamping: layer)) }
       try offsets.withUnsafeBufferPointer { offsets throws(ClozeError) in
         try layers.withUnsafeBufferPointer { layers throws(ClozeError) in
-          var wanted = Output(output.kind, values: values.baseAddress)
-          wanted.set(output.embedding)
+          var wanted = Output(output)
+          wanted.values = values.baseAddress
           if output.layers != nil { wanted.layers = layers }
           // Int is Int64 on every machine this runs on.
           wanted.positions = positions.map {
@@ -114,10 +112,7 @@ extension Session {
               start: UnsafeRawPointer($0.baseAddress)?.assumingMemoryBound(to: Int64.self),
               count: $0.count)
           }
-          let batch = RaggedBatch(ids: ids, typeIDs: types, offsets: offsets)
-          try withUnsafePointer(to: wanted) { wanted throws(ClozeError) in
-            try run(batch, UnsafeBufferPointer(start: wanted, count: 1))
-          }
+          try run(RaggedBatch(ids: ids, typeIDs: types, offsets: offsets), wanted)
         }
       }
     }
