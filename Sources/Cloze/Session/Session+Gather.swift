@@ -1,4 +1,4 @@
-package import ClozeIO
+internal import ClozeIO
 internal import ClozeTokenizer
 
 /// Gathering sequences into batches of one chunk each; everything here runs within `exclusively`.
