@@ -24,18 +24,10 @@ extension Model {
   }
 
   /// The pooler and the next-sentence layer; nil where the model lacks one.
-  package var nextSentenceLayers: [Head.Dense]? {
-    guard let pooler = weights.pooler, let head = weights.nextSentence else { return nil }
-    return [plain(pooler, .tanh), plain(head)]
-  }
+  package var nextSentenceLayers: [Head.Dense]? { weights.heads[.nextSentence].map(plain) }
 
   /// Transform and decoder of the masked language model; nil where the model has none.
-  package var maskedLMLayers: [Head.Dense]? {
-    guard let head = weights.maskedLM else { return nil }
-    var transform = plain(head.transform, head.activation)
-    transform.norm = plain(head.norm)
-    return [transform, plain(head.decoder)]
-  }
+  package var maskedLMLayers: [Head.Dense]? { weights.heads[.maskedLM].map(plain) }
 
   /// [V, D], or narrower where the model projects them.
   package var wordEmbeddings: [Float] {
@@ -99,6 +91,14 @@ extension Model {
       layer.activation, layer.attentionScale,
       (layer.attentionNorm.epsilon, layer.outputNorm.epsilon)
     )
+  }
+
+  private func plain(_ head: PackedHead) -> [Head.Dense] {
+    head.layers.map { layer in
+      var dense = plain(layer.dense, layer.activation)
+      dense.norm = layer.norm.map { plain($0) }
+      return dense
+    }
   }
 
   private func plain(_ norm: Weights.Norm) -> Head.Norm {

@@ -22,8 +22,10 @@ public final class Model: Sendable {
   let embeddingObstacle: String?
   /// How the model's files, or its graph, make one vector of a text; nil where they do not say.
   let sentencePooling: Pooling?
-  /// The head that was put on it.
-  package let trained: HeadRunner?
+  /// The trained head that was put on it; nil where there is none.
+  public let head: Head?
+  /// What `Session.predict` runs; nil where nothing is predicted.
+  let taskHead: TaskHead?
   /// The model whose weights this one shares.
   let base: Model?
 
@@ -100,13 +102,6 @@ public final class Model: Sendable {
     self.weights = weights
     self.kernels = kernels
     self.tokenizer = tokenizer
-    var heads: Heads = []
-    if weights.pooler != nil { heads.insert(.pooler) }
-    if weights.maskedLM != nil { heads.insert(.mlm) }
-    if weights.pooler != nil, weights.nextSentence != nil { heads.insert(.nsp) }
-    if weights.heads.classes != nil { heads.insert(.classes) }
-    if weights.heads.tags != nil { heads.insert(.tags) }
-    if weights.heads.answer != nil { heads.insert(.answer) }
     var configuration = configuration
     configuration.typeVocabSize = max(configuration.typeVocabSize, 1)
     configuration.layerNormEps = Double(weights.norm.epsilon)
@@ -115,11 +110,11 @@ public final class Model: Sendable {
       maxTokens: min(settings.maxTokens ?? .max, configuration.maxPositionEmbeddings),
       precision: precision,
       isa: kernels.isa,
-      heads: heads,
+      heads: Heads(weights.heads.keys),
       pooling: settings.pooling ?? .mean,
       normalize: settings.normalize ?? true,
       weightBytes: weights.memory.bytes)
-    info.embeddingSize = weights.heads.sentence.last?.dense.outputs ?? configuration.hiddenSize
+    info.embeddingSize = weights.sentence.last?.dense.outputs ?? configuration.hiddenSize
     info.labels = settings.labels
     self.info = info
     let panel = Int(kernels.matrix(precision).mr)
@@ -128,7 +123,8 @@ public final class Model: Sendable {
     embeddingObstacle = settings.obstacle
     sentencePooling = settings.obstacle == nil ? settings.pooling : nil
     tokenizerObstacle = settings.tokenizerObstacle
-    trained = nil
+    head = nil
+    taskHead = nil
     base = nil
     try settings.check(info)
   }
@@ -146,35 +142,42 @@ public final class Model: Sendable {
     sentencePooling = model.sentencePooling
     tokenizerObstacle = model.tokenizerObstacle
     base = model
-    let runner = try HeadRunner(head, model: model)
-    trained = runner
-    weights = try model.weights(with: head)
+    self.head = head
+    var weights = try model.weights(with: head)
+    // The labels are those of the trained head.
+    for output: OutputHead in [.classes, .tags, .answer] { weights.heads[output] = nil }
+    if head.task == .mlm {
+      // Packed among the model's own weights.
+      taskHead = nil
+    } else {
+      let packed = try WeightBuilder(kernels: kernels, precision: .float32, threads: 1).head(head)
+      taskHead = TaskHead(head, packed)
+      switch head.task {
+      case .classify, .classifyPairs, .multilabel: weights.heads[.classes] = packed
+      case .tag: weights.heads[.tags] = packed
+      case .answer: weights.heads[.answer] = packed
+      case .mlm, .nsp, .regress, .regressPairs: break
+      }
+    }
+    self.weights = weights
     var info = model.info
     info.labels = head.labels
-    // What the file's own heads say is not what this one says.
-    info.heads.subtract([.classes, .tags, .answer])
-    switch head.task {
-    case .classify, .classifyPairs, .multilabel: info.heads.insert(.classes)
-    case .tag: info.heads.insert(.tags)
-    case .answer: info.heads.insert(.answer)
-    case .mlm: if weights.maskedLM != nil { info.heads.insert(.mlm) }
-    case .nsp: if weights.nextSentence != nil { info.heads.formUnion([.pooler, .nsp]) }
-    case .regress, .regressPairs: break
-    }
+    info.heads = Heads(weights.heads.keys)
     self.info = info
   }
 
-  /// The error for a head that is asked for and not there.
-  func lacks(_ head: String) -> ClozeError {
-    var has: [String] = []
-    if info.heads.contains(.pooler) { has.append("pooler") }
-    if info.heads.contains(.mlm) { has.append("masked language model") }
-    if info.heads.contains(.nsp) { has.append("next-sentence head") }
-    if info.heads.contains(.classes) { has.append("classes") }
-    if info.heads.contains(.tags) { has.append("tags") }
-    if info.heads.contains(.answer) { has.append("answers") }
-    let list = has.isEmpty ? "no heads" : has.joined(separator: ", ")
-    return ClozeError(.noHead, "the model has no \(head); it has \(list)")
+  /// The head that gives an output, or an error with those that the model has.
+  func packedHead(_ output: OutputHead) throws(ClozeError) -> PackedHead {
+    guard let head = weights.heads[output] else { throw noHead(output.name) }
+    return head
+  }
+
+  /// The error for a head that the model does not have.
+  func noHead(_ name: String) -> ClozeError {
+    let names = OutputHead.allCases.filter { weights.heads[$0] != nil }.map(\.name)
+    return ClozeError(
+      .noHead,
+      "the model has no \(name); it has \(names.isEmpty ? "no heads" : names.joined(separator: ", "))")
   }
 
   /// The tokenizer, or an error that says there is none.

@@ -97,6 +97,31 @@ extension ModelSettings {
   }
 }
 
+/// What the graph itself decides.
+extension ModelSettings {
+  /// Takes over how the graph itself makes embeddings, which goes before what files beside it say,
+  /// and gives classes and tags their labels.
+  mutating func follow(_ graph: BERTGraph) {
+    if let sentence = graph.sentence {
+      obstacle = nil
+      normalize = sentence.normalize
+      pooling =
+        switch sentence.pooling {
+        case .mean: .mean
+        case .cls: .cls
+        case .max: .max
+        case .meanSqrtLen: .meanSqrtLen
+        case .pooler: .pooler
+        }
+    }
+    let count = (graph.classifier?.output ?? graph.tokenClassifier)?.weight.outputSize ?? 0
+    if labels.count != count {
+      // As transformers names classes that have no names.
+      labels = count <= 65536 ? (0..<count).map { "LABEL_\($0)" } : []
+    }
+  }
+}
+
 extension PretrainedConfiguration {
   /// nil where config.json names no kind of model.
   fileprivate init?(_ root: JSONField) throws(ClozeError) {

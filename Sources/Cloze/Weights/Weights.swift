@@ -53,14 +53,6 @@ struct Weights: @unchecked Sendable {
     let activation: Activation
   }
 
-  /// logits = decoder(norm(activation(transform x)))
-  struct MaskedLM {
-    let transform: Dense
-    let activation: Activation
-    let norm: Norm
-    let decoder: Dense
-  }
-
   let word: WordTable
   /// [P, D]
   let position: UnsafePointer<Float>
@@ -68,42 +60,15 @@ struct Weights: @unchecked Sendable {
   let tokenType: UnsafePointer<Float>
   let norm: Norm
   let layers: [Layer]
-  /// D -> D, tanh after it
-  let pooler: Dense?
-  let maskedLM: MaskedLM?
-  /// D -> 2
-  let nextSentence: Dense?
   let memory: WeightMemory
-  /// What the file has beside the pre-training heads.
-  var heads = FileHeads()
+  var heads: [OutputHead: PackedHead] = [:]
+  /// The dense layers after pooling, where the graph computes the vector of a sequence.
+  var sentence: [PackedHead.Layer] = []
   /// Elements of a row of the tables, where the embeddings are narrower than the layers: E -> D.
   var projection: Dense?
 
   /// Elements of a row of the tables, of a model of `width`.
   func embeddingWidth(_ width: Int) -> Int { projection?.inputs ?? width }
-}
-
-/// Heads that a model file brings with it, beside those of pre-training.
-struct FileHeads: @unchecked Sendable {
-  /// A dense layer and the activation after it.
-  struct Layer {
-    let dense: Weights.Dense
-    let activation: Activation
-  }
-
-  /// logits = output(transform(first token))
-  struct Classes {
-    let transform: Layer?
-    let output: Weights.Dense
-  }
-
-  var classes: Classes?
-  /// D -> C on every token
-  var tags: Weights.Dense?
-  /// D -> 2 on every token
-  var answer: Weights.Dense?
-  /// After pooling, where the graph makes the vector of a sequence
-  var sentence: [Layer] = []
 }
 
 /// The blocks that weights lie in; freed together.
