@@ -71,7 +71,7 @@ final class Scratch {
     let hidden = try place(tokens, width, float)
     let queryKeyValue = try place(tokens, 3 * width, float)
     let context = try place(tokens, width, float)
-    let mixed = try place(model.trained?.mix == nil ? 0 : tokens, width, float)
+    let mixed = try place(model.taskHead?.head.mix == nil ? 0 : tokens, width, float)
     let headInput = try place(tokens, width, float)
     let headOutput = try place(tokens, width, float)
     let first = at

@@ -20,25 +20,26 @@ extension BERTGraph {
     }
     var added: [AddedHead.Layer] = []
     for layer in head.layers { added.append(try AddedHead.Layer(layer)) }
+    // The labels are those of the trained head.
+    classifier = nil
+    tokenClassifier = nil
+    answer = nil
     let source = AddedHead.Source.pooled(head.pooling.graph)
     let mix = head.mix?.weights
     switch head.task {
     case .classify, .classifyPairs, .multilabel, .regress, .regressPairs:
-      classifier = nil
       return [
         AddedHead(
           name: "classifier", source: source, layers: added, result: .output("logits"),
           mix: mix)
       ]
     case .tag:
-      tokenClassifier = nil
       return [
         AddedHead(
           name: "classifier", source: .tokens, layers: added, result: .output("logits"),
           mix: mix)
       ]
     case .answer:
-      answer = nil
       return [
         AddedHead(name: "qa_outputs", source: .tokens, layers: added, result: .answer, mix: mix)
       ]

@@ -37,20 +37,11 @@ private struct Unpacking {
       try linear(dense)
     }
     var graph = BERTGraph(configuration: configuration, embeddings: embeddings, layers: layers)
-    graph.pooler = try weights.pooler.map { dense throws(ClozeError) in try linear(dense) }
-    graph.nsp = try weights.nextSentence.map { dense throws(ClozeError) in try linear(dense) }
-    if let head = weights.maskedLM { graph.mlm = try maskedLM(head) }
-    if let head = weights.heads.classes {
-      graph.classifier = BERTGraph.SequenceHead(
-        transform: try head.transform.map { layer throws(ClozeError) in try linear(layer.dense) },
-        activation: head.transform?.activation ?? .identity, output: try linear(head.output))
+    for (output, head) in weights.heads where head.arithmetic == .model {
+      try put(head, output, on: &graph)
     }
-    graph.tokenClassifier = try weights.heads.tags.map { dense throws(ClozeError) in
-      try linear(dense)
-    }
-    graph.answer = try weights.heads.answer.map { dense throws(ClozeError) in try linear(dense) }
     var dense: [BERTGraph.SentenceHead.Dense] = []
-    for layer in weights.heads.sentence {
+    for layer in weights.sentence {
       dense.append(.init(linear: try linear(layer.dense), activation: layer.activation))
     }
     // A model whose files name no supported pooling gets no sentence embedding.
@@ -74,17 +65,34 @@ private struct Unpacking {
       outputNorm: try norm(layer.outputNorm, width), attentionScale: Double(layer.attentionScale))
   }
 
-  private func maskedLM(_ head: Weights.MaskedLM) throws(ClozeError) -> BERTGraph.MaskedLMHead {
-    let decoder: BERTGraph.Decoder
-    if let columns = model.weights.word.columns, columns.panels == head.decoder.columns.panels {
-      decoder = .tied
-    } else {
-      decoder = .separate(try linear(head.decoder).weight)
+  /// A head that is packed in the model's precision; a trained one is exported from its own weights.
+  private func put(
+    _ head: PackedHead, _ output: OutputHead, on graph: inout BERTGraph
+  ) throws(ClozeError) {
+    guard let first = head.layers.first, let last = head.layers.last else { return }
+    switch output {
+    case .pooler: graph.pooler = try linear(last.dense)
+    case .nextSentence: graph.nsp = try linear(last.dense)
+    case .tags: graph.tokenClassifier = try linear(last.dense)
+    case .answer: graph.answer = try linear(last.dense)
+    case .classes:
+      let transform = head.layers.count > 1 ? try linear(first.dense) : nil
+      graph.classifier = BERTGraph.SequenceHead(
+        transform: transform, activation: transform == nil ? .identity : first.activation,
+        output: try linear(last.dense))
+    case .maskedLM:
+      guard let norm = first.norm else { return }
+      let decoder: BERTGraph.Decoder
+      if let columns = model.weights.word.columns, columns.panels == last.dense.columns.panels {
+        decoder = .tied
+      } else {
+        decoder = .separate(try linear(last.dense).weight)
+      }
+      graph.mlm = BERTGraph.MaskedLMHead(
+        transform: try linear(first.dense), activation: first.activation,
+        norm: try self.norm(norm, first.dense.outputs), decoder: decoder,
+        bias: try floats(last.dense.bias, [last.dense.outputs]))
     }
-    return BERTGraph.MaskedLMHead(
-      transform: try linear(head.transform), activation: head.activation,
-      norm: try norm(head.norm, head.transform.outputs), decoder: decoder,
-      bias: try floats(head.decoder.bias, [head.decoder.outputs]))
   }
 
   // MARK: - Parts

@@ -3,7 +3,7 @@ package import ClozeIO
 /// What stands on top of an encoder and answers one task's question: a few dense layers over the
 /// last vectors of a text or of its tokens, the names of the labels, and how texts were prepared.
 ///
-/// Weights are plain float32, as they were trained; `HeadRunner` packs them.
+/// Weights are plain float32, as they were trained; `PackedHead` is what runs.
 public struct Head: Sendable {
   /// The question that a head answers.
   public enum Task: String, Sendable, CaseIterable {

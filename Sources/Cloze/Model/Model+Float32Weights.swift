@@ -24,19 +24,10 @@ extension Model {
   }
 
   /// The pooler and the next-sentence layer; nil where the model lacks one.
-  package var nextSentenceLayers: [Head.Dense]? {
-    guard let pooler = weights.pooler, let head = weights.nextSentence else { return nil }
-    return [dense(pooler, .tanh), dense(head)]
-  }
+  package var nextSentenceLayers: [Head.Dense]? { weights.heads[.nextSentence].map(layers) }
 
   /// Transform and decoder of the masked language model; nil where the model has none.
-  package var maskedLMLayers: [Head.Dense]? {
-    guard let head = weights.maskedLM else { return nil }
-    var transform = dense(head.transform, head.activation)
-    let norm = norm(head.norm)
-    transform.norm = Head.Norm(gamma: norm.gamma, beta: norm.beta, epsilon: head.norm.epsilon)
-    return [transform, dense(head.decoder)]
-  }
+  package var maskedLMLayers: [Head.Dense]? { weights.heads[.maskedLM].map(layers) }
 
   /// [V, D], or narrower where the model projects them.
   package var wordEmbeddings: [Float] {
@@ -91,6 +82,17 @@ extension Model {
     return EncoderLayerConstants(
       activation: layer.activation, attentionScale: layer.attentionScale,
       attentionNormEpsilon: layer.attentionNorm.epsilon, outputNormEpsilon: layer.outputNorm.epsilon)
+  }
+
+  private func layers(_ head: PackedHead) -> [Head.Dense] {
+    head.layers.map { layer in
+      var dense = dense(layer.dense, layer.activation)
+      dense.norm = layer.norm.map { source in
+        let norm = norm(source)
+        return Head.Norm(gamma: norm.gamma, beta: norm.beta, epsilon: source.epsilon)
+      }
+      return dense
+    }
   }
 
   private func norm(_ norm: Weights.Norm) -> NormParameters<[Float]> {

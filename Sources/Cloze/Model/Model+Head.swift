@@ -3,9 +3,6 @@ internal import ClozeIO
 internal import ClozeONNX
 
 extension Model {
-  /// The head that was put on it; nil where there is none.
-  public var head: Head? { trained?.head }
-
   /// Makes sure that a head was trained on this encoder.
   func check(_ head: Head) throws(ClozeError) {
     try head.check()
@@ -22,7 +19,7 @@ extension Model {
       throw ClozeError(
         .invalidModel, "the head knows \(head.outputs) tokens, the model \(info.vocabSize)")
     }
-    if head.pooling == .pooler, !info.heads.contains(.pooler) { throw lacks("pooler") }
+    if head.pooling == .pooler { _ = try packedHead(.pooler) }
     if let mix = head.mix, mix.shares.count != info.numHiddenLayers + 1 {
       throw ClozeError(
         .invalidModel,
@@ -70,11 +67,24 @@ extension Model {
         all[first + i] = try builder.layer(layer, replacing: all[first + i], info)
       }
     }
-    var (pooler, next, masked) = (weights.pooler, weights.nextSentence, weights.maskedLM)
+    // The other weights live as long as the model that they came with.
+    var result = Weights(
+      word: word, position: position, tokenType: tokenType, norm: norm, layers: all,
+      memory: builder.memory, heads: weights.heads, sentence: weights.sentence,
+      projection: weights.projection)
     let own = head.layers
+    func layer(_ layer: Head.Dense) throws(ClozeError) -> PackedHead.Layer {
+      PackedHead.Layer(
+        dense: try builder.dense(layer.weight, layer.bias, inputs: layer.inputs),
+        activation: layer.activation)
+    }
     if head.task == .nsp, own.count == 2, own[0].activation == .tanh {
-      pooler = try builder.dense(own[0].weight, own[0].bias, inputs: own[0].inputs)
-      next = try builder.dense(own[1].weight, own[1].bias, inputs: own[1].inputs)
+      let pooler = try layer(own[0])
+      let layers = [pooler, PackedHead.Layer(dense: try layer(own[1]).dense)]
+      result.heads[.pooler] = PackedHead(
+        rows: .pooled(.cls), layers: [pooler], memory: builder.memory)
+      result.heads[.nextSentence] = PackedHead(
+        rows: .pooled(.cls), layers: layers, memory: builder.memory)
     } else if head.task == .mlm, own.count == 2, let last = own[0].norm,
       own[0].outputs == info.hiddenSize, own[1].outputs == info.vocabSize
     {
@@ -84,18 +94,15 @@ extension Model {
           inputs: own[1].inputs, outputs: own[1].outputs, columns: columns,
           bias: try builder.bias(own[1].bias), inverseSmoothing: nil)
       } else {
-        decoder = try builder.dense(own[1].weight, own[1].bias, inputs: own[1].inputs)
+        decoder = try layer(own[1]).dense
       }
-      masked = Weights.MaskedLM(
-        transform: try builder.dense(own[0].weight, own[0].bias, inputs: own[0].inputs),
-        activation: own[0].activation,
-        norm: try builder.norm(last.gamma, last.beta, last.epsilon), decoder: decoder)
+      var transform = try layer(own[0])
+      transform.norm = try builder.norm(last.gamma, last.beta, last.epsilon)
+      result.heads[.maskedLM] = PackedHead(
+        rows: .tokens, layers: [transform, PackedHead.Layer(dense: decoder)],
+        memory: builder.memory)
     }
-    // The other weights live as long as the model that they came with.
-    return Weights(
-      word: word, position: position, tokenType: tokenType, norm: norm, layers: all,
-      pooler: pooler, maskedLM: masked, nextSentence: next, memory: builder.memory,
-      heads: weights.heads, projection: weights.projection)
+    return result
   }
 
   /// The encoder that a head holds whole.

@@ -22,8 +22,10 @@ public final class Model: Sendable {
   let embeddingUnsupportedReason: String?
   /// The pooling of the model's graph or files; nil where they name none.
   let sentencePooling: Pooling?
-  /// The trained head on this model.
-  package let trained: HeadRunner?
+  /// The trained head that was put on it; nil where there is none.
+  public let head: Head?
+  /// What `Session.predict` runs; nil where nothing is predicted.
+  let taskHead: TaskHead?
   /// The model whose weights this one shares.
   let base: Model?
 
@@ -103,13 +105,6 @@ public final class Model: Sendable {
     self.weights = weights
     self.kernels = kernels
     self.tokenizer = tokenizer
-    var heads: Heads = []
-    if weights.pooler != nil { heads.insert(.pooler) }
-    if weights.maskedLM != nil { heads.insert(.mlm) }
-    if weights.pooler != nil, weights.nextSentence != nil { heads.insert(.nsp) }
-    if weights.heads.classes != nil { heads.insert(.classes) }
-    if weights.heads.tags != nil { heads.insert(.tags) }
-    if weights.heads.answer != nil { heads.insert(.answer) }
     var configuration = configuration
     configuration.typeVocabSize = max(configuration.typeVocabSize, 1)
     configuration.layerNormEps = Double(weights.norm.epsilon)
@@ -118,11 +113,11 @@ public final class Model: Sendable {
       maxTokens: min(settings.maxTokens ?? .max, configuration.maxPositionEmbeddings),
       precision: precision,
       isa: kernels.isa,
-      heads: heads,
+      heads: Heads(weights.heads.keys),
       pooling: settings.pooling ?? .mean,
       normalize: settings.normalize ?? true,
       weightBytes: weights.memory.bytes)
-    info.embeddingSize = weights.heads.sentence.last?.dense.outputs ?? configuration.hiddenSize
+    info.embeddingSize = weights.sentence.last?.dense.outputs ?? configuration.hiddenSize
     info.labels = settings.labels
     self.info = info
     let panel = Int(kernels.matrix(precision).mr)
@@ -131,7 +126,8 @@ public final class Model: Sendable {
     embeddingUnsupportedReason = settings.embeddingUnsupportedReason
     sentencePooling = settings.embeddingUnsupportedReason == nil ? settings.pooling : nil
     tokenizerUnsupportedReason = settings.tokenizerUnsupportedReason
-    trained = nil
+    head = nil
+    taskHead = nil
     base = nil
     try settings.check(info)
   }
@@ -149,35 +145,42 @@ public final class Model: Sendable {
     sentencePooling = model.sentencePooling
     tokenizerUnsupportedReason = model.tokenizerUnsupportedReason
     base = model
-    let runner = try HeadRunner(head, model: model)
-    trained = runner
-    weights = try model.weights(with: head)
+    self.head = head
+    var weights = try model.weights(with: head)
+    // The labels are those of the trained head.
+    for output: OutputHead in [.classes, .tags, .answer] { weights.heads[output] = nil }
+    if head.task == .mlm {
+      // Packed among the model's own weights.
+      taskHead = nil
+    } else {
+      let packed = try WeightBuilder(kernels: kernels, precision: .float32, threads: 1).head(head)
+      taskHead = TaskHead(head, packed)
+      switch head.task {
+      case .classify, .classifyPairs, .multilabel: weights.heads[.classes] = packed
+      case .tag: weights.heads[.tags] = packed
+      case .answer: weights.heads[.answer] = packed
+      case .mlm, .nsp, .regress, .regressPairs: break
+      }
+    }
+    self.weights = weights
     var info = model.info
     info.labels = head.labels
-    // The trained head replaces the file's own, with its labels.
-    info.heads.subtract([.classes, .tags, .answer])
-    switch head.task {
-    case .classify, .classifyPairs, .multilabel: info.heads.insert(.classes)
-    case .tag: info.heads.insert(.tags)
-    case .answer: info.heads.insert(.answer)
-    case .mlm: if weights.maskedLM != nil { info.heads.insert(.mlm) }
-    case .nsp: if weights.nextSentence != nil { info.heads.formUnion([.pooler, .nsp]) }
-    case .regress, .regressPairs: break
-    }
+    info.heads = Heads(weights.heads.keys)
     self.info = info
   }
 
-  /// The error for a head that the model lacks; lists those that it has.
-  func lacks(_ head: String) -> ClozeError {
-    var has: [String] = []
-    if info.heads.contains(.pooler) { has.append("pooler") }
-    if info.heads.contains(.mlm) { has.append("masked language model") }
-    if info.heads.contains(.nsp) { has.append("next-sentence head") }
-    if info.heads.contains(.classes) { has.append("classes") }
-    if info.heads.contains(.tags) { has.append("tags") }
-    if info.heads.contains(.answer) { has.append("answers") }
-    let list = has.isEmpty ? "no heads" : has.joined(separator: ", ")
-    return ClozeError(.noHead, "the model has no \(head); it has \(list)")
+  /// The head that gives an output, or an error with those that the model has.
+  func packedHead(_ output: OutputHead) throws(ClozeError) -> PackedHead {
+    guard let head = weights.heads[output] else { throw noHead(output.name) }
+    return head
+  }
+
+  /// The error for a head that the model does not have.
+  func noHead(_ name: String) -> ClozeError {
+    let names = OutputHead.allCases.filter { weights.heads[$0] != nil }.map(\.name)
+    return ClozeError(
+      .noHead,
+      "the model has no \(name); it has \(names.isEmpty ? "no heads" : names.joined(separator: ", "))")
   }
 
   /// - Throws: `.noTokenizer` where the model has none.

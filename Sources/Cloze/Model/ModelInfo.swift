@@ -43,6 +43,8 @@ public struct Heads: OptionSet, Hashable, Sendable {
   public static let tags = Heads(rawValue: 16)
   /// The span of a passage that answers a question.
   public static let answer = Heads(rawValue: 32)
+
+  init(_ outputs: some Sequence<OutputHead>) { self.init(outputs.map(\.bit)) }
 }
 
 /// A loaded model's sizes, precision, instruction set and heads.

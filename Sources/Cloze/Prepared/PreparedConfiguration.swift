@@ -41,9 +41,10 @@ struct PreparedConfiguration {
     if let mlm = graph.mlm { maskedLMActivation = mlm.activation }
     embeddingSize = model.weights.embeddingWidth(model.info.hiddenSize)
     isProjected = model.weights.projection != nil
-    let own = model.weights.heads
-    classTransform = own.classes?.transform.map { Step(size: $0.dense.outputs, activation: $0.activation) }
-    sentence = own.sentence.map { Step(size: $0.dense.outputs, activation: $0.activation) }
+    if let layers = model.weights.heads[.classes]?.layers, layers.count > 1 {
+      classTransform = Step(layers[0])
+    }
+    sentence = model.weights.sentence.map { Step($0) }
     self.settings = settings
     self.settings.labels = model.info.labels
   }
@@ -177,6 +178,10 @@ struct PreparedConfiguration {
 
 /// A dense layer as JSON: its size, and its activation unless that is the identity.
 extension PreparedConfiguration.Step {
+  fileprivate init(_ layer: PackedHead.Layer) {
+    self.init(size: layer.dense.outputs, activation: layer.activation)
+  }
+
   fileprivate func write(to writer: inout JSONWriter) {
     writer.value("size", size)
     if activation != .identity { writer.value("hidden_act", activation.configKey) }

@@ -33,22 +33,10 @@ extension Weights {
       try layer.output.add("\(name).output", precision, to: &image)
       try layer.outputNorm.add("\(name).output_norm", width, to: &image)
     }
-    if let pooler { try pooler.add("pooler", precision, to: &image) }
-    if let maskedLM {
-      try maskedLM.transform.add("mlm.transform", precision, to: &image)
-      try maskedLM.norm.add("mlm.norm", width, to: &image)
-      if sizes.isTied {
-        maskedLM.decoder.addBiases("mlm.decoder", to: &image)
-      } else {
-        try maskedLM.decoder.add("mlm.decoder", precision, to: &image)
-      }
+    for output in OutputHead.allCases {
+      try heads[output]?.add(output, precision, isTied: sizes.isTied, to: &image)
     }
-    if let nextSentence { try nextSentence.add("nsp", precision, to: &image) }
-    try heads.classes?.transform?.dense.add("classes.transform", precision, to: &image)
-    try heads.classes?.output.add("classes", precision, to: &image)
-    try heads.tags?.add("tags", precision, to: &image)
-    try heads.answer?.add("answer", precision, to: &image)
-    for (index, layer) in heads.sentence.enumerated() {
+    for (index, layer) in sentence.enumerated() {
       try layer.dense.add("sentence.\(index)", precision, to: &image)
     }
   }
@@ -99,54 +87,29 @@ extension Weights {
           attentionScale: scales[index],
           activation: sizes.model.hiddenAct))
     }
-    let pooler = sizes.heads.contains(.pooler) ? try dense("pooler", width, width, &file) : nil
-    var maskedLM: MaskedLM?
-    if sizes.heads.contains(.mlm) {
-      let transform = try dense("mlm.transform", width, width, &file)
-      let norm = try Norm("mlm.norm", width, from: &file)
-      let decoder: Dense
-      if let columns = word.columns {
-        decoder = Dense(
-          inputs: width, outputs: entries, columns: columns,
-          bias: try Dense.biases("mlm.decoder", entries, from: &file),
-          inverseSmoothing: nil)
-      } else {
-        decoder = try dense("mlm.decoder", width, entries, &file)
-      }
-      maskedLM = MaskedLM(
-        transform: transform, activation: sizes.maskedLMActivation, norm: norm,
-        decoder: decoder)
-    }
-    let nextSentence = sizes.heads.contains(.nsp) ? try dense("nsp", width, 2, &file) : nil
-    var heads = FileHeads()
-    if sizes.heads.contains(.classes) {
-      let transform = try sizes.classTransform.map { step throws(ClozeError) in
-        FileHeads.Layer(
-          dense: try dense("classes.transform", width, step.size, &file), activation: step.activation)
-      }
-      heads.classes = FileHeads.Classes(
-        transform: transform,
-        output: try dense("classes", transform?.dense.outputs ?? width, sizes.labelCount, &file))
-    }
-    if sizes.heads.contains(.tags) { heads.tags = try dense("tags", width, sizes.labelCount, &file) }
-    if sizes.heads.contains(.answer) { heads.answer = try dense("answer", width, 2, &file) }
-    for (index, step) in sizes.sentence.enumerated() {
-      let inputs = heads.sentence.last?.dense.outputs ?? width
-      heads.sentence.append(
-        FileHeads.Layer(
-          dense: try dense("sentence.\(index)", inputs, step.size, &file), activation: step.activation))
-    }
     let memory = WeightMemory(prepared: file.storage, bytes: file.weightBytes)
+    var heads: [OutputHead: PackedHead] = [:]
+    for output in OutputHead.allCases where sizes.heads.contains(output.bit) {
+      heads[output] = try PackedHead(
+        output, sizes, pooler: heads[.pooler], word: word, memory: memory, from: &file)
+    }
+    var sentence: [PackedHead.Layer] = []
+    for (index, step) in sizes.sentence.enumerated() {
+      let inputs = sentence.last?.dense.outputs ?? width
+      sentence.append(
+        PackedHead.Layer(
+          dense: try dense("sentence.\(index)", inputs, step.size, &file),
+          activation: step.activation))
+    }
     self.init(
       word: word, position: position, tokenType: tokenType, norm: norm, layers: layers,
-      pooler: pooler, maskedLM: maskedLM, nextSentence: nextSentence, memory: memory, heads: heads,
-      projection: projection)
+      memory: memory, heads: heads, sentence: sentence, projection: projection)
   }
 }
 
 /// A LayerNorm in a prepared model: section NAME with gamma [D], beta [D], epsilon.
 extension Weights.Norm {
-  fileprivate func add(
+  func add(
     _ name: String, _ width: Int, to image: inout PreparedImage
   ) throws(ClozeError) {
     let memory = try AlignedMemory(bytes: bytes(2 * width + 1, MemoryLayout<Float>.size))
@@ -156,7 +119,7 @@ extension Weights.Norm {
     image.add(name, memory)
   }
 
-  fileprivate init(
+  init(
     _ name: String, _ width: Int, from file: inout PreparedFile
   ) throws(ClozeError) {
     let values = try file.floats(name, 2 * width + 1)

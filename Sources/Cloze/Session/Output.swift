@@ -31,8 +31,9 @@ package struct Output {
   package var pooling: Pooling?
   package var normalize: Bool?
   package var dimensions: Int?
-  /// `hidden` and `embedding`: of the mix of layers that the model's head reads, where it reads one.
-  package var isMixed = false
+  /// `hidden` and `embedding`: of the sum of all states with these factors, those of the model's trained
+  /// head; nil: of the last state.
+  var mix: UnsafePointer<Float>?
   /// Room for `count(...)` floats; nil only to ask for that count.
   package var values: UnsafeMutablePointer<Float>?
 
@@ -83,33 +84,11 @@ package struct Output {
         throw ClozeError(.unsupportedModel, "\(reason); name a pooling")
       }
       let pooling = pooling ?? info.pooling
-      if pooling == .pooler, !info.heads.contains(.pooler) { throw model.lacks("pooler") }
+      if pooling == .pooler { _ = try model.packedHead(.pooler) }
       return try bytes(sequences, width(model))
-    case .pooler:
-      guard info.heads.contains(.pooler) else { throw model.lacks("pooler") }
-      return try bytes(sequences, info.hiddenSize)
-    case .mlm:
-      guard info.heads.contains(.mlm) else { throw model.lacks("masked language model") }
-      return try bytes(rows, info.vocabSize)
-    case .nsp:
-      guard info.heads.contains(.nsp) else { throw model.lacks("next-sentence head") }
-      return try bytes(sequences, 2)
-    case .classes where model.trained != nil, .tags where model.trained != nil,
-      .answer where model.trained != nil:
-      let wanted: Heads = kind == .classes ? .classes : kind == .tags ? .tags : .answer
-      guard let head = model.head, info.heads.contains(wanted), kind.isOf(head.task) else {
-        throw model.lacks("such head")
-      }
-      return try bytes(kind == .classes ? sequences : tokens, head.outputs)
-    case .classes:
-      guard let head = model.weights.heads.classes else { throw model.lacks("head for classes") }
-      return try bytes(sequences, head.output.outputs)
-    case .tags:
-      guard let head = model.weights.heads.tags else { throw model.lacks("head for tags") }
-      return try bytes(tokens, head.outputs)
-    case .answer:
-      guard model.weights.heads.answer != nil else { throw model.lacks("head for answers") }
-      return try bytes(tokens, 2)
+    case .pooler, .mlm, .nsp, .classes, .tags, .answer:
+      let outputs = try kind.head.map { head throws(ClozeError) in try model.packedHead(head).outputs }
+      return try bytes(kind.isByToken ? rows : sequences, outputs ?? 0)
     }
   }
 
@@ -138,16 +117,16 @@ package struct Output {
 }
 
 extension Output.Kind {
-  /// Whether a head that was put on the model may give it.
-  var isTrained: Bool { self == .classes || self == .tags || self == .answer }
-
-  /// Whether a head for this task gives the output.
-  func isOf(_ task: Head.Task) -> Bool {
-    switch task {
-    case .classify, .classifyPairs, .multilabel: self == .classes
-    case .tag: self == .tags
-    case .answer: self == .answer
-    case .regress, .regressPairs, .mlm, .nsp: false
+  /// The head that gives it.
+  var head: OutputHead? {
+    switch self {
+    case .hidden, .embedding: nil
+    case .pooler: .pooler
+    case .mlm: .maskedLM
+    case .nsp: .nextSentence
+    case .classes: .classes
+    case .tags: .tags
+    case .answer: .answer
     }
   }
 }

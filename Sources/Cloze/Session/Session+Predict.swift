@@ -32,7 +32,7 @@ extension Session {
       var end = begin
       while end < scored.count, scored[end].text == index { end += 1 }
       predictions.append(
-        Prediction(scored[begin..<end], of: text, try predictor(), truncated: truncated[index] != 0))
+        Prediction(scored[begin..<end], of: text, try taskHead(), truncated: truncated[index] != 0))
       begin = end
     }
     return predictions
@@ -40,11 +40,11 @@ extension Session {
 
   /// Tags of a sentence that is given as words; words that were truncated are "O".
   public func predict(words: [String]) throws(ClozeError) -> Prediction {
-    let runner = try predictor()
-    guard runner.head.task == .tag else { throw model.lacks("trained head for tags") }
+    let task = try taskHead()
+    guard task.task == .tag else { throw model.noHead("trained head for tags") }
     return try exclusively { () throws(ClozeError) in
       let encoded = try WordEncoding(
-        words, model.requiredTokenizer(), maxTokens: runner.head.maxTokens)
+        words, model.requiredTokenizer(), maxTokens: task.maxTokens)
       var tags: [Prediction.Span] = []
       var at = 0
       for word in words {
@@ -56,10 +56,10 @@ extension Session {
         return index == 0
       } _: { batch, _ throws(ClozeError) in
         let positions = encoded.pieces.map { Int64($0.token) }
-        var logits = try outputs(of: runner, batch, at: positions)
+        var logits = try outputs(of: task, batch, at: positions)
         for (row, piece) in encoded.pieces.enumerated() {
-          let (label, probability) = best(&logits, row, runner.head.outputs)
-          tags[piece.word].text = runner.head.labels[label]
+          let (label, probability) = best(&logits, row, task.head.outputs)
+          tags[piece.word].text = task.labels[label]
           tags[piece.word].probability = probability
         }
       }
@@ -73,32 +73,30 @@ extension Session {
     _ texts: Source, truncated: UnsafeMutablePointer<UInt8>?
   ) throws(ClozeError) -> [ScoredLabel] {
     try exclusively { () throws(ClozeError) in
-      let runner = try predictor()
-      switch runner.head.task {
-      case .tag: return try tags(of: texts, runner, truncated: truncated)
-      case .answer: return try answers(to: texts, runner, truncated: truncated)
-      case .mlm: throw ClozeError(.invalidArgument, "a masked language model is used by fillMask")
-      case .classify, .classifyPairs, .multilabel, .regress, .regressPairs, .nsp:
-        return try labels(of: texts, runner, truncated: truncated)
+      let task = try taskHead()
+      switch task.task {
+      case .tag: return try tags(of: texts, task, truncated: truncated)
+      case .answer: return try answers(to: texts, task, truncated: truncated)
+      case .classify, .classifyPairs, .multilabel, .regress, .regressPairs, .nsp, .mlm:
+        return try labels(of: texts, task, truncated: truncated)
       }
     }
   }
 
   /// Predictions about whole texts.
   private func labels<Source: TextSource>(
-    of texts: Source, _ runner: HeadRunner, truncated: UnsafeMutablePointer<UInt8>?
+    of texts: Source, _ task: TaskHead, truncated: UnsafeMutablePointer<UInt8>?
   ) throws(ClozeError) -> [ScoredLabel] {
-    let task = runner.head.task
-    let count = runner.head.outputs
+    let count = task.head.outputs
     var scored: [ScoredLabel] = []
     try forEachBatch(
-      of: texts, TextOptions(maxTokens: runner.head.maxTokens), pairs: task.takesPairs,
+      of: texts, TextOptions(maxTokens: task.maxTokens), pairs: task.task.takesPairs,
       truncated: truncated
     ) { batch, range throws(ClozeError) in
-      var logits = try outputs(of: runner, batch)
+      var logits = try outputs(of: task, batch)
       for (row, text) in range.enumerated() {
         let place = (row * count)..<((row + 1) * count)
-        switch task {
+        switch task.task {
         case .regress, .regressPairs:
           scored.append(ScoredLabel(text: text, label: nil, score: logits[place.lowerBound]))
           continue
@@ -119,36 +117,38 @@ extension Session {
   }
 
   /// The head that predicts, or an error.
-  private func predictor() throws(ClozeError) -> HeadRunner {
-    guard let runner = model.trained else { throw model.lacks("trained head") }
-    return runner
+  private func taskHead() throws(ClozeError) -> TaskHead {
+    if let task = model.taskHead { return task }
+    guard model.head?.task != .mlm else {
+      throw ClozeError(.invalidArgument, "a masked language model is used by fillMask")
+    }
+    throw model.noHead("trained head")
   }
 
   /// The head's outputs [rows, outputs] for the sequences of a batch or for some of its tokens.
   ///
   /// - Parameter positions: tokens; nil: one row for each sequence.
   func outputs(
-    of runner: HeadRunner, _ batch: RaggedBatch, at positions: [Int64]? = nil
+    of task: TaskHead, _ batch: RaggedBatch, at positions: [Int64]? = nil
   ) throws(ClozeError) -> [Float] {
     let count = positions?.count ?? batch.sequences
     if count == 0 { return [] }
-    let vectors = try [Float](count: bytes(count, runner.head.inputs)) { values throws(ClozeError) in
+    let inputs = model.info.hiddenSize
+    let vectors = try [Float](count: bytes(count, inputs)) { values throws(ClozeError) in
       var output = Output(positions == nil ? .embedding : .hidden, values: values)
-      output.isMixed = runner.mix != nil
-      guard let positions else {
-        output.pooling = runner.head.pooling
-        output.normalize = false
-        return try run(batch, output)
-      }
+      output.mix = task.head.mix
+      if case .pooled(let pooling) = task.head.rows { output.pooling = pooling }
+      output.normalize = false
+      guard let positions else { return try run(batch, output) }
       try positions.withUnsafeBufferPointer { positions throws(ClozeError) in
         output.positions = positions
         try run(batch, output)
       }
     }
-    return try [Float](count: bytes(count, runner.head.outputs)) { values throws(ClozeError) in
+    return try [Float](count: bytes(count, task.head.outputs)) { values throws(ClozeError) in
       try vectors.withUnsafeBufferPointer { vectors throws(ClozeError) in
         guard let base = vectors.baseAddress else { return }
-        try runner.run(base, count, to: values)
+        try apply(task.head, base, count, to: values)
       }
     }
   }
@@ -181,17 +181,16 @@ extension Session {
 extension Prediction {
   /// From the labels of one text.
   fileprivate init(
-    _ scored: ArraySlice<ScoredLabel>, of text: Text, _ runner: HeadRunner, truncated: Bool
+    _ scored: ArraySlice<ScoredLabel>, of text: Text, _ task: TaskHead, truncated: Bool
   ) {
     self.init()
-    let head = runner.head
-    switch head.task {
+    switch task.task {
     case .regress, .regressPairs: value = scored.first?.score
     case .tag:
       self = Prediction(
         tags: scored.map {
           Span(
-            begin: $0.bytes.lowerBound, end: $0.bytes.upperBound, text: head.labels[$0.label ?? 0],
+            begin: $0.bytes.lowerBound, end: $0.bytes.upperBound, text: task.labels[$0.label ?? 0],
             probability: $0.score)
         }, truncated: truncated)
     case .answer:
@@ -205,10 +204,10 @@ extension Prediction {
     default:
       probabilities = Array(repeating: 0, count: scored.count)
       for entry in scored { probabilities[entry.label ?? 0] = entry.score }
-      if head.task == .multilabel {
-        labels = head.labels.indices.filter { probabilities[$0] >= 0.5 }.map { head.labels[$0] }
-      } else if let first = scored.first?.label, first < head.labels.count {
-        label = head.labels[first]
+      if task.task == .multilabel {
+        labels = task.labels.indices.filter { probabilities[$0] >= 0.5 }.map { task.labels[$0] }
+      } else if let first = scored.first?.label, first < task.labels.count {
+        label = task.labels[first]
       }
     }
     self.truncated = truncated

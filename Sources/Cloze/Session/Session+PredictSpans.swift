@@ -5,13 +5,13 @@ internal import ClozeTokenizer
 extension Session {
   /// The tag of each word of each text.
   func tags<Source: TextSource>(
-    of texts: Source, _ runner: HeadRunner, truncated: UnsafeMutablePointer<UInt8>?
+    of texts: Source, _ task: TaskHead, truncated: UnsafeMutablePointer<UInt8>?
   ) throws(ClozeError) -> [ScoredLabel] {
     let tokenizer = try model.requiredTokenizer()
     let buffer = EncodingBuffer()
     var scored: [ScoredLabel] = []
     try forEachBatch(
-      of: FirstTexts(texts: texts), TextOptions(maxTokens: runner.head.maxTokens), in: buffer,
+      of: FirstTexts(texts: texts), TextOptions(maxTokens: task.maxTokens), in: buffer,
       truncated: truncated
     ) { batch, range throws(ClozeError) in
       let start = scored.count
@@ -32,9 +32,9 @@ extension Session {
           }
         }
       }
-      var logits = try outputs(of: runner, batch, at: positions)
+      var logits = try outputs(of: task, batch, at: positions)
       for row in positions.indices {
-        let (label, probability) = best(&logits, row, runner.head.outputs)
+        let (label, probability) = best(&logits, row, task.head.outputs)
         scored[start + row].label = label
         scored[start + row].score = probability
       }
@@ -44,9 +44,8 @@ extension Session {
 
   /// The answer to each question in its passage.
   func answers<Source: TextSource>(
-    to texts: Source, _ runner: HeadRunner, truncated: UnsafeMutablePointer<UInt8>?
+    to texts: Source, _ task: TaskHead, truncated: UnsafeMutablePointer<UInt8>?
   ) throws(ClozeError) -> [ScoredLabel] {
-    let head = runner.head
     let tokenizer = try model.requiredTokenizer()
     var searches = Array(repeating: AnswerSearch(), count: texts.count)
     // Windows that are in the buffer, with the indices of their texts.
@@ -65,7 +64,7 @@ extension Session {
           guard let passage else { throw Self.noPair(text) }
           do throws(ClozeError) {
             return try PassageWindows(
-              question, passage, tokenizer, maxTokens: head.maxTokens, stride: head.stride)
+              question, passage, tokenizer, maxTokens: task.maxTokens, stride: task.stride)
           } catch { throw error.prefixed(texts.prefix(text)) }
         }
         truncated?[text] = 0
@@ -77,7 +76,7 @@ extension Session {
       number += 1
       return true
     } _: { batch, range throws(ClozeError) in
-      let logits = try outputs(of: runner, batch, at: (0..<batch.tokens).map { Int64($0) })
+      let logits = try outputs(of: task, batch, at: (0..<batch.tokens).map { Int64($0) })
       logits.withUnsafeBufferPointer { logits in
         for (i, window) in gathered.prefix(range.count).enumerated() {
           let rows = (2 * batch.offsets[i])..<(2 * batch.offsets[i + 1])
@@ -89,7 +88,7 @@ extension Session {
       gathered.removeFirst(range.count)
     }
     return searches.enumerated().map { text, search in
-      guard let span = search.answer(threshold: head.noAnswerThreshold) else {
+      guard let span = search.answer(threshold: task.noAnswerThreshold) else {
         return ScoredLabel(text: text, label: nil, score: 0)
       }
       return ScoredLabel(

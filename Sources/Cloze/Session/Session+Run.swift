@@ -13,9 +13,10 @@ extension Session {
     }
     guard let ids = batch.ids.baseAddress, let offsets = batch.offsets.baseAddress else { return }
 
+    // A model has at most one trained head, which may read a mix of states.
     var mix: UnsafePointer<Float>?
-    for output in outputs where output.isMixed || model.trained != nil && output.kind.isTrained {
-      mix = model.trained?.mix
+    for output in outputs {
+      mix = mix ?? output.mix ?? output.kind.head.flatMap { model.weights.heads[$0]?.mix }
     }
     var first = 0
     while first < batch.sequences {
@@ -57,9 +58,8 @@ extension Session {
       }
     }
     for slot in 0..<count {
-      let isMixed = output.isMixed && model.trained?.mix != nil
       let state: Chunk.Capture.State =
-        isMixed ? .mix : .layer(try Output.layer(Int(output.layers?[slot] ?? -1), model))
+        output.mix != nil ? .mix : .layer(try Output.layer(Int(output.layers?[slot] ?? -1), model))
       captures.append(
         Chunk.Capture(
           state: state, target: values + slot * width, stride: count * width,

@@ -26,6 +26,7 @@ public final class Session: @unchecked Sendable {
   var order: [Int] = []
   var captures: [Chunk.Capture] = []
   var layers: [Int32] = []
+  var headScratch: HeadScratch?
 
   /// Makes a session; memory is taken and threads are started by its first run.
   ///

@@ -32,11 +32,9 @@ struct WeightBuilder {
       tokenType: tokenType,
       norm: norm,
       layers: layers,
-      pooler: try graph.pooler.map { linear throws(ClozeError) in try dense([linear]) },
-      maskedLM: try maskedLM(graph, word: word),
-      nextSentence: try graph.nsp.map { linear throws(ClozeError) in try dense([linear]) },
       memory: memory)
-    weights.heads = try heads(graph)
+    weights.heads = try heads(graph, word: word)
+    weights.sentence = try sentence(graph)
     if let projection = graph.embeddings.projection { weights.projection = try dense([projection]) }
     return weights
   }
@@ -93,29 +91,7 @@ struct WeightBuilder {
       activation: activation)
   }
 
-  private func maskedLM(
-    _ graph: BERTGraph, word: Weights.WordTable
-  ) throws(ClozeError) -> Weights.MaskedLM? {
-    guard let head = graph.mlm else { return nil }
-    let decoder: Weights.Dense
-    switch head.decoder {
-    case .tied:
-      guard let columns = word.columns else {
-        throw ClozeError(.internal, "the tied decoder was not packed")
-      }
-      decoder = Weights.Dense(
-        inputs: graph.configuration.hiddenSize, outputs: graph.configuration.vocabSize,
-        columns: columns, bias: try bias([head.bias], [graph.configuration.vocabSize]),
-        inverseSmoothing: nil)
-    case .separate(let weight):
-      decoder = try dense([Linear(weight: weight, bias: head.bias)])
-    }
-    return Weights.MaskedLM(
-      transform: try dense([head.transform]), activation: head.activation,
-      norm: try norm(head.norm, graph.configuration.hiddenSize), decoder: decoder)
-  }
-
-  private func norm(_ norm: LayerNorm, _ width: Int) throws(ClozeError) -> Weights.Norm {
+  func norm(_ norm: LayerNorm, _ width: Int) throws(ClozeError) -> Weights.Norm {
     Weights.Norm(
       gamma: try floats(norm.gamma, width, default: 1),
       beta: try floats(norm.beta, width, default: 0),

@@ -63,14 +63,6 @@ struct Weights: @unchecked Sendable {
     let activation: Activation
   }
 
-  /// logits = decoder(norm(activation(transform x)))
-  struct MaskedLM {
-    let transform: Dense
-    let activation: Activation
-    let norm: Norm
-    let decoder: Dense
-  }
-
   let word: WordTable
   /// [P, D]
   let position: UnsafePointer<Float>
@@ -78,42 +70,15 @@ struct Weights: @unchecked Sendable {
   let tokenType: UnsafePointer<Float>
   let norm: Norm
   let layers: [Layer]
-  /// D -> D, tanh after it
-  let pooler: Dense?
-  let maskedLM: MaskedLM?
-  /// D -> 2
-  let nextSentence: Dense?
   let memory: WeightMemory
-  /// The file's heads other than those of pre-training.
-  var heads = FileHeads()
+  var heads: [OutputHead: PackedHead] = [:]
+  /// The dense layers after pooling, where the graph computes the vector of a sequence.
+  var sentence: [PackedHead.Layer] = []
   /// E -> D; nil where the rows of the tables have D elements.
   var projection: Dense?
 
   /// Elements of a row of the tables: E, or the hidden size `width` without a projection.
   func embeddingWidth(_ width: Int) -> Int { projection?.inputs ?? width }
-}
-
-/// Heads of a model file other than those of pre-training.
-struct FileHeads: @unchecked Sendable {
-  /// A dense layer and the activation after it.
-  struct Layer {
-    let dense: Weights.Dense
-    let activation: Activation
-  }
-
-  /// logits = output(transform(first token))
-  struct Classes {
-    let transform: Layer?
-    let output: Weights.Dense
-  }
-
-  var classes: Classes?
-  /// D -> C on every token
-  var tags: Weights.Dense?
-  /// D -> 2 on every token
-  var answer: Weights.Dense?
-  /// The dense layers after pooling
-  var sentence: [Layer] = []
 }
 
 /// Owns the memory of weights.
