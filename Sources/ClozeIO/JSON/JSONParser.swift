@@ -2,7 +2,7 @@
 /// of a document is needed, or its size must not determine memory. Errors name the document, reason and byte.
 package struct JSONParser {
   /// The maximum depth of containers. A tokenizer.json has depth eight, and other fields of a JSON line, such as parse
-  /// trees, some dozens. The bound keeps recursion within some hundred kilobytes of stack.
+  /// trees, some dozens. The bound keeps recursion within 256 KB of stack.
   package static let maximumDepth = 256
 
   private let source: [UInt8]
@@ -102,6 +102,7 @@ package struct JSONParser {
   }
 
   /// Reads a string.
+  @inline(never)
   package mutating func string() throws(ClozeError) -> JSONText {
     skipSpace()
     let opening = at
@@ -127,6 +128,7 @@ package struct JSONParser {
   }
 
   /// Reads a number: `-? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?`
+  @inline(never)
   package mutating func number() throws(ClozeError) -> JSONText {
     skipSpace()
     let begin = at
@@ -160,6 +162,8 @@ package struct JSONParser {
 
   // MARK: - Tokens
 
+  // Not inlined, as its temporaries would take stack at every level of recursion.
+  @inline(never)
   private func error(_ reason: String, at position: Int) -> ClozeError {
     ClozeError(.damaged, "\(name): \(reason) at byte \(position)")
   }
