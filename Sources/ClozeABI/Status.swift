@@ -6,12 +6,28 @@ internal import ClozeIO
 // 1. Version, status, errors
 
 private let version: StaticString = "0.1.0"
-private let names: [StaticString] = [
-  "ok", "invalid_argument", "not_found", "io", "invalid_model", "unsupported_model", "invalid_text",
-  "too_long",
-  "no_tokenizer", "no_head", "buffer_too_small", "unsupported_isa", "cancelled", "busy",
-  "out_of_memory", "internal",
-]
+
+extension ClozeError.Status {
+  fileprivate var name: StaticString {
+    switch self {
+    case .invalidArgument: "invalid_argument"
+    case .notFound: "not_found"
+    case .io: "io"
+    case .invalidModel: "invalid_model"
+    case .unsupportedModel: "unsupported_model"
+    case .invalidText: "invalid_text"
+    case .tooLong: "too_long"
+    case .noTokenizer: "no_tokenizer"
+    case .noHead: "no_head"
+    case .bufferTooSmall: "buffer_too_small"
+    case .unsupportedISA: "unsupported_isa"
+    case .cancelled: "cancelled"
+    case .busy: "busy"
+    case .outOfMemory: "out_of_memory"
+    case .internal: "internal"
+    }
+  }
+}
 
 /// A static string is followed by a NUL.
 private func pointer(_ text: StaticString) -> UnsafePointer<CChar> {
@@ -23,7 +39,8 @@ public func cloze_version() -> UnsafePointer<CChar> { pointer(version) }
 
 @c @implementation
 public func cloze_status_name(_ status: cloze_status) -> UnsafePointer<CChar> {
-  status >= 0 && Int(status) < names.count ? pointer(names[Int(status)]) : pointer("unknown")
+  if status == CLOZE_OK { return pointer("ok") }
+  return pointer(ClozeError.Status(rawValue: status)?.name ?? "unknown")
 }
 
 @c @implementation
@@ -49,7 +66,7 @@ func call(_ body: () throws(ClozeError) -> Void) -> cloze_status {
   }
 }
 
-/// The argument, or an error that names it. The name is put together only then.
+/// The argument, or an error with its name, which is evaluated only then.
 func required<T>(
   _ argument: T?, _ name: @autoclosure () -> String
 ) throws(ClozeError) -> T {
@@ -57,7 +74,7 @@ func required<T>(
   return argument
 }
 
-/// Whether a buffer has room. A capacity is a size_t: one beyond `Int.max` arrives as negative.
+/// Whether a buffer is large enough. A capacity is a size_t: one beyond `Int.max` arrives as negative.
 func fits(_ needed: Int, _ capacity: Int) -> Bool {
   UInt(bitPattern: capacity) >= UInt(bitPattern: needed)
 }

@@ -100,7 +100,7 @@ struct ModelFiles {
       }
     }
     #if !CLOZE_STANDALONE  // a library that is installed elsewhere must not know where it was built
-      candidates.append(joined(parent(parent(parent(#filePath))), name))
+      candidates.append(joined(parent(parent(parent(parent(#filePath)))), name))
     #endif
     for candidate in candidates where try FileKind(joined(candidate, "model.onnx")) == .file {
       return candidate
