@@ -23,21 +23,10 @@ public func cloze_model_with_head(
 
 @c @implementation
 public func cloze_model_task(_ model: OpaquePointer?) -> UnsafePointer<CChar>? {
-  guard let task = object(model, Model.self)?.head?.task else { return nil }
-  let text: StaticString =
-    switch task {
-    case .classify: "classify"
-    case .classifyPairs: "classify-pairs"
-    case .multilabel: "multilabel"
-    case .regress: "regress"
-    case .regressPairs: "regress-pairs"
-    case .tag: "tag"
-    case .answer: "answer"
-    case .mlm: "mlm"
-    case .nsp: "nsp"
-    }
-  return UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
+  object(model, Model.self)?.head.flatMap { taskNames[$0.task] }
 }
+
+private let taskNames = StaticNames<Head.Task>(\.rawValue)
 
 @c @implementation
 public func cloze_predict(

@@ -71,13 +71,6 @@ private func precisionChoice(_ value: cloze_precision) throws(ClozeError) -> Pre
   return precision
 }
 
-private func threadChoice(_ value: Int32) throws(ClozeError) -> Int? {
-  guard (0...256).contains(value) else {
-    throw ClozeError(.invalidArgument, "threads = \(value), expected 1 to 256, or 0")
-  }
-  return value == 0 ? nil : Int(value)
-}
-
 @c @implementation
 public func cloze_model_free(_ model: OpaquePointer?) { release(model, Model.self) }
 
@@ -107,23 +100,12 @@ public func cloze_model_info(_ model: OpaquePointer?, _ info: UnsafeMutablePoint
     info.label_count = Int32(clamping: source.labels.count)
     info.has_tokenizer = model.tokenizer == nil ? 0 : 1
     info.weight_bytes = UInt64(clamping: source.weightBytes)
-    info.isa = name(source.isa)
+    info.isa = isaNames[source.isa]
     info.write(to: target, size: size)
   }
 }
 
-private func name(_ isa: ISA) -> UnsafePointer<CChar> {
-  let text: StaticString =
-    switch isa {
-    case .scalar: "scalar"
-    case .avx2: "avx2"
-    case .avxvnni: "avxvnni"
-    case .avx512vnni: "avx512vnni"
-    case .neondot: "neondot"
-    case .neoni8mm: "neoni8mm"
-    }
-  return UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
-}
+private let isaNames = StaticNames<ISA>(\.rawValue)
 
 @c @implementation
 public func cloze_model_tokenizer(

@@ -3,7 +3,7 @@ internal import Cloze
 internal import ClozeIO
 
 extension SessionHandle {
-  /// Runs the batch that was read: ids and types where they lie, or those converted.
+  /// Runs the batch that was read: the caller's ids and types, or those converted.
   ///
   /// - Parameter padded: the number of cells [B, S] of a padded batch, whose outputs by token get
   ///   rows of zeros for padding.
@@ -14,7 +14,7 @@ extension SessionHandle {
     let first = try required(outputs, "outputs")
     guard count > 0, count <= 64 else {
       throw ClozeError(
-        .invalidArgument, "output_count = \(UInt(bitPattern: count)), 1 to 64 can be had")
+        .invalidArgument, "output_count = \(UInt(bitPattern: count)), expected 1 to 64")
     }
     let size = try cloze_output.size(at: first)
     let tokens = offsets[offsets.count - 1]

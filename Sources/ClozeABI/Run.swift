@@ -17,7 +17,7 @@ public func cloze_run(
       let count = try handle.takeOffsets(batch)
       var ids = UnsafeBufferPointer<Int32>(start: nil, count: 0)
       var types: UnsafeBufferPointer<Int32>?
-      // int32 is used where it lies.
+      // int32 is not copied.
       let source = try Integers(batch.input_ids, batch.integer_type, "input_ids")
       if source.type == CLOZE_INT32 {
         ids = UnsafeBufferPointer(
@@ -63,11 +63,11 @@ public func cloze_run_padded(
 }
 
 extension SessionHandle {
-  /// Reads cu_seqlens into `offsets`; gives T.
+  /// Reads cu_seqlens into `offsets`; returns T.
   fileprivate func takeOffsets(_ batch: cloze_batch) throws(ClozeError) -> Int {
     let source = try Integers(batch.cu_seqlens, batch.cu_seqlens_type, "cu_seqlens")
     guard batch.batch_size > 0, batch.batch_size < 1 << 40 else {
-      throw ClozeError(.invalidArgument, "batch_size = \(batch.batch_size), at least 1 is needed")
+      throw ClozeError(.invalidArgument, "batch_size = \(batch.batch_size), expected at least 1")
     }
     offsets.removeAll(keepingCapacity: true)
     try source.each(Int(batch.batch_size) + 1) { _, value throws(ClozeError) in
@@ -87,7 +87,7 @@ extension SessionHandle {
       throw ClozeError(
         .invalidArgument,
         "a batch of \(batch.batch_size) x \(batch.sequence_length) was given, "
-          + "at least 1 x 1 is needed"
+          + "expected at least 1 x 1"
       )
     }
     let width = Int(batch.sequence_length)
@@ -128,7 +128,7 @@ extension SessionHandle {
     }
   }
 
-  /// Keeps the values at `places`. What stands in padding is not looked at.
+  /// Keeps the values at `places`; values of padding are not checked.
   private func gather(_ source: Integers, _ cells: Int, _ width: Int, to target: inout [Int32])
     throws(ClozeError)
   {

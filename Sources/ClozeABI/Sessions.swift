@@ -4,7 +4,7 @@ internal import ClozeIO
 
 // 4. Sessions
 
-/// A session, and memory for what callers pass in other types than the runtime computes with.
+/// A session, and the memory for converting a caller's integers to those of the runtime.
 final class SessionHandle {
   let session: Session
   var ids: [Int32] = []
@@ -27,9 +27,8 @@ public func cloze_session_create(
     let target = try required(session, "session")
     target.pointee = nil
     let model = try required(object(model, Model.self), "model")
-    let threads = try cloze_session_options.read(options).threads
-    target.pointee = handle(
-      SessionHandle(try Session(model: model, threads: threads == 0 ? nil : Int(threads))))
+    let threads = try threadChoice(cloze_session_options.read(options).threads)
+    target.pointee = handle(SessionHandle(try Session(model: model, threads: threads)))
   }
 }
 

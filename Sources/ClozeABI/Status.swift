@@ -41,7 +41,7 @@ func call(_ body: () throws(ClozeError) -> Void) -> cloze_status {
   }
 }
 
-/// The argument, or an error that names it. The name is put together only then.
+/// The argument, or an error with its name, which is evaluated only then.
 func required<T>(
   _ argument: T?, _ name: @autoclosure () -> String
 ) throws(ClozeError) -> T {
@@ -49,7 +49,7 @@ func required<T>(
   return argument
 }
 
-/// Whether a buffer has room. A capacity is a size_t: one beyond `Int.max` arrives as negative.
+/// Whether a buffer is large enough. A capacity is a size_t: one beyond `Int.max` arrives as negative.
 func fits(_ needed: Int, _ capacity: Int) -> Bool {
   UInt(bitPattern: capacity) >= UInt(bitPattern: needed)
 }

@@ -20,7 +20,7 @@ extension SizedStruct {
     return value
   }
 
-  /// Gives results back to the caller, leaving struct_size and what its header does not know.
+  /// Copies results to the caller's struct, except struct_size and fields that its header lacks.
   func write(to pointer: UnsafeMutablePointer<Self>, size: Int) {
     withUnsafeBytes(of: self) { bytes in
       let known = UnsafeRawBufferPointer(
@@ -30,7 +30,7 @@ extension SizedStruct {
     }
   }
 
-  /// struct_size, after making sure that nothing unknown is asked for.
+  /// struct_size, after checking that no field is set that this library does not know.
   static func size(at pointer: UnsafePointer<Self>) throws(ClozeError) -> Int {
     let raw = UnsafeRawPointer(pointer)
     let size = raw.loadUnaligned(as: Int.self)
@@ -91,6 +91,15 @@ func positive(_ value: Int32, _ name: String) throws(ClozeError) -> Int? {
   return value == 0 ? nil : Int(value)
 }
 
+/// 0: the default; else a number of threads.
+func threadChoice(_ value: Int32) throws(ClozeError) -> Int? {
+  guard (0...Session.maxThreads).contains(Int(value)) else {
+    throw ClozeError(
+      .invalidArgument, "threads = \(value), expected 1 to \(Session.maxThreads), or 0")
+  }
+  return value == 0 ? nil : Int(value)
+}
+
 func poolingChoice(_ value: cloze_pooling) throws(ClozeError) -> Pooling? {
   if value == CLOZE_POOLING_DEFAULT { return nil }
   guard let pooling = Pooling(rawValue: value) else {
@@ -112,7 +121,7 @@ func list<T>(
   }
   guard count > 0, count <= most else {
     throw ClozeError(
-      .invalidArgument, "\(name)_count = \(UInt(bitPattern: count)), 1 to \(most) can be had")
+      .invalidArgument, "\(name)_count = \(UInt(bitPattern: count)), expected 1 to \(most)")
   }
   return UnsafeBufferPointer(start: start, count: count)
 }

@@ -46,6 +46,7 @@ static void number_of_threads(void) {
     cloze_session_options options = {.struct_size = sizeof options, .threads = bad[i]};
     cloze_session *session = NULL;
     CHECK_STATUS(cloze_session_create(model, &options, &session), CLOZE_INVALID_ARGUMENT);
+    CHECK_MESSAGE("expected 1 to 256, or 0");
     CHECK(session == NULL);
   }
   cloze_session *session = NULL;

@@ -135,7 +135,7 @@ struct BadInputTests {
 
   @Test(arguments: [0, -1, 257, 10_000, Int.max, Int.min])
   func threads(_ threads: Int) {
-    expectError(.invalidArgument, "\(threads) threads", "1 to 256") {
+    expectError(.invalidArgument, "threads = \(threads)", "1 to 256") {
       _ = try Session(model: model, threads: threads)
     }
   }

@@ -81,7 +81,7 @@ struct FillMaskTests {
   @Test func noMask() {
     expectError(.invalidText, "no [MASK]") { _ = try session.fillMask("a b") }
     expectError(.invalidText, "no [MASK]") { _ = try session.fillMask("") }
-    expectError(.invalidText, "was cut to 6 tokens", "no [MASK]") {
+    expectError(.invalidText, "truncated to 6 tokens", "no [MASK]") {
       _ = try session.fillMask("a b c d e f [MASK]", text: TextOptions(maxTokens: 6))
     }
   }

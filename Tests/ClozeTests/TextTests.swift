@@ -198,6 +198,26 @@ struct TextTests {
     expectError(.invalidText, "text 1: the text has no token") { _ = try session.embed(["a", ""]) }
   }
 
+  /// Batches hold whole texts in order, as many as the limit allows, and at least one.
+  @Test(arguments: [1, 5, 16, 40, 2048])
+  func gathering(_ limit: Int) throws {
+    let texts = (0..<60).map { Text(String(repeating: "a ", count: $0 * 7 % 13)) }
+    let encodings = try texts.map { try tokenizer.encode($0.first) }
+    var next = 0
+    try session.exclusively { () throws(ClozeError) in
+      try session.forEachBatch(
+        of: SwiftTexts(texts: texts), TextOptions(), tokens: limit, truncated: nil
+      ) { batch, range throws(ClozeError) in
+        #expect(range.lowerBound == next && range.count == batch.sequences)
+        next = range.upperBound
+        #expect(Array(batch.ids) == encodings[range].flatMap(\.ids))
+        #expect(batch.tokens <= limit || batch.sequences == 1)
+        if next < texts.count { #expect(batch.tokens + encodings[next].ids.count > limit) }
+      }
+    }
+    #expect(next == texts.count)
+  }
+
   /// Token ids beyond the model's vocabulary, from the tokenizer of a larger model.
   @Test func tokenizerBeyondTheModel() throws {
     let small = try Model(

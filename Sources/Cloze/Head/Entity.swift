@@ -1,4 +1,4 @@
-/// Neighbouring words that tags hold together.
+/// A sequence of words that tags mark as one entity.
 package struct Entity: Hashable, Sendable {
   package var type: String
   /// Words.

@@ -1,6 +1,6 @@
-/// What a trained head says of one input.
+/// A trained head's prediction for one input.
 public struct Prediction: Sendable {
-  /// A part of the text and what it is.
+  /// A part of the text with its label.
   public struct Span: Hashable, Sendable {
     /// The first byte of its text, and the one after its last; of an answer, of the passage.
     public var begin: Int
@@ -20,12 +20,12 @@ public struct Prediction: Sendable {
   public var labels: [String] = []
   /// Regression: the number.
   public var value: Float?
-  /// `tag`: words as the tokenizer tells them apart, by their bytes, each with its tag.
+  /// `tag`: each word, as the tokenizer separates them, with its bytes and tag.
   public var tags: [Span] = []
-  /// `tag`: words that tags hold together.
+  /// `tag`: entities, from the words' tags.
   public var entities: [Span] = []
   /// `answer`: nil where the passage holds none.
   public var answer: Span?
-  /// Whether the input was cut.
+  /// Whether the input was truncated.
   public var truncated = false
 }

@@ -6,7 +6,7 @@ package struct WordEncoding {
   package let ids: [Int32]
   package let typeIDs: [Int32]
   package let truncated: Bool
-  /// A word, and the token that stands for it; words that were cut, or give no token, have none.
+  /// Words and their first tokens; words that were truncated, or have no token, are left out.
   package let pieces: [(word: Int, token: Int)]
 
   /// Words are told apart by a blank, at which WordPiece splits anyway.

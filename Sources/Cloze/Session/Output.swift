@@ -1,6 +1,6 @@
 package import ClozeIO
 
-/// One thing a run is to write, and where.
+/// One output of a run, and where it is written.
 package struct Output {
   package enum Kind: Int32, Sendable {
     case hidden = 1
@@ -22,8 +22,7 @@ package struct Output {
   }
 
   package var kind: Kind
-  /// `hidden`: layers as a caller counts them, 0 for the embeddings, negative from the end; nil:
-  /// the last.
+  /// `hidden`: layers as callers number them, 0 the embeddings, negative from the end; nil: the last.
   package var layers: UnsafeBufferPointer<Int32>?
   /// `hidden` and `mlm`: tokens of the batch; nil: all.
   package var positions: UnsafeBufferPointer<Int64>?
@@ -34,7 +33,7 @@ package struct Output {
   /// `hidden` and `embedding`: of the sum of all states with these factors, those of the model's trained
   /// head; nil: of the last state.
   var mix: UnsafePointer<Float>?
-  /// Room for `count(...)` floats; nil only to ask for that count.
+  /// `count(...)` floats; nil only to compute that count.
   package var values: UnsafeMutablePointer<Float>?
 
   package init(_ kind: Kind, values: UnsafeMutablePointer<Float>? = nil) {
@@ -45,7 +44,7 @@ package struct Output {
   /// Embeddings with a caller's options.
   init(_ options: EmbeddingOptions) { self.init(.embedding(options)) }
 
-  /// As a caller asked for it, but for layers.
+  /// What a caller asked for, except layers.
   init(_ output: RunOutput) {
     self.init(output.kind)
     pooling = output.embedding.pooling
@@ -53,8 +52,7 @@ package struct Output {
     dimensions = output.embedding.dimensions
   }
 
-  /// Floats that the output takes for a batch of `sequences` sequences and `tokens` tokens, after
-  /// checking everything that was asked for.
+  /// Floats of the output for a batch of `sequences` sequences and `tokens` tokens; checks every field.
   package func count(_ model: Model, sequences: Int, tokens: Int) throws(ClozeError) -> Int {
     let info = model.info
     let rows = positions?.count ?? tokens
@@ -103,7 +101,7 @@ package struct Output {
     return dimensions
   }
 
-  /// How many layers a state has gone through, of a layer as a caller counts.
+  /// The layers before a state, 0 to L, from a layer as callers number them.
   static func layer(_ layer: Int, _ model: Model) throws(ClozeError) -> Int {
     let count = model.info.numHiddenLayers
     let index = layer < 0 ? count &+ 1 &+ layer : layer

@@ -25,12 +25,12 @@ extension Session {
     _ texts: [Text], text: TextOptions = TextOptions(), layers: [Int] = [-1]
   ) throws(ClozeError) -> [Encoded] {
     let source = SwiftTexts(texts: texts)
+    let width = try count(of: .hidden(layers: layers), sequences: 1, tokens: 1)
     let wanted = layers.map { Int32(clamping: $0) }
     return try exclusively { () throws(ClozeError) in
       try wanted.withUnsafeBufferPointer { wanted throws(ClozeError) in
         var output = Output(.hidden)
         output.layers = wanted
-        let width = try output.count(model, sequences: 1, tokens: 1)
         let buffer = EncodingBuffer()
         var truncated = [UInt8](repeating: 0, count: texts.count)
         var results: [Encoded] = []

@@ -9,7 +9,7 @@ internal import Glibc
 /// Scratch memory and threads for running a model. One call at a time; a second one at the same
 /// time is an error. `cancel` may come from any thread.
 public final class Session: @unchecked Sendable {
-  /// What it runs, and keeps alive.
+  /// The model, kept alive by its sessions.
   public let model: Model
   /// Threads that a run uses, the caller's included.
   public let threads: Int
@@ -20,7 +20,7 @@ public final class Session: @unchecked Sendable {
   /// Tokens that go through the layers together: bounds the scratch memory of any batch.
   package static let chunkTokens = 2048
 
-  // Reused from call to call, so that a call like one before allocates nothing.
+  // Reused by every call, so that one that is no larger than an earlier one allocates nothing.
   let tokens = EncodingBuffer(keepsOffsets: false)
   var offsets: [Int] = []
   var order: [Int] = []
