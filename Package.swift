@@ -6,36 +6,28 @@ let strict: [SwiftSetting] = [.enableUpcomingFeature("InternalImportsByDefault")
 let package = Package(
   name: "cloze",
   products: [
-    .library(name: "Cloze", targets: ["Cloze"]),
-    .library(name: "ClozeTraining", targets: ["ClozeTraining"]),
+    .library(name: "Cloze", targets: ["Cloze"]), .library(name: "ClozeTraining", targets: ["ClozeTraining"]),
     .library(name: "cloze", type: .dynamic, targets: ["ClozeABI"]),
     .executable(name: "cloze-command", targets: ["ClozeCommand"]),
     .executable(name: "cloze-benchmark", targets: ["ClozeBenchmark"]),
-  ],
-  dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
-  ],
+  ], dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
   targets: [
     // The public C ABI, a hand-written header that ClozeABI implements.
     .systemLibrary(name: "CCloze", path: "include"),
 
-    .target(name: "CClozeKernels"),
-    .target(name: "CClozeSupport"),
+    .target(name: "CClozeKernels"), .target(name: "CClozeSupport"),
     .target(
-      name: "CClozeONNX",
-      cxxSettings: [.define("ONNX_ML"), .define("ONNX_NAMESPACE", to: "onnx")],
+      name: "CClozeONNX", cxxSettings: [.define("ONNX_ML"), .define("ONNX_NAMESPACE", to: "onnx")],
       linkerSettings: [.linkedLibrary("onnx_proto"), .linkedLibrary("protobuf")]),
 
     .target(name: "ClozeIO", dependencies: ["CClozeSupport"], swiftSettings: strict),
     .target(name: "ClozeONNX", dependencies: ["CClozeONNX", "ClozeIO"], swiftSettings: strict),
     .target(name: "ClozeTokenizer", dependencies: ["ClozeIO"], swiftSettings: strict),
     .target(
-      name: "Cloze",
-      dependencies: ["CClozeKernels", "CClozeSupport", "ClozeIO", "ClozeONNX", "ClozeTokenizer"],
+      name: "Cloze", dependencies: ["CClozeKernels", "CClozeSupport", "ClozeIO", "ClozeONNX", "ClozeTokenizer"],
       swiftSettings: strict),
     .target(
-      name: "ClozeTraining",
-      dependencies: ["CClozeKernels", "CClozeSupport", "ClozeIO", "Cloze", "ClozeTokenizer"],
+      name: "ClozeTraining", dependencies: ["CClozeKernels", "CClozeSupport", "ClozeIO", "Cloze", "ClozeTokenizer"],
       swiftSettings: strict),
     .target(
       name: "ClozeABI",
@@ -46,8 +38,7 @@ let package = Package(
       dependencies: [
         "ClozeIO", "Cloze", "ClozeTokenizer", "ClozeTraining",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ],
-      swiftSettings: strict),
+      ], swiftSettings: strict),
 
     // What a CPU can do at most, to compare the kernels with.
     .target(name: "CClozeBenchmark"),
@@ -56,22 +47,17 @@ let package = Package(
       dependencies: [
         "CClozeBenchmark", "CClozeKernels", "Cloze", "ClozeIO", "ClozeTokenizer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ],
-      swiftSettings: strict),
+      ], swiftSettings: strict),
 
-    .target(
-      name: "ClozeKernelsTestSupport", dependencies: ["CClozeKernels"],
-      path: "Tests/Kernels/Support"),
-    .testTarget(
-      name: "ClozeKernelsTests", dependencies: ["CClozeKernels", "ClozeKernelsTestSupport"]),
+    .target(name: "ClozeKernelsTestSupport", dependencies: ["CClozeKernels"], path: "Tests/Kernels/Support"),
+    .testTarget(name: "ClozeKernelsTests", dependencies: ["CClozeKernels", "ClozeKernelsTestSupport"]),
     .testTarget(name: "ClozeIOTests", dependencies: ["ClozeIO", "ClozeTestSupport"]),
     .testTarget(name: "ClozeTokenizerTests", dependencies: ["ClozeIO", "ClozeTokenizer"]),
     .testTarget(name: "ClozeONNXTests", dependencies: ["ClozeIO", "ClozeONNX", "ClozeTestSupport"]),
     .testTarget(
       name: "ClozeTests",
       dependencies: [
-        "Cloze", "CClozeKernels", "ClozeIO", "ClozeONNX", "ClozeTokenizer", "CClozeTestSupport",
-        "ClozeTestSupport",
+        "Cloze", "CClozeKernels", "ClozeIO", "ClozeONNX", "ClozeTokenizer", "CClozeTestSupport", "ClozeTestSupport",
       ]),
     .testTarget(
       name: "ClozeTrainingTests",
@@ -79,8 +65,4 @@ let package = Package(
     .target(name: "ClozeTestSupport", path: "Tests/ClozeTestSupport"),
     .target(name: "CClozeTestSupport", path: "Tests/CClozeTestSupport"),
     .testTarget(name: "ClozeCommandTests", dependencies: ["ClozeCommand", "ClozeIO"]),
-  ],
-  swiftLanguageModes: [.v6],
-  cLanguageStandard: .c11,
-  cxxLanguageStandard: .cxx17
-)
+  ], swiftLanguageModes: [.v6], cLanguageStandard: .c11, cxxLanguageStandard: .cxx17)

@@ -20,9 +20,8 @@ int main(void) {
   check(cloze_session_create(model, NULL, &session));
 
   /* How close is each text to the last one? */
-  const char *list[] = {"The river flows north into the sea.",
-      "She was elected to parliament in 1998.", "The band released its first album in 2003.",
-      "他在1998年当选议员。"};
+  const char *list[] = {"The river flows north into the sea.", "She was elected to parliament in 1998.",
+      "The band released its first album in 2003.", "他在1998年当选议员。"};
   cloze_texts texts = {.struct_size = sizeof texts, .count = 4, .texts = list};
   float vectors[4][D];
   check(cloze_embed_texts(session, &texts, NULL, vectors[0], 4 * D, NULL));
@@ -44,8 +43,7 @@ int main(void) {
   printf("\n");
 
   const char *first[] = {"He was born in London in 1850.", "He was born in London in 1850."};
-  const char *second[] = {
-      "His father was a doctor there.", "The enzyme catalyses the reaction of hydrogen."};
+  const char *second[] = {"His father was a doctor there.", "The enzyme catalyses the reaction of hydrogen."};
   cloze_texts pairs = {.struct_size = sizeof pairs, .count = 2, .texts = first, .pairs = second};
   float follows[2];
   check(cloze_next_sentence(session, &pairs, NULL, follows, 2, NULL));

@@ -2,20 +2,19 @@
 
 #include <stddef.h>
 
-/* Twelve sums, as many as hide the latency of every step below; the compiler must neither keep a step out of the loop nor
- * combine two: the sums pass through an empty asm. */
+/* Twelve sums, as many as hide the latency of every step below; the compiler must neither keep a step out of the loop
+ * nor combine two: the sums pass through an empty asm. */
 #define SUMS 12
-#define LOOP(name, isa, vector, operand, step)                            \
-  __attribute__((target(isa))) static void name(int64_t passes) {         \
-    vector sum[SUMS] = {{0}};                                             \
-    operand x = {0}, y = {0};                                             \
-    KEEP(x);                                                              \
-    KEEP(y);                                                              \
-    for (int64_t pass = 0; pass < passes; pass++)                         \
-      _Pragma("clang loop unroll(full)") for (int i = 0; i < SUMS; i++) { \
-        sum[i] = step;                                                    \
-        KEEP(sum[i]);                                                     \
-      }                                                                   \
+#define LOOP(name, isa, vector, operand, step)                                                                        \
+  __attribute__((target(isa))) static void name(int64_t passes) {                                                     \
+    vector sum[SUMS] = {{0}};                                                                                         \
+    operand x = {0}, y = {0};                                                                                         \
+    KEEP(x);                                                                                                          \
+    KEEP(y);                                                                                                          \
+    for (int64_t pass = 0; pass < passes; pass++) _Pragma("clang loop unroll(full)") for (int i = 0; i < SUMS; i++) { \
+        sum[i] = step;                                                                                                \
+        KEEP(sum[i]);                                                                                                 \
+      }                                                                                                               \
   }
 
 #if defined(__x86_64__)

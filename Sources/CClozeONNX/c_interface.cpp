@@ -32,8 +32,7 @@ cloze_onnx_value value_at(const std::vector<cloze_onnx::Value> &values, size_t i
   return {text_of(values[index].name), values[index].element_type, values[index].rank};
 }
 
-cloze_onnx_dimension dimension_at(
-    const std::vector<cloze_onnx::Value> &values, size_t value, size_t index) {
+cloze_onnx_dimension dimension_at(const std::vector<cloze_onnx::Value> &values, size_t value, size_t index) {
   if (value >= values.size() || index >= values[value].dims.size()) return {-1, {}};
   const auto &dimension = values[value].dims[index];
   return {dimension.value, text_of(dimension.name)};
@@ -43,9 +42,8 @@ cloze_onnx_dimension dimension_at(
 
 extern "C" {
 
-cloze_onnx_status cloze_onnx_open(
-    const uint8_t *bytes, size_t size, cloze_onnx_fill fill, void *context, cloze_onnx_model **model, char *message,
-    size_t capacity) {
+cloze_onnx_status cloze_onnx_open(const uint8_t *bytes, size_t size, cloze_onnx_fill fill, void *context,
+    cloze_onnx_model **model, char *message, size_t capacity) {
   *model = nullptr;
   try {
     if (bytes == nullptr || size == 0) cloze_onnx::fail_damaged("the file is empty");
@@ -101,24 +99,21 @@ cloze_onnx_opset cloze_onnx_get_opset(const cloze_onnx_model *model, size_t inde
 cloze_onnx_node cloze_onnx_get_node(const cloze_onnx_model *model, size_t index) {
   if (index >= model->value.nodes.size()) return {};
   const auto &node = model->value.nodes[index];
-  return {text_of(node.name), text_of(node.op_type), text_of(node.domain), node.inputs.count,
-      node.outputs.count, node.attributes.count};
+  return {text_of(node.name), text_of(node.op_type), text_of(node.domain), node.inputs.count, node.outputs.count,
+      node.attributes.count};
 }
 
-cloze_onnx_text cloze_onnx_get_node_input(
-    const cloze_onnx_model *model, size_t node, size_t index) {
+cloze_onnx_text cloze_onnx_get_node_input(const cloze_onnx_model *model, size_t node, size_t index) {
   if (node >= model->value.nodes.size()) return {};
   return name_at(model->value, model->value.nodes[node].inputs, index);
 }
 
-cloze_onnx_text cloze_onnx_get_node_output(
-    const cloze_onnx_model *model, size_t node, size_t index) {
+cloze_onnx_text cloze_onnx_get_node_output(const cloze_onnx_model *model, size_t node, size_t index) {
   if (node >= model->value.nodes.size()) return {};
   return name_at(model->value, model->value.nodes[node].outputs, index);
 }
 
-cloze_onnx_attribute cloze_onnx_get_node_attribute(
-    const cloze_onnx_model *model, size_t node, size_t index) {
+cloze_onnx_attribute cloze_onnx_get_node_attribute(const cloze_onnx_model *model, size_t node, size_t index) {
   cloze_onnx_attribute result = {};
   result.tensor = -1;
   const Model &m = model->value;
@@ -158,8 +153,7 @@ cloze_onnx_value cloze_onnx_get_input(const cloze_onnx_model *model, size_t inde
   return value_at(model->value.inputs, index);
 }
 
-cloze_onnx_dimension cloze_onnx_get_input_dimension(
-    const cloze_onnx_model *model, size_t input, size_t index) {
+cloze_onnx_dimension cloze_onnx_get_input_dimension(const cloze_onnx_model *model, size_t input, size_t index) {
   return dimension_at(model->value.inputs, input, index);
 }
 
@@ -167,8 +161,7 @@ cloze_onnx_value cloze_onnx_get_output(const cloze_onnx_model *model, size_t ind
   return value_at(model->value.outputs, index);
 }
 
-cloze_onnx_dimension cloze_onnx_get_output_dimension(
-    const cloze_onnx_model *model, size_t output, size_t index) {
+cloze_onnx_dimension cloze_onnx_get_output_dimension(const cloze_onnx_model *model, size_t output, size_t index) {
   return dimension_at(model->value.outputs, output, index);
 }
 

@@ -94,8 +94,8 @@ Attribute read_attribute(Model &model, Bytes bytes) {
   // After the ranges are closed: a tensor's dimensions are appended to the same pool.
   if (has_tensor) attribute.tensor = static_cast<int64_t>(add_tensor(model, tensor));
   if (attribute.kind == AttributeProto::UNDEFINED) {
-    attribute.kind = has_graph ? static_cast<int32_t>(AttributeProto::GRAPH)
-                               : infer_kind(attribute, has_float, has_int, has_text);
+    attribute.kind =
+        has_graph ? static_cast<int32_t>(AttributeProto::GRAPH) : infer_kind(attribute, has_float, has_int, has_text);
   }
   return attribute;
 }
@@ -218,8 +218,7 @@ void read_graph(Model &model, Bytes bytes) {
         break;
       case GraphProto::kInputFieldNumber:
       case GraphProto::kOutputFieldNumber: {
-        auto &values =
-            message.field() == GraphProto::kInputFieldNumber ? model.inputs : model.outputs;
+        auto &values = message.field() == GraphProto::kInputFieldNumber ? model.inputs : model.outputs;
         // Files before IR version 4 list every initializer as an input too.
         if (values.size() >= kMaxValues) fail_unsupported("the graph has too many inputs");
         values.push_back(read_value(message));
@@ -238,8 +237,7 @@ void read_graph(Model &model, Bytes bytes) {
 Opset read_opset(Message &message) {
   Bytes bytes = message.contents();
   onnx::OperatorSetIdProto proto;
-  if (bytes.count > kMaxValueBytes ||
-      !proto.ParseFromArray(bytes.begin, static_cast<int>(bytes.count))) {
+  if (bytes.count > kMaxValueBytes || !proto.ParseFromArray(bytes.begin, static_cast<int>(bytes.count))) {
     message.fail("an operator set is malformed");
   }
   return {proto.domain(), proto.version()};

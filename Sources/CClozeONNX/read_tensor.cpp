@@ -129,15 +129,12 @@ void read_typed(Model &model, Bytes bytes, Tensor &tensor, size_t size, uint64_t
   Message message(bytes, model.source, "a tensor");
   while (message.next()) {
     int field = message.field();
-    bool wide =
-        tensor.element_type == TensorProto::UINT32 || tensor.element_type == TensorProto::UINT64;
+    bool wide = tensor.element_type == TensorProto::UINT32 || tensor.element_type == TensorProto::UINT64;
     if (field == TensorProto::kFloatDataFieldNumber && tensor.element_type == TensorProto::FLOAT) {
       append(message.fixed(4));
-    } else if (field == TensorProto::kDoubleDataFieldNumber &&
-               tensor.element_type == TensorProto::DOUBLE) {
+    } else if (field == TensorProto::kDoubleDataFieldNumber && tensor.element_type == TensorProto::DOUBLE) {
       append(message.fixed(8));
-    } else if ((field == TensorProto::kInt64DataFieldNumber &&
-                   tensor.element_type == TensorProto::INT64) ||
+    } else if ((field == TensorProto::kInt64DataFieldNumber && tensor.element_type == TensorProto::INT64) ||
                (field == TensorProto::kUint64DataFieldNumber && wide) ||
                (field == TensorProto::kInt32DataFieldNumber && !wide && size <= 4 &&
                    tensor.element_type != TensorProto::FLOAT)) {
@@ -148,8 +145,8 @@ void read_typed(Model &model, Bytes bytes, Tensor &tensor, size_t size, uint64_t
   }
   if (tensor.data) return;
   if (elements.size() != expected) {
-    fail_damaged(named(tensor) + " has " + std::to_string(elements.size()) +
-                 " bytes of data, its shape says " + std::to_string(expected));
+    fail_damaged(named(tensor) + " has " + std::to_string(elements.size()) + " bytes of data, its shape says " +
+                 std::to_string(expected));
   }
   elements.shrink_to_fit();
   tensor.data = elements.data();
@@ -223,8 +220,8 @@ Tensor read_tensor(Model &model, Bytes bytes) {
     }
   } else if (has_raw && (raw.count > 0 || expected == 0)) {
     if (raw.count != expected) {
-      fail_damaged(named(tensor) + " has " + std::to_string(raw.count) +
-                   " bytes of data, its shape says " + std::to_string(expected));
+      fail_damaged(named(tensor) + " has " + std::to_string(raw.count) + " bytes of data, its shape says " +
+                   std::to_string(expected));
     }
     tensor.data = raw.begin;
   } else if (expected > 0) {

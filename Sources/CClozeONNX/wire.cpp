@@ -6,9 +6,7 @@ namespace cloze_onnx {
 
 void fail_damaged(const std::string &message) { throw Failure{CLOZE_ONNX_DAMAGED, message}; }
 
-void fail_unsupported(const std::string &message) {
-  throw Failure{CLOZE_ONNX_UNSUPPORTED, message};
-}
+void fail_unsupported(const std::string &message) { throw Failure{CLOZE_ONNX_UNSUPPORTED, message}; }
 
 std::string quoted(std::string_view text) {
   constexpr size_t kLongest = 120;
@@ -65,8 +63,7 @@ Bytes Message::bytes() {
   if (!input_.ReadVarint64(&count)) fail("a length is truncated");
   size_t start = position();
   if (count > count_ - start) {
-    fail(("a field of " + std::to_string(count) + " bytes has only " +
-          std::to_string(count_ - start) + " left")
+    fail(("a field of " + std::to_string(count) + " bytes has only " + std::to_string(count_ - start) + " left")
             .c_str());
   }
   input_.Skip(static_cast<int>(count));

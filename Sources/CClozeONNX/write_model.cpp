@@ -144,20 +144,15 @@ void cloze_onnx_writer_node_output(cloze_onnx_writer *writer, const char *name) 
 
 void cloze_onnx_writer_node_int(cloze_onnx_writer *writer, const char *name, int64_t value) {
   if (writer->node == nullptr) return;
-  attempt(writer, [&] {
-    writer->attribute(name, onnx::AttributeProto_AttributeType_INT)->set_i(value);
-  });
+  attempt(writer, [&] { writer->attribute(name, onnx::AttributeProto_AttributeType_INT)->set_i(value); });
 }
 
 void cloze_onnx_writer_node_float(cloze_onnx_writer *writer, const char *name, float value) {
   if (writer->node == nullptr) return;
-  attempt(writer, [&] {
-    writer->attribute(name, onnx::AttributeProto_AttributeType_FLOAT)->set_f(value);
-  });
+  attempt(writer, [&] { writer->attribute(name, onnx::AttributeProto_AttributeType_FLOAT)->set_f(value); });
 }
 
-void cloze_onnx_writer_node_ints(
-    cloze_onnx_writer *writer, const char *name, const int64_t *values, size_t count) {
+void cloze_onnx_writer_node_ints(cloze_onnx_writer *writer, const char *name, const int64_t *values, size_t count) {
   if (writer->node == nullptr) return;
   attempt(writer, [&] {
     auto *attribute = writer->attribute(name, onnx::AttributeProto_AttributeType_INTS);
@@ -165,8 +160,7 @@ void cloze_onnx_writer_node_ints(
   });
 }
 
-void cloze_onnx_writer_value(
-    cloze_onnx_writer *writer, int is_output, const char *name, int32_t element_type) {
+void cloze_onnx_writer_value(cloze_onnx_writer *writer, int is_output, const char *name, int32_t element_type) {
   attempt(writer, [&] {
     auto *info = is_output ? writer->graph.add_output() : writer->graph.add_input();
     info->set_name(name);
@@ -188,8 +182,8 @@ void cloze_onnx_writer_dimension(cloze_onnx_writer *writer, const char *name, in
   });
 }
 
-void cloze_onnx_writer_tensor(cloze_onnx_writer *writer, const char *name, int32_t element_type,
-    const int64_t *dims, size_t rank, uint64_t byte_count) {
+void cloze_onnx_writer_tensor(cloze_onnx_writer *writer, const char *name, int32_t element_type, const int64_t *dims,
+    size_t rank, uint64_t byte_count) {
   attempt(writer, [&] {
     Tensor tensor;
     tensor.head.set_name(name);
@@ -200,8 +194,7 @@ void cloze_onnx_writer_tensor(cloze_onnx_writer *writer, const char *name, int32
   });
 }
 
-cloze_onnx_status cloze_onnx_writer_finish(
-    cloze_onnx_writer *writer, uint64_t *size, char *message, size_t capacity) {
+cloze_onnx_status cloze_onnx_writer_finish(cloze_onnx_writer *writer, uint64_t *size, char *message, size_t capacity) {
   *size = 0;
   attempt(writer, [&] { *size = writer->finish(); });
   if (writer->failed) {
@@ -210,8 +203,7 @@ cloze_onnx_status cloze_onnx_writer_finish(
   }
   if (*size <= INT_MAX) return CLOZE_ONNX_OK;
   try {
-    std::string text = "the file would have " + std::to_string(*size) +
-                       " bytes; an ONNX file has at most 2147483647";
+    std::string text = "the file would have " + std::to_string(*size) + " bytes; an ONNX file has at most 2147483647";
     write_message(message, capacity, text.c_str());
   } catch (...) {
     write_message(message, capacity, "an ONNX file has at most 2147483647 bytes");

@@ -47,6 +47,8 @@ void *cloze_memory_allocate(size_t size) {
 }
 
 void cloze_memory_free(void *memory, size_t size) {
-  if (size >= MAPPED_FROM) munmap(memory, mapped_length(size));
-  else free(memory);
+  if (size >= MAPPED_FROM)
+    munmap(memory, mapped_length(size));
+  else
+    free(memory);
 }

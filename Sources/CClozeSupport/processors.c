@@ -67,7 +67,8 @@ int cloze_available_processors(void) {
     *group++ = 0;
     controllers++;
     int quota = 0;
-    if (!*controllers) quota = smallest_quota("/sys/fs/cgroup", strcmp(group, "/") ? group : "");
+    if (!*controllers)
+      quota = smallest_quota("/sys/fs/cgroup", strcmp(group, "/") ? group : "");
     else if (strstr(controllers, "cpu") && !strstr(controllers, "cpuset"))
       quota = smallest_quota("/sys/fs/cgroup/cpu", strcmp(group, "/") ? group : "");
     if (quota > 0 && quota < count) count = quota;

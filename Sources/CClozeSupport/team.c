@@ -185,9 +185,7 @@ int cloze_team_barrier(cloze_team *team) {
   return team->stopping;
 }
 
-size_t cloze_team_next(cloze_team *team) {
-  return atomic_fetch_add_explicit(&team->counter, 1, memory_order_relaxed);
-}
+size_t cloze_team_next(cloze_team *team) { return atomic_fetch_add_explicit(&team->counter, 1, memory_order_relaxed); }
 
 void cloze_team_stop(cloze_team *team) { atomic_store(&team->stop, 1); }
 void cloze_team_resume(cloze_team *team) { atomic_store(&team->stop, 0); }

@@ -22,20 +22,17 @@ struct CTexts: TextSource {
   }
 
   func withText<Result>(
-    _ index: Int,
-    _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws(ClozeError) -> Result
+    _ index: Int, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws(ClozeError) -> Result
   ) throws(ClozeError) -> Result {
-    guard let text = texts?[index] else {
-      throw ClozeError(.invalidArgument, "texts[\(index)] is NULL")
-    }
+    guard let text = texts?[index] else { throw ClozeError(.invalidArgument, "texts[\(index)] is NULL") }
     let first = try Self.bytes(text, lengths?[index], "lengths", index)
     guard let pair = pairs?[index] else { return try body(first, nil) }
     return try body(first, Self.bytes(pair, pairLengths?[index], "pair_lengths", index))
   }
 
-  private static func bytes(
-    _ text: UnsafePointer<CChar>, _ length: Int?, _ name: String, _ index: Int
-  ) throws(ClozeError) -> UnsafeRawBufferPointer {
+  private static func bytes(_ text: UnsafePointer<CChar>, _ length: Int?, _ name: String, _ index: Int)
+    throws(ClozeError) -> UnsafeRawBufferPointer
+  {
     guard let length else { return UnsafeRawBufferPointer(start: text, count: strlen(text)) }
     guard length >= 0 else { throw ClozeError(.invalidArgument, "\(name)[\(index)] is too large") }
     return UnsafeRawBufferPointer(start: text, count: length)

@@ -7,10 +7,8 @@ internal import ClozeTraining
 
 extension cloze_example: SizedStruct { static var name: String { "cloze_example" } }
 
-@c @implementation
-public func cloze_model_with_head(
-  _ base: OpaquePointer?, _ path: UnsafePointer<CChar>?,
-  _ model: UnsafeMutablePointer<OpaquePointer?>?
+@c @implementation public func cloze_model_with_head(
+  _ base: OpaquePointer?, _ path: UnsafePointer<CChar>?, _ model: UnsafeMutablePointer<OpaquePointer?>?
 ) -> cloze_status {
   call { () throws(ClozeError) in
     let target = try required(model, "model")
@@ -21,34 +19,29 @@ public func cloze_model_with_head(
   }
 }
 
-@c @implementation
-public func cloze_model_task(_ model: OpaquePointer?) -> UnsafePointer<CChar>? {
+@c @implementation public func cloze_model_task(_ model: OpaquePointer?) -> UnsafePointer<CChar>? {
   object(model, Model.self)?.head.flatMap { taskNames[$0.task] }
 }
 
 private let taskNames = StaticNames<Head.Task>(\.rawValue)
 
-@c @implementation
-public func cloze_predict(
+@c @implementation public func cloze_predict(
   _ session: OpaquePointer?, _ texts: UnsafePointer<cloze_texts>?,
-  _ predictions: UnsafeMutablePointer<cloze_prediction>?, _ capacity: Int,
-  _ count: UnsafeMutablePointer<Int>?, _ truncated: UnsafeMutablePointer<UInt8>?
+  _ predictions: UnsafeMutablePointer<cloze_prediction>?, _ capacity: Int, _ count: UnsafeMutablePointer<Int>?,
+  _ truncated: UnsafeMutablePointer<UInt8>?
 ) -> cloze_status {
   call { () throws(ClozeError) in
     let session = try required(object(session, SessionHandle.self), "session").session
     let scored = try session.predict(CTexts(texts), truncated: truncated)
     count?.pointee = scored.count
     if predictions == nil, capacity == 0 { return }
-    guard fits(scored.count, capacity) else {
-      throw tooSmall("predictions", capacity, scored.count)
-    }
+    guard fits(scored.count, capacity) else { throw tooSmall("predictions", capacity, scored.count) }
     if scored.isEmpty { return }
     let target = try required(predictions, "predictions")
     for (i, entry) in scored.enumerated() {
       target[i] = cloze_prediction(
-        text: Int64(entry.text), begin: Int64(entry.bytes.lowerBound),
-        end: Int64(entry.bytes.upperBound), label: entry.label.map { Int32(clamping: $0) } ?? -1,
-        score: entry.score)
+        text: Int64(entry.text), begin: Int64(entry.bytes.lowerBound), end: Int64(entry.bytes.upperBound),
+        label: entry.label.map { Int32(clamping: $0) } ?? -1, score: entry.score)
     }
   }
 }

@@ -10,8 +10,7 @@ struct Integers {
 
   init(_ start: UnsafeRawPointer?, _ type: cloze_integer, _ name: String) throws(ClozeError) {
     guard type >= CLOZE_INT32, type <= CLOZE_UINT8 else {
-      throw ClozeError(
-        .invalidArgument, "\(type) is none of the integer types CLOZE_INT32 to CLOZE_UINT8")
+      throw ClozeError(.invalidArgument, "\(type) is none of the integer types CLOZE_INT32 to CLOZE_UINT8")
     }
     self.start = try required(start, name)
     self.type = type

@@ -5,21 +5,18 @@ internal import ClozeTokenizer
 
 // 3. Models
 
-@c @implementation
-public func cloze_model_load(
+@c @implementation public func cloze_model_load(
   _ path: UnsafePointer<CChar>?, _ options: UnsafePointer<cloze_load_options>?,
   _ model: UnsafeMutablePointer<OpaquePointer?>?
 ) -> cloze_status {
   call { () throws(ClozeError) in
     let target = try required(model, "model")
     target.pointee = nil
-    target.pointee = handle(
-      try Model(path: path.map { String(cString: $0) }, options: LoadOptions(options)))
+    target.pointee = handle(try Model(path: path.map { String(cString: $0) }, options: LoadOptions(options)))
   }
 }
 
-@c @implementation
-public func cloze_model_load_memory(
+@c @implementation public func cloze_model_load_memory(
   _ bytes: UnsafeRawPointer?, _ size: Int, _ options: UnsafePointer<cloze_load_options>?,
   _ model: UnsafeMutablePointer<OpaquePointer?>?
 ) -> cloze_status {
@@ -29,8 +26,7 @@ public func cloze_model_load_memory(
     let start = try required(bytes, "bytes")
     guard size >= 0 else { throw ClozeError(.invalidArgument, "size is too large") }
     target.pointee = handle(
-      try Model(
-        bytes: UnsafeRawBufferPointer(start: start, count: size), options: LoadOptions(options)))
+      try Model(bytes: UnsafeRawBufferPointer(start: start, count: size), options: LoadOptions(options)))
   }
 }
 
@@ -56,8 +52,7 @@ extension LoadOptions {
   fileprivate init(_ pointer: UnsafePointer<cloze_convert_options>?) throws(ClozeError) {
     let options = try cloze_convert_options.read(pointer)
     self.init(
-      precision: try precisionChoice(options.precision),
-      tokenizer: object(options.tokenizer, Tokenizer.self),
+      precision: try precisionChoice(options.precision), tokenizer: object(options.tokenizer, Tokenizer.self),
       threads: try threadChoice(options.threads))
   }
 }
@@ -65,17 +60,14 @@ extension LoadOptions {
 private func precisionChoice(_ value: cloze_precision) throws(ClozeError) -> Precision? {
   if value == CLOZE_PRECISION_DEFAULT { return nil }
   guard let precision = Precision(rawValue: value) else {
-    throw ClozeError(
-      .invalidArgument, "precision = \(value) is none of the CLOZE_PRECISION_ values")
+    throw ClozeError(.invalidArgument, "precision = \(value) is none of the CLOZE_PRECISION_ values")
   }
   return precision
 }
 
-@c @implementation
-public func cloze_model_free(_ model: OpaquePointer?) { release(model, Model.self) }
+@c @implementation public func cloze_model_free(_ model: OpaquePointer?) { release(model, Model.self) }
 
-@c @implementation
-public func cloze_model_info(_ model: OpaquePointer?, _ info: UnsafeMutablePointer<cloze_info>?)
+@c @implementation public func cloze_model_info(_ model: OpaquePointer?, _ info: UnsafeMutablePointer<cloze_info>?)
   -> cloze_status
 {
   call { () throws(ClozeError) in
@@ -107,8 +99,7 @@ public func cloze_model_info(_ model: OpaquePointer?, _ info: UnsafeMutablePoint
 
 private let isaNames = StaticNames<ISA>(\.rawValue)
 
-@c @implementation
-public func cloze_model_tokenizer(
+@c @implementation public func cloze_model_tokenizer(
   _ model: OpaquePointer?, _ tokenizer: UnsafeMutablePointer<OpaquePointer?>?
 ) -> cloze_status {
   call { () throws(ClozeError) in
@@ -118,8 +109,7 @@ public func cloze_model_tokenizer(
   }
 }
 
-@c @implementation
-public func cloze_model_label(
+@c @implementation public func cloze_model_label(
   _ model: OpaquePointer?, _ index: Int32, _ label: UnsafeMutablePointer<CChar>?, _ capacity: Int,
   _ size: UnsafeMutablePointer<Int>?
 ) -> cloze_status {
@@ -132,8 +122,7 @@ public func cloze_model_label(
   }
 }
 
-@c @implementation
-public func cloze_inspect(
+@c @implementation public func cloze_inspect(
   _ path: UnsafePointer<CChar>?, _ json: UnsafeMutablePointer<CChar>?, _ capacity: Int,
   _ size: UnsafeMutablePointer<Int>?
 ) -> cloze_status {
@@ -157,22 +146,18 @@ func copy(
   target[bytes] = 0
 }
 
-@c @implementation
-public func cloze_convert(
-  _ source: UnsafePointer<CChar>?, _ target: UnsafePointer<CChar>?,
-  _ options: UnsafePointer<cloze_convert_options>?
+@c @implementation public func cloze_convert(
+  _ source: UnsafePointer<CChar>?, _ target: UnsafePointer<CChar>?, _ options: UnsafePointer<cloze_convert_options>?
 ) -> cloze_status {
   call { () throws(ClozeError) in
     try Model.convert(
-      source.map { String(cString: $0) }, to: String(cString: required(target, "target")),
-      options: LoadOptions(options))
+      source.map { String(cString: $0) }, to: String(cString: required(target, "target")), options: LoadOptions(options)
+    )
   }
 }
 
-@c @implementation
-public func cloze_export(
-  _ source: UnsafePointer<CChar>?, _ target: UnsafePointer<CChar>?,
-  _ options: UnsafePointer<cloze_export_options>?
+@c @implementation public func cloze_export(
+  _ source: UnsafePointer<CChar>?, _ target: UnsafePointer<CChar>?, _ options: UnsafePointer<cloze_export_options>?
 ) -> cloze_status {
   call { () throws(ClozeError) in
     let options = try cloze_export_options.read(options)
@@ -184,16 +169,13 @@ public func cloze_export(
   }
 }
 
-@c @implementation
-public func cloze_model_export(
-  _ model: OpaquePointer?, _ target: UnsafePointer<CChar>?,
-  _ options: UnsafePointer<cloze_export_options>?
+@c @implementation public func cloze_model_export(
+  _ model: OpaquePointer?, _ target: UnsafePointer<CChar>?, _ options: UnsafePointer<cloze_export_options>?
 ) -> cloze_status {
   call { () throws(ClozeError) in
     let options = try cloze_export_options.read(options)
     guard options.head == nil else {
-      throw ClozeError(
-        .invalidArgument, "head is for cloze_export; give the model its head by cloze_model_with_head")
+      throw ClozeError(.invalidArgument, "head is for cloze_export; give the model its head by cloze_model_with_head")
     }
     _ = try threadChoice(options.threads)
     try required(object(model, Model.self), "model").export(
@@ -206,7 +188,6 @@ private func formatChoice(_ value: cloze_export_format) throws(ClozeError) -> Ex
   case CLOZE_EXPORT_DEFAULT, CLOZE_EXPORT_FLOAT32: return .float32
   case CLOZE_EXPORT_FLOAT16: return .float16
   case CLOZE_EXPORT_INT8: return .int8
-  default:
-    throw ClozeError(.invalidArgument, "format = \(value) is none of the CLOZE_EXPORT_ values")
+  default: throw ClozeError(.invalidArgument, "format = \(value) is none of the CLOZE_EXPORT_ values")
   }
 }

@@ -13,8 +13,7 @@ extension SessionHandle {
   ) throws(ClozeError) {
     let first = try required(outputs, "outputs")
     guard count > 0, count <= 64 else {
-      throw ClozeError(
-        .invalidArgument, "output_count = \(UInt(bitPattern: count)), expected 1 to 64")
+      throw ClozeError(.invalidArgument, "output_count = \(UInt(bitPattern: count)), expected 1 to 64")
     }
     let size = try cloze_output.size(at: first)
     let tokens = offsets[offsets.count - 1]
@@ -25,36 +24,29 @@ extension SessionHandle {
     // Positions of a padded batch are translated; all of them first, as the array must not move.
     if padded != nil {
       for index in 0..<count {
-        if let given = try Output(cloze_output.read(at(first, index, size))).positions {
-          try takePositions(given)
-        }
+        if let given = try Output(cloze_output.read(at(first, index, size))).positions { try takePositions(given) }
       }
     }
     var translated = 0
     for index in 0..<count {
       let pointer = at(first, index, size)
       guard try cloze_output.size(at: pointer) == size else {
-        throw ClozeError(
-          .invalidArgument, "outputs[\(index)].struct_size differs from that of outputs[0]")
+        throw ClozeError(.invalidArgument, "outputs[\(index)].struct_size differs from that of outputs[0]")
       }
       var source = try cloze_output.read(pointer)
       var output = try Output(source)
       if padded != nil, let given = output.positions {
         let start = positions.withUnsafeBufferPointer { $0.baseAddress }
-        output.positions = UnsafeBufferPointer(
-          start: start.map { $0 + translated }, count: given.count)
+        output.positions = UnsafeBufferPointer(start: start.map { $0 + translated }, count: given.count)
         translated += given.count
       }
       let packed = try output.count(session.model, sequences: sequences, tokens: tokens)
       let byToken = output.kind.isByToken && output.positions == nil
-      let needed =
-        if byToken, let padded { try bytes(packed / tokens, padded) } else { packed }
+      let needed = if byToken, let padded { try bytes(packed / tokens, padded) } else { packed }
       source.size = needed
       source.write(to: pointer, size: size)
       if source.values == nil, source.capacity == 0 { continue }
-      guard fits(needed, source.capacity) else {
-        throw tooSmall("outputs[\(index)].values", source.capacity, needed)
-      }
+      guard fits(needed, source.capacity) else { throw tooSmall("outputs[\(index)].values", source.capacity, needed) }
       output.values = try required(source.values, "outputs[\(index)].values")
       onlySizes = false
       self.outputs.append(output)
@@ -62,24 +54,22 @@ extension SessionHandle {
     if onlySizes { return }
     try run(ids, types, hasTypes: hasTypes)
     if let padded {
-      for output in self.outputs
-      where output.positions == nil && output.kind.isByToken {
+      for output in self.outputs where output.positions == nil && output.kind.isByToken {
         let row = try output.count(session.model, sequences: sequences, tokens: 1)
         spread(output.values, row: row, cells: padded)
       }
     }
   }
 
-  private func run(
-    _ ids: UnsafeBufferPointer<Int32>?, _ types: UnsafeBufferPointer<Int32>?, hasTypes: Bool
-  ) throws(ClozeError) {
+  private func run(_ ids: UnsafeBufferPointer<Int32>?, _ types: UnsafeBufferPointer<Int32>?, hasTypes: Bool)
+    throws(ClozeError)
+  {
     try self.ids.withUnsafeBufferPointer { converted throws(ClozeError) in
       try typeIDs.withUnsafeBufferPointer { convertedTypes throws(ClozeError) in
         try offsets.withUnsafeBufferPointer { offsets throws(ClozeError) in
           try outputs.withUnsafeBufferPointer { outputs throws(ClozeError) in
             let batch = RaggedBatch(
-              ids: ids ?? converted, typeIDs: hasTypes ? types ?? convertedTypes : nil,
-              offsets: offsets)
+              ids: ids ?? converted, typeIDs: hasTypes ? types ?? convertedTypes : nil, offsets: offsets)
             try session.run(batch, outputs)
           }
         }
@@ -87,11 +77,9 @@ extension SessionHandle {
     }
   }
 
-  private func at(
-    _ first: UnsafeMutablePointer<cloze_output>, _ index: Int, _ size: Int
-  ) -> UnsafeMutablePointer<cloze_output> {
-    (UnsafeMutableRawPointer(first) + index * size).assumingMemoryBound(to: cloze_output.self)
-  }
+  private func at(_ first: UnsafeMutablePointer<cloze_output>, _ index: Int, _ size: Int) -> UnsafeMutablePointer<
+    cloze_output
+  > { (UnsafeMutableRawPointer(first) + index * size).assumingMemoryBound(to: cloze_output.self) }
 
   /// Turns positions in [B, S] into those of the real tokens, in `positions`.
   private func takePositions(_ given: UnsafeBufferPointer<Int64>) throws(ClozeError) {
@@ -103,8 +91,7 @@ extension SessionHandle {
         if Int64(places[middle]) < given[i] { low = middle + 1 } else { high = middle }
       }
       guard low < places.count, Int64(places[low]) == given[i] else {
-        throw ClozeError(
-          .invalidArgument, "positions[\(i)] = \(given[i]) is padding, or outside of the batch")
+        throw ClozeError(.invalidArgument, "positions[\(i)] = \(given[i]) is padding, or outside of the batch")
       }
       positions.append(Int64(low))
     }
@@ -130,8 +117,7 @@ extension SessionHandle {
 extension Output {
   init(_ source: cloze_output) throws(ClozeError) {
     guard let kind = Kind(rawValue: source.kind) else {
-      throw ClozeError(
-        .invalidArgument, "kind = \(source.kind) is none of the CLOZE_OUTPUT_ values")
+      throw ClozeError(.invalidArgument, "kind = \(source.kind) is none of the CLOZE_OUTPUT_ values")
     }
     self.init(kind)
     layers = try list(source.layers, source.layer_count, "layer", atMost: 1 << 20)

@@ -4,10 +4,8 @@ internal import ClozeIO
 
 // 5. Running on token ids
 
-@c @implementation
-public func cloze_run(
-  _ session: OpaquePointer?, _ batch: UnsafePointer<cloze_batch>?,
-  _ outputs: UnsafeMutablePointer<cloze_output>?,
+@c @implementation public func cloze_run(
+  _ session: OpaquePointer?, _ batch: UnsafePointer<cloze_batch>?, _ outputs: UnsafeMutablePointer<cloze_output>?,
   _ output_count: Int
 ) -> cloze_status {
   call { () throws(ClozeError) in
@@ -20,39 +18,34 @@ public func cloze_run(
       // int32 is not copied.
       let source = try Integers(batch.input_ids, batch.integer_type, "input_ids")
       if source.type == CLOZE_INT32 {
-        ids = UnsafeBufferPointer(
-          start: source.start.assumingMemoryBound(to: Int32.self), count: count)
+        ids = UnsafeBufferPointer(start: source.start.assumingMemoryBound(to: Int32.self), count: count)
       } else {
         try source.convert(count, to: &handle.ids)
       }
       if let pointer = batch.token_type_ids {
         let source = try Integers(pointer, batch.integer_type, "token_type_ids")
         if source.type == CLOZE_INT32 {
-          types = UnsafeBufferPointer(
-            start: pointer.assumingMemoryBound(to: Int32.self), count: count)
+          types = UnsafeBufferPointer(start: pointer.assumingMemoryBound(to: Int32.self), count: count)
         } else {
           try source.convert(count, to: &handle.typeIDs)
         }
       }
       let converted = source.type != CLOZE_INT32
       try handle.run(
-        converted ? nil : ids, converted ? nil : types, hasTypes: batch.token_type_ids != nil,
-        outputs, output_count, padded: nil)
+        converted ? nil : ids, converted ? nil : types, hasTypes: batch.token_type_ids != nil, outputs, output_count,
+        padded: nil)
     }
   }
 }
 
-@c @implementation
-public func cloze_run_padded(
+@c @implementation public func cloze_run_padded(
   _ session: OpaquePointer?, _ batch: UnsafePointer<cloze_padded_batch>?,
   _ outputs: UnsafeMutablePointer<cloze_output>?, _ output_count: Int
 ) -> cloze_status {
   call { () throws(ClozeError) in
     let handle = try required(object(session, SessionHandle.self), "session")
     let batch = try cloze_padded_batch.read(required(batch, "batch"))
-    guard batch.reserved == 0 else {
-      throw ClozeError(.invalidArgument, "cloze_padded_batch.reserved is not 0")
-    }
+    guard batch.reserved == 0 else { throw ClozeError(.invalidArgument, "cloze_padded_batch.reserved is not 0") }
     try handle.session.exclusively { () throws(ClozeError) in
       try handle.takePadded(batch)
       try handle.run(
@@ -70,9 +63,7 @@ extension SessionHandle {
       throw ClozeError(.invalidArgument, "batch_size = \(batch.batch_size), expected at least 1")
     }
     offsets.removeAll(keepingCapacity: true)
-    try source.each(Int(batch.batch_size) + 1) { _, value throws(ClozeError) in
-      offsets.append(Int(value))
-    }
+    try source.each(Int(batch.batch_size) + 1) { _, value throws(ClozeError) in offsets.append(Int(value)) }
     // Before T is used as the length of anything.
     try offsets.withUnsafeBufferPointer { offsets throws(ClozeError) in
       try RaggedBatch.check(offsets: offsets, session.model.info)
@@ -86,9 +77,7 @@ extension SessionHandle {
     guard batch.batch_size > 0, batch.sequence_length > 0, !overflow, cells < 1 << 40 else {
       throw ClozeError(
         .invalidArgument,
-        "a batch of \(batch.batch_size) x \(batch.sequence_length) was given, "
-          + "expected at least 1 x 1"
-      )
+        "a batch of \(batch.batch_size) x \(batch.sequence_length) was given, " + "expected at least 1 x 1")
     }
     let width = Int(batch.sequence_length)
     ids.removeAll(keepingCapacity: true)
@@ -97,12 +86,9 @@ extension SessionHandle {
     offsets.removeAll(keepingCapacity: true)
     offsets.append(0)
     if let mask = batch.attention_mask {
-      try Integers(mask, batch.integer_type, "attention_mask").each(Int(cells)) {
-        i, value throws(ClozeError) in
+      try Integers(mask, batch.integer_type, "attention_mask").each(Int(cells)) { i, value throws(ClozeError) in
         guard value == 0 || value == 1 else {
-          throw ClozeError(
-            .invalidArgument,
-            "attention_mask[\(i / width), \(i % width)] = \(value), expected 0 or 1")
+          throw ClozeError(.invalidArgument, "attention_mask[\(i / width), \(i % width)] = \(value), expected 0 or 1")
         }
         if value == 1 { places.append(i) }
         if i % width == width - 1 { offsets.append(places.count) }
@@ -111,8 +97,7 @@ extension SessionHandle {
       // Before memory is taken for as many tokens as that would be.
       guard width <= session.model.info.maxPositionEmbeddings else {
         throw ClozeError(
-          .tooLong,
-          "sequence_length = \(width), the model takes \(session.model.info.maxPositionEmbeddings)")
+          .tooLong, "sequence_length = \(width), the model takes \(session.model.info.maxPositionEmbeddings)")
       }
       for i in 0..<Int(cells) { places.append(i) }
       for row in 1...Int(batch.batch_size) { offsets.append(row * width) }
@@ -120,25 +105,20 @@ extension SessionHandle {
     for row in 0..<Int(batch.batch_size) where offsets[row] == offsets[row + 1] {
       throw ClozeError(.invalidArgument, "row \(row) of attention_mask has no token")
     }
-    try gather(
-      Integers(batch.input_ids, batch.integer_type, "input_ids"), Int(cells), width, to: &ids)
+    try gather(Integers(batch.input_ids, batch.integer_type, "input_ids"), Int(cells), width, to: &ids)
     if let types = batch.token_type_ids {
-      try gather(
-        Integers(types, batch.integer_type, "token_type_ids"), Int(cells), width, to: &typeIDs)
+      try gather(Integers(types, batch.integer_type, "token_type_ids"), Int(cells), width, to: &typeIDs)
     }
   }
 
   /// Keeps the values at `places`; values of padding are not checked.
-  private func gather(_ source: Integers, _ cells: Int, _ width: Int, to target: inout [Int32])
-    throws(ClozeError)
-  {
+  private func gather(_ source: Integers, _ cells: Int, _ width: Int, to target: inout [Int32]) throws(ClozeError) {
     var next = 0
     try source.each(cells) { i, value throws(ClozeError) in
       guard next < places.count, places[next] == i else { return }
       guard let id = Int32(exactly: value) else {
         throw ClozeError(
-          .invalidArgument,
-          "\(source.name)[\(i / width), \(i % width)] = \(value), which is no token id")
+          .invalidArgument, "\(source.name)[\(i / width), \(i % width)] = \(value), which is no token id")
       }
       target.append(id)
       next += 1

@@ -18,8 +18,7 @@ final class SessionHandle {
   init(_ session: Session) { self.session = session }
 }
 
-@c @implementation
-public func cloze_session_create(
+@c @implementation public func cloze_session_create(
   _ model: OpaquePointer?, _ options: UnsafePointer<cloze_session_options>?,
   _ session: UnsafeMutablePointer<OpaquePointer?>?
 ) -> cloze_status {
@@ -32,15 +31,12 @@ public func cloze_session_create(
   }
 }
 
-@c @implementation
-public func cloze_session_free(_ session: OpaquePointer?) { release(session, SessionHandle.self) }
+@c @implementation public func cloze_session_free(_ session: OpaquePointer?) { release(session, SessionHandle.self) }
 
-@c @implementation
-public func cloze_session_threads(_ session: OpaquePointer?) -> Int32 {
+@c @implementation public func cloze_session_threads(_ session: OpaquePointer?) -> Int32 {
   object(session, SessionHandle.self).map { Int32(clamping: $0.session.threads) } ?? 0
 }
 
-@c @implementation
-public func cloze_cancel(_ session: OpaquePointer?) {
+@c @implementation public func cloze_cancel(_ session: OpaquePointer?) {
   object(session, SessionHandle.self)?.session.cancel()
 }

@@ -35,34 +35,25 @@ extension SizedStruct {
     let raw = UnsafeRawPointer(pointer)
     let size = raw.loadUnaligned(as: Int.self)
     guard size >= MemoryLayout<Int>.size, size <= 1 << 16 else {
-      throw ClozeError(
-        .invalidArgument,
-        "\(name).struct_size is \(UInt(bitPattern: size)); set it to sizeof(\(name))")
+      throw ClozeError(.invalidArgument, "\(name).struct_size is \(UInt(bitPattern: size)); set it to sizeof(\(name))")
     }
     for offset in stride(from: MemoryLayout<Self>.size, to: size, by: 1)
     where raw.load(fromByteOffset: offset, as: UInt8.self) != 0 {
       throw ClozeError(
         .invalidArgument,
         "\(name) is from a newer header: \(size) bytes, of which this library knows "
-          + "\(MemoryLayout<Self>.size), and byte \(offset) is set"
-      )
+          + "\(MemoryLayout<Self>.size), and byte \(offset) is set")
     }
     return size
   }
 }
 
-extension cloze_tokenizer_options: SizedStruct {
-  static var name: String { "cloze_tokenizer_options" }
-}
+extension cloze_tokenizer_options: SizedStruct { static var name: String { "cloze_tokenizer_options" } }
 extension cloze_texts: SizedStruct { static var name: String { "cloze_texts" } }
-extension cloze_tokenize_options: SizedStruct {
-  static var name: String { "cloze_tokenize_options" }
-}
+extension cloze_tokenize_options: SizedStruct { static var name: String { "cloze_tokenize_options" } }
 extension cloze_encoding: SizedStruct { static var name: String { "cloze_encoding" } }
 extension cloze_load_options: SizedStruct { static var name: String { "cloze_load_options" } }
-extension cloze_convert_options: SizedStruct {
-  static var name: String { "cloze_convert_options" }
-}
+extension cloze_convert_options: SizedStruct { static var name: String { "cloze_convert_options" } }
 extension cloze_export_options: SizedStruct { static var name: String { "cloze_export_options" } }
 extension cloze_info: SizedStruct { static var name: String { "cloze_info" } }
 extension cloze_session_options: SizedStruct { static var name: String { "cloze_session_options" } }
@@ -71,9 +62,7 @@ extension cloze_padded_batch: SizedStruct { static var name: String { "cloze_pad
 extension cloze_output: SizedStruct { static var name: String { "cloze_output" } }
 extension cloze_embed_options: SizedStruct { static var name: String { "cloze_embed_options" } }
 extension cloze_encode_options: SizedStruct { static var name: String { "cloze_encode_options" } }
-extension cloze_fill_mask_options: SizedStruct {
-  static var name: String { "cloze_fill_mask_options" }
-}
+extension cloze_fill_mask_options: SizedStruct { static var name: String { "cloze_fill_mask_options" } }
 
 /// 0: the default; 1: yes; 2: no.
 func choice(_ value: Int32, _ name: String) throws(ClozeError) -> Bool? {
@@ -94,8 +83,7 @@ func positive(_ value: Int32, _ name: String) throws(ClozeError) -> Int? {
 /// 0: the default; else a number of threads.
 func threadChoice(_ value: Int32) throws(ClozeError) -> Int? {
   guard (0...Session.maxThreads).contains(Int(value)) else {
-    throw ClozeError(
-      .invalidArgument, "threads = \(value), expected 1 to \(Session.maxThreads), or 0")
+    throw ClozeError(.invalidArgument, "threads = \(value), expected 1 to \(Session.maxThreads), or 0")
   }
   return value == 0 ? nil : Int(value)
 }
@@ -109,19 +97,17 @@ func poolingChoice(_ value: cloze_pooling) throws(ClozeError) -> Pooling? {
 }
 
 /// The array of a field `NAMEs` with its length in `NAME_count`; nil where it is NULL, the default.
-func list<T>(
-  _ start: UnsafePointer<T>?, _ count: Int, _ name: String, atMost most: Int
-) throws(ClozeError) -> UnsafeBufferPointer<T>? {
+func list<T>(_ start: UnsafePointer<T>?, _ count: Int, _ name: String, atMost most: Int) throws(ClozeError)
+  -> UnsafeBufferPointer<T>?
+{
   guard let start else {
     guard count == 0 else {
-      throw ClozeError(
-        .invalidArgument, "\(name)s is NULL, and \(name)_count \(UInt(bitPattern: count))")
+      throw ClozeError(.invalidArgument, "\(name)s is NULL, and \(name)_count \(UInt(bitPattern: count))")
     }
     return nil
   }
   guard count > 0, count <= most else {
-    throw ClozeError(
-      .invalidArgument, "\(name)_count = \(UInt(bitPattern: count)), expected 1 to \(most)")
+    throw ClozeError(.invalidArgument, "\(name)_count = \(UInt(bitPattern: count)), expected 1 to \(most)")
   }
   return UnsafeBufferPointer(start: start, count: count)
 }

@@ -5,8 +5,7 @@ internal import ClozeTokenizer
 
 // 2. Tokenizers
 
-@c @implementation
-public func cloze_tokenizer_load(
+@c @implementation public func cloze_tokenizer_load(
   _ path: UnsafePointer<CChar>?, _ options: UnsafePointer<cloze_tokenizer_options>?,
   _ tokenizer: UnsafeMutablePointer<OpaquePointer?>?
 ) -> cloze_status {
@@ -15,13 +14,11 @@ public func cloze_tokenizer_load(
     target.pointee = nil
     let path = try String(cString: required(path, "path"))
     let casing = try Casing(options)
-    target.pointee = handle(
-      try Tokenizer(path: path, lowercase: casing.lowercase, stripAccents: casing.stripAccents))
+    target.pointee = handle(try Tokenizer(path: path, lowercase: casing.lowercase, stripAccents: casing.stripAccents))
   }
 }
 
-@c @implementation
-public func cloze_tokenizer_load_memory(
+@c @implementation public func cloze_tokenizer_load_memory(
   _ bytes: UnsafeRawPointer?, _ size: Int, _ options: UnsafePointer<cloze_tokenizer_options>?,
   _ tokenizer: UnsafeMutablePointer<OpaquePointer?>?
 ) -> cloze_status {
@@ -30,8 +27,7 @@ public func cloze_tokenizer_load_memory(
     target.pointee = nil
     let start = try required(bytes, "bytes")
     guard size >= 0, size < Int(Int32.max) else {
-      throw ClozeError(
-        .invalidArgument, "size = \(UInt(bitPattern: size)), at most 2^31 - 2 bytes are read")
+      throw ClozeError(.invalidArgument, "size = \(UInt(bitPattern: size)), at most 2^31 - 2 bytes are read")
     }
     let content = Array(UnsafeRawBufferPointer(start: start, count: size))
     let casing = try Casing(options)
@@ -39,10 +35,8 @@ public func cloze_tokenizer_load_memory(
     let isJSON = content.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } == UInt8(ascii: "{")
     target.pointee = handle(
       isJSON
-        ? try Tokenizer(
-          json: content, lowercase: casing.lowercase, stripAccents: casing.stripAccents)
-        : try Tokenizer(
-          vocabulary: content, lowercase: casing.lowercase, stripAccents: casing.stripAccents))
+        ? try Tokenizer(json: content, lowercase: casing.lowercase, stripAccents: casing.stripAccents)
+        : try Tokenizer(vocabulary: content, lowercase: casing.lowercase, stripAccents: casing.stripAccents))
   }
 }
 
@@ -57,31 +51,23 @@ private struct Casing {
   }
 }
 
-@c @implementation
-public func cloze_tokenizer_free(_ tokenizer: OpaquePointer?) { release(tokenizer, Tokenizer.self) }
+@c @implementation public func cloze_tokenizer_free(_ tokenizer: OpaquePointer?) { release(tokenizer, Tokenizer.self) }
 
-@c @implementation
-public func cloze_tokenizer_vocab_size(_ tokenizer: OpaquePointer?) -> Int32 {
+@c @implementation public func cloze_tokenizer_vocab_size(_ tokenizer: OpaquePointer?) -> Int32 {
   object(tokenizer, Tokenizer.self).map { Int32(clamping: $0.vocabularySize) } ?? 0
 }
 
-@c @implementation
-public func cloze_tokenizer_token(_ tokenizer: OpaquePointer?, _ id: Int32) -> UnsafePointer<CChar>?
-{
-  object(tokenizer, Tokenizer.self)?.tokenPointer(for: id)
-}
+@c @implementation public func cloze_tokenizer_token(_ tokenizer: OpaquePointer?, _ id: Int32) -> UnsafePointer<CChar>?
+{ object(tokenizer, Tokenizer.self)?.tokenPointer(for: id) }
 
-@c @implementation
-public func cloze_tokenizer_id(_ tokenizer: OpaquePointer?, _ token: UnsafePointer<CChar>?) -> Int32
+@c @implementation public func cloze_tokenizer_id(_ tokenizer: OpaquePointer?, _ token: UnsafePointer<CChar>?) -> Int32
 {
   guard let tokenizer = object(tokenizer, Tokenizer.self), let token else { return -1 }
   return tokenizer.id(of: String(cString: token)) ?? -1
 }
 
-@c @implementation
-public func cloze_tokenize(
-  _ tokenizer: OpaquePointer?, _ texts: UnsafePointer<cloze_texts>?,
-  _ options: UnsafePointer<cloze_tokenize_options>?,
+@c @implementation public func cloze_tokenize(
+  _ tokenizer: OpaquePointer?, _ texts: UnsafePointer<cloze_texts>?, _ options: UnsafePointer<cloze_tokenize_options>?,
   _ encoding: UnsafeMutablePointer<cloze_encoding>?
 ) -> cloze_status {
   call { () throws(ClozeError) in
@@ -102,8 +88,7 @@ public func cloze_tokenize(
       buffer.removeAll()
       let cut = try texts.withText(index) { first, second throws(ClozeError) in
         do throws(ClozeError) {
-          return try tokenizer.append(
-            first, pair: second, maxTokens: limit, truncation: truncation, into: buffer)
+          return try tokenizer.append(first, pair: second, maxTokens: limit, truncation: truncation, into: buffer)
         } catch { throw error.prefixed(texts.count > 1 ? "text \(index): " : "") }
       }
       let count = buffer.ids.count
@@ -118,17 +103,12 @@ public func cloze_tokenize(
   }
 }
 
-private func copy(_ buffer: EncodingBuffer, _ count: Int, to target: cloze_encoding, at start: Int)
-{
+private func copy(_ buffer: EncodingBuffer, _ count: Int, to target: cloze_encoding, at start: Int) {
   buffer.ids.withUnsafeBufferPointer { source in
-    if let ids = target.ids, let base = source.baseAddress {
-      (ids + start).update(from: base, count: count)
-    }
+    if let ids = target.ids, let base = source.baseAddress { (ids + start).update(from: base, count: count) }
   }
   buffer.typeIDs.withUnsafeBufferPointer { source in
-    if let ids = target.type_ids, let base = source.baseAddress {
-      (ids + start).update(from: base, count: count)
-    }
+    if let ids = target.type_ids, let base = source.baseAddress { (ids + start).update(from: base, count: count) }
   }
   if let offsets = target.offsets {
     for (i, range) in buffer.offsets.enumerated() {
@@ -146,9 +126,7 @@ extension Truncation {
     case CLOZE_TRUNCATION_LONGEST_FIRST: self = .longestFirst
     case CLOZE_TRUNCATION_ONLY_FIRST: self = .onlyFirst
     case CLOZE_TRUNCATION_ONLY_SECOND: self = .onlySecond
-    default:
-      throw ClozeError(
-        .invalidArgument, "truncation = \(value) is none of the CLOZE_TRUNCATION_ values")
+    default: throw ClozeError(.invalidArgument, "truncation = \(value) is none of the CLOZE_TRUNCATION_ values")
     }
   }
 }

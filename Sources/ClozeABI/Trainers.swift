@@ -14,9 +14,7 @@ final class TrainerHandle {
   init(_ trainer: Trainer) { self.trainer = trainer }
 
   func trained() throws(ClozeError) -> TrainingResult {
-    guard let result else {
-      throw ClozeError(.invalidArgument, "the trainer has not been run to its end")
-    }
+    guard let result else { throw ClozeError(.invalidArgument, "the trainer has not been run to its end") }
     return result
   }
 
@@ -29,8 +27,7 @@ final class TrainerHandle {
   }
 }
 
-@c @implementation
-public func cloze_trainer_create(
+@c @implementation public func cloze_trainer_create(
   _ model: OpaquePointer?, _ task: UnsafePointer<CChar>?, _ options: UnsafePointer<CChar>?,
   _ trainer: UnsafeMutablePointer<OpaquePointer?>?
 ) -> cloze_status {
@@ -49,11 +46,9 @@ public func cloze_trainer_create(
   }
 }
 
-@c @implementation
-public func cloze_trainer_free(_ trainer: OpaquePointer?) { release(trainer, TrainerHandle.self) }
+@c @implementation public func cloze_trainer_free(_ trainer: OpaquePointer?) { release(trainer, TrainerHandle.self) }
 
-@c @implementation
-public func cloze_trainer_add(
+@c @implementation public func cloze_trainer_add(
   _ trainer: OpaquePointer?, _ set: cloze_example_set, _ example: UnsafePointer<cloze_example>?
 ) -> cloze_status {
   call { () throws(ClozeError) in
@@ -63,19 +58,15 @@ public func cloze_trainer_add(
   }
 }
 
-private func content(
-  _ example: cloze_example, _ task: Head.Task
-) throws(ClozeError) -> Example.Content {
+private func content(_ example: cloze_example, _ task: Head.Task) throws(ClozeError) -> Example.Content {
   func text(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(ClozeError) -> String {
     let pointer = try required(pointer, name)
-    guard let text = String(validatingCString: pointer) else {
-      throw ClozeError(.invalidText, "\(name) is not UTF-8")
-    }
+    guard let text = String(validatingCString: pointer) else { throw ClozeError(.invalidText, "\(name) is not UTF-8") }
     return text
   }
-  func list(
-    _ pointer: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int, _ name: String
-  ) throws(ClozeError) -> [String] {
+  func list(_ pointer: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int, _ name: String) throws(ClozeError)
+    -> [String]
+  {
     guard count >= 0 else { throw ClozeError(.invalidArgument, "\(name)_count is too large") }
     if count == 0 { return [] }
     let start = try required(pointer, "\(name)s")
@@ -91,9 +82,7 @@ private func content(
   let words = try list(example.words, example.word_count, "word")
   switch task {
   case .classify, .classifyPairs:
-    guard labels.count == 1 else {
-      throw ClozeError(.invalidArgument, "\(labels.count) labels, expected 1")
-    }
+    guard labels.count == 1 else { throw ClozeError(.invalidArgument, "\(labels.count) labels, expected 1") }
     return .text(try whole(), label: labels[0])
   case .multilabel: return .labelled(try whole(), labels: labels)
   case .regress, .regressPairs:
@@ -110,39 +99,30 @@ private func content(
     var answers: [Example.Answer] = []
     for (i, label) in labels.enumerated() {
       let offset = try Int(clamping: required(example.offsets, "offsets")[i])
-      guard offset >= 0, offset < bytes.count, !label.isEmpty,
-        bytes[offset...].starts(with: label.utf8)
-      else {
-        throw ClozeError(
-          .invalidText, "the answer \"\(label)\" does not stand at byte \(offset) of the passage")
+      guard offset >= 0, offset < bytes.count, !label.isEmpty, bytes[offset...].starts(with: label.utf8) else {
+        throw ClozeError(.invalidText, "the answer \"\(label)\" does not stand at byte \(offset) of the passage")
       }
       answers.append(Example.Answer(text: label, offset: offset))
     }
     return .question(try text(example.text, "text"), passage: passage, answers: answers, id: "")
-  case .mlm, .nsp:
-    return .document(words.isEmpty ? [try text(example.text, "text")] : words)
+  case .mlm, .nsp: return .document(words.isEmpty ? [try text(example.text, "text")] : words)
   }
 }
 
-@c @implementation
-public func cloze_trainer_add_file(
-  _ trainer: OpaquePointer?, _ set: cloze_example_set, _ path: UnsafePointer<CChar>?,
-  _ format: UnsafePointer<CChar>?
+@c @implementation public func cloze_trainer_add_file(
+  _ trainer: OpaquePointer?, _ set: cloze_example_set, _ path: UnsafePointer<CChar>?, _ format: UnsafePointer<CChar>?
 ) -> cloze_status {
   call { () throws(ClozeError) in
     let holder = try required(object(trainer, TrainerHandle.self), "trainer")
     var chosen = DataFormat()
     if let format { chosen = try DataFormat(json: String(cString: format)) }
     let path = try String(cString: required(path, "path"))
-    try holder.add(
-      Dataset(path: path, task: holder.trainer.task, format: chosen), to: set)
+    try holder.add(Dataset(path: path, task: holder.trainer.task, format: chosen), to: set)
   }
 }
 
-@c @implementation
-public func cloze_trainer_run(
-  _ trainer: OpaquePointer?, _ callback: cloze_training_callback?,
-  _ context: UnsafeMutableRawPointer?
+@c @implementation public func cloze_trainer_run(
+  _ trainer: OpaquePointer?, _ callback: cloze_training_callback?, _ context: UnsafeMutableRawPointer?
 ) -> cloze_status {
   call { () throws(ClozeError) in
     let holder = try required(object(trainer, TrainerHandle.self), "trainer")
@@ -173,33 +153,27 @@ public func cloze_trainer_run(
   }
 }
 
-@c @implementation
-public func cloze_trainer_metrics(
-  _ trainer: OpaquePointer?, _ json: UnsafeMutablePointer<CChar>?, _ capacity: Int,
-  _ size: UnsafeMutablePointer<Int>?
+@c @implementation public func cloze_trainer_metrics(
+  _ trainer: OpaquePointer?, _ json: UnsafeMutablePointer<CChar>?, _ capacity: Int, _ size: UnsafeMutablePointer<Int>?
 ) -> cloze_status {
   call { () throws(ClozeError) in
     let result = try required(object(trainer, TrainerHandle.self), "trainer").trained()
     var writer = JSONWriter()
-    writer.object { writer in
-      for (name, value) in result.metrics.values { writer.value(name, value) }
-    }
+    writer.object { writer in for (name, value) in result.metrics.values { writer.value(name, value) } }
     try copy(writer.text, "json", json, capacity, size)
   }
 }
 
-@c @implementation
-public func cloze_trainer_save(
-  _ trainer: OpaquePointer?, _ path: UnsafePointer<CChar>?
-) -> cloze_status {
+@c @implementation public func cloze_trainer_save(_ trainer: OpaquePointer?, _ path: UnsafePointer<CChar>?)
+  -> cloze_status
+{
   call { () throws(ClozeError) in
     let result = try required(object(trainer, TrainerHandle.self), "trainer").trained()
     try result.head.save(to: String(cString: required(path, "path")))
   }
 }
 
-@c @implementation
-public func cloze_trainer_model(
+@c @implementation public func cloze_trainer_model(
   _ trainer: OpaquePointer?, _ model: UnsafeMutablePointer<OpaquePointer?>?
 ) -> cloze_status {
   call { () throws(ClozeError) in

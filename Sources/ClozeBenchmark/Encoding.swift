@@ -4,8 +4,7 @@ import Cloze
 /// Benchmark of a model.
 struct Encoding: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "encoder",
-    abstract: "Measure a model: time per token, and its share of the CPU's limit.",
+    commandName: "encoder", abstract: "Measure a model: time per token, and its share of the CPU's limit.",
     discussion: """
       On one thread. Runs alternate with the loop that measures the limit, as a busy machine slows \
       both. The share is the time of the encoder's dense layers at the limit, divided by that of \
@@ -29,8 +28,7 @@ struct Encoding: ParsableCommand {
   func run() throws {
     for kernels in try variants(isa) {
       for precision in KernelPrecision.allCases {
-        let options = LoadOptions(
-          precision: precision == .int8 ? .int8 : .float32, isa: ISA(rawValue: kernels.name))
+        let options = LoadOptions(precision: precision == .int8 ? .int8 : .float32, isa: ISA(rawValue: kernels.name))
         let session = try Session(model: Model(path: model, options: options), threads: 1)
         var times: [Double] = []
         var shares: [Double] = []
@@ -79,11 +77,8 @@ private struct Work {
     ends = (0...sequences).map { Int32($0 * tokens) }
     let width = Double(info.hiddenSize)
     operations =
-      2 * Double(ids.count) * Double(info.numHiddenLayers) * width
-      * (4 * width + 2 * Double(info.intermediateSize))
+      2 * Double(ids.count) * Double(info.numHiddenLayers) * width * (4 * width + 2 * Double(info.intermediateSize))
   }
 
-  func states(_ session: Session) throws -> [Float] {
-    try session.run(ids: ids, cuSeqlens: ends, output: .hidden)
-  }
+  func states(_ session: Session) throws -> [Float] { try session.run(ids: ids, cuSeqlens: ends, output: .hidden) }
 }

@@ -24,18 +24,15 @@ struct Operators: ParsableCommand {
           one.run(kernels, precision, &result)
           var expected = one.output()
           one.run(reference, precision, &expected)
-          guard
-            one.kind == .pack
-              || zip(result, expected).allSatisfy({ $0.bitPattern == $1.bitPattern })
-          else {
+          guard one.kind == .pack || zip(result, expected).allSatisfy({ $0.bitPattern == $1.bitPattern }) else {
             throw BenchmarkFailure(description: "\(kernels.name): \(one.kind) is wrong")
           }
           let time = leastTime(seconds: seconds) { one.run(kernels, precision, &result) }
           return column(time * 1e9 / Double(one.tokens), 1, 9)
         }
         print(
-          column(one.kind.rawValue, 26) + column(Double(one.tokens), 0, 8)
-            + column(Double(one.width), 0, 7) + times.joined())
+          column(one.kind.rawValue, 26) + column(Double(one.tokens), 0, 8) + column(Double(one.width), 0, 7)
+            + times.joined())
       }
     }
   }
@@ -52,11 +49,9 @@ struct RowOperator {
   private let gamma: [Float]
 
   init(_ fields: [String]) throws {
-    guard let kind = Kind(rawValue: fields[0]), let tokens = Int(fields[1]),
-      let width = Int(fields[2]), tokens > 0, width > 0
-    else {
-      throw BenchmarkFailure(description: "not an operator: \(fields.joined(separator: " "))")
-    }
+    guard let kind = Kind(rawValue: fields[0]), let tokens = Int(fields[1]), let width = Int(fields[2]), tokens > 0,
+      width > 0
+    else { throw BenchmarkFailure(description: "not an operator: \(fields.joined(separator: " "))") }
     self.kind = kind
     self.tokens = tokens
     self.width = width
@@ -71,20 +66,17 @@ struct RowOperator {
     let matrix = kernels.matrix(precision)
     switch kind {
     case .layernorm:
-      kernels.rows.pointee.layernorm(
-        input, width, nil, 0, gamma, gamma, 1e-12, tokens, width, &output, width)
+      kernels.rows.pointee.layernorm(input, width, nil, 0, gamma, gamma, 1e-12, tokens, width, &output, width)
     case .pack:
       let packed = PackedRows(matrix, tokens, width)
       matrix.pack_rows(input, width, nil, tokens, width, packed.rows)
     case .attention:
-      withUnsafeTemporaryAllocation(
-        byteCount: matrix.attention_scratch(tokens, width), alignment: 64
-      ) { scratch in
+      withUnsafeTemporaryAllocation(byteCount: matrix.attention_scratch(tokens, width), alignment: 64) { scratch in
         input.withUnsafeBufferPointer { input in
           guard let q = input.baseAddress, let scratch = scratch.baseAddress else { return }
           matrix.attention(
-            q, q + width, q + 2 * width, 3 * width, tokens, width, 1 / Float(width).squareRoot(),
-            0, tokens, &output, width, scratch)
+            q, q + width, q + 2 * width, 3 * width, tokens, width, 1 / Float(width).squareRoot(), 0, tokens, &output,
+            width, scratch)
         }
       }
     }

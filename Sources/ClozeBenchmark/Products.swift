@@ -23,18 +23,14 @@ struct Products: ParsableCommand {
         let limit = kernels.limit(precision, seconds: seconds)
         let unit = precision == .int8 ? "GOP/s" : "GFLOP/s"
         print(
-          "\n\(kernels.name) \(precision.rawValue)"
-            + (limit.map { ", limit \(column($0 / 1e9, 0, 0)) \(unit)" } ?? ""))
+          "\n\(kernels.name) \(precision.rawValue)" + (limit.map { ", limit \(column($0 / 1e9, 0, 0)) \(unit)" } ?? ""))
         print(column("", 46) + column(unit, 10) + "share    packed   share")
         for shape in shapes {
           let (plain, packed) = try shape.measure(kernels, precision, seconds)
-          func share(_ rate: Double) -> String {
-            limit.map { column(rate / $0, 2, 7) } ?? "      -"
-          }
+          func share(_ rate: Double) -> String { limit.map { column(rate / $0, 2, 7) } ?? "      -" }
           print(
-            column("\(shape.model) \(shape.layer)", 28)
-              + column("\(shape.m) x \(shape.k) x \(shape.n)", 16) + column(plain / 1e9, 1, 7)
-              + " " + share(plain) + column(packed / 1e9, 1, 9) + " " + share(packed))
+            column("\(shape.model) \(shape.layer)", 28) + column("\(shape.m) x \(shape.k) x \(shape.n)", 16)
+              + column(plain / 1e9, 1, 7) + " " + share(plain) + column(packed / 1e9, 1, 9) + " " + share(packed))
         }
       }
     }
@@ -51,24 +47,20 @@ struct Shape {
   let activation: cloze_activation
 
   init(_ fields: [String]) throws {
-    guard let m = Int(fields[2]), let k = Int(fields[3]), let n = Int(fields[4]),
-      min(m, k, n) > 0, let activation = Self.activations[fields[5]]
-    else {
-      throw BenchmarkFailure(description: "not a product: \(fields.joined(separator: " "))")
-    }
+    guard let m = Int(fields[2]), let k = Int(fields[3]), let n = Int(fields[4]), min(m, k, n) > 0,
+      let activation = Self.activations[fields[5]]
+    else { throw BenchmarkFailure(description: "not a product: \(fields.joined(separator: " "))") }
     (model, layer) = (fields[0], fields[1])
     (self.m, self.k, self.n) = (m, k, n)
     self.activation = activation
   }
 
-  private static let activations = [
-    "none": CLOZE_ACTIVATION_NONE, "gelu": CLOZE_ACTIVATION_GELU,
-  ]
+  private static let activations = ["none": CLOZE_ACTIVATION_NONE, "gelu": CLOZE_ACTIVATION_GELU]
 
   /// Operations per second, without and with packing the activations.
-  func measure(_ kernels: cloze_kernels, _ precision: KernelPrecision, _ seconds: Double) throws
-    -> (plain: Double, packed: Double)
-  {
+  func measure(_ kernels: cloze_kernels, _ precision: KernelPrecision, _ seconds: Double) throws -> (
+    plain: Double, packed: Double
+  ) {
     var numbers = SplitMix64(seed: 1)
     var x = numbers.normal(m * k)
     // A layer with fewer outputs than inputs is the second of the feed-forward block, after GELU.
@@ -83,8 +75,7 @@ struct Shape {
     func pack() { matrix.pack_rows(x, k, nil, m, k, a.rows) }
     func multiply() {
       bias.withUnsafeBufferPointer {
-        let epilogue = cloze_epilogue(
-          bias: $0.baseAddress, activation: Int32(activation.rawValue))
+        let epilogue = cloze_epilogue(bias: $0.baseAddress, activation: Int32(activation.rawValue))
         matrix.multiply(m, n, k, a.rows, b.columns, epilogue, &c, n)
       }
     }
@@ -102,8 +93,7 @@ struct Shape {
 
   /// Compares the last rows with the scalar kernels; a row does not depend on others.
   private func check(
-    _ c: [Float], _ kernels: cloze_kernels, _ precision: KernelPrecision, _ x: [Float],
-    _ w: [Float], _ bias: [Float]
+    _ c: [Float], _ kernels: cloze_kernels, _ precision: KernelPrecision, _ x: [Float], _ w: [Float], _ bias: [Float]
   ) throws {
     let reference = try scalar()
     let matrix = reference.matrix(precision)
@@ -118,8 +108,7 @@ struct Shape {
     }
     guard zip(c.suffix(count * n), expected).allSatisfy({ $0.bitPattern == $1.bitPattern }) else {
       throw BenchmarkFailure(
-        description: "\(kernels.name) \(precision.rawValue): \(model) \(layer) differs from the "
-          + "scalar kernels")
+        description: "\(kernels.name) \(precision.rawValue): \(model) \(layer) differs from the " + "scalar kernels")
     }
   }
 }

@@ -49,9 +49,7 @@ func column(_ value: Double, _ digits: Int, _ width: Int) -> String {
   return String(repeating: " ", count: max(width - text.count, 0)) + text
 }
 
-func column(_ text: String, _ width: Int) -> String {
-  text + String(repeating: " ", count: max(width - text.count, 0))
-}
+func column(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(width - text.count, 0)) }
 
 /// The fields of each line of a table that are not a comment.
 func rows(ofTable path: String, fields: Int) throws -> [[String]] {

@@ -7,8 +7,7 @@ struct Tokenizing: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tokenizer", abstract: "Measure the tokenizer: characters and tokens per second.")
 
-  @Argument(help: "A tokenizer.json, a vocab.txt, or a folder with one.")
-  var tokenizer: String
+  @Argument(help: "A tokenizer.json, a vocab.txt, or a folder with one.") var tokenizer: String
   @Argument(help: "A file of texts, one per line.") var file: String
   @Option(help: "Measuring time, in seconds.") var seconds = 2.0
 
@@ -32,13 +31,9 @@ struct Tokenizing: ParsableCommand {
       throw BenchmarkFailure(description: "\(file): most of its words are unknown to the vocabulary")
     }
     var failure: (any Error)?
-    let time = leastTime(seconds: seconds) {
-      do { try encode() } catch { failure = error }
-    }
+    let time = leastTime(seconds: seconds) { do { try encode() } catch { failure = error } }
     if let failure { throw failure }
-    guard buffer.ids == expected else {
-      throw BenchmarkFailure(description: "two runs gave different tokens")
-    }
+    guard buffer.ids == expected else { throw BenchmarkFailure(description: "two runs gave different tokens") }
     print(
       "\(lines.count) lines, \(characters) characters, \(expected.count) tokens: "
         + "\(column(Double(characters) / time / 1e6, 1, 0)) million characters/s, "

@@ -8,8 +8,7 @@ func variants(_ name: String?) throws -> [cloze_kernels] {
   let all = (0..<count).map { tables[$0].pointee }.filter { $0.supported() != 0 }
   let chosen = all.filter { name == nil ? $0.name != "scalar" : $0.name == name }
   guard !chosen.isEmpty else {
-    throw BenchmarkFailure(
-      description: "this CPU runs \(all.map(\.name).joined(separator: ", "))")
+    throw BenchmarkFailure(description: "this CPU runs \(all.map(\.name).joined(separator: ", "))")
   }
   return chosen
 }
@@ -30,9 +29,7 @@ extension cloze_kernels {
     var count: Int32 = 0
     let limits = cloze_limits(&count)
     for i in 0..<Int(count)
-    where String(cString: limits[i].isa) == name
-      && (limits[i].is_float32 != 0) == (precision == .float32)
-    {
+    where String(cString: limits[i].isa) == name && (limits[i].is_float32 != 0) == (precision == .float32) {
       let passes: Int64 = 100_000
       let time = leastTime(seconds: seconds, rounds: rounds) { limits[i].run(passes) }
       return Double(limits[i].operations) * Double(passes) / time

@@ -20,11 +20,10 @@ struct RootCommand: ParsableCommand {
 
       Results go to standard output, everything else to standard error. Exit status: 0 success, \
       1 failure, 64 wrong usage.
-      """,
-    version: "cloze \(version)",
+      """, version: "cloze \(version)",
     subcommands: [
-      Embed.self, Encode.self, FillMask.self, NextSentenceCommand.self, Tokenize.self, Inspect.self,
-      Convert.self, Export.self, Train.self, Predict.self, Bench.self,
+      Embed.self, Encode.self, FillMask.self, NextSentenceCommand.self, Tokenize.self, Inspect.self, Convert.self,
+      Export.self, Train.self, Predict.self, Bench.self,
     ])
 
   func run() throws {
@@ -34,8 +33,7 @@ struct RootCommand: ParsableCommand {
 }
 
 /// The entry point.
-@main
-enum Entry {
+@main enum Entry {
   static func main() {
     occupyStandardDescriptors()
     exit(run())
@@ -56,13 +54,8 @@ enum Entry {
     } catch let error as ClozeError {
       StandardError.note(error.message)
       // An invalid argument of the library is an invalid option of the command line.
-      return error.status == .invalidArgument
-        ? ExitCode.validationFailure.rawValue : EXIT_FAILURE
-    } catch let code as ExitCode {
-      return code.rawValue
-    } catch {
-      return finish(error)
-    }
+      return error.status == .invalidArgument ? ExitCode.validationFailure.rawValue : EXIT_FAILURE
+    } catch let code as ExitCode { return code.rawValue } catch { return finish(error) }
   }
 
   /// Opens /dev/null for standard streams that are closed, so that no other file gets their descriptors and receives
@@ -80,8 +73,7 @@ enum Entry {
     let code = RootCommand.exitCode(for: error)
     guard code == .success else {
       let message = RootCommand.message(for: error)
-      let advice =
-        message.hasPrefix("Unknown option") ? " (texts that begin with - go behind --)" : ""
+      let advice = message.hasPrefix("Unknown option") ? " (texts that begin with - go behind --)" : ""
       StandardError.note(message + advice)
       return code.rawValue
     }

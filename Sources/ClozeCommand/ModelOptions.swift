@@ -9,30 +9,20 @@ struct ModelOptions: ParsableArguments {
     name: [.short, .long],
     help: ArgumentHelp(
       "A .onnx or .cloze file, or a folder with model.onnx or model.safetensors (default: the built-in model).",
-      valueName: "path"))
-  var model: String?
+      valueName: "path")) var model: String?
 
   @Option(
     help: ArgumentHelp(
-      "A tokenizer.json, a vocab.txt, or a folder with one (default: beside the model).",
-      valueName: "path"))
+      "A tokenizer.json, a vocab.txt, or a folder with one (default: beside the model).", valueName: "path"))
   var tokenizer: String?
 
-  @Option(
-    help:
-      "Precision: int8 is small and fast, float32 exact (default: int8, or that of a .cloze file).")
+  @Option(help: "Precision: int8 is small and fast, float32 exact (default: int8, or that of a .cloze file).")
   var precision: PrecisionName?
 
-  @Option(
-    help: ArgumentHelp(
-      "Threads, 1 to 256 (default: the CPUs available to the process).", valueName: "n")
-  )
+  @Option(help: ArgumentHelp("Threads, 1 to 256 (default: the CPUs available to the process).", valueName: "n"))
   var threads: Int?
 
-  @Option(
-    help: ArgumentHelp(
-      "Instruction set (default: the environment's CLOZE_ISA, else the best that the CPU has)."
-    ))
+  @Option(help: ArgumentHelp("Instruction set (default: the environment's CLOZE_ISA, else the best that the CPU has)."))
   var isa: ISA?
 
   func validate() throws {
@@ -43,8 +33,7 @@ struct ModelOptions: ParsableArguments {
 
   func loadOptions() throws -> LoadOptions {
     LoadOptions(
-      precision: precision?.value, isa: isa,
-      tokenizer: try tokenizer.map { try Tokenizer(path: $0) }, threads: threads)
+      precision: precision?.value, isa: isa, tokenizer: try tokenizer.map { try Tokenizer(path: $0) }, threads: threads)
   }
 
   func loadModel() throws -> Model { try Model(path: model, options: loadOptions()) }
@@ -65,7 +54,5 @@ struct ModelOptions: ParsableArguments {
     return tokenizer
   }
 
-  func makeSession() throws -> Session {
-    try Session(model: loadModel(), threads: threads)
-  }
+  func makeSession() throws -> Session { try Session(model: loadModel(), threads: threads) }
 }

@@ -12,8 +12,7 @@ final class TextRun {
   /// - Parameter printsResults: false where results go to a file.
   init(_ input: TextInput, printsResults: Bool = true) {
     self.input = input
-    progress = Progress(
-      total: input.file?.size, hasOwnScreen: !printsResults || !ByteWriter.standardOutputIsTerminal)
+    progress = Progress(total: input.file?.size, hasOwnScreen: !printsResults || !ByteWriter.standardOutputIsTerminal)
   }
 
   /// Runs `body` on batches of at most `size` texts, to the end of the input.
@@ -32,9 +31,7 @@ final class TextRun {
   func add(truncated: Bool) { count.add(truncated) }
 
   /// Writes one JSON object on a line: the text, `members` with its results, and whether it was truncated.
-  func writeObject(
-    _ text: NumberedText, truncated: Bool, _ members: (inout JSONWriter) -> Void
-  ) throws {
+  func writeObject(_ text: NumberedText, truncated: Bool, _ members: (inout JSONWriter) -> Void) throws {
     try output.write(
       JSONWriter.line {
         text.write(to: &$0)
@@ -46,23 +43,15 @@ final class TextRun {
   /// Reports on standard error how many texts were truncated, if any.
   ///
   /// - Parameter limit: the number of tokens that texts were truncated to.
-  func reportTruncation(limit: Int?) {
-    if let message = count.message(limit: limit) { StandardError.note(message) }
-  }
+  func reportTruncation(limit: Int?) { if let message = count.message(limit: limit) { StandardError.note(message) } }
 
   /// Runs `work` on a batch. If one of the texts is refused, the error names its line or argument.
   func locating<Result>(_ batch: [NumberedText], _ work: ([Text]) throws -> Result) throws -> Result {
-    func isAboutOneText(_ error: ClozeError) -> Bool {
-      error.status == .tooLong || error.status == .invalidText
-    }
-    do {
-      return try work(batch.map(\.text))
-    } catch let error as ClozeError where isAboutOneText(error) {
+    func isAboutOneText(_ error: ClozeError) -> Bool { error.status == .tooLong || error.status == .invalidText }
+    do { return try work(batch.map(\.text)) } catch let error as ClozeError where isAboutOneText(error) {
       // Each text is tried alone to find which one.
       for text in batch {
-        do {
-          _ = try work([text.text])
-        } catch let error as ClozeError where isAboutOneText(error) {
+        do { _ = try work([text.text]) } catch let error as ClozeError where isAboutOneText(error) {
           throw error.prefixed("\(input.place(of: text)): ")
         }
       }
@@ -86,7 +75,6 @@ struct TruncationCount {
     guard truncated > 0 else { return nil }
     let place = limit.map { " to \($0) tokens" } ?? ""
     if texts == 1 { return "the text was cut\(place)" }
-    return
-      "\(grouped(truncated)) of \(grouped(texts)) texts \(truncated == 1 ? "was" : "were") cut\(place)"
+    return "\(grouped(truncated)) of \(grouped(texts)) texts \(truncated == 1 ? "was" : "were") cut\(place)"
   }
 }

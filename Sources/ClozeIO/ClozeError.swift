@@ -99,9 +99,7 @@ public struct ClozeError: Error, Hashable, Sendable, CustomStringConvertible {
   }
 
   /// An error about the content of a file.
-  package init(
-    _ cause: Cause, _ reason: String, node: String? = nil, place: String? = nil, expected: String? = nil
-  ) {
+  package init(_ cause: Cause, _ reason: String, node: String? = nil, place: String? = nil, expected: String? = nil) {
     status = cause.status
     self.cause = cause
     self.reason = reason

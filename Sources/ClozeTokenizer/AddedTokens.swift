@@ -30,18 +30,12 @@ final class AddedTokens: @unchecked Sendable {
   /// bytes), and of equal normalised forms the first listed is matched (there any).
   ///
   /// - Parameter normalize: the normalised form of a token.
-  init(
-    _ listed: [(token: AddedToken, id: Int32)], normalize: ([UInt8]) -> [UInt8]
-  ) throws(ClozeError) {
+  init(_ listed: [(token: AddedToken, id: Int32)], normalize: ([UInt8]) -> [UInt8]) throws(ClozeError) {
     tokens = listed
     let forms = listed.map { $0.token.normalized ? normalize($0.token.content) : [] }
     var total = 0
-    for (i, item) in listed.enumerated() {
-      total = total &+ item.token.content.count &+ 1 &+ forms[i].count
-    }
-    guard total < Int(Int32.max) else {
-      throw ClozeError(.damaged, "the added tokens have more than 2^31 bytes")
-    }
+    for (i, item) in listed.enumerated() { total = total &+ item.token.content.count &+ 1 &+ forms[i].count }
+    guard total < Int(Int32.max) else { throw ClozeError(.damaged, "the added tokens have more than 2^31 bytes") }
     let arena = UnsafeMutablePointer<UInt8>.allocate(capacity: max(total, 1))
     self.arena = arena
     var at = 0
@@ -52,8 +46,7 @@ final class AddedTokens: @unchecked Sendable {
         at &+= 1
       }
       return PieceTrie.Entry(
-        offset: UInt32(truncatingIfNeeded: offset),
-        count: UInt32(truncatingIfNeeded: bytes.count), value: 0)
+        offset: UInt32(truncatingIfNeeded: offset), count: UInt32(truncatingIfNeeded: bytes.count), value: 0)
     }
     var offsets: [Int] = []
     var rawEntries: [PieceTrie.Entry] = []
@@ -75,15 +68,12 @@ final class AddedTokens: @unchecked Sendable {
   deinit { arena.deallocate() }
 
   /// The id of the token with a content.
-  func id(of content: some Collection<UInt8>) -> Int32? {
-    tokens.first { $0.token.content.elementsEqual(content) }?.id
-  }
+  func id(of content: some Collection<UInt8>) -> Int32? { tokens.first { $0.token.content.elementsEqual(content) }?.id }
 
   /// The bytes of the token with an id, followed by a NUL; valid as long as this object.
   func bytes(of id: Int32) -> UnsafeBufferPointer<UInt8>? {
     guard let index = tokens.lastIndex(where: { $0.id == id }) else { return nil }
-    return UnsafeBufferPointer(
-      start: arena + offsets[index], count: tokens[index].token.content.count)
+    return UnsafeBufferPointer(start: arena + offsets[index], count: tokens[index].token.content.count)
   }
 
   /// Splits text at added tokens: calls `text` with the ranges between them, and `token` with an index into
@@ -92,10 +82,9 @@ final class AddedTokens: @unchecked Sendable {
   /// Quirks, all of `tokenizers`: matches are the leftmost longest and do not overlap; a match that
   /// `singleWord` rejects still consumes its bytes; whitespace included on the right is not consumed, so that a
   /// token of whitespace can be matched in it again, and text then occurs twice.
-  @inline(__always)
-  func split(
-    _ trie: PieceTrie, _ base: UnsafePointer<UInt8>, _ count: Int, unicode: UnicodeTables,
-    text: (Int, Int) -> Void, token: (Int, Int, Int) -> Void
+  @inline(__always) func split(
+    _ trie: PieceTrie, _ base: UnsafePointer<UInt8>, _ count: Int, unicode: UnicodeTables, text: (Int, Int) -> Void,
+    token: (Int, Int, Int) -> Void
   ) {
     var done = 0
     var from = 0

@@ -3,8 +3,7 @@ public struct ByteRange: Sendable, Hashable, BitwiseCopyable {
   public var begin: Int32
   public var end: Int32
 
-  @inlinable
-  public init(begin: Int32, end: Int32) {
+  @inlinable public init(begin: Int32, end: Int32) {
     self.begin = begin
     self.end = end
   }
@@ -54,9 +53,7 @@ public final class EncodingBuffer {
 
   let scratch = EncodingScratch()
 
-  public init(keepsOffsets: Bool = true) {
-    self.keepsOffsets = keepsOffsets
-  }
+  public init(keepsOffsets: Bool = true) { self.keepsOffsets = keepsOffsets }
 
   /// Removes all tokens and keeps the memory.
   public func removeAll() {
@@ -76,15 +73,13 @@ public final class EncodingBuffer {
   package func append(_ ids: [Int32], typeIDs: [Int32]) {
     self.ids += ids
     self.typeIDs += typeIDs
-    if keepsOffsets {
-      offsets.append(contentsOf: repeatElement(ByteRange(begin: 0, end: 0), count: ids.count))
-    }
+    if keepsOffsets { offsets.append(contentsOf: repeatElement(ByteRange(begin: 0, end: 0), count: ids.count)) }
   }
 
   /// Some of the tokens as an encoding of their own.
   package func encoding(of tokens: Range<Int>, truncated: Bool) -> Encoding {
     Encoding(
-      ids: Array(ids[tokens]), typeIDs: Array(typeIDs[tokens]),
-      offsets: keepsOffsets ? Array(offsets[tokens]) : [], truncated: truncated)
+      ids: Array(ids[tokens]), typeIDs: Array(typeIDs[tokens]), offsets: keepsOffsets ? Array(offsets[tokens]) : [],
+      truncated: truncated)
   }
 }

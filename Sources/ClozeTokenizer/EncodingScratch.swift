@@ -12,13 +12,9 @@ struct RawBuffer<Element: BitwiseCopyable> {
   }
 
   /// Ensures capacity for `extra` more elements.
-  @inline(__always)
-  mutating func reserve(_ extra: Int) {
-    if capacity &- count < extra { grow(extra) }
-  }
+  @inline(__always) mutating func reserve(_ extra: Int) { if capacity &- count < extra { grow(extra) } }
 
-  @inline(never)
-  private mutating func grow(_ extra: Int) {
+  @inline(never) private mutating func grow(_ extra: Int) {
     let wanted = max(count &+ extra, capacity &* 2)
     let larger = UnsafeMutablePointer<Element>.allocate(capacity: wanted)
     larger.update(from: base, count: count)
@@ -27,8 +23,7 @@ struct RawBuffer<Element: BitwiseCopyable> {
     capacity = wanted
   }
 
-  @inline(__always)
-  mutating func append(_ element: Element) {
+  @inline(__always) mutating func append(_ element: Element) {
     reserve(1)
     base[count] = element
     count &+= 1

@@ -11,18 +11,13 @@ struct Template: Sendable, Equatable {
 
   /// BERT's own: [CLS] A [SEP], and [CLS] A [SEP] B [SEP] with type id 1 from B on.
   static func bert(cls: Int32, sep: Int32) -> Template {
-    let first: [Piece] = [
-      .special(ids: [cls], typeID: 0), .first(typeID: 0), .special(ids: [sep], typeID: 0),
-    ]
-    return Template(
-      single: first, pair: first + [.second(typeID: 1), .special(ids: [sep], typeID: 1)])
+    let first: [Piece] = [.special(ids: [cls], typeID: 0), .first(typeID: 0), .special(ids: [sep], typeID: 0)]
+    return Template(single: first, pair: first + [.second(typeID: 1), .special(ids: [sep], typeID: 1)])
   }
 
   /// The number of special tokens in a list of pieces.
   static func added(_ pieces: [Piece]) -> Int {
-    pieces.reduce(0) { sum, piece in
-      if case .special(let ids, _) = piece { sum &+ ids.count } else { sum }
-    }
+    pieces.reduce(0) { sum, piece in if case .special(let ids, _) = piece { sum &+ ids.count } else { sum } }
   }
 
   /// The largest type id in it.

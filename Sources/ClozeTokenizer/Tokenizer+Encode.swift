@@ -8,14 +8,12 @@ extension Tokenizer {
   ///   - maxTokens: The largest number of tokens, special tokens included; nil: no limit.
   ///   - truncation: How a text with more tokens is truncated.
   /// - Throws: `.tooLong`; `.invalidModel` where the vocabulary lacks the unknown token that a word needs.
-  public func encode(
-    _ text: String, pair: String? = nil, maxTokens: Int? = nil, truncation: Truncation = .error
-  ) throws(ClozeError) -> Encoding {
+  public func encode(_ text: String, pair: String? = nil, maxTokens: Int? = nil, truncation: Truncation = .error)
+    throws(ClozeError) -> Encoding
+  {
     let buffer = EncodingBuffer()
-    let truncated = try append(
-      text, pair: pair, maxTokens: maxTokens, truncation: truncation, into: buffer)
-    return Encoding(
-      ids: buffer.ids, typeIDs: buffer.typeIDs, offsets: buffer.offsets, truncated: truncated)
+    let truncated = try append(text, pair: pair, maxTokens: maxTokens, truncation: truncation, into: buffer)
+    return Encoding(ids: buffer.ids, typeIDs: buffer.typeIDs, offsets: buffer.offsets, truncated: truncated)
   }
 
   /// The tokens of a text, or of a pair, in UTF-8.
@@ -26,18 +24,15 @@ extension Tokenizer {
     truncation: Truncation = .error
   ) throws(ClozeError) -> Encoding {
     let buffer = EncodingBuffer()
-    let truncated = try append(
-      text, pair: pair, maxTokens: maxTokens, truncation: truncation, into: buffer)
-    return Encoding(
-      ids: buffer.ids, typeIDs: buffer.typeIDs, offsets: buffer.offsets, truncated: truncated)
+    let truncated = try append(text, pair: pair, maxTokens: maxTokens, truncation: truncation, into: buffer)
+    return Encoding(ids: buffer.ids, typeIDs: buffer.typeIDs, offsets: buffer.offsets, truncated: truncated)
   }
 
   /// Appends the tokens of a text, or of a pair, to a buffer, and returns whether they were truncated. Appends
   /// nothing where it throws.
   ///
   /// - Throws: As `encode`.
-  @discardableResult
-  public func append(
+  @discardableResult public func append(
     _ text: String, pair: String? = nil, maxTokens: Int? = nil, truncation: Truncation = .error,
     into buffer: EncodingBuffer
   ) throws(ClozeError) -> Bool {
@@ -46,13 +41,9 @@ extension Tokenizer {
     var pair = pair
     let result: Result<Bool, ClozeError> = text.withUTF8 { first in
       let first = UnsafeRawBufferPointer(first)
-      guard pair != nil else {
-        return append(first, nil, maxTokens, truncation, isChecked: true, into: buffer)
-      }
+      guard pair != nil else { return append(first, nil, maxTokens, truncation, isChecked: true, into: buffer) }
       return pair?.withUTF8 { second in
-        append(
-          first, UnsafeRawBufferPointer(second), maxTokens, truncation, isChecked: true,
-          into: buffer)
+        append(first, UnsafeRawBufferPointer(second), maxTokens, truncation, isChecked: true, into: buffer)
       } ?? .success(false)
     }
     return try result.get()
@@ -61,25 +52,20 @@ extension Tokenizer {
   /// Appends the tokens of a text, or of a pair, in UTF-8; the fastest form.
   ///
   /// - Throws: As `encode`.
-  @discardableResult
-  public func append(
+  @discardableResult public func append(
     _ text: UnsafeRawBufferPointer, pair: UnsafeRawBufferPointer? = nil, maxTokens: Int? = nil,
     truncation: Truncation = .error, into buffer: EncodingBuffer
-  ) throws(ClozeError) -> Bool {
-    try append(text, pair, maxTokens, truncation, isChecked: false, into: buffer).get()
-  }
+  ) throws(ClozeError) -> Bool { try append(text, pair, maxTokens, truncation, isChecked: false, into: buffer).get() }
 
   private func append(
-    _ text: UnsafeRawBufferPointer, _ pair: UnsafeRawBufferPointer?, _ maxTokens: Int?,
-    _ truncation: Truncation, isChecked: Bool, into buffer: EncodingBuffer
+    _ text: UnsafeRawBufferPointer, _ pair: UnsafeRawBufferPointer?, _ maxTokens: Int?, _ truncation: Truncation,
+    isChecked: Bool, into buffer: EncodingBuffer
   ) -> Result<Bool, ClozeError> {
     let pieces = pair == nil ? template.single : template.pair
     let special = pair == nil ? addedToSingle : addedToPair
     if let maxTokens, maxTokens < special {
       return .failure(
-        ClozeError(
-          .tooLong,
-          "at most \(maxTokens) tokens are allowed, the special tokens alone are \(special)"))
+        ClozeError(.tooLong, "at most \(maxTokens) tokens are allowed, the special tokens alone are \(special)"))
     }
     let room = maxTokens.map { $0 &- special }
     let scratch = buffer.scratch
@@ -87,17 +73,14 @@ extension Tokenizer {
     scratch.second.count = 0
 
     // Text after the cut of a single text need not be tokenised.
-    let limit =
-      pair == nil && (truncation == .longestFirst || truncation == .onlyFirst) ? room : nil
+    let limit = pair == nil && (truncation == .longestFirst || truncation == .onlyFirst) ? room : nil
     if let error = tokenize(
-      text, limit: limit, isChecked: isChecked, name: pair == nil ? "text" : "the first text",
-      scratch, isSecond: false)
+      text, limit: limit, isChecked: isChecked, name: pair == nil ? "text" : "the first text", scratch, isSecond: false)
     {
       return .failure(error)
     }
     if let pair,
-      let error = tokenize(
-        pair, limit: nil, isChecked: isChecked, name: "the second text", scratch, isSecond: true)
+      let error = tokenize(pair, limit: nil, isChecked: isChecked, name: "the second text", scratch, isSecond: true)
     {
       return .failure(error)
     }
@@ -105,15 +88,13 @@ extension Tokenizer {
     var kept = (first: scratch.first.count, second: scratch.second.count)
     let needed = kept
     if let room, needed.first &+ needed.second > room {
-      switch truncation.cut(first: kept.first, second: pair == nil ? nil : kept.second, room: room)
-      {
+      switch truncation.cut(first: kept.first, second: pair == nil ? nil : kept.second, room: room) {
       case .success(let cut): kept = cut
       case .failure(let reason):
         return .failure(
           ClozeError(
             .tooLong,
-            "\(pair == nil ? "text" : "the pair") needs "
-              + "\(needed.first &+ needed.second &+ special) tokens, "
+            "\(pair == nil ? "text" : "the pair") needs " + "\(needed.first &+ needed.second &+ special) tokens, "
               + "the limit is \(room &+ special)\(reason.addition)"))
       }
     }
@@ -126,10 +107,8 @@ extension Tokenizer {
           buffer.typeIDs.append(typeID)
           if buffer.keepsOffsets { buffer.offsets.append(ByteRange(begin: 0, end: 0)) }
         }
-      case .first(let typeID):
-        buffer.append(scratch.first, kept.first, typeID)
-      case .second(let typeID):
-        buffer.append(scratch.second, kept.second, typeID)
+      case .first(let typeID): buffer.append(scratch.first, kept.first, typeID)
+      case .second(let typeID): buffer.append(scratch.second, kept.second, typeID)
       }
     }
     return .success(kept != needed)
@@ -151,9 +130,8 @@ extension Tokenizer {
     }
     return withExtendedLifetime(self) { () -> ClozeError? in
       var sink = WordSink(
-        table: vocabulary.table, unknownID: unknownID ?? -1, longestWord: longestWord,
-        limit: limit ?? Int.max, scratch: scratch, tokens: isSecond ? scratch.second : scratch.first
-      )
+        table: vocabulary.table, unknownID: unknownID ?? -1, longestWord: longestWord, limit: limit ?? Int.max,
+        scratch: scratch, tokens: isSecond ? scratch.second : scratch.first)
       defer {
         sink.returnBuffers(to: scratch)
         if isSecond { scratch.second = sink.tokens } else { scratch.first = sink.tokens }
@@ -167,16 +145,13 @@ extension Tokenizer {
           token: { sink.append(token: added.tokens[$0].id, begin: $1, end: $2) })
       }
       guard let position = sink.missingUnknownAt else { return nil }
-      return ClozeError(
-        .missingToken, "the vocabulary has no \(unknownToken), which \(name) needs at byte \(position)")
+      return ClozeError(.missingToken, "the vocabulary has no \(unknownToken), which \(name) needs at byte \(position)")
     }
   }
 
   /// Tokenises the original text between two added tokens.
-  @inline(__always)
-  private func segment(
-    _ base: UnsafePointer<UInt8>, _ begin: Int, _ end: Int, _ scratch: EncodingScratch,
-    _ sink: inout WordSink
+  @inline(__always) private func segment(
+    _ base: UnsafePointer<UInt8>, _ begin: Int, _ end: Int, _ scratch: EncodingScratch, _ sink: inout WordSink
   ) {
     if sink.isFull { return }
     if added.normalized.isEmpty {
@@ -189,10 +164,8 @@ extension Tokenizer {
 
   /// Tokenises the original text between two added tokens where others are matched in normalised text, which is
   /// then stored.
-  @inline(never)
-  private func normalizedSegment(
-    _ base: UnsafePointer<UInt8>, _ begin: Int, _ end: Int, _ scratch: EncodingScratch,
-    _ sink: inout WordSink
+  @inline(never) private func normalizedSegment(
+    _ base: UnsafePointer<UInt8>, _ begin: Int, _ end: Int, _ scratch: EncodingScratch, _ sink: inout WordSink
   ) {
     var text = TextSink(scratch)
     normalizer.normalizer.normalize(base, begin, end, into: &text)
@@ -206,17 +179,13 @@ extension Tokenizer {
         var p = from
         while p < to {
           let (scalar, length) = UTF8Scan.decode(bytes, p)
-          sink.append(
-            scalar: scalar, flags: unicode.entry(scalar), begin: Int(spans[p].begin),
-            end: Int(spans[p].end))
+          sink.append(scalar: scalar, flags: unicode.entry(scalar), begin: Int(spans[p].begin), end: Int(spans[p].end))
           p &+= length
         }
         sink.endWord()
       },
       token: { index, from, to in
-        sink.append(
-          token: added.tokens[index].id, begin: Int(spans[from].begin), end: Int(spans[to &- 1].end)
-        )
+        sink.append(token: added.tokens[index].id, begin: Int(spans[from].begin), end: Int(spans[to &- 1].end))
       })
   }
 }
@@ -228,8 +197,6 @@ extension EncodingBuffer {
     let records = UnsafeBufferPointer(start: tokens.base, count: count)
     ids.append(contentsOf: records.lazy.map(\.id))
     typeIDs.append(contentsOf: repeatElement(typeID, count: count))
-    if keepsOffsets {
-      offsets.append(contentsOf: records.lazy.map { ByteRange(begin: $0.begin, end: $0.end) })
-    }
+    if keepsOffsets { offsets.append(contentsOf: records.lazy.map { ByteRange(begin: $0.begin, end: $0.end) }) }
   }
 }

@@ -46,8 +46,7 @@ public final class Tokenizer: Sendable {
     vocabulary: [UInt8], config: [UInt8]? = nil, lowercase: Bool? = nil, stripAccents: Bool? = nil
   ) throws(ClozeError) {
     let config = try config.map { json throws(ClozeError) in try TokenizerConfig(json: json) }
-    let definition = try TokenizerDefinition(
-      vocabulary: vocabulary, config: config ?? TokenizerConfig())
+    let definition = try TokenizerDefinition(vocabulary: vocabulary, config: config ?? TokenizerConfig())
     try self.init(definition, lowercase: lowercase, stripAccents: stripAccents)
   }
 
@@ -58,17 +57,15 @@ public final class Tokenizer: Sendable {
   ///   - config: A tokenizer_config.json, for the names of special tokens and the model's length.
   ///   - lowercase: Overrides what `json` says.
   ///   - stripAccents: Overrides what `json` says.
-  public convenience init(
-    json: [UInt8], config: [UInt8]? = nil, lowercase: Bool? = nil, stripAccents: Bool? = nil
-  ) throws(ClozeError) {
+  public convenience init(json: [UInt8], config: [UInt8]? = nil, lowercase: Bool? = nil, stripAccents: Bool? = nil)
+    throws(ClozeError)
+  {
     let config = try config.map { json throws(ClozeError) in try TokenizerConfig(json: json) }
     let definition = try TokenizerDefinition(json: json, config: config ?? TokenizerConfig())
     try self.init(definition, lowercase: lowercase, stripAccents: stripAccents)
   }
 
-  init(
-    _ definition: TokenizerDefinition, lowercase: Bool?, stripAccents: Bool?
-  ) throws(ClozeError) {
+  init(_ definition: TokenizerDefinition, lowercase: Bool?, stripAccents: Bool?) throws(ClozeError) {
     var options = definition.normalizer
     options.lowercase = lowercase ?? options.lowercase
     options.stripAccents = stripAccents ?? options.stripAccents
@@ -77,18 +74,14 @@ public final class Tokenizer: Sendable {
     // A word of `longestWord` scalars has at most four times as many bytes.
     let longestPiece = min(definition.longestWord, Int(Int32.max)) &* 4
     let vocabulary = Vocabulary(
-      definition.vocabulary, continuingPrefix: definition.continuingPrefix,
-      longestPiece: longestPiece)
+      definition.vocabulary, continuingPrefix: definition.continuingPrefix, longestPiece: longestPiece)
 
     // As in transformers, the named tokens are special, and so not normalised. transformers also adds those
     // that the vocabulary lacks; they are left out here, as a model has no row for them.
     var listed = definition.added
-    for name in definition.named
-    where vocabulary.id(of: name) != nil && !listed.contains(where: { $0.content == name }) {
-      listed.append(AddedToken(content: name, special: true))
-    }
-    let added = try AddedTokens(
-      try Tokenizer.giveIDs(listed, vocabulary), normalize: normalizer.normalized)
+    for name in definition.named where vocabulary.id(of: name) != nil && !listed.contains(where: { $0.content == name })
+    { listed.append(AddedToken(content: name, special: true)) }
+    let added = try AddedTokens(try Tokenizer.giveIDs(listed, vocabulary), normalize: normalizer.normalized)
     func id(_ name: [UInt8]) -> Int32? { added.id(of: name) ?? vocabulary.id(of: name) }
 
     unknownToken = String(decoding: definition.unknownToken, as: UTF8.self)
@@ -101,8 +94,7 @@ public final class Tokenizer: Sendable {
 
     func required(_ id: Int32?, _ name: [UInt8]) throws(ClozeError) -> Int32 {
       if let id { return id }
-      throw ClozeError(
-        .missingToken, "\(definition.source) has no \(String(decoding: name, as: UTF8.self))")
+      throw ClozeError(.missingToken, "\(definition.source) has no \(String(decoding: name, as: UTF8.self))")
     }
     if definition.source == "vocab.txt" { _ = try required(unknownID, definition.unknownToken) }
     if let template = definition.template {
@@ -110,8 +102,7 @@ public final class Tokenizer: Sendable {
     } else {
       // `tokenizers` adds no special tokens where tokenizer.json has no post_processor, but a BERT needs them.
       self.template = .bert(
-        cls: try required(clsID, definition.names.cls),
-        sep: try required(sepID, definition.names.sep))
+        cls: try required(clsID, definition.names.cls), sep: try required(sepID, definition.names.sep))
     }
     addedToSingle = Template.added(template.single)
     addedToPair = Template.added(template.pair)
@@ -128,8 +119,7 @@ public final class Tokenizer: Sendable {
     longestWord = definition.longestWord
     modelMaxLength = definition.modelMaxLength
     let largestAdded = added.tokens.reduce(-1) { max($0, $1.id) }
-    vocabularySize = max(
-      vocabulary.bound, Int(largestAdded) &+ 1, Int(template.largestID) &+ 1)
+    vocabularySize = max(vocabulary.bound, Int(largestAdded) &+ 1, Int(template.largestID) &+ 1)
   }
 
   /// Assigns ids to added tokens, as `tokenizers` does when it reads them.
@@ -137,9 +127,9 @@ public final class Tokenizer: Sendable {
   /// Quirk: the ids in the file are ignored. A token of the vocabulary has its id there; the others are numbered
   /// from the number of tokens in the vocabulary, even if ids have gaps. A content listed again replaces the
   /// earlier token.
-  private static func giveIDs(
-    _ listed: [AddedToken], _ vocabulary: Vocabulary
-  ) throws(ClozeError) -> [(token: AddedToken, id: Int32)] {
+  private static func giveIDs(_ listed: [AddedToken], _ vocabulary: Vocabulary) throws(ClozeError) -> [(
+    token: AddedToken, id: Int32
+  )] {
     var given: [(token: AddedToken, id: Int32)] = []
     var places: [[UInt8]: Int] = [:]
     var next = vocabulary.count
@@ -150,9 +140,7 @@ public final class Tokenizer: Sendable {
       }
       var id = vocabulary.id(of: token.content)
       if id == nil {
-        guard next < Int(Int32.max) else {
-          throw ClozeError(.damaged, "more than 2^31 tokens")
-        }
+        guard next < Int(Int32.max) else { throw ClozeError(.damaged, "more than 2^31 tokens") }
         id = Int32(truncatingIfNeeded: next)
         next &+= 1
       }
@@ -166,9 +154,7 @@ public final class Tokenizer: Sendable {
   }
 
   /// The token with an id.
-  public func token(for id: Int32) -> String? {
-    bytes(of: id).map { String(decoding: $0, as: UTF8.self) }
-  }
+  public func token(for id: Int32) -> String? { bytes(of: id).map { String(decoding: $0, as: UTF8.self) } }
 
   /// The token with an id, as UTF-8 terminated by a NUL; a token may itself contain a NUL.
   ///
@@ -178,9 +164,7 @@ public final class Tokenizer: Sendable {
     return UnsafeRawPointer(base).assumingMemoryBound(to: CChar.self)
   }
 
-  private func bytes(of id: Int32) -> UnsafeBufferPointer<UInt8>? {
-    added.bytes(of: id) ?? vocabulary.bytes(of: id)
-  }
+  private func bytes(of id: Int32) -> UnsafeBufferPointer<UInt8>? { added.bytes(of: id) ?? vocabulary.bytes(of: id) }
 
   /// The id of a token, spelled as in the vocabulary.
   public func id(of token: String) -> Int32? {

@@ -12,8 +12,7 @@ enum CutRefusal: Error {
     switch self {
     case .notAllowed: ""
     case .noSecond: ", and there is no second text to cut"
-    case .notEnough(let which, let count):
-      ", and cutting the \(which) text alone (\(count) tokens) does not help"
+    case .notEnough(let which, let count): ", and cutting the \(which) text alone (\(count) tokens) does not help"
     }
   }
 }
@@ -25,9 +24,7 @@ extension Truncation {
   /// As in `tokenizers`. Quirks: with room 0 every strategy except `error` removes all tokens; with more, the
   /// text that `onlyFirst` or `onlySecond` truncates must keep a token; where both texts of a pair are longer
   /// than half of the room, the longer one, or the second, gets the odd token.
-  func cut(
-    first: Int, second: Int?, room: Int
-  ) -> Result<(first: Int, second: Int), CutRefusal> {
+  func cut(first: Int, second: Int?, room: Int) -> Result<(first: Int, second: Int), CutRefusal> {
     if self == .error { return .failure(.notAllowed) }
     if room == 0 { return .success((0, 0)) }
     let excess = first &+ (second ?? 0) &- room

@@ -136,10 +136,8 @@ static void padded_runs(void) {
       .attention_mask = mask,
       .integer_type = CLOZE_INT64};
   float *values = allocate(8 * D, sizeof *values);
-  cloze_output output = {.struct_size = sizeof output,
-      .kind = CLOZE_OUTPUT_HIDDEN,
-      .values = values,
-      .capacity = 8 * D};
+  cloze_output output = {
+      .struct_size = sizeof output, .kind = CLOZE_OUTPUT_HIDDEN, .values = values, .capacity = 8 * D};
   for (int round = 0; round < 4; round++) {
     size_t before = atomic_load(&allocations);
     CHECK_OK(cloze_run_padded(session, &batch, &output, 1));

@@ -23,18 +23,18 @@ struct test {
   } while (0)
 
 /* The call's status is `expected`, and an error comes with a sentence. */
-#define CHECK_STATUS(call, expected)                                                    \
-  do {                                                                                  \
-    cloze_status status_ = (call);                                                      \
-    if (status_ != (expected)) {                                                        \
-      printf("%s:%d: %s gave %s (%s), not %s\n", __FILE__, __LINE__, #call,             \
-          cloze_status_name(status_), cloze_last_error(), cloze_status_name(expected)); \
-      exit(1);                                                                          \
-    }                                                                                   \
-    if (status_ != CLOZE_OK && cloze_last_error()[0] == '\0') {                         \
-      printf("%s:%d: %s left no message\n", __FILE__, __LINE__, #call);                 \
-      exit(1);                                                                          \
-    }                                                                                   \
+#define CHECK_STATUS(call, expected)                                                                    \
+  do {                                                                                                  \
+    cloze_status status_ = (call);                                                                      \
+    if (status_ != (expected)) {                                                                        \
+      printf("%s:%d: %s gave %s (%s), not %s\n", __FILE__, __LINE__, #call, cloze_status_name(status_), \
+          cloze_last_error(), cloze_status_name(expected));                                             \
+      exit(1);                                                                                          \
+    }                                                                                                   \
+    if (status_ != CLOZE_OK && cloze_last_error()[0] == '\0') {                                         \
+      printf("%s:%d: %s left no message\n", __FILE__, __LINE__, #call);                                 \
+      exit(1);                                                                                          \
+    }                                                                                                   \
   } while (0)
 
 #define CHECK_OK(call) CHECK_STATUS(call, CLOZE_OK)

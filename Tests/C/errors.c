@@ -6,15 +6,14 @@
 
 static void version_matches_header(void) {
   char expected[64];
-  snprintf(expected, sizeof expected, "%d.%d.%d", CLOZE_VERSION_MAJOR, CLOZE_VERSION_MINOR,
-      CLOZE_VERSION_PATCH);
+  snprintf(expected, sizeof expected, "%d.%d.%d", CLOZE_VERSION_MAJOR, CLOZE_VERSION_MINOR, CLOZE_VERSION_PATCH);
   CHECK(strcmp(cloze_version(), expected) == 0);
 }
 
 static void statuses_have_names(void) {
-  static const char *const names[] = {"ok", "invalid_argument", "not_found", "io", "invalid_model",
-      "unsupported_model", "invalid_text", "too_long", "no_tokenizer", "no_head",
-      "buffer_too_small", "unsupported_isa", "cancelled", "busy", "out_of_memory", "internal"};
+  static const char *const names[] = {"ok", "invalid_argument", "not_found", "io", "invalid_model", "unsupported_model",
+      "invalid_text", "too_long", "no_tokenizer", "no_head", "buffer_too_small", "unsupported_isa", "cancelled", "busy",
+      "out_of_memory", "internal"};
   CHECK(COUNT(names) == CLOZE_INTERNAL + 1);
   for (size_t i = 0; i < COUNT(names); i++) {
     CHECK(strcmp(cloze_status_name((cloze_status)i), names[i]) == 0);
@@ -28,8 +27,7 @@ static void statuses_have_names(void) {
 static void no_message_before_first_failure(void) { CHECK(strcmp(cloze_last_error(), "") == 0); }
 
 static void message_survives_success(void) {
-  CHECK_STATUS(
-      cloze_model_load("/nowhere/model.onnx", NULL, &(cloze_model *){NULL}), CLOZE_NOT_FOUND);
+  CHECK_STATUS(cloze_model_load("/nowhere/model.onnx", NULL, &(cloze_model *){NULL}), CLOZE_NOT_FOUND);
   CHECK_MESSAGE("/nowhere/model.onnx");
   char before[512];
   snprintf(before, sizeof before, "%s", cloze_last_error());
@@ -45,8 +43,7 @@ static void *fail_elsewhere(void *message) {
 }
 
 static void message_is_kept_per_thread(void) {
-  CHECK_STATUS(
-      cloze_model_load("/nowhere/model.onnx", NULL, &(cloze_model *){NULL}), CLOZE_NOT_FOUND);
+  CHECK_STATUS(cloze_model_load("/nowhere/model.onnx", NULL, &(cloze_model *){NULL}), CLOZE_NOT_FOUND);
   char elsewhere[512] = "";
   pthread_t thread;
   CHECK(pthread_create(&thread, NULL, fail_elsewhere, elsewhere) == 0);
@@ -92,8 +89,7 @@ static void null_handles_are_refused(void) {
   CHECK_STATUS(cloze_run(NULL, &batch, &output, 1), CLOZE_INVALID_ARGUMENT);
   CHECK_STATUS(cloze_run_padded(NULL, &padded, &output, 1), CLOZE_INVALID_ARGUMENT);
   CHECK_STATUS(cloze_embed_texts(NULL, &texts, NULL, values, 4, NULL), CLOZE_INVALID_ARGUMENT);
-  CHECK_STATUS(
-      cloze_encode_texts(NULL, &texts, NULL, values, 4, offsets, NULL), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_encode_texts(NULL, &texts, NULL, values, 4, offsets, NULL), CLOZE_INVALID_ARGUMENT);
   CHECK_STATUS(cloze_fill_mask(NULL, &texts, NULL, NULL, 0, &count, NULL), CLOZE_INVALID_ARGUMENT);
   CHECK_STATUS(cloze_next_sentence(NULL, &texts, NULL, values, 4, NULL), CLOZE_INVALID_ARGUMENT);
   CHECK(model == NULL && session == NULL && tokenizer == NULL);
@@ -122,8 +118,7 @@ static void null_arguments_are_refused(void) {
   CHECK_STATUS(cloze_run(session, &batch, &output, 1), CLOZE_INVALID_ARGUMENT);
   CHECK_STATUS(cloze_run_padded(session, NULL, &output, 1), CLOZE_INVALID_ARGUMENT);
   CHECK_STATUS(cloze_embed_texts(session, NULL, NULL, values, D, NULL), CLOZE_INVALID_ARGUMENT);
-  CHECK_STATUS(
-      cloze_encode_texts(session, NULL, NULL, values, D, NULL, NULL), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_encode_texts(session, NULL, NULL, values, D, NULL, NULL), CLOZE_INVALID_ARGUMENT);
   CHECK_STATUS(cloze_fill_mask(session, NULL, NULL, NULL, 0, NULL, NULL), CLOZE_INVALID_ARGUMENT);
   CHECK_STATUS(cloze_next_sentence(session, NULL, NULL, values, 1, NULL), CLOZE_INVALID_ARGUMENT);
   texts.texts = NULL;
@@ -149,12 +144,10 @@ static void structs_from_a_newer_header(void) {
   newer.options.struct_size = sizeof newer;
   CHECK_OK(cloze_embed_texts(session, &texts, &newer.options, values, D, NULL));
   newer.tail[3] = 1;
-  CHECK_STATUS(
-      cloze_embed_texts(session, &texts, &newer.options, values, D, NULL), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_embed_texts(session, &texts, &newer.options, values, D, NULL), CLOZE_INVALID_ARGUMENT);
   CHECK_MESSAGE("newer header");
   newer.options.struct_size = 0;
-  CHECK_STATUS(
-      cloze_embed_texts(session, &texts, &newer.options, values, D, NULL), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_embed_texts(session, &texts, &newer.options, values, D, NULL), CLOZE_INVALID_ARGUMENT);
   CHECK_MESSAGE("struct_size");
 
   struct {
@@ -166,8 +159,7 @@ static void structs_from_a_newer_header(void) {
   newer_texts.texts.struct_size = sizeof newer_texts;
   CHECK_OK(cloze_embed_texts(session, &newer_texts.texts, NULL, values, D, NULL));
   newer_texts.tail = 7;
-  CHECK_STATUS(cloze_embed_texts(session, &newer_texts.texts, NULL, values, D, NULL),
-      CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_embed_texts(session, &newer_texts.texts, NULL, values, D, NULL), CLOZE_INVALID_ARGUMENT);
 
   struct {
     cloze_load_options options;

@@ -61,7 +61,8 @@ static void wrong_arguments(void) {
 static void labels_of_a_head(void) {
   cloze_model *model = load_model(CLOZE_PRECISION_FLOAT32), *trained = NULL;
   cloze_trainer *trainer = NULL;
-  CHECK_OK(cloze_trainer_create(model, "classify", "{\"epochs\": 1, \"optimizer\": \"adamw\", \"threads\": 1}", &trainer));
+  CHECK_OK(
+      cloze_trainer_create(model, "classify", "{\"epochs\": 1, \"optimizer\": \"adamw\", \"threads\": 1}", &trainer));
   static const char *const labels[] = {"good", "b\xC3\xA4"};
   for (int i = 0; i < 8; i++) {
     cloze_example example = {

@@ -23,8 +23,7 @@ static void check_info(const cloze_model *model, cloze_precision precision) {
   cloze_info info = {.struct_size = sizeof info};
   CHECK_OK(cloze_model_info(model, &info));
   CHECK(info.hidden_size == D && info.num_hidden_layers == L && info.num_attention_heads == 4);
-  CHECK(info.intermediate_size == 4 * D && info.vocab_size == V &&
-        info.max_position_embeddings == POSITIONS);
+  CHECK(info.intermediate_size == 4 * D && info.vocab_size == V && info.max_position_embeddings == POSITIONS);
   CHECK(info.type_vocab_size == 2 && info.max_tokens > 0 && info.max_tokens <= POSITIONS);
   CHECK(info.precision == precision);
   CHECK(info.heads == (CLOZE_HEAD_POOLER | CLOZE_HEAD_MLM | CLOZE_HEAD_NSP));
@@ -173,8 +172,7 @@ static void forced_isa_is_used_or_refused(void) {
     int present = i == 0;
 #if defined(__x86_64__)
     if (i == 1) present = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (i == 2)
-      present = __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw");
+    if (i == 2) present = __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw");
     if (i == 3) present = __builtin_cpu_supports("avxvnni");
 #elif defined(__aarch64__) && defined(__linux__)
     if (i == 4) present = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
@@ -212,8 +210,7 @@ static void inspection(void) {
   CHECK(size > 100);
   char *json = allocate(size + 2, 1);
   json[size + 1] = 'x';
-  CHECK_STATUS(cloze_inspect(NULL, json, size, &(size_t){0}),
-      CLOZE_BUFFER_TOO_SMALL); /* no room for the NUL */
+  CHECK_STATUS(cloze_inspect(NULL, json, size, &(size_t){0}), CLOZE_BUFFER_TOO_SMALL); /* no room for the NUL */
   CHECK_OK(cloze_inspect(NULL, json, size + 1, &size));
   CHECK(strlen(json) == size && json[size + 1] == 'x');
   CHECK(json[0] == '{' && json[size - 1] == '}');

@@ -18,13 +18,11 @@ static cloze_batch whole_batch(void) {
 }
 
 static cloze_output output_of(cloze_output_kind kind, float *values, size_t capacity) {
-  return (cloze_output){
-      .struct_size = sizeof(cloze_output), .kind = kind, .values = values, .capacity = capacity};
+  return (cloze_output){.struct_size = sizeof(cloze_output), .kind = kind, .values = values, .capacity = capacity};
 }
 
 /* Runs one output into a fresh array of exactly the size that the query gives. */
-static float *run_one(
-    cloze_session *session, const cloze_batch *batch, cloze_output output, size_t expected_size) {
+static float *run_one(cloze_session *session, const cloze_batch *batch, cloze_output output, size_t expected_size) {
   output.values = NULL;
   output.capacity = 0;
   CHECK_OK(cloze_run(session, batch, &output, 1));
@@ -40,9 +38,7 @@ static float *run_one(
   return values;
 }
 
-static int same(const float *a, const float *b, size_t count) {
-  return memcmp(a, b, count * sizeof *a) == 0;
-}
+static int same(const float *a, const float *b, size_t count) { return memcmp(a, b, count * sizeof *a) == 0; }
 
 static void sizes_of_all_outputs(void) {
   cloze_session *session = open_session(1);
@@ -50,8 +46,8 @@ static void sizes_of_all_outputs(void) {
   static const struct {
     cloze_output_kind kind;
     size_t size;
-  } kinds[] = {{CLOZE_OUTPUT_HIDDEN, T * D}, {CLOZE_OUTPUT_EMBEDDING, B * D},
-      {CLOZE_OUTPUT_POOLER, B * D}, {CLOZE_OUTPUT_MLM, (size_t)T * V}, {CLOZE_OUTPUT_NSP, B * 2}};
+  } kinds[] = {{CLOZE_OUTPUT_HIDDEN, T * D}, {CLOZE_OUTPUT_EMBEDDING, B * D}, {CLOZE_OUTPUT_POOLER, B * D},
+      {CLOZE_OUTPUT_MLM, (size_t)T * V}, {CLOZE_OUTPUT_NSP, B * 2}};
   for (size_t i = 0; i < COUNT(kinds); i++) {
     free(run_one(session, &batch, output_of(kinds[i].kind, NULL, 0), kinds[i].size));
   }
@@ -64,14 +60,11 @@ static void several_outputs_of_one_run(void) {
   float *hidden = run_one(session, &batch, output_of(CLOZE_OUTPUT_HIDDEN, NULL, 0), T * D);
   float *pooler = run_one(session, &batch, output_of(CLOZE_OUTPUT_POOLER, NULL, 0), B * D);
   float *nsp = run_one(session, &batch, output_of(CLOZE_OUTPUT_NSP, NULL, 0), B * 2);
-  float *together[] = {allocate(T * D, sizeof(float)), allocate(B * D, sizeof(float)),
-      allocate(B * 2, sizeof(float))};
+  float *together[] = {allocate(T * D, sizeof(float)), allocate(B * D, sizeof(float)), allocate(B * 2, sizeof(float))};
   cloze_output outputs[] = {output_of(CLOZE_OUTPUT_HIDDEN, together[0], T * D),
-      output_of(CLOZE_OUTPUT_POOLER, together[1], B * D),
-      output_of(CLOZE_OUTPUT_NSP, together[2], B * 2)};
+      output_of(CLOZE_OUTPUT_POOLER, together[1], B * D), output_of(CLOZE_OUTPUT_NSP, together[2], B * 2)};
   CHECK_OK(cloze_run(session, &batch, outputs, COUNT(outputs)));
-  CHECK(same(hidden, together[0], T * D) && same(pooler, together[1], B * D) &&
-        same(nsp, together[2], B * 2));
+  CHECK(same(hidden, together[0], T * D) && same(pooler, together[1], B * D) && same(nsp, together[2], B * 2));
   for (size_t i = 0; i < COUNT(together); i++) free(together[i]);
   free(hidden);
   free(pooler);
@@ -241,10 +234,8 @@ static void integers_of_any_width(void) {
     const void *ids, *type_ids;
     cloze_integer ends_type;
     const void *ends;
-  } cases[] = {{CLOZE_INT64, ids64, types64, CLOZE_INT64, ends64},
-      {CLOZE_INT16, ids16, types16, CLOZE_INT8, ends8s},
-      {CLOZE_UINT64, idsu64, typesu64, CLOZE_UINT8, ends8},
-      {CLOZE_UINT32, idsu32, typesu32, CLOZE_INT32, cu_seqlens},
+  } cases[] = {{CLOZE_INT64, ids64, types64, CLOZE_INT64, ends64}, {CLOZE_INT16, ids16, types16, CLOZE_INT8, ends8s},
+      {CLOZE_UINT64, idsu64, typesu64, CLOZE_UINT8, ends8}, {CLOZE_UINT32, idsu32, typesu32, CLOZE_INT32, cu_seqlens},
       {CLOZE_UINT16, idsu16, typesu16, CLOZE_INT32, cu_seqlens}};
   for (size_t i = 0; i < COUNT(cases); i++) {
     batch.input_ids = cases[i].ids;
@@ -299,8 +290,7 @@ static void padded_equals_ragged(void) {
   float *ragged_nsp = run_one(session, &batch, output_of(CLOZE_OUTPUT_NSP, NULL, 0), B * 2);
   float *hidden = allocate(B * S * D, sizeof *hidden), *nsp = allocate(B * 2, sizeof *nsp);
   for (size_t i = 0; i < B * S * D; i++) hidden[i] = NAN;
-  cloze_output outputs[] = {
-      output_of(CLOZE_OUTPUT_HIDDEN, hidden, B * S * D), output_of(CLOZE_OUTPUT_NSP, nsp, B * 2)};
+  cloze_output outputs[] = {output_of(CLOZE_OUTPUT_HIDDEN, hidden, B * S * D), output_of(CLOZE_OUTPUT_NSP, nsp, B * 2)};
   CHECK_OK(cloze_run_padded(session, &padded, outputs, COUNT(outputs)));
   CHECK(outputs[0].size == B * S * D && outputs[1].size == B * 2);
   CHECK(same(nsp, ragged_nsp, B * 2));

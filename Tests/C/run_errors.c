@@ -14,8 +14,7 @@ struct call {
 
 static struct call *make_call(void) {
   struct call *call = allocate(1, sizeof *call);
-  *call = (struct call){
-      .session = open_session(1), .ids = {2, 100, 3, 2, 200, 3}, .cu_seqlens = {0, 3, T}};
+  *call = (struct call){.session = open_session(1), .ids = {2, 100, 3, 2, 200, 3}, .cu_seqlens = {0, 3, T}};
   call->values = allocate((size_t)T * V, sizeof *call->values);
   call->batch = (cloze_batch){.struct_size = sizeof call->batch,
       .batch_size = 2,
@@ -29,9 +28,7 @@ static struct call *make_call(void) {
   return call;
 }
 
-static cloze_status run(struct call *call) {
-  return cloze_run(call->session, &call->batch, &call->output, 1);
-}
+static cloze_status run(struct call *call) { return cloze_run(call->session, &call->batch, &call->output, 1); }
 
 /* The session is as good as before. */
 static void end_call(struct call *call) {
@@ -195,8 +192,7 @@ static void buffer_too_small_says_how_much(void) {
   CHECK(call->output.size == T * D);
   for (size_t i = 0; i < T * D; i++) CHECK(call->values[i] == 0); /* refused before anything ran */
   call->output.values = NULL;
-  CHECK(run(call) == CLOZE_INVALID_ARGUMENT ||
-        run(call) == CLOZE_BUFFER_TOO_SMALL); /* a capacity without an array */
+  CHECK(run(call) == CLOZE_INVALID_ARGUMENT || run(call) == CLOZE_BUFFER_TOO_SMALL); /* a capacity without an array */
   end_call(call);
 }
 
@@ -236,10 +232,8 @@ static void offsets_beyond_memory(void) {
 
 static void positions_without_end(void) {
   struct call *call = make_call();
-  cloze_padded_batch padded = {.struct_size = sizeof padded,
-      .batch_size = 1,
-      .sequence_length = 3,
-      .input_ids = call->ids};
+  cloze_padded_batch padded = {
+      .struct_size = sizeof padded, .batch_size = 1, .sequence_length = 3, .input_ids = call->ids};
   int64_t position = 0;
   call->output.positions = &position;
   static const size_t counts[] = {SIZE_MAX, SIZE_MAX / 2 + 1, 0};
@@ -247,8 +241,7 @@ static void positions_without_end(void) {
     call->output.position_count = counts[i];
     CHECK_STATUS(run(call), CLOZE_INVALID_ARGUMENT);
     CHECK_MESSAGE("position_count");
-    CHECK_STATUS(
-        cloze_run_padded(call->session, &padded, &call->output, 1), CLOZE_INVALID_ARGUMENT);
+    CHECK_STATUS(cloze_run_padded(call->session, &padded, &call->output, 1), CLOZE_INVALID_ARGUMENT);
     CHECK_MESSAGE("position_count");
   }
   call->output.positions = NULL; /* a count without its array is no default */
@@ -260,10 +253,8 @@ static void positions_without_end(void) {
 
 static void padded_row_longer_than_the_model(void) {
   struct call *call = make_call();
-  cloze_padded_batch padded = {.struct_size = sizeof padded,
-      .batch_size = 1 << 19,
-      .sequence_length = 1 << 20,
-      .input_ids = call->ids};
+  cloze_padded_batch padded = {
+      .struct_size = sizeof padded, .batch_size = 1 << 19, .sequence_length = 1 << 20, .input_ids = call->ids};
   CHECK_STATUS(cloze_run_padded(call->session, &padded, &call->output, 1), CLOZE_TOO_LONG);
   CHECK_MESSAGE("1048576");
   end_call(call);
@@ -304,11 +295,8 @@ static void struct_sizes(void) {
 static void padded_batches(void) {
   struct call *call = make_call();
   int32_t ids[2][3] = {{2, 100, 3}, {2, 3, 0}}, mask[2][3] = {{1, 1, 1}, {1, 1, 0}};
-  cloze_padded_batch sound = {.struct_size = sizeof sound,
-      .batch_size = 2,
-      .sequence_length = 3,
-      .input_ids = ids,
-      .attention_mask = mask};
+  cloze_padded_batch sound = {
+      .struct_size = sizeof sound, .batch_size = 2, .sequence_length = 3, .input_ids = ids, .attention_mask = mask};
   CHECK_OK(cloze_run_padded(call->session, &sound, &call->output, 1));
   CHECK(call->output.size == 6 * D);
 

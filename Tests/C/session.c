@@ -6,9 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *const sentences[] = {"He was born in London in 1850.",
-    "The world war began in 1914.", "\xe5\x8f\xb0\xe5\x8c\x97\xe5\xa4\xa7\xe5\xad\xa6", "",
-    "A river in the north of France that flows into the sea."};
+static const char *const sentences[] = {"He was born in London in 1850.", "The world war began in 1914.",
+    "\xe5\x8f\xb0\xe5\x8c\x97\xe5\xa4\xa7\xe5\xad\xa6", "", "A river in the north of France that flows into the sea."};
 
 static void embed(cloze_session *session, float *values) {
   cloze_texts texts = {.struct_size = sizeof texts, .count = COUNT(sentences), .texts = sentences};
@@ -144,8 +143,7 @@ static void *call_long(void *argument) {
   for (size_t i = 0; i < LONG_COUNT; i++) list[i] = sentences[COUNT(sentences) - 1];
   cloze_texts texts = {.struct_size = sizeof texts, .count = LONG_COUNT, .texts = list};
   float *values = allocate((size_t)LONG_COUNT * D, sizeof *values);
-  call->status =
-      cloze_embed_texts(call->session, &texts, NULL, values, (size_t)LONG_COUNT * D, NULL);
+  call->status = cloze_embed_texts(call->session, &texts, NULL, values, (size_t)LONG_COUNT * D, NULL);
   snprintf(call->message, sizeof call->message, "%s", cloze_last_error());
   free(values);
   free(list);
@@ -184,8 +182,7 @@ static void second_call_is_busy(void) {
   usleep(100000);
   float *values = allocate(COUNT(sentences) * D, sizeof *values);
   cloze_texts texts = {.struct_size = sizeof texts, .count = COUNT(sentences), .texts = sentences};
-  CHECK_STATUS(cloze_embed_texts(call.session, &texts, NULL, values, COUNT(sentences) * D, NULL),
-      CLOZE_BUSY);
+  CHECK_STATUS(cloze_embed_texts(call.session, &texts, NULL, values, COUNT(sentences) * D, NULL), CLOZE_BUSY);
   cloze_cancel(call.session);
   CHECK(pthread_join(thread, NULL) == 0);
   CHECK(call.status == CLOZE_CANCELLED);
@@ -195,8 +192,7 @@ static void second_call_is_busy(void) {
 }
 
 /* Runs `run` in a child and expects it to end well within ten seconds. */
-static void check_in_child(
-    void (*run)(cloze_session *, const float *), cloze_session *session, const float *expected) {
+static void check_in_child(void (*run)(cloze_session *, const float *), cloze_session *session, const float *expected) {
   fflush(stdout);
   pid_t child = fork();
   CHECK(child >= 0);

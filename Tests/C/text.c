@@ -11,8 +11,7 @@
 /* Memory of which the byte after the last is not accessible. */
 static void *guarded(size_t size) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE), whole = (size + page - 1) / page * page;
-  char *memory = mmap(
-      NULL, whole + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  char *memory = mmap(NULL, whole + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   CHECK(memory != MAP_FAILED && mprotect(memory + whole, page, PROT_NONE) == 0);
   return memory + whole - size;
 }
@@ -43,11 +42,9 @@ static void embeddings_have_length_one(void) {
   }
   /* "" is [CLS] [SEP], as run on ids gives it. */
   static const int32_t ids[] = {2, 3}, ends[] = {0, 2};
-  cloze_batch batch = {
-      .struct_size = sizeof batch, .batch_size = 1, .input_ids = ids, .cu_seqlens = ends};
+  cloze_batch batch = {.struct_size = sizeof batch, .batch_size = 1, .input_ids = ids, .cu_seqlens = ends};
   float empty[D];
-  cloze_output output = {
-      .struct_size = sizeof output, .kind = CLOZE_OUTPUT_EMBEDDING, .values = empty, .capacity = D};
+  cloze_output output = {.struct_size = sizeof output, .kind = CLOZE_OUTPUT_EMBEDDING, .values = empty, .capacity = D};
   CHECK_OK(cloze_run(session, &batch, &output, 1));
   CHECK(memcmp(empty, values + D, sizeof empty) == 0);
   cloze_session_free(session);
@@ -66,8 +63,7 @@ static void order_and_company_do_not_matter(void) {
     list[i] = storage[i];
     reversed[COUNT_OF_TEXTS - 1 - i] = storage[i];
   }
-  float *forward = allocate(COUNT_OF_TEXTS * D, sizeof(float)),
-        *backward = allocate(COUNT_OF_TEXTS * D, sizeof(float));
+  float *forward = allocate(COUNT_OF_TEXTS * D, sizeof(float)), *backward = allocate(COUNT_OF_TEXTS * D, sizeof(float));
   cloze_texts texts = list_of(list, COUNT_OF_TEXTS);
   CHECK_OK(cloze_embed_texts(session, &texts, NULL, forward, COUNT_OF_TEXTS * D, NULL));
   texts.texts = reversed;
@@ -93,18 +89,14 @@ static void cut_text_is_reported(void) {
   uint8_t truncated[2] = {9, 9};
   CHECK_OK(cloze_embed_texts(session, &texts, NULL, values, COUNT(values), truncated));
   CHECK(truncated[0] == 0 && truncated[1] == 1);
-  cloze_embed_options options = {
-      .struct_size = sizeof options, .truncation = CLOZE_TRUNCATION_ERROR};
-  CHECK_STATUS(cloze_embed_texts(session, &texts, &options, values, COUNT(values), truncated),
-      CLOZE_TOO_LONG);
+  cloze_embed_options options = {.struct_size = sizeof options, .truncation = CLOZE_TRUNCATION_ERROR};
+  CHECK_STATUS(cloze_embed_texts(session, &texts, &options, values, COUNT(values), truncated), CLOZE_TOO_LONG);
   CHECK_MESSAGE("1002");
   options = (cloze_embed_options){.struct_size = sizeof options, .max_tokens = POSITIONS + 1};
-  CHECK_STATUS(cloze_embed_texts(session, &texts, &options, values, COUNT(values), NULL),
-      CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_embed_texts(session, &texts, &options, values, COUNT(values), NULL), CLOZE_INVALID_ARGUMENT);
   CHECK_MESSAGE("257");
   options.max_tokens = -1;
-  CHECK_STATUS(cloze_embed_texts(session, &texts, &options, values, COUNT(values), NULL),
-      CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_embed_texts(session, &texts, &options, values, COUNT(values), NULL), CLOZE_INVALID_ARGUMENT);
   /* Cut at 12 tokens: the same as ten words. */
   char *ten = long_text(10);
   options.max_tokens = 12;
@@ -126,26 +118,21 @@ static void bad_texts(void) {
   float values[2 * D];
   const char *list[] = {"fine", "broken \xff"};
   cloze_texts texts = list_of(list, 2);
-  CHECK_STATUS(
-      cloze_embed_texts(session, &texts, NULL, values, COUNT(values), NULL), CLOZE_INVALID_TEXT);
+  CHECK_STATUS(cloze_embed_texts(session, &texts, NULL, values, COUNT(values), NULL), CLOZE_INVALID_TEXT);
   CHECK_MESSAGE("7"); /* the byte */
   CHECK_MESSAGE("1"); /* the text */
   texts.count = 0;
   CHECK_OK(cloze_embed_texts(session, &texts, NULL, NULL, 0, NULL)); /* no texts, no vectors */
   texts = list_of(list, 1);
-  CHECK_STATUS(
-      cloze_embed_texts(session, &texts, NULL, values, D - 1, NULL), CLOZE_BUFFER_TOO_SMALL);
+  CHECK_STATUS(cloze_embed_texts(session, &texts, NULL, values, D - 1, NULL), CLOZE_BUFFER_TOO_SMALL);
   CHECK_MESSAGE("256");
   CHECK_STATUS(cloze_embed_texts(session, &texts, NULL, NULL, D, NULL), CLOZE_INVALID_ARGUMENT);
   cloze_embed_options options = {.struct_size = sizeof options, .pooling = 17};
-  CHECK_STATUS(
-      cloze_embed_texts(session, &texts, &options, values, D, NULL), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_embed_texts(session, &texts, &options, values, D, NULL), CLOZE_INVALID_ARGUMENT);
   options = (cloze_embed_options){.struct_size = sizeof options, .dimensions = D + 1};
-  CHECK_STATUS(
-      cloze_embed_texts(session, &texts, &options, values, D, NULL), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_embed_texts(session, &texts, &options, values, D, NULL), CLOZE_INVALID_ARGUMENT);
   options = (cloze_embed_options){.struct_size = sizeof options, .truncation = 9};
-  CHECK_STATUS(
-      cloze_embed_texts(session, &texts, &options, values, D, NULL), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_embed_texts(session, &texts, &options, values, D, NULL), CLOZE_INVALID_ARGUMENT);
   cloze_session_free(session);
 }
 
@@ -180,8 +167,7 @@ static void buffers_hold_dense_embeddings(void) {
       size_t size = 2 * (size_t)(i == 0 ? info.embedding_size : info.hidden_size);
       float *values = guarded(size * sizeof *values);
       memset(values, 0xff, size * sizeof *values); /* NaN */
-      CHECK_STATUS(cloze_embed_texts(session, &texts, options[i], values, size - 1, NULL),
-          CLOZE_BUFFER_TOO_SMALL);
+      CHECK_STATUS(cloze_embed_texts(session, &texts, options[i], values, size - 1, NULL), CLOZE_BUFFER_TOO_SMALL);
       CHECK(isnan(values[0]));
       CHECK_OK(cloze_embed_texts(session, &texts, options[i], values, size, NULL));
       for (size_t j = 0; j < size; j++) CHECK(isfinite(values[j]));
@@ -189,8 +175,7 @@ static void buffers_hold_dense_embeddings(void) {
     mean.pooling = CLOZE_POOLING_DEFAULT;
     mean.dimensions = info.embedding_size + 1;
     float none[1];
-    CHECK_STATUS(
-        cloze_embed_texts(session, &texts, &mean, none, 1, NULL), CLOZE_INVALID_ARGUMENT);
+    CHECK_STATUS(cloze_embed_texts(session, &texts, &mean, none, 1, NULL), CLOZE_INVALID_ARGUMENT);
     cloze_session_free(session);
     cloze_model_free(model);
   }
@@ -209,19 +194,15 @@ static void encoding_gives_every_token(void) {
   float *last = allocate(size, sizeof *last), *both = allocate(2 * size, sizeof *both);
   CHECK_OK(cloze_encode_texts(session, &texts, NULL, last, size, cu_seqlens, truncated));
   static const int32_t layers[] = {0, -1};
-  cloze_encode_options options = {
-      .struct_size = sizeof options, .layers = layers, .layer_count = 2};
+  cloze_encode_options options = {.struct_size = sizeof options, .layers = layers, .layer_count = 2};
   CHECK_OK(cloze_encode_texts(session, &texts, &options, both, 2 * size, cu_seqlens, NULL));
-  for (size_t t = 0; t < 13; t++)
-    CHECK(memcmp(both + (2 * t + 1) * D, last + t * D, D * sizeof *last) == 0);
-  CHECK_STATUS(cloze_encode_texts(session, &texts, &options, both, 2 * size - 1, cu_seqlens, NULL),
-      CLOZE_BUFFER_TOO_SMALL);
+  for (size_t t = 0; t < 13; t++) CHECK(memcmp(both + (2 * t + 1) * D, last + t * D, D * sizeof *last) == 0);
+  CHECK_STATUS(
+      cloze_encode_texts(session, &texts, &options, both, 2 * size - 1, cu_seqlens, NULL), CLOZE_BUFFER_TOO_SMALL);
   CHECK_MESSAGE("6656");
   static const int32_t wrong[] = {L + 1};
-  options =
-      (cloze_encode_options){.struct_size = sizeof options, .layers = wrong, .layer_count = 1};
-  CHECK_STATUS(cloze_encode_texts(session, &texts, &options, last, size, NULL, NULL),
-      CLOZE_INVALID_ARGUMENT);
+  options = (cloze_encode_options){.struct_size = sizeof options, .layers = wrong, .layer_count = 1};
+  CHECK_STATUS(cloze_encode_texts(session, &texts, &options, last, size, NULL, NULL), CLOZE_INVALID_ARGUMENT);
   free(last);
   free(both);
   cloze_session_free(session);
@@ -247,15 +228,13 @@ static void masks_are_filled(void) {
   cloze_tokenizer *tokenizer = NULL;
   cloze_model *model = load_model(CLOZE_PRECISION_DEFAULT);
   CHECK_OK(cloze_model_tokenizer(model, &tokenizer));
-  CHECK(strcmp(cloze_tokenizer_token(tokenizer, candidates[0].token_id), "\xe5\x8c\x97") ==
-        0); /* U+5317 */
+  CHECK(strcmp(cloze_tokenizer_token(tokenizer, candidates[0].token_id), "\xe5\x8c\x97") == 0); /* U+5317 */
   CHECK(strcmp(cloze_tokenizer_token(tokenizer, candidates[5].token_id), "war") == 0);
   CHECK(candidates[5].probability > 0.1f);
 
   /* With targets only these are ranked, and keep the probability they have among all. */
   int32_t targets[] = {cloze_tokenizer_id(tokenizer, "cup"), cloze_tokenizer_id(tokenizer, "war")};
-  cloze_fill_mask_options options = {
-      .struct_size = sizeof options, .top_k = 5, .targets = targets, .target_count = 2};
+  cloze_fill_mask_options options = {.struct_size = sizeof options, .top_k = 5, .targets = targets, .target_count = 2};
   cloze_texts second = list_of(list + 1, 1);
   cloze_candidate ranked[4];
   CHECK_OK(cloze_fill_mask(session, &second, &options, ranked, COUNT(ranked), &count, NULL));
@@ -263,8 +242,7 @@ static void masks_are_filled(void) {
   CHECK(ranked[0].token_id == targets[1] && ranked[1].token_id == targets[0]);
   CHECK(ranked[0].probability == candidates[5].probability);
 
-  CHECK_STATUS(
-      cloze_fill_mask(session, &texts, NULL, candidates, 14, &count, NULL), CLOZE_BUFFER_TOO_SMALL);
+  CHECK_STATUS(cloze_fill_mask(session, &texts, NULL, candidates, 14, &count, NULL), CLOZE_BUFFER_TOO_SMALL);
   CHECK(count == 15);
   CHECK_MESSAGE("15");
   cloze_tokenizer_free(tokenizer);
@@ -294,37 +272,30 @@ static void masks_that_are_not_there(void) {
   size_t count = 0;
   const char *list[] = {"[MASK] fine", "no mask"};
   cloze_texts texts = list_of(list, 2);
-  CHECK_STATUS(
-      cloze_fill_mask(session, &texts, NULL, candidates, 5, &count, NULL), CLOZE_INVALID_TEXT);
+  CHECK_STATUS(cloze_fill_mask(session, &texts, NULL, candidates, 5, &count, NULL), CLOZE_INVALID_TEXT);
   CHECK_MESSAGE("[MASK]");
   char *text = long_text(300);
   memcpy(text + 1192, " [MASK]", 8);
   list[0] = text;
   texts = list_of(list, 1);
-  CHECK_STATUS(
-      cloze_fill_mask(session, &texts, NULL, candidates, 5, &count, NULL), CLOZE_INVALID_TEXT);
+  CHECK_STATUS(cloze_fill_mask(session, &texts, NULL, candidates, 5, &count, NULL), CLOZE_INVALID_TEXT);
   free(text);
   list[0] = "[MASK]";
   int32_t targets[] = {V};
-  cloze_fill_mask_options options = {
-      .struct_size = sizeof options, .targets = targets, .target_count = 1};
-  CHECK_STATUS(cloze_fill_mask(session, &texts, &options, candidates, 5, &count, NULL),
-      CLOZE_INVALID_ARGUMENT);
+  cloze_fill_mask_options options = {.struct_size = sizeof options, .targets = targets, .target_count = 1};
+  CHECK_STATUS(cloze_fill_mask(session, &texts, &options, candidates, 5, &count, NULL), CLOZE_INVALID_ARGUMENT);
   CHECK_MESSAGE("16000");
   options = (cloze_fill_mask_options){.struct_size = sizeof options, .top_k = -1};
-  CHECK_STATUS(cloze_fill_mask(session, &texts, &options, candidates, 5, &count, NULL),
-      CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_fill_mask(session, &texts, &options, candidates, 5, &count, NULL), CLOZE_INVALID_ARGUMENT);
   options = (cloze_fill_mask_options){.struct_size = sizeof options, .reserved = 1};
-  CHECK_STATUS(cloze_fill_mask(session, &texts, &options, candidates, 5, &count, NULL),
-      CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_fill_mask(session, &texts, &options, candidates, 5, &count, NULL), CLOZE_INVALID_ARGUMENT);
   cloze_session_free(session);
 }
 
 static void next_sentence_tells_apart(void) {
   cloze_session *session = open_session(1);
   const char *first[] = {"He was born in London in 1850.", "He was born in London in 1850."};
-  const char *second[] = {
-      "His father was a doctor there.", "The enzyme catalyses the reaction of hydrogen."};
+  const char *second[] = {"His father was a doctor there.", "The enzyme catalyses the reaction of hydrogen."};
   cloze_texts pairs = {.struct_size = sizeof pairs, .count = 2, .texts = first, .pairs = second};
   float probabilities[2] = {-1, -1};
   uint8_t truncated[2] = {9, 9};
@@ -332,16 +303,13 @@ static void next_sentence_tells_apart(void) {
   CHECK(probabilities[0] > 0.9f && probabilities[0] <= 1);
   CHECK(probabilities[1] < 0.3f && probabilities[1] >= 0);
   CHECK(truncated[0] == 0 && truncated[1] == 0);
-  CHECK_STATUS(
-      cloze_next_sentence(session, &pairs, NULL, probabilities, 1, NULL), CLOZE_BUFFER_TOO_SMALL);
+  CHECK_STATUS(cloze_next_sentence(session, &pairs, NULL, probabilities, 1, NULL), CLOZE_BUFFER_TOO_SMALL);
   CHECK_MESSAGE("2");
   pairs.pairs = NULL;
-  CHECK_STATUS(
-      cloze_next_sentence(session, &pairs, NULL, probabilities, 2, NULL), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_next_sentence(session, &pairs, NULL, probabilities, 2, NULL), CLOZE_INVALID_ARGUMENT);
   second[1] = NULL;
   pairs.pairs = second;
-  CHECK_STATUS(
-      cloze_next_sentence(session, &pairs, NULL, probabilities, 2, NULL), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_next_sentence(session, &pairs, NULL, probabilities, 2, NULL), CLOZE_INVALID_ARGUMENT);
   cloze_session_free(session);
 }
 

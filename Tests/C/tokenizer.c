@@ -158,8 +158,8 @@ static void truncation(void) {
   static const struct {
     cloze_truncation truncation;
     int64_t second_begins;
-  } expected[] = {{CLOZE_TRUNCATION_LONGEST_FIRST, 4}, {CLOZE_TRUNCATION_ONLY_FIRST, 4},
-      {CLOZE_TRUNCATION_ONLY_SECOND, 6}};
+  } expected[] = {
+      {CLOZE_TRUNCATION_LONGEST_FIRST, 4}, {CLOZE_TRUNCATION_ONLY_FIRST, 4}, {CLOZE_TRUNCATION_ONLY_SECOND, 6}};
   for (size_t i = 0; i < COUNT(expected); i++) {
     options.truncation = expected[i].truncation;
     options.max_tokens = expected[i].truncation == CLOZE_TRUNCATION_ONLY_SECOND ? 8 : 7;
@@ -167,8 +167,7 @@ static void truncation(void) {
     CHECK_OK(cloze_tokenize(tokenizer, &texts, &options, &result.encoding));
     CHECK(result.encoding.size == (size_t)options.max_tokens);
     CHECK(result.truncated[0] == 1);
-    CHECK(result.type_ids[expected[i].second_begins - 1] == 0 &&
-          result.type_ids[expected[i].second_begins] == 1);
+    CHECK(result.type_ids[expected[i].second_begins - 1] == 0 && result.type_ids[expected[i].second_begins] == 1);
   }
   options.max_tokens = 9;
   prepare(&result);
@@ -176,18 +175,15 @@ static void truncation(void) {
   CHECK(result.encoding.size == 9 && result.truncated[0] == 0);
 
   options.truncation = 5;
-  CHECK_STATUS(
-      cloze_tokenize(tokenizer, &texts, &options, &result.encoding), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_tokenize(tokenizer, &texts, &options, &result.encoding), CLOZE_INVALID_ARGUMENT);
   options = (cloze_tokenize_options){.struct_size = sizeof options, .max_tokens = -1};
-  CHECK_STATUS(
-      cloze_tokenize(tokenizer, &texts, &options, &result.encoding), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_tokenize(tokenizer, &texts, &options, &result.encoding), CLOZE_INVALID_ARGUMENT);
   cloze_tokenizer_free(tokenizer);
 }
 
 static void invalid_utf8_names_the_byte(void) {
   cloze_tokenizer *tokenizer = load_tokenizer();
-  static const char *const broken[] = {
-      "ab\xff", "ab\xc0\xaf", "ab\xed\xa0\x80", "ab\xe5\x8f", "ab\xf5\x80\x80\x80"};
+  static const char *const broken[] = {"ab\xff", "ab\xc0\xaf", "ab\xed\xa0\x80", "ab\xe5\x8f", "ab\xf5\x80\x80\x80"};
   for (size_t i = 0; i < COUNT(broken); i++) {
     const char *list[] = {"fine", broken[i]};
     cloze_texts texts = {.struct_size = sizeof texts, .count = 2, .texts = list};
@@ -211,9 +207,8 @@ static void switches_of_the_normaliser(void) {
   prepare(&expected);
   CHECK_OK(cloze_tokenize(plain, &texts, NULL, &expected.encoding));
   for (size_t i = 0; i < COUNT(cases); i++) {
-    cloze_tokenizer_options options = {.struct_size = sizeof options,
-        .lowercase = cases[i].lowercase,
-        .strip_accents = cases[i].strip_accents};
+    cloze_tokenizer_options options = {
+        .struct_size = sizeof options, .lowercase = cases[i].lowercase, .strip_accents = cases[i].strip_accents};
     cloze_tokenizer *tokenizer = NULL;
     CHECK_OK(cloze_tokenizer_load(model_path(), &options, &tokenizer));
     struct result result;
@@ -257,14 +252,11 @@ static void damaged_files_are_refused(void) {
   cloze_tokenizer *tokenizer = NULL;
   CHECK_STATUS(cloze_tokenizer_load("/nowhere", NULL, &tokenizer), CLOZE_NOT_FOUND);
   CHECK_MESSAGE("/nowhere");
-  CHECK_STATUS(cloze_tokenizer_load("/proc/self/fd", NULL, &tokenizer),
-      CLOZE_NOT_FOUND); /* a folder without one */
+  CHECK_STATUS(cloze_tokenizer_load("/proc/self/fd", NULL, &tokenizer), CLOZE_NOT_FOUND); /* a folder without one */
   CHECK(cloze_tokenizer_load_memory("", 0, NULL, &tokenizer) != CLOZE_OK);
-  CHECK(
-      cloze_tokenizer_load_memory("{\"model\": {\"vocab\": 3}}", 23, NULL, &tokenizer) != CLOZE_OK);
+  CHECK(cloze_tokenizer_load_memory("{\"model\": {\"vocab\": 3}}", 23, NULL, &tokenizer) != CLOZE_OK);
   CHECK(cloze_tokenizer_load_memory("\xff\xfe\x00\x01", 4, NULL, &tokenizer) != CLOZE_OK);
-  CHECK(cloze_tokenizer_load_memory("one\ntwo\n", 8, NULL, &tokenizer) !=
-        CLOZE_OK); /* no [UNK], no [CLS] */
+  CHECK(cloze_tokenizer_load_memory("one\ntwo\n", 8, NULL, &tokenizer) != CLOZE_OK); /* no [UNK], no [CLS] */
   size_t size = 0;
   char *bytes = read_file("tokenizer.json", &size);
   for (size_t cut = 1; cut < size; cut += size / 97 + 1) {

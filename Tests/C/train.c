@@ -41,7 +41,8 @@ static int32_t watch(void *context, const cloze_training_progress *progress) {
 static void trains_and_predicts(void) {
   cloze_model *model = base();
   cloze_trainer *trainer = NULL;
-  CHECK_OK(cloze_trainer_create(model, "classify", "{\"epochs\": 4, \"optimizer\": \"adamw\", \"threads\": 2}", &trainer));
+  CHECK_OK(
+      cloze_trainer_create(model, "classify", "{\"epochs\": 4, \"optimizer\": \"adamw\", \"threads\": 2}", &trainer));
   cloze_model_free(model);
   add(trainer, CLOZE_SET_TRAIN, 80);
   add(trainer, CLOZE_SET_VALID, 20);
@@ -124,7 +125,8 @@ static void refuses_what_is_wrong(void) {
 
   CHECK_OK(cloze_trainer_create(model, "tag", NULL, &trainer));
   const char *two[] = {"a", "b"};
-  cloze_example example = {.struct_size = sizeof example, .words = two, .word_count = 2, .labels = two, .label_count = 1};
+  cloze_example example = {
+      .struct_size = sizeof example, .words = two, .word_count = 2, .labels = two, .label_count = 1};
   CHECK_STATUS(cloze_trainer_add(trainer, CLOZE_SET_TRAIN, &example), CLOZE_INVALID_ARGUMENT);
   example.label_count = 2;
   CHECK_STATUS(cloze_trainer_add(trainer, 7, &example), CLOZE_INVALID_ARGUMENT);

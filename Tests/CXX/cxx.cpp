@@ -64,8 +64,7 @@ Session open(const Model &model, std::int32_t threads) {
   return Session(session);
 }
 
-std::vector<float> embed(
-    const Session &session, const std::vector<std::string> &list, int hidden_size) {
+std::vector<float> embed(const Session &session, const std::vector<std::string> &list, int hidden_size) {
   std::vector<const char *> texts;
   std::vector<std::size_t> lengths;
   for (const auto &text : list) {
@@ -78,8 +77,7 @@ std::vector<float> embed(
   argument.texts = texts.data();
   argument.lengths = lengths.data();
   std::vector<float> values(list.size() * static_cast<std::size_t>(hidden_size));
-  check(
-      cloze_embed_texts(session.get(), &argument, nullptr, values.data(), values.size(), nullptr));
+  check(cloze_embed_texts(session.get(), &argument, nullptr, values.data(), values.size(), nullptr));
   return values;
 }
 
@@ -89,13 +87,12 @@ void embeds() {
   info.struct_size = sizeof info;
   check(cloze_model_info(model.get(), &info));
   const Session session = open(model, 0);
-  const auto values = embed(session,
-      {"A river in France.", "A river in Spain.", "He wrote three books."}, info.hidden_size);
+  const auto values =
+      embed(session, {"A river in France.", "A river in Spain.", "He wrote three books."}, info.hidden_size);
   const auto cosine = [&](std::size_t a, std::size_t b) {
     const auto d = static_cast<std::size_t>(info.hidden_size);
     double sum = 0;
-    for (std::size_t i = 0; i < d; i++)
-      sum += double(values[a * d + i]) * double(values[b * d + i]);
+    for (std::size_t i = 0; i < d; i++) sum += double(values[a * d + i]) * double(values[b * d + i]);
     return sum;
   };
   require(std::abs(cosine(0, 0) - 1) < 1e-5, "an embedding has length 1");
@@ -107,8 +104,7 @@ void errors_become_exceptions() {
     load("/nowhere/at/all.onnx");
   } catch (const Error &error) {
     require(error.status == CLOZE_NOT_FOUND, "status");
-    require(
-        std::strstr(error.what(), "/nowhere/at/all.onnx") != nullptr, "the message names the file");
+    require(std::strstr(error.what(), "/nowhere/at/all.onnx") != nullptr, "the message names the file");
     return;
   }
   require(false, "a missing file is an error");
@@ -116,8 +112,7 @@ void errors_become_exceptions() {
 
 void threads_share_a_model() {
   const Model model = load();
-  const std::vector<std::string> list = {
-      "one", "two and three", "a longer text than the other two"};
+  const std::vector<std::string> list = {"one", "two and three", "a longer text than the other two"};
   const auto expected = embed(open(model, 1), list, 256);
   std::vector<int> same(4, 0);
   std::vector<std::thread> threads;
@@ -142,8 +137,7 @@ void outlives_its_model() {
     tokenizer.reset(own);
   }
   require(embed(session, {"text"}, 256).size() == 256, "the session keeps its model alive");
-  require(
-      cloze_tokenizer_id(tokenizer.get(), "[MASK]") == 4, "so does the tokenizer its vocabulary");
+  require(cloze_tokenizer_id(tokenizer.get(), "[MASK]") == 4, "so does the tokenizer its vocabulary");
 }
 
 const std::map<std::string, std::function<void()>> tests = {

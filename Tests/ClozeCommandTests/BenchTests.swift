@@ -14,12 +14,8 @@ import Testing
         #expect(ids.allSatisfy { (0..<50).contains($0) })
       }
     }
-    #expect(
-      Workload.all(longest: 512).map(\.name) == [
-        "single16", "single128", "batch8x128", "single512", "ragged",
-      ])
-    #expect(
-      Workload.all(longest: 100).map(\.name) == ["single16", "single100", "batch8x100", "ragged"])
+    #expect(Workload.all(longest: 512).map(\.name) == ["single16", "single128", "batch8x128", "single512", "ragged"])
+    #expect(Workload.all(longest: 100).map(\.name) == ["single16", "single100", "batch8x100", "ragged"])
   }
 
   @Test func raggedHasShortAndLongTexts() throws {
@@ -31,25 +27,16 @@ import Testing
     #expect((112...144).contains(lengths.count { $0 < 20 }))
   }
 
-  @Test(
-    .enabled(
-      if: CommandRun.isFast, "takes minutes without an optimised command; name one in CLOZE_COMMAND"
-    ))
+  @Test(.enabled(if: CommandRun.isFast, "takes minutes without an optimised command; name one in CLOZE_COMMAND"))
   func printsEveryShape() throws {
-    let objects = try CommandRun(["bench", "--seconds", "0.01", "--threads", "1", "--json"])
-      .objects()
-    #expect(
-      objects.compactMap { $0["shape"] as? String } == [
-        "single16", "single128", "batch8x128", "ragged",
-      ])
+    let objects = try CommandRun(["bench", "--seconds", "0.01", "--threads", "1", "--json"]).objects()
+    #expect(objects.compactMap { $0["shape"] as? String } == ["single16", "single128", "batch8x128", "ragged"])
     for object in objects {
       let speed = try #require(object["tokens_per_second"] as? Double)
       #expect(speed > 0)
       #expect(object["threads"] as? Int == 1)
     }
-    let run = try CommandRun([
-      "bench", "--seconds", "0.01", "--threads", "1", "--precision", "float32",
-    ])
+    let run = try CommandRun(["bench", "--seconds", "0.01", "--threads", "1", "--precision", "float32"])
     #expect(run.status == 0)
     #expect(run.text.contains("float32"))
     #expect(run.text.contains("1 thread\n"))

@@ -28,9 +28,7 @@ import Testing
     #expect(run.errors.isEmpty)
     let vectors = vectors(run)
     #expect(vectors.map(\.count) == [256, 256, 256])
-    for vector in vectors {
-      #expect(abs(vector.reduce(0) { $0 + $1 * $1 } - 1) < 1e-5)
-    }
+    for vector in vectors { #expect(abs(vector.reduce(0) { $0 + $1 * $1 } - 1) < 1e-5) }
     // Alone, in another order, from elsewhere: the same numbers to the last digit.
     #expect(try CommandRun(["embed", "台北"]).lines == [run.lines[2]])
     #expect(try CommandRun(["embed"], input: "台北\n\nA text").lines == run.lines.reversed())
@@ -42,21 +40,11 @@ import Testing
     let lines = try CommandRun(["embed", "--pair-arguments"] + pairs).lines
     #expect(lines.count == 2)
     let files = [
+      ("a.csv", "id,x,y\r\n1,\"one, two\tand\",\"\"\"three\"\"\"\r\n2,四,\r\n", ["--text", "x", "--pair", "y"]),
+      ("a.tsv", "\u{FEFF}\"one, two\tand\"\t\"\"\"three\"\"\"\n四\t\n", ["--text", "1", "--pair", "2"]),
+      ("a.txt", "one, two\tand||\"three\"\n四||", ["--text", "1", "--pair", "2", "--separator", "||", "--no-quotes"]),
       (
-        "a.csv", "id,x,y\r\n1,\"one, two\tand\",\"\"\"three\"\"\"\r\n2,四,\r\n",
-        ["--text", "x", "--pair", "y"]
-      ),
-      (
-        "a.tsv", "\u{FEFF}\"one, two\tand\"\t\"\"\"three\"\"\"\n四\t\n",
-        ["--text", "1", "--pair", "2"]
-      ),
-      (
-        "a.txt", "one, two\tand||\"three\"\n四||",
-        ["--text", "1", "--pair", "2", "--separator", "||", "--no-quotes"]
-      ),
-      (
-        "a.jsonl",
-        "{\"x\": \"one, two\\tand\", \"y\": \"\\\"three\\\"\"}\n{\"y\":\"\",\"x\":\"\\u56db\"}\n",
+        "a.jsonl", "{\"x\": \"one, two\\tand\", \"y\": \"\\\"three\\\"\"}\n{\"y\":\"\",\"x\":\"\\u56db\"}\n",
         ["--text", "x", "--pair", "y"]
       ),
     ]
@@ -65,15 +53,12 @@ import Testing
       let run = try CommandRun(["embed", "--input", path] + options)
       #expect(run.lines == lines, "\(name): \(run.errors)")
     }
-    let piped = try CommandRun(
-      ["embed", "--format", "jsonl", "--text", "x", "--pair", "y"], input: files[3].1)
+    let piped = try CommandRun(["embed", "--format", "jsonl", "--text", "x", "--pair", "y"], input: files[3].1)
     #expect(piped.lines == lines)
   }
 
   @Test func embedWritesJSON() throws {
-    let run = try CommandRun([
-      "embed", "--json", "--max-tokens", "4", "--dimensions", "3", "a b c d", "x",
-    ])
+    let run = try CommandRun(["embed", "--json", "--max-tokens", "4", "--dimensions", "3", "a b c d", "x"])
     let objects = try run.objects()
     #expect(objects.compactMap { $0["truncated"] as? Bool } == [true, false])
     #expect(objects.compactMap { $0["text"] as? String } == ["a b c d", "x"])
@@ -85,8 +70,7 @@ import Testing
     let texts = (0..<40).map(String.init)
     let path = try folder.write(texts.joined(separator: "\n"), to: "texts.txt")
     let printed = vectors(try CommandRun(["embed", "--input", path, "--dimensions", "5"]))
-    let run = try CommandRun(
-      ["embed", "--input", path, "--dimensions", "5", "--output", folder.file("v.npy")])
+    let run = try CommandRun(["embed", "--input", path, "--dimensions", "5", "--output", folder.file("v.npy")])
     #expect(run.status == 0)
     #expect(run.output.isEmpty && run.errors.isEmpty)
     let (header, values) = try npy("v.npy")
@@ -94,11 +78,9 @@ import Testing
     #expect(values == printed.flatMap { $0 })
     #expect(folder.names == ["texts.txt", "v.npy"])
 
-    let half = try CommandRun(
-      [
-        "embed", "--input", path, "--dimensions", "5", "--output", folder.file("h.npy"), "--dtype",
-        "float16",
-      ])
+    let half = try CommandRun([
+      "embed", "--input", path, "--dimensions", "5", "--output", folder.file("h.npy"), "--dtype", "float16",
+    ])
     #expect(half.status == 0)
     let bytes = try folder.bytes(of: "h.npy")
     #expect(bytes.count == 128 + 40 * 5 * 2)
@@ -161,16 +143,11 @@ import Testing
 
     let cut = try CommandRun(["tokenize", "--max-tokens", "3", "--json", "a b", "c"])
     let objects = try cut.objects()
-    #expect(
-      objects.compactMap { $0["tokens"] as? [String] } == [
-        ["[CLS]", "a", "[SEP]"], ["[CLS]", "c", "[SEP]"],
-      ])
+    #expect(objects.compactMap { $0["tokens"] as? [String] } == [["[CLS]", "a", "[SEP]"], ["[CLS]", "c", "[SEP]"]])
     #expect(objects.compactMap { $0["truncated"] as? Bool } == [true, false])
     #expect(cut.errors == "cloze: 1 of 2 texts was cut to 3 tokens\n")
 
-    let refused = try CommandRun([
-      "tokenize", "--max-tokens", "3", "--truncation", "error", "c", "a b",
-    ])
+    let refused = try CommandRun(["tokenize", "--max-tokens", "3", "--truncation", "error", "c", "a b"])
     #expect(refused.status == 1)
     #expect(refused.errors.hasPrefix("cloze: argument 2: "))
   }
@@ -217,13 +194,10 @@ import Testing
   @Test func nextSentencePrintsProbabilities() throws {
     let first = "He was born in London in 1850."
     let likely = try CommandRun(["next-sentence", first, "His father was a doctor there."])
-    let unlikely = try CommandRun([
-      "next-sentence", first, "The enzyme catalyses the reaction of hydrogen.",
-    ])
+    let unlikely = try CommandRun(["next-sentence", first, "The enzyme catalyses the reaction of hydrogen."])
     #expect(try #require(Float(likely.text.dropLast())) > 0.9)
     #expect(try #require(Float(unlikely.text.dropLast())) < 0.3)
-    let piped = try CommandRun(
-      ["next-sentence", "--json"], input: "\(first)\tHis father was a doctor there.\n")
+    let piped = try CommandRun(["next-sentence", "--json"], input: "\(first)\tHis father was a doctor there.\n")
     let object = try #require(try piped.objects().first)
     let probability = try #require(object["probability"] as? Double)
     #expect(ClozeCommand.probability(Float(probability)) == String(likely.text.dropLast()))

@@ -19,9 +19,7 @@ import Testing
       ["embed", "A text", "台北"], ["fill-mask", "The first [MASK] war."], ["tokenize", "A text"],
       ["next-sentence", "He was born.", "He died."], ["encode", "a"],
     ] {
-      let (expected, found) = (
-        try CommandRun(arguments), try CommandRun(arguments + ["--model", path])
-      )
+      let (expected, found) = (try CommandRun(arguments), try CommandRun(arguments + ["--model", path]))
       #expect(found.status == 0 && found.output == expected.output, "\(found.errors)")
     }
     let inspected = try #require(CommandRun(["inspect", path, "--json"]).objects().first)
@@ -42,8 +40,7 @@ import Testing
     let before = try folder.write("before", to: "a.cloze")
     for (arguments, status, words) in [
       (["convert", "/nonexistent/a.onnx", before], Int32(1), "/nonexistent/a.onnx"),
-      (["convert", "/nonexistent/a.cloze"], 1, "/nonexistent/a.cloze"),
-      (["convert", folder.path], 1, "is a folder"),
+      (["convert", "/nonexistent/a.cloze"], 1, "/nonexistent/a.cloze"), (["convert", folder.path], 1, "is a folder"),
     ] {
       let run = try CommandRun(arguments)
       #expect(run.status == status && run.errors.contains(words), "\(run.errors)")
@@ -53,8 +50,7 @@ import Testing
     let again = try CommandRun(["convert", folder.file("b.cloze"), before])
     #expect(again.status == 64 && again.errors.contains("prepared already"), "\(again.errors)")
     // A file may not grow beyond a megabyte.
-    let full = try CommandRun(
-      shell: "ulimit -f 1024; trap '' XFSZ; \"$cloze\" convert '\(before)'")
+    let full = try CommandRun(shell: "ulimit -f 1024; trap '' XFSZ; \"$cloze\" convert '\(before)'")
     #expect(full.status == 1 && full.errors.contains("a.cloze"), "\(full.errors)")
     #expect(folder.names == ["a.cloze", "b.cloze"])
     #expect(try folder.bytes(of: "a.cloze") == Array("before".utf8))

@@ -12,16 +12,10 @@ import Testing
   @Test func namesFileLineAndReason() throws {
     let files: [(name: String, content: [UInt8], options: [String], reason: String)] = [
       ("a.txt", Array("ok\nb".utf8) + [0xFF], [], "line 2: not UTF-8 at byte offset 1 of the line"),
+      ("a.csv", Array("x,y\n1,2\n".utf8), ["--text", "z"], "line 1: no field \"z\" in the header: \"x\", \"y\""),
+      ("a.tsv", Array("x\ty\n1\n".utf8), ["--text", "2"], "line 2: 1 field, field 2 was asked for"),
       (
-        "a.csv", Array("x,y\n1,2\n".utf8), ["--text", "z"],
-        "line 1: no field \"z\" in the header: \"x\", \"y\""
-      ),
-      (
-        "a.tsv", Array("x\ty\n1\n".utf8), ["--text", "2"], "line 2: 1 field, field 2 was asked for"
-      ),
-      (
-        "a.jsonl", Array("{\"x\": \"1\"}\n{\"x\": }\n".utf8), ["--text", "x"],
-        "line 2: a value was expected at byte 6"
+        "a.jsonl", Array("{\"x\": \"1\"}\n{\"x\": }\n".utf8), ["--text", "x"], "line 2: a value was expected at byte 6"
       ),
     ]
     for file in files {
@@ -38,8 +32,7 @@ import Testing
   @Test func namesFilesThatAreNotThere() throws {
     for arguments in [
       ["embed", "--input", "/nonexistent/a.txt"], ["embed", "--model", "/nonexistent/a.onnx", "a"],
-      ["embed", "--output", "/nonexistent/a.npy", "a"],
-      ["tokenize", "--tokenizer", "/nonexistent/vocab.txt", "a"],
+      ["embed", "--output", "/nonexistent/a.npy", "a"], ["tokenize", "--tokenizer", "/nonexistent/vocab.txt", "a"],
     ] {
       let run = try CommandRun(arguments)
       #expect(run.status == 1)
@@ -51,8 +44,7 @@ import Testing
 
   @Test func saysThatADiskIsFull() throws {
     for command in [
-      "embed a", "encode a", "tokenize a", "fill-mask 'a [MASK]'", "next-sentence a b", "inspect",
-      "--help",
+      "embed a", "encode a", "tokenize a", "fill-mask 'a [MASK]'", "next-sentence a b", "inspect", "--help",
     ] {
       let run = try CommandRun(shell: "\"$cloze\" \(command) >/dev/full")
       #expect(run.status == 1)
@@ -67,8 +59,7 @@ import Testing
     let output = try folder.write("before", to: "v.npy")
     let texts = try folder.write(String(repeating: "a\n", count: 60), to: "texts.txt")
     // No file may grow beyond some kilobytes: less than the vectors take.
-    let run = try CommandRun(
-      shell: "ulimit -f 16; exec \"$cloze\" embed --input '\(texts)' --output '\(output)'")
+    let run = try CommandRun(shell: "ulimit -f 16; exec \"$cloze\" embed --input '\(texts)' --output '\(output)'")
     #expect(run.status == 1)
     #expect(!run.wasKilled)
     #expect(run.errors == "cloze: cannot write to \(output): File too large\n")
@@ -107,19 +98,15 @@ import Testing
   }
 
   /// Ctrl-C and the like while texts still come in.
-  @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
-  func leavesNothingWhenInterrupted(_ number: Int32) throws {
+  @Test(arguments: [SIGINT, SIGTERM, SIGHUP]) func leavesNothingWhenInterrupted(_ number: Int32) throws {
     _ = try folder.write("before", to: "v.npy")
     let input = try PipeEnds()
     let command = try Subprocess(
-      CommandRun.executable, ["embed", "--output", folder.file("v.npy")], input: input.reading,
-      output: 1, errors: 2)
+      CommandRun.executable, ["embed", "--output", folder.file("v.npy")], input: input.reading, output: 1, errors: 2)
     input.write(String(repeating: "a\n", count: 30))
     // Until vectors are being written.
     func hasBegun() -> Bool {
-      folder.names.contains { name in
-        name.hasPrefix(".cloze-") && ((try? folder.bytes(of: name))?.count ?? 0) > 128
-      }
+      folder.names.contains { name in name.hasPrefix(".cloze-") && ((try? folder.bytes(of: name))?.count ?? 0) > 128 }
     }
     let begin = Clock.seconds()
     while !hasBegun(), Clock.seconds() - begin < 60 { usleep(10_000) }
@@ -151,8 +138,7 @@ import Testing
   @Test func answersLineByLine() throws {
     let (input, output) = (try PipeEnds(), try PipeEnds())
     let command = try Subprocess(
-      CommandRun.executable, ["embed", "--dimensions", "2"], input: input.reading,
-      output: output.writing, errors: 2)
+      CommandRun.executable, ["embed", "--dimensions", "2"], input: input.reading, output: output.writing, errors: 2)
     close(output.writing)
     for text in ["one", "two", "three"] {
       input.write("\(text)\n")

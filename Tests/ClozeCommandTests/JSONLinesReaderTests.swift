@@ -23,9 +23,7 @@ import Testing
     do {
       _ = try read(content, text, pair)
       return nil
-    } catch let error as ClozeError {
-      return error.message.replacing(folder.path + "/", with: "")
-    }
+    } catch let error as ClozeError { return error.message.replacing(folder.path + "/", with: "") }
   }
 
   @Test func findsFields() throws {
@@ -36,12 +34,9 @@ import Testing
       """
     #expect(
       try read(content, .name("text"), .name("other")) == [
-        NumberedText(text: Text("one", "two"), number: 1),
-        NumberedText(text: Text("", "二"), number: 2),
+        NumberedText(text: Text("one", "two"), number: 1), NumberedText(text: Text("", "二"), number: 2),
       ])
-    #expect(
-      try read("[\"a\", 1, \"b\"]\n", .number(3), .number(1))
-        == [NumberedText(text: Text("b", "a"), number: 1)])
+    #expect(try read("[\"a\", 1, \"b\"]\n", .number(3), .number(1)) == [NumberedText(text: Text("b", "a"), number: 1)])
     #expect(try read("{\"7\": \"x\"}", .number(7)).map(\.text) == ["x"])
   }
 
@@ -53,19 +48,11 @@ import Testing
     #expect(try failure(good, .name("b")) == "data.jsonl, line 1: no field \"b\"")
     #expect(try message("{}") == "data.jsonl, line 2: no field \"a\"")
     #expect(try message("") == "data.jsonl, line 2: empty")
-    #expect(
-      try message("{\"a\": 5}") == "data.jsonl, line 2: field \"a\" is a number, not a string")
+    #expect(try message("{\"a\": 5}") == "data.jsonl, line 2: field \"a\" is a number, not a string")
     #expect(try message("{\"a\": null}") == "data.jsonl, line 2: field \"a\" is null, not a string")
-    #expect(
-      try message("{\"a\": \"x\", \"a\": \"y\"}")
-        == "data.jsonl, line 2: field \"a\" is there twice")
-    #expect(
-      try message("\"x\"")
-        == "data.jsonl, line 2: a string, not an object or an array, at byte 0")
-    #expect(
-      try message("{\"a\": \"x\"") == "data.jsonl, line 2: ',' or '}' was expected at byte 9")
-    #expect(
-      try message("{\"a\": \"x\"} {")
-        == "data.jsonl, line 2: something after the end of the document at byte 11")
+    #expect(try message("{\"a\": \"x\", \"a\": \"y\"}") == "data.jsonl, line 2: field \"a\" is there twice")
+    #expect(try message("\"x\"") == "data.jsonl, line 2: a string, not an object or an array, at byte 0")
+    #expect(try message("{\"a\": \"x\"") == "data.jsonl, line 2: ',' or '}' was expected at byte 9")
+    #expect(try message("{\"a\": \"x\"} {") == "data.jsonl, line 2: something after the end of the document at byte 11")
   }
 }

@@ -9,13 +9,10 @@ import Testing
 
   init() throws { folder = try TemporaryFolder() }
 
-  private func header(_ bytes: [UInt8]) -> String {
-    String(decoding: bytes[10..<128], as: UTF8.self)
-  }
+  private func header(_ bytes: [UInt8]) -> String { String(decoding: bytes[10..<128], as: UTF8.self) }
 
   @Test func writesWhatNumPyReads() throws {
-    let writer = try NPYWriter(
-      AtomicFile(path: folder.file("v.npy")), columns: 3, elementType: .float32)
+    let writer = try NPYWriter(AtomicFile(path: folder.file("v.npy")), columns: 3, elementType: .float32)
     try writer.append(rows: [1, -2, 0.5])
     try writer.append(rows: [Float]())
     try writer.append(rows: [3, 4, 5, 6, 7, 8] as ArraySlice<Float>)
@@ -42,16 +39,14 @@ import Testing
   }
 
   @Test func writesAnEmptyMatrix() throws {
-    try NPYWriter(AtomicFile(path: folder.file("v.npy")), columns: 7, elementType: .float32)
-      .finish()
+    try NPYWriter(AtomicFile(path: folder.file("v.npy")), columns: 7, elementType: .float32).finish()
     let bytes = try folder.bytes(of: "v.npy")
     #expect(bytes.count == 128)
     #expect(header(bytes).contains("'shape': (0, 7), }"))
   }
 
   @Test func roundsToHalves() throws {
-    let writer = try NPYWriter(
-      AtomicFile(path: folder.file("v.npy")), columns: 2, elementType: .float16)
+    let writer = try NPYWriter(AtomicFile(path: folder.file("v.npy")), columns: 2, elementType: .float16)
     // 1 + 2^-11 lies halfway between 1 and its successor, 1 + 3 * 2^-11 between two odd and even
     // ones.
     try writer.append(rows: [1 + 0x1p-11, 1 + 3 * 0x1p-11])
@@ -63,8 +58,7 @@ import Testing
 
   @Test func refusesWhatDoesNotFitIntoAHalf() throws {
     do {
-      let writer = try NPYWriter(
-        AtomicFile(path: folder.file("v.npy")), columns: 2, elementType: .float16)
+      let writer = try NPYWriter(AtomicFile(path: folder.file("v.npy")), columns: 2, elementType: .float16)
       try writer.append(rows: [1, 2, 65_519, -.infinity])
       #expect(throws: ClozeError(.io, "row 2: 65520.0 is too large for float16")) {
         try writer.append(rows: [0, 65_520])
@@ -76,8 +70,7 @@ import Testing
   @Test func leavesWhatWasThereWhenItIsNotFinished() throws {
     _ = try folder.write("before", to: "v.npy")
     do {
-      let writer = try NPYWriter(
-        AtomicFile(path: folder.file("v.npy")), columns: 1, elementType: .float32)
+      let writer = try NPYWriter(AtomicFile(path: folder.file("v.npy")), columns: 1, elementType: .float32)
       try writer.append(rows: [1])
       #expect(folder.names.count == 2)
     }
@@ -104,14 +97,10 @@ import Testing
       try AtomicFile(path: missing)
     }
     let path = folder.path
-    #expect(throws: ClozeError(.io, "cannot write to \(path): it is a folder")) {
-      try AtomicFile(path: path)
-    }
+    #expect(throws: ClozeError(.io, "cannot write to \(path): it is a folder")) { try AtomicFile(path: path) }
     let pipe = folder.file("pipe")
     mkfifo(pipe, 0o600)
-    #expect(throws: ClozeError(.io, "cannot write to \(pipe): it is no regular file")) {
-      try AtomicFile(path: pipe)
-    }
+    #expect(throws: ClozeError(.io, "cannot write to \(pipe): it is no regular file")) { try AtomicFile(path: pipe) }
     #expect(throws: ClozeError(.io, "cannot write to /dev/full: No space left on device")) {
       _ = try NPYWriter(AtomicFile(path: "/dev/full"), columns: 1, elementType: .float32)
     }

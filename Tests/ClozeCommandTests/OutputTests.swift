@@ -16,8 +16,7 @@ import Testing
 
   @Test func groupsThousands() {
     #expect(
-      [0, 999, 1000, 12_345, 1_234_567, -1000].map(grouped)
-        == ["0", "999", "1,000", "12,345", "1,234,567", "-1,000"])
+      [0, 999, 1000, 12_345, 1_234_567, -1000].map(grouped) == ["0", "999", "1,000", "12,345", "1,234,567", "-1,000"])
     #expect(grouped(.min) == "-9,223,372,036,854,775,808")
   }
 
@@ -90,22 +89,16 @@ import Testing
 @Suite struct ProgressTests {
   @Test func fitsTheTerminal() {
     for width in 1...120 {
-      let line = Progress.line(
-        texts: 420_000, bytes: 42, total: 100, seconds: 34, width: width)
+      let line = Progress.line(texts: 420_000, bytes: 42, total: 100, seconds: 34, width: width)
       #expect(displayWidth(line) < max(width, 2))
     }
     let line = Progress.line(texts: 420_000, bytes: 42, total: 100, seconds: 34, width: 100)
-    #expect(
-      line == "████████████░░░░░░░░░░░░░░░░░░  42 %  420,000 texts  12,352/s  0:47 left")
-    #expect(
-      Progress.line(texts: 5, bytes: 9, total: nil, seconds: 1, width: 80) == "5 texts  5/s")
+    #expect(line == "████████████░░░░░░░░░░░░░░░░░░  42 %  420,000 texts  12,352/s  0:47 left")
+    #expect(Progress.line(texts: 5, bytes: 9, total: nil, seconds: 1, width: 80) == "5 texts  5/s")
   }
 
   @Test func tellsTime() {
-    #expect(
-      [0, 7, 60, 754, 11_100].map(Progress.duration) == [
-        "0:00", "0:07", "1:00", "12:34", "3:05:00",
-      ])
+    #expect([0, 7, 60, 754, 11_100].map(Progress.duration) == ["0:00", "0:07", "1:00", "12:34", "3:05:00"])
   }
 
   @Test func countsCutTexts() {

@@ -14,15 +14,13 @@ struct Subprocess {
     case killed(Int32)
   }
 
-  struct Failure: Error {
-    let code: Int32
-  }
+  struct Failure: Error { let code: Int32 }
 
   /// Starts a program with the environment of this one and `variables`, with no signal blocked and
   /// every signal acting as usual.
   init(
-    _ program: String, _ arguments: [String], variables: [String: String] = [:], input: Int32,
-    output: Int32, errors: Int32
+    _ program: String, _ arguments: [String], variables: [String: String] = [:], input: Int32, output: Int32,
+    errors: Int32
   ) throws {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
@@ -36,9 +34,7 @@ struct Subprocess {
     var signals = sigset_t()
     sigemptyset(&signals)
     posix_spawnattr_setsigmask(&attributes, &signals)
-    for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGXFSZ] {
-      sigaddset(&signals, number)
-    }
+    for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGXFSZ] { sigaddset(&signals, number) }
     posix_spawnattr_setsigdefault(&attributes, &signals)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
 
@@ -68,9 +64,9 @@ struct Subprocess {
 
   func signal(_ number: Int32) { kill(processID, number) }
 
-  private static func withCStrings<Result>(
-    _ strings: [String], _ body: ([UnsafeMutablePointer<CChar>?]) -> Result
-  ) -> Result {
+  private static func withCStrings<Result>(_ strings: [String], _ body: ([UnsafeMutablePointer<CChar>?]) -> Result)
+    -> Result
+  {
     let copies = strings.map { strdup($0) }
     defer { for copy in copies { free(copy) } }
     return body(copies + [nil])
@@ -89,9 +85,7 @@ struct PipeEnds {
     (reading, writing) = (ends[0], ends[1])
   }
 
-  func write(_ text: String) {
-    _ = Array(text.utf8).withUnsafeBytes { writeAll($0, to: writing) }
-  }
+  func write(_ text: String) { _ = Array(text.utf8).withUnsafeBytes { writeAll($0, to: writing) } }
 
   /// Everything up to the next line end, or the end.
   func readLine() -> String {

@@ -8,8 +8,8 @@ final class TemporaryFolder {
   let path: String
 
   init() throws {
-    let folder = FileManager.default.temporaryDirectory
-      .appendingPathComponent("cloze-command-tests-\(UUID().uuidString)")
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+      "cloze-command-tests-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     path = folder.path
   }
@@ -25,19 +25,13 @@ final class TemporaryFolder {
     return file(name)
   }
 
-  func write(_ content: String, to name: String) throws -> String {
-    try write(Array(content.utf8), to: name)
-  }
+  func write(_ content: String, to name: String) throws -> String { try write(Array(content.utf8), to: name) }
 
   /// The content of a file. Not through `Data`, which leaks where a file is empty.
-  func bytes(of name: String) throws -> [UInt8] {
-    try ClozeIO.contents(of: file(name))
-  }
+  func bytes(of name: String) throws -> [UInt8] { try ClozeIO.contents(of: file(name)) }
 
   /// Everything in the folder, hidden files too.
-  var names: [String] {
-    ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
-  }
+  var names: [String] { ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted() }
 }
 
 /// Random numbers that are the same in every run.

@@ -3,54 +3,27 @@ import Testing
 /// What the command says and does when it is used in a way that can't work.
 @Suite struct UsageTests {
   @Test(arguments: [
-    ["bogus"],
-    ["embed", "--bogus", "a"],
-    ["embed", "--threads", "0", "a"],
-    ["embed", "--threads", "10000", "a"],
-    ["embed", "--threads", "many", "a"],
-    ["embed", "--precision", "int4", "a"],
-    ["embed", "--isa", "mmx", "a"],
-    ["embed", "--pooling", "median", "a"],
-    ["embed", "--dimensions", "0", "a"],
-    ["embed", "--dimensions", "100000", "a"],
-    ["embed", "--max-tokens", "0", "a"],
-    ["embed", "--max-tokens", "-5", "a"],
-    ["embed", "--truncation", "middle", "a"],
-    ["embed", "--dtype", "float16", "a"],
-    ["embed", "--dtype", "int8", "--output", "/dev/null", "a"],
-    ["embed", "--json", "--output", "/dev/null", "a"],
-    ["embed", "--output", "", "a"],
-    ["embed", "--input", "x.txt", "a"],
-    ["embed", "--text", "1", "a"],
-    ["embed", "--pair-arguments", "a", "b", "c"],
-    ["embed", "--input", "data.csv"],
-    ["embed", "--input", "data.JSONL"],
-    ["embed", "--input", "data.tsv", "--pair", "b"],
-    ["embed", "--input", "data.csv", "--text", "0"],
-    ["embed", "--input", "data.csv", "--text", ""],
-    ["embed", "--input", "data.csv", "--text", "1", "--separator", ""],
+    ["bogus"], ["embed", "--bogus", "a"], ["embed", "--threads", "0", "a"], ["embed", "--threads", "10000", "a"],
+    ["embed", "--threads", "many", "a"], ["embed", "--precision", "int4", "a"], ["embed", "--isa", "mmx", "a"],
+    ["embed", "--pooling", "median", "a"], ["embed", "--dimensions", "0", "a"],
+    ["embed", "--dimensions", "100000", "a"], ["embed", "--max-tokens", "0", "a"],
+    ["embed", "--max-tokens", "-5", "a"], ["embed", "--truncation", "middle", "a"],
+    ["embed", "--dtype", "float16", "a"], ["embed", "--dtype", "int8", "--output", "/dev/null", "a"],
+    ["embed", "--json", "--output", "/dev/null", "a"], ["embed", "--output", "", "a"],
+    ["embed", "--input", "x.txt", "a"], ["embed", "--text", "1", "a"], ["embed", "--pair-arguments", "a", "b", "c"],
+    ["embed", "--input", "data.csv"], ["embed", "--input", "data.JSONL"],
+    ["embed", "--input", "data.tsv", "--pair", "b"], ["embed", "--input", "data.csv", "--text", "0"],
+    ["embed", "--input", "data.csv", "--text", ""], ["embed", "--input", "data.csv", "--text", "1", "--separator", ""],
     ["embed", "--input", "data.csv", "--text", "1", "--separator", "\""],
     ["embed", "--input", "data.jsonl", "--text", "1", "--separator", ","],
-    ["embed", "--input", "data.jsonl", "--text", "a", "--no-quotes"],
-    ["embed", "--input", "texts.txt", "--header"],
-    ["embed", "--format", "lines", "--text", "1"],
-    ["embed", "--format", "xml"],
-    ["encode", "--layer", "99", "a"],
-    ["encode", "--layer", "-9", "a"],
-    ["fill-mask", "--top-k", "0", "a [MASK]"],
-    ["fill-mask", "--targets", " , ", "a [MASK]"],
-    ["next-sentence", "a"],
-    ["next-sentence", "a", "b", "c"],
-    ["next-sentence", "--input", "pairs.csv", "--text", "1"],
-    ["next-sentence", "--format", "lines"],
-    ["inspect", "a.onnx", "--model", "b.onnx"],
-    ["convert"],
-    ["convert", "a.onnx", "b.cloze", "--model", "c.onnx"],
-    ["convert", "--precision", "int4", "b.cloze"],
-    ["tokenize", "--max-tokens", "0", "a"],
-    ["bench", "--seconds", "0"],
-  ])
-  func wrongUsage(_ arguments: [String]) throws {
+    ["embed", "--input", "data.jsonl", "--text", "a", "--no-quotes"], ["embed", "--input", "texts.txt", "--header"],
+    ["embed", "--format", "lines", "--text", "1"], ["embed", "--format", "xml"], ["encode", "--layer", "99", "a"],
+    ["encode", "--layer", "-9", "a"], ["fill-mask", "--top-k", "0", "a [MASK]"],
+    ["fill-mask", "--targets", " , ", "a [MASK]"], ["next-sentence", "a"], ["next-sentence", "a", "b", "c"],
+    ["next-sentence", "--input", "pairs.csv", "--text", "1"], ["next-sentence", "--format", "lines"],
+    ["inspect", "a.onnx", "--model", "b.onnx"], ["convert"], ["convert", "a.onnx", "b.cloze", "--model", "c.onnx"],
+    ["convert", "--precision", "int4", "b.cloze"], ["tokenize", "--max-tokens", "0", "a"], ["bench", "--seconds", "0"],
+  ]) func wrongUsage(_ arguments: [String]) throws {
     let run = try CommandRun(arguments)
     #expect(run.status == 64)
     #expect(!run.wasKilled)
@@ -67,10 +40,8 @@ import Testing
   }
 
   @Test(arguments: [
-    [], ["embed"], ["encode"], ["fill-mask"], ["next-sentence"], ["tokenize"], ["inspect"],
-    ["convert"], ["bench"],
-  ])
-  func helps(_ command: [String]) throws {
+    [], ["embed"], ["encode"], ["fill-mask"], ["next-sentence"], ["tokenize"], ["inspect"], ["convert"], ["bench"],
+  ]) func helps(_ command: [String]) throws {
     let run = try CommandRun(command + ["--help"])
     #expect(run.status == 0)
     #expect(run.errors.isEmpty)

@@ -29,23 +29,19 @@ import Testing
 
   @Test(arguments: [
     "0", "-0", "1", "-12.50", "1e5", "1E-05", "0.1e+9", "true", "false", "null", "\"\"",
-    "\"a\\n\\u00e9\\ud83d\\ude00\\/\"", "[]", "[ ]", "{}", " { \"a\" : [ 1 , {\"b\":null} ] } ",
-    "[[[]],{}]", "\"\u{7F}\"", "{\"\":0}", "\t\r\n1\n",
-  ])
-  func accepts(_ text: String) { #expect(isJSON(text)) }
+    "\"a\\n\\u00e9\\ud83d\\ude00\\/\"", "[]", "[ ]", "{}", " { \"a\" : [ 1 , {\"b\":null} ] } ", "[[[]],{}]",
+    "\"\u{7F}\"", "{\"\":0}", "\t\r\n1\n",
+  ]) func accepts(_ text: String) { #expect(isJSON(text)) }
 
   @Test(arguments: [
-    "", " ", "01", "-", "+1", ".5", "1.", "1e", "1e+", "0x1", "NaN", "Infinity", "tru", "True",
-    "nullx", "'a'", "\"", "\"\\\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"\\ud83d\"",
-    "\"\\ude00\"", "\"\\ud83d\\u0041\"", "\"\\ud83d\\ud83d\"", "\"a\nb\"", "[", "[1", "[1,", "[1,]",
-    "[,1]", "[1 2]", "{", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,}", "{a:1}", "{1:1}",
-    "{\"a\" 1}", "{\"a\":1 \"b\":2}", "1 2", "[]]", "//1", "[1}", "{\"a\":1]",
-  ])
-  func refuses(_ text: String) { #expect(!isJSON(text)) }
+    "", " ", "01", "-", "+1", ".5", "1.", "1e", "1e+", "0x1", "NaN", "Infinity", "tru", "True", "nullx", "'a'", "\"",
+    "\"\\\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"\\ud83d\"", "\"\\ude00\"", "\"\\ud83d\\u0041\"",
+    "\"\\ud83d\\ud83d\"", "\"a\nb\"", "[", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "{", "{\"a\"", "{\"a\":", "{\"a\":1",
+    "{\"a\":1,}", "{a:1}", "{1:1}", "{\"a\" 1}", "{\"a\":1 \"b\":2}", "1 2", "[]]", "//1", "[1}", "{\"a\":1]",
+  ]) func refuses(_ text: String) { #expect(!isJSON(text)) }
 
   @Test func readsStrings() throws {
-    var parser = try JSONParser(
-      Array(#""\"\\\/\b\f\n\r\t\u0000\u00E9\u4e2d\ud83d\ude00中🙂""#.utf8), name: "t")
+    var parser = try JSONParser(Array(#""\"\\\/\b\f\n\r\t\u0000\u00E9\u4e2d\ud83d\ude00中🙂""#.utf8), name: "t")
     #expect(try parser.string().string == "\"\\/\u{8}\u{C}\n\r\t\u{0}é中😀中🙂")
     try parser.end()
   }
@@ -65,9 +61,7 @@ import Testing
   @Test func refusesEveryBeginningOfAValue() {
     let text = #"{"a": [1.5e3, "b\u00e9\ud83d\ude00", {"c": null}], "d": true}"#
     #expect(isJSON(text))
-    for count in 0..<text.utf8.count {
-      #expect(!isJSON(String(decoding: text.utf8.prefix(count), as: UTF8.self)))
-    }
+    for count in 0..<text.utf8.count { #expect(!isJSON(String(decoding: text.utf8.prefix(count), as: UTF8.self))) }
   }
 
   @Test func refusesWhatIsNotUTF8() {
@@ -76,8 +70,7 @@ import Testing
   }
 
   @Test func readsWhatIsWanted() throws {
-    var parser = try JSONParser(
-      Array(#" {"a" : [1, {"b": 2}], "cA" : "x", "d" : [ 5 , -1.5e3 ] } "#.utf8), name: "t")
+    var parser = try JSONParser(Array(#" {"a" : [1, {"b": 2}], "cA" : "x", "d" : [ 5 , -1.5e3 ] } "#.utf8), name: "t")
     var keys: [String] = []
     var numbers: [String] = []
     try parser.object { (key, parser) throws(ClozeError) in
@@ -98,10 +91,8 @@ import Testing
         return nil
       } catch { return error.message }
     }
-    #expect(
-      try message(" 1") { (p) throws(ClozeError) in _ = try p.string() } == "t: a string was expected at byte 1")
-    #expect(
-      try message("[]") { (p) throws(ClozeError) in _ = try p.number() } == "t: a malformed number at byte 0")
+    #expect(try message(" 1") { (p) throws(ClozeError) in _ = try p.string() } == "t: a string was expected at byte 1")
+    #expect(try message("[]") { (p) throws(ClozeError) in _ = try p.number() } == "t: a malformed number at byte 0")
     #expect(
       try message("[]") { (p) throws(ClozeError) in try p.object { (_, p) throws(ClozeError) in try p.skip() } }
         == "t: '{' was expected at byte 0")

@@ -5,8 +5,7 @@ import Testing
 
 @Suite struct JSONWriterTests {
   @Test func writesWhatOthersRead() throws {
-    let text =
-      String(String.UnicodeScalarView((0..<0x250).compactMap(Unicode.Scalar.init))) + "\\\"中🙂"
+    let text = String(String.UnicodeScalarView((0..<0x250).compactMap(Unicode.Scalar.init))) + "\\\"中🙂"
     let line = JSONWriter.line {
       $0.value("text \"\n", text)
       $0.array("ints", [1, -2])
@@ -21,14 +20,12 @@ import Testing
     }
     #expect(line.last == 0x0A)
     #expect(!line.dropLast().contains { $0 < 0x20 || $0 == 0x7F })
-    let object = try #require(
-      try JSONSerialization.jsonObject(with: Data(line)) as? [String: Any])
+    let object = try #require(try JSONSerialization.jsonObject(with: Data(line)) as? [String: Any])
     #expect(object.count == 10)
     #expect(object["text \"\n"] as? String == text)
     #expect(object["ints"] as? [Int] == [1, -2])
     let floats = try #require(object["floats"] as? [Double]).map(Float.init)
-    #expect(
-      floats == [0.1, -1.5e-8, .greatestFiniteMagnitude, -0.0, .leastNonzeroMagnitude])
+    #expect(floats == [0.1, -1.5e-8, .greatestFiniteMagnitude, -0.0, .leastNonzeroMagnitude])
     #expect((object["odd"] as? [NSNull])?.count == 2)
     #expect(object["int"] as? Int == .min)
     // The parser of this module reads the same.
@@ -42,9 +39,7 @@ import Testing
       $0.object("\u{7F}") { $0.value("r", "\r\t\u{1}") }
       $0.array { $0.object { _ in } }
     }
-    #expect(
-      String(decoding: line, as: UTF8.self)
-        == #"{"b":1,"a":["x"],"\u007f":{"r":"\r\t\u0001"},[{}]}"# + "\n")
+    #expect(String(decoding: line, as: UTF8.self) == #"{"b":1,"a":["x"],"\u007f":{"r":"\r\t\u0001"},[{}]}"# + "\n")
   }
 
   @Test func writesFloatsThatReadBackTheSame() {

@@ -11,8 +11,9 @@ struct LazyFileTests {
     UnsafeRawBufferPointer(rebasing: file.place[range])
   }
 
-  @Test(arguments: [0..<300_001, 17..<299_990, 40_000..<40_001, 5..<5])
-  func readsWhatIsAskedFor(_ range: Range<Int>) throws {
+  @Test(arguments: [0..<300_001, 17..<299_990, 40_000..<40_001, 5..<5]) func readsWhatIsAskedFor(_ range: Range<Int>)
+    throws
+  {
     let onDisk = try TemporaryFile(Self.numbers)
     let file = try LazyFile(path: onDisk.path, range: range)
     #expect(file.place.count == range.count)

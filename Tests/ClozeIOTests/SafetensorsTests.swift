@@ -44,8 +44,7 @@ struct SafetensorsTests {
     (
       #"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
       "is there twice"
-    ),
-    (#"{"w":{"dtype":"F32","shape":[1],"shape":[1],"data_offsets":[0,4]}}"#, "has shape twice"),
+    ), (#"{"w":{"dtype":"F32","shape":[1],"shape":[1],"data_offsets":[0,4]}}"#, "has shape twice"),
     (#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":0}}"#, "has \"x\", which is unknown"),
     (#"{"w":{"dtype":"F32","shape":[1]}}"#, "has not all of"),
     (#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0]}}"#, "has not all of"),
@@ -61,12 +60,9 @@ struct SafetensorsTests {
     (#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[8,4]}}"#, "lies at 8 to 4"),
     (#"{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, "has 4 bytes, its shape [2] calls for 8"),
     (#"{"w":{"dtype":7,"shape":[2],"data_offsets":[0,4]}}"#, "a string was expected at byte 14"),
-    (#"{"w":[]}"#, "'{' was expected at byte 5"),
-    (#"{"__metadata__":{"a":1}}"#, "a string was expected at byte 21"),
-    (#"{} {}"#, "something after the end"),
-    ("", "'{' was expected at byte 0"),
-  ])
-  func refuses(_ header: String, _ reason: String) {
+    (#"{"w":[]}"#, "'{' was expected at byte 5"), (#"{"__metadata__":{"a":1}}"#, "a string was expected at byte 21"),
+    (#"{} {}"#, "something after the end"), ("", "'{' was expected at byte 0"),
+  ]) func refuses(_ header: String, _ reason: String) {
     let error = #expect(throws: ClozeError.self) { try read(bytes(header)) }
     #expect(error?.cause == .damaged)
     #expect(error?.message.contains(reason) == true, "\(error?.message ?? "")")

@@ -2,9 +2,7 @@ import CClozeKernels
 import ClozeKernelsTestSupport
 
 extension cloze_activation {
-  static let every = (0...CLOZE_ACTIVATION_QUICK_GELU.rawValue).map {
-    cloze_activation(rawValue: $0)
-  }
+  static let every = (0...CLOZE_ACTIVATION_QUICK_GELU.rawValue).map { cloze_activation(rawValue: $0) }
 
   func reference(_ x: Double) -> Double { reference_activation(x, Int32(rawValue)) }
 
@@ -32,7 +30,5 @@ extension cloze_activation {
   }
 
   /// The same after an int8 product, as simd/activations.h states.
-  func boundAfterInt8(at x: Double) -> Double {
-    self == CLOZE_ACTIVATION_GELU ? 1.8e-4 : bound(at: x)
-  }
+  func boundAfterInt8(at x: Double) -> Double { self == CLOZE_ACTIVATION_GELU ? 1.8e-4 : bound(at: x) }
 }

@@ -27,9 +27,8 @@ private struct Attention {
     for rows in pieces {
       let scratch = GuardedBuffer<UInt8>(count: kernels.attention_scratch(s, d), alignment: 64)
       kernels.attention(
-        inputs[0].pointer, inputs[1].pointer, inputs[2].pointer, stride, s, d, scale,
-        rows.lowerBound,
-        rows.upperBound, out.pointer, stride, scratch.pointer)
+        inputs[0].pointer, inputs[1].pointer, inputs[2].pointer, stride, s, d, scale, rows.lowerBound, rows.upperBound,
+        out.pointer, stride, scratch.pointer)
     }
     for row in 0..<s where !pieces.contains(where: { $0.contains(row) }) {
       #expect(out.isPoison(row * stride..<row * stride + d), "row \(row) was written")
@@ -94,8 +93,7 @@ private struct Attention {
       return largest.map { v in
         switch precision {
         case .float32: 2 * v * exponential + v * Double(2 * s + 8) * unit
-        case .int8:
-          v / 254 + 2 * v * (Double(s) / 510 / denominator + exponential) + v * 8 * unit
+        case .int8: v / 254 + 2 * v * (Double(s) / 510 / denominator + exponential) + v * 8 * unit
         }
       }
     }
@@ -114,9 +112,7 @@ extension Double {
   }
 }
 
-private let lengths = [
-  1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 15, 16, 17, 23, 31, 32, 33, 47, 49, 64, 65, 97, 129,
-]
+private let lengths = [1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 15, 16, 17, 23, 31, 32, 33, 47, 49, 64, 65, 97, 129]
 private let widths = [1, 2, 3, 4, 5, 12, 15, 16, 17, 31, 32, 33, 64, 65]
 
 private func cases(_ seed: Int) -> [Attention] {
@@ -128,22 +124,20 @@ private func cases(_ seed: Int) -> [Attention] {
 }
 
 @Suite struct AttentionTests {
-  @Test(arguments: Variant.all, Precision.allCases)
-  func attentionIsNearTheExactResult(variant: Variant, precision: Precision) {
+  @Test(arguments: Variant.all, Precision.allCases) func attentionIsNearTheExactResult(
+    variant: Variant, precision: Precision
+  ) {
     for attention in cases(21) {
       let (expected, denominators) = attention.reference
       let tolerances = attention.tolerances(precision, denominators)
       let result = attention.run(variant, precision)
       let off = result.indices.first { abs(Double(result[$0]) - expected[$0]) > tolerances[$0] }
-      #expect(
-        off == nil,
-        "s \(attention.s), d \(attention.d), element \(off ?? 0)"
-      )
+      #expect(off == nil, "s \(attention.s), d \(attention.d), element \(off ?? 0)")
     }
   }
 
-  @Test(arguments: Variant.all, Precision.allCases)
-  func variantAgreesWithScalar(variant: Variant, precision: Precision) {
+  @Test(arguments: Variant.all, Precision.allCases) func variantAgreesWithScalar(variant: Variant, precision: Precision)
+  {
     for attention in cases(22) {
       #expect(
         sameBits(attention.run(variant, precision), attention.run(.scalar, precision)),
@@ -151,14 +145,13 @@ private func cases(_ seed: Int) -> [Attention] {
     }
   }
 
-  @Test(arguments: Variant.all, Precision.allCases)
-  func rowsCanBeComputedInPieces(variant: Variant, precision: Precision) {
+  @Test(arguments: Variant.all, Precision.allCases) func rowsCanBeComputedInPieces(
+    variant: Variant, precision: Precision
+  ) {
     var random = Random(23)
     let attention = Attention(s: 41, d: 24, random: &random)
     let whole = attention.run(variant, precision)
-    for pieces in [
-      [0..<1, 1..<41], [0..<20, 20..<41], [0..<13, 13..<26, 26..<41], (0..<41).map { $0..<$0 + 1 },
-    ] {
+    for pieces in [[0..<1, 1..<41], [0..<20, 20..<41], [0..<13, 13..<26, 26..<41], (0..<41).map { $0..<$0 + 1 }] {
       #expect(sameBits(attention.run(variant, precision, pieces: pieces), whole), "\(pieces)")
     }
     let some = attention.run(variant, precision, pieces: [7..<19])
@@ -166,8 +159,7 @@ private func cases(_ seed: Int) -> [Attention] {
   }
 
   /// With one score far above the rest, out is that token's value; with equal scores, the mean.
-  @Test(arguments: Variant.all, Precision.allCases)
-  func sharpAndFlatScores(variant: Variant, precision: Precision) {
+  @Test(arguments: Variant.all, Precision.allCases) func sharpAndFlatScores(variant: Variant, precision: Precision) {
     var random = Random(24)
     var attention = Attention(s: 19, d: 16, random: &random)
     attention.k = (0..<19 * 16).map { $0 / 16 == 5 ? 100 : -100 }
@@ -176,9 +168,7 @@ private func cases(_ seed: Int) -> [Attention] {
     let largest = attention.v.map(abs).max() ?? 0
     let step = precision == .int8 ? Double(largest) / 254 : 0
     for (at, value) in sharp.enumerated() {
-      #expect(
-        abs(Double(value) - Double(attention.v[5 * 16 + at % 16])) <= step + 4 * unit
-          * Double(largest))
+      #expect(abs(Double(value) - Double(attention.v[5 * 16 + at % 16])) <= step + 4 * unit * Double(largest))
     }
     attention.q = [Float](repeating: 0, count: 19 * 16)
     let flat = attention.run(variant, precision)
@@ -188,8 +178,8 @@ private func cases(_ seed: Int) -> [Attention] {
     }
   }
 
-  @Test(arguments: Variant.all, Precision.allCases)
-  func extremeValuesStayFinite(variant: Variant, precision: Precision) {
+  @Test(arguments: Variant.all, Precision.allCases) func extremeValuesStayFinite(variant: Variant, precision: Precision)
+  {
     var random = Random(25)
     var attention = Attention(s: 17, d: 8, random: &random)
     // Zeros and denormals, of which int8 makes zeros.

@@ -18,15 +18,11 @@ func exponential(_ x: Double) -> Double { exp(x) }
     tiny.bias = nil
     var sums = random.floats(100)
     variant.rows.softmax(&sums, 100)
-    return [
-      product.run(variant, .int8), product.run(variant, .float32), tiny.run(variant, .float32),
-      sums,
-    ]
+    return [product.run(variant, .int8), product.run(variant, .float32), tiny.run(variant, .float32), sums]
   }
 
   #if arch(x86_64) || arch(arm64)
-    @Test(arguments: Variant.all)
-    func hostSettingsDoNotLeakIn(variant: Variant) {
+    @Test(arguments: Variant.all) func hostSettingsDoNotLeakIn(variant: Variant) {
       let host = float_control()
       defer { set_float_control(host) }
       let expected = results(variant)

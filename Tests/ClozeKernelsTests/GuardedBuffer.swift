@@ -34,9 +34,7 @@ final class GuardedBuffer<Element> {
   convenience init(_ elements: [Element], width: Int, stride: Int) {
     let rows = elements.count / width
     self.init(count: rows == 0 ? 0 : (rows - 1) * stride + width)
-    for row in 0..<rows {
-      for i in 0..<width { pointer[row * stride + i] = elements[row * width + i] }
-    }
+    for row in 0..<rows { for i in 0..<width { pointer[row * stride + i] = elements[row * width + i] } }
   }
 
   deinit { munmap(mapping, length) }
@@ -51,17 +49,14 @@ final class GuardedBuffer<Element> {
     for row in 0..<rows {
       let start = pointer + row * stride
       elements.append(contentsOf: UnsafeBufferPointer(start: start, count: width))
-      if row + 1 < rows {
-        untouched = isPoison(row * stride + width..<(row + 1) * stride) && untouched
-      }
+      if row + 1 < rows { untouched = isPoison(row * stride + width..<(row + 1) * stride) && untouched }
     }
     return (elements, untouched)
   }
 
   func isPoison(_ range: Range<Int>) -> Bool {
     let size = MemoryLayout<Element>.stride
-    let bytes = UnsafeRawBufferPointer(
-      start: pointer + range.lowerBound, count: range.count * size)
+    let bytes = UnsafeRawBufferPointer(start: pointer + range.lowerBound, count: range.count * size)
     return bytes.allSatisfy { $0 == 0xcb }
   }
 }

@@ -4,8 +4,7 @@ import Testing
 @Suite struct PackingTests {
   /// x is within half a step of what was stored. In steps, x / scale is up to 255, and scale, its
   /// inverse, their product and the zero point's product round: 255 * 8 u covers these.
-  @Test(arguments: Variant.all)
-  func rowsAreQuantizedToTheNearestStep(variant: Variant) {
+  @Test(arguments: Variant.all) func rowsAreQuantizedToTheNearestStep(variant: Variant) {
     var random = Random(11)
     for k in Sizes.spread(upTo: 130) {
       for m in [1, Int(variant[.int8].mr), Int(variant[.int8].mr) + 1] {
@@ -18,11 +17,7 @@ import Testing
           let row = (0..<k).map { product.x[i * k + $0] * (product.inverseSmoothing?[$0] ?? 1) }
           let range = Double(max(row.max() ?? 0, 0)) - Double(min(row.min() ?? 0, 0))
           let scale = Double(packed.scale.pointer[i])
-          if range > 1e-30 {
-            #expect(abs(scale - range / 255) <= 3 * unit * range / 255)
-          } else {
-            #expect(scale == 1)
-          }
+          if range > 1e-30 { #expect(abs(scale - range / 255) <= 3 * unit * range / 255) } else { #expect(scale == 1) }
           let integers = Array(all[(i * k)..<((i + 1) * k)])
           #expect((integers.max() ?? 0) - (integers.min() ?? 0) <= 255)
           let off = (0..<k).first {
@@ -35,8 +30,7 @@ import Testing
     }
   }
 
-  @Test(arguments: Variant.all)
-  func rowOfZerosHasScaleOne(variant: Variant) {
+  @Test(arguments: Variant.all) func rowOfZerosHasScaleOne(variant: Variant) {
     for k in [1, 15, 16, 17, 64] {
       let zeros = (0..<3 * k).map { $0 % 2 == 0 ? Float(0) : -0.0 }
       let packed = Product(m: 3, n: 1, k: k, x: zeros).packRows(variant, .int8)
@@ -46,8 +40,7 @@ import Testing
   }
 
   /// Not promised a meaning, but not allowed to reach memory or int8 that is not theirs.
-  @Test(arguments: Variant.all)
-  func valuesThatAreNotFiniteDoNoHarm(variant: Variant) {
+  @Test(arguments: Variant.all) func valuesThatAreNotFiniteDoNoHarm(variant: Variant) {
     for bad in [Float.nan, .infinity, -.infinity, -.nan, .signalingNaN] {
       for k in [1, 7, 16, 40] {
         for at in [0, k / 2, k - 1] {
@@ -62,8 +55,7 @@ import Testing
     }
   }
 
-  @Test(arguments: Variant.all)
-  func float32PacksTheValuesThemselves(variant: Variant) {
+  @Test(arguments: Variant.all) func float32PacksTheValuesThemselves(variant: Variant) {
     let (m, k, mr) = (2 * Int(variant[.float32].mr) + 1, 5, Int(variant[.float32].mr))
     let x = (0..<m * k).map { Float($0) }
     let packed = Product(m: m, n: 1, k: k, x: x).packRows(variant, .float32)
@@ -81,9 +73,9 @@ import Testing
 
 /// Weights may be packed by one variant and multiplied by another.
 @Suite struct WeightPanelTests {
-  private func pack<Element: BitwiseCopyable>(
-    _ kernels: cloze_matrix_kernels, _ w: [Element], _ n: Int, _ k: Int
-  ) -> (panels: [UInt8], sum: [Int32]) {
+  private func pack<Element: BitwiseCopyable>(_ kernels: cloze_matrix_kernels, _ w: [Element], _ n: Int, _ k: Int) -> (
+    panels: [UInt8], sum: [Int32]
+  ) {
     let (wide, deep) = (roundedUp(n, to: 16), roundedUp(k, to: Int(kernels.kr)))
     let panels = GuardedBuffer<UInt8>(count: wide * deep * MemoryLayout<Element>.size)
     let sum = GuardedBuffer<Int32>(count: wide)
@@ -91,8 +83,7 @@ import Testing
     return (panels.array, sum.array)
   }
 
-  @Test(arguments: Variant.all)
-  func panelsAreTheSameEverywhere(variant: Variant) {
+  @Test(arguments: Variant.all) func panelsAreTheSameEverywhere(variant: Variant) {
     var random = Random(31)
     for (n, k) in [(1, 1), (15, 3), (16, 4), (17, 5), (33, 18), (48, 31)] {
       let q = (0..<n * k).map { _ in Int8.random(in: -127...127, using: &random) }
@@ -111,9 +102,9 @@ import Testing
 }
 
 @Suite struct WeightQuantizationTests {
-  private func quantize(
-    _ variant: Variant, _ w: [Float], n: Int, k: Int, gap: Int = 0, smoothing: [Float]? = nil
-  ) -> (bad: Int, q: [Int8], scale: [Float]) {
+  private func quantize(_ variant: Variant, _ w: [Float], n: Int, k: Int, gap: Int = 0, smoothing: [Float]? = nil) -> (
+    bad: Int, q: [Int8], scale: [Float]
+  ) {
     let input = GuardedBuffer(w, width: k, stride: k + gap)
     let factors = smoothing.map { GuardedBuffer($0) }
     let q = GuardedBuffer<Int8>(count: (n - 1) * (k + gap) + k)
@@ -126,8 +117,7 @@ import Testing
   }
 
   /// Within half a step, where w / scale is up to 127 and scale, its inverse and the product round.
-  @Test(arguments: Variant.supported)
-  func weightsAreQuantizedToTheNearestStep(variant: Variant) {
+  @Test(arguments: Variant.supported) func weightsAreQuantizedToTheNearestStep(variant: Variant) {
     var random = Random(12)
     for k in Sizes.spread(upTo: 200) {
       let n = 3
@@ -138,9 +128,7 @@ import Testing
       for row in 0..<n {
         let values = (0..<k).map { w[row * k + $0] * (smoothing?[$0] ?? 1) }
         let largest = Double(values.map(abs).max() ?? 0)
-        #expect(
-          largest <= 1e-35
-            ? scale[row] == 1 : abs(Double(scale[row]) - largest / 127) <= unit * largest / 127)
+        #expect(largest <= 1e-35 ? scale[row] == 1 : abs(Double(scale[row]) - largest / 127) <= unit * largest / 127)
         let step = Double(scale[row])
         let off = (0..<k).first {
           abs(Double(q[row * k + $0]) * step - Double(values[$0])) > step * (0.5 + 127 * 4 * unit)
@@ -153,8 +141,7 @@ import Testing
     }
   }
 
-  @Test(arguments: Variant.supported)
-  func firstRowThatIsNotFiniteIsNamed(variant: Variant) {
+  @Test(arguments: Variant.supported) func firstRowThatIsNotFiniteIsNamed(variant: Variant) {
     let (n, k) = (5, 37)
     for value in [Float.nan, -.nan, .infinity, -.infinity, .signalingNaN] {
       for row in 0..<n {
@@ -175,11 +162,9 @@ import Testing
     #expect(quantize(variant, w, n: n, k: k, smoothing: smoothing).bad == 3)
   }
 
-  @Test(arguments: Variant.supported)
-  func extremeRowsStayFinite(variant: Variant) {
+  @Test(arguments: Variant.supported) func extremeRowsStayFinite(variant: Variant) {
     let largest = Float.greatestFiniteMagnitude
-    let (bad, q, scale) = quantize(
-      variant, [0, -0.0, largest, -largest, 0x1p-149, -0x1p-130, 1, -1], n: 4, k: 2)
+    let (bad, q, scale) = quantize(variant, [0, -0.0, largest, -largest, 0x1p-149, -0x1p-130, 1, -1], n: 4, k: 2)
     #expect(bad == 0)
     #expect(q == [0, 0, 127, -127, 0, 0, 127, -127])
     #expect(scale == [1, largest / 127, 1, 1 / 127])

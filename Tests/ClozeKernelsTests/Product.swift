@@ -26,9 +26,7 @@ struct Product {
     bias = random.floats(n)
   }
 
-  init(m: Int, n: Int, k: Int, x: [Float]) {
-    (self.m, self.n, self.k, self.x) = (m, n, k, x)
-  }
+  init(m: Int, n: Int, k: Int, x: [Float]) { (self.m, self.n, self.k, self.x) = (m, n, k, x) }
 
   /// The rows of x as a variant packs them. Every buffer has exactly the size that the header
   /// states.
@@ -70,10 +68,8 @@ struct Product {
 
     let c = GuardedBuffer<Float>(count: (m - 1) * (n + gap) + n)
     kernels.multiply(
-      m, n, k, a.rows,
-      cloze_packed_columns(panels: panels.pointer, scale: columnScale.pointer, sum: sum.pointer),
-      cloze_epilogue(bias: columnBias?.pointer, activation: Int32(activation.rawValue)), c.pointer,
-      n + gap)
+      m, n, k, a.rows, cloze_packed_columns(panels: panels.pointer, scale: columnScale.pointer, sum: sum.pointer),
+      cloze_epilogue(bias: columnBias?.pointer, activation: Int32(activation.rawValue)), c.pointer, n + gap)
     let (result, untouched) = c.rows(m, width: n, stride: n + gap)
     #expect(untouched, "\(variant.name) wrote between rows of c, \(m) x \(n) x \(k)")
     return result
@@ -95,9 +91,7 @@ final class PackedRows {
     zero = GuardedBuffer(count: m)
   }
 
-  var rows: cloze_packed_rows {
-    cloze_packed_rows(panels: panels.pointer, scale: scale.pointer, zero: zero.pointer)
-  }
+  var rows: cloze_packed_rows { cloze_packed_rows(panels: panels.pointer, scale: scale.pointer, zero: zero.pointer) }
 
   /// int8: the quantized elements less their row's zero point, [m, k]. How panels lie is each variant's own affair,
   /// so they are read through products with unit columns.
@@ -124,9 +118,7 @@ final class PackedRows {
           kernels.multiply(m, count, k, plain, columns, cloze_epilogue(bias: nil, activation: 0), &c, nr)
         }
       }
-      for i in 0..<m {
-        for j in 0..<count { result[i * k + first + j] = Int32(c[i * nr + j]) }
-      }
+      for i in 0..<m { for j in 0..<count { result[i * k + first + j] = Int32(c[i * nr + j]) } }
     }
     return result
   }

@@ -12,11 +12,8 @@ func shapes(_ kernels: cloze_matrix_kernels) -> [(m: Int, n: Int, k: Int)] {
   var random = Random(1)
   let sizes = Sizes.spread(upTo: 97)
   for _ in 0..<40 {
-    shapes.append(
-      (
-        sizes.randomElement(using: &random)!, sizes.randomElement(using: &random)!,
-        sizes.randomElement(using: &random)!
-      ))
+    func size() -> Int { sizes[Int.random(in: sizes.indices, using: &random)] }
+    shapes.append((size(), size(), size()))
   }
   return shapes
 }
@@ -42,9 +39,7 @@ private func wholeNumbers(m: Int, n: Int, k: Int, random: inout Random) -> Produ
     }
   }
   var product = Product(m: m, n: n, k: k, x: x)
-  product.quantized = (0..<n * k).map { _ in
-    [-128, -127, 127, Int8(random.int(-127...127))][random.int(0...3)]
-  }
+  product.quantized = (0..<n * k).map { _ in [-128, -127, 127, Int8(random.int(-127...127))][random.int(0...3)] }
   product.scale = [Float](repeating: 1, count: n)
   product.gap = random.int(0...3)
   return product
@@ -52,14 +47,12 @@ private func wholeNumbers(m: Int, n: Int, k: Int, random: inout Random) -> Produ
 
 private func exact(_ product: Product) -> [Float] {
   var sums = [Int64](repeating: 0, count: product.m * product.n)
-  reference_integer_product(
-    product.x.map { Int32($0) }, product.quantized, product.m, product.n, product.k, &sums)
+  reference_integer_product(product.x.map { Int32($0) }, product.quantized, product.m, product.n, product.k, &sums)
   return sums.map { Float(Int32($0)) }
 }
 
 @Suite struct ProductTests {
-  @Test(arguments: Variant.all)
-  func int8SumsAreExact(variant: Variant) {
+  @Test(arguments: Variant.all) func int8SumsAreExact(variant: Variant) {
     var random = Random(2)
     for (m, n, k) in shapes(variant[.int8]) {
       let product = wholeNumbers(m: m, n: n, k: k, random: &random)
@@ -70,17 +63,14 @@ private func exact(_ product: Product) -> [Float] {
 
   /// All corners at the largest k: 255 * 127 overflows int16 after two products, and the sum comes
   /// to 0.996 of what int32 holds.
-  @Test(arguments: Variant.all)
-  func int8SumsReachTheEndsOfInt32(variant: Variant) {
+  @Test(arguments: Variant.all) func int8SumsReachTheEndsOfInt32(variant: Variant) {
     let k = 65536
     let rows: [Float] = [255, -255, 127]
     var product = Product(m: 4, n: 4, k: k, x: rows.flatMap { [Float](repeating: $0, count: k) })
     // 127 spans 255 only with -128 beside it; the fourth row alternates.
     for p in 0..<k where p % 2 == 1 { product.x[2 * k + p] = -128 }
     product.x += (0..<k).map { $0 % 2 == 0 ? 255 : 0 }
-    for weight: Int8 in [127, -128, 0, 0] {
-      product.quantized += [Int8](repeating: weight, count: k)
-    }
+    for weight: Int8 in [127, -128, 0, 0] { product.quantized += [Int8](repeating: weight, count: k) }
     for p in 0..<k {
       product.quantized[2 * k + p] = p % 2 == 0 ? 127 : -127
       product.quantized[3 * k + p] = p % 2 == 0 ? -128 : 127
@@ -93,25 +83,20 @@ private func exact(_ product: Product) -> [Float] {
 
   /// c = activation(scale_a scale_b S + bias) with the S of what was packed. Rounded: S, the
   /// product of the scales, the fma; then the activation.
-  @Test(arguments: Variant.all)
-  func int8EpilogueScalesAddsAndActivates(variant: Variant) {
+  @Test(arguments: Variant.all) func int8EpilogueScalesAddsAndActivates(variant: Variant) {
     var random = Random(3)
     for (at, activation) in (0..<3).flatMap({ _ in cloze_activation.every }).enumerated() {
       var product = Product(m: 2 + at, n: 19 + at, k: 33 + at, random: &random)
       product.activation = activation
-      product.inverseSmoothing =
-        at % 2 == 0 ? (0..<product.k).map { _ in random.float(0.5...2) } : nil
+      product.inverseSmoothing = at % 2 == 0 ? (0..<product.k).map { _ in random.float(0.5...2) } : nil
       if at % 3 == 0 { product.bias = nil }
       let packed = product.packRows(variant, .int8)
       var sums = [Int64](repeating: 0, count: product.m * product.n)
-      reference_integer_product(
-        packed.integers, product.quantized, product.m, product.n, product.k, &sums)
+      reference_integer_product(packed.integers, product.quantized, product.m, product.n, product.k, &sums)
       let result = product.run(variant, .int8)
       for (index, sum) in sums.enumerated() {
         let column = index % product.n
-        let scaled =
-          Double(packed.scale.pointer[index / product.n]) * Double(product.scale[column])
-          * Double(sum)
+        let scaled = Double(packed.scale.pointer[index / product.n]) * Double(product.scale[column]) * Double(sum)
         let total = scaled + Double(product.bias?[column] ?? 0)
         let tolerance =
           (3 * unit * abs(scaled) + unit * abs(total)) * cloze_activation.steepest
@@ -126,8 +111,7 @@ private func exact(_ product: Product) -> [Float] {
   /// A sum of k products of floats, rounded each time, is off by at most (k + 1) u sum |x w|, as
   /// Higham (Accuracy and Stability of Numerical Algorithms, 3.1) derives, and by the chain's
   /// definition is one float exactly.
-  @Test(arguments: Variant.all)
-  func float32ProductsAreTheChainOfTheContract(variant: Variant) {
+  @Test(arguments: Variant.all) func float32ProductsAreTheChainOfTheContract(variant: Variant) {
     var random = Random(4)
     for (m, n, k) in shapes(variant[.float32]) {
       var product = Product(m: m, n: n, k: k, x: random.floats(m * k))
@@ -142,16 +126,15 @@ private func exact(_ product: Product) -> [Float] {
       var magnitudes = sums
       reference_product(product.x, product.weights, m, n, k, &sums, &magnitudes)
       let off = (0..<m * n).first {
-        let tolerance =
-          Double(k + 1) * unit * magnitudes[$0] + Double(k) * Double(Float.leastNonzeroMagnitude)
+        let tolerance = Double(k + 1) * unit * magnitudes[$0] + Double(k) * Double(Float.leastNonzeroMagnitude)
         return abs(Double(result[$0]) - sums[$0]) > tolerance
       }
       #expect(off == nil, "\(m) x \(n) x \(k)")
     }
   }
 
-  @Test(arguments: Variant.all, Precision.allCases)
-  func variantAgreesWithScalar(variant: Variant, precision: Precision) {
+  @Test(arguments: Variant.all, Precision.allCases) func variantAgreesWithScalar(variant: Variant, precision: Precision)
+  {
     var random = Random(5)
     for (at, (m, n, k)) in shapes(variant[precision]).enumerated() {
       var product = Product(m: m, n: n, k: k, random: &random)
@@ -165,8 +148,9 @@ private func exact(_ product: Product) -> [Float] {
     }
   }
 
-  @Test(arguments: Variant.all, Precision.allCases)
-  func rowDoesNotDependOnTheRowsBesideIt(variant: Variant, precision: Precision) {
+  @Test(arguments: Variant.all, Precision.allCases) func rowDoesNotDependOnTheRowsBesideIt(
+    variant: Variant, precision: Precision
+  ) {
     var random = Random(6)
     let m = 2 * Int(variant[precision].mr) + 1
     var product = Product(m: m, n: 35, k: 53, random: &random)
@@ -177,30 +161,22 @@ private func exact(_ product: Product) -> [Float] {
       some.m = rows.count
       some.x = Array(product.x[rows.lowerBound * 53..<rows.upperBound * 53])
       let alone = some.run(variant, precision)
-      #expect(
-        sameBits(alone, Array(together[rows.lowerBound * 35..<rows.upperBound * 35])),
-        "rows \(rows)")
+      #expect(sameBits(alone, Array(together[rows.lowerBound * 35..<rows.upperBound * 35])), "rows \(rows)")
     }
   }
 
-  @Test(arguments: Variant.all, Precision.allCases)
-  func panelsOfColumnsCanBePackedOneAtATimeAndUnpacked(variant: Variant, precision: Precision) {
+  @Test(arguments: Variant.all, Precision.allCases) func panelsOfColumnsCanBePackedOneAtATimeAndUnpacked(
+    variant: Variant, precision: Precision
+  ) {
     let kernels = variant[precision]
     let (nr, k) = (Int(kernels.nr), 29)
     let n = 2 * nr + 5
     var random = Random(7)
     let product = Product(m: 1, n: n, k: k, random: &random)
     let bytes = nr * roundedUp(k, to: Int(kernels.kr)) * Int(kernels.column_element_size)
-    let (whole, parts) = (
-      GuardedBuffer<UInt8>(count: 3 * bytes), GuardedBuffer<UInt8>(count: 3 * bytes)
-    )
-    let (wholeSum, partSum) = (
-      GuardedBuffer<Int32>(count: 3 * nr), GuardedBuffer<Int32>(count: 3 * nr)
-    )
-    func pack(
-      from column: Int, count: Int, _ panels: UnsafeMutablePointer<UInt8>,
-      _ sum: UnsafeMutablePointer<Int32>
-    ) {
+    let (whole, parts) = (GuardedBuffer<UInt8>(count: 3 * bytes), GuardedBuffer<UInt8>(count: 3 * bytes))
+    let (wholeSum, partSum) = (GuardedBuffer<Int32>(count: 3 * nr), GuardedBuffer<Int32>(count: 3 * nr))
+    func pack(from column: Int, count: Int, _ panels: UnsafeMutablePointer<UInt8>, _ sum: UnsafeMutablePointer<Int32>) {
       switch precision {
       case .int8:
         let w = GuardedBuffer(Array(product.quantized[column * k..<(column + count) * k]))
@@ -213,8 +189,7 @@ private func exact(_ product: Product) -> [Float] {
     pack(from: 0, count: n, whole.pointer, wholeSum.pointer)
     for panel in 0..<3 {
       pack(
-        from: panel * nr, count: min(nr, n - panel * nr), parts.pointer + panel * bytes,
-        partSum.pointer + panel * nr)
+        from: panel * nr, count: min(nr, n - panel * nr), parts.pointer + panel * bytes, partSum.pointer + panel * nr)
     }
     #expect(whole.array == parts.array)
     if precision == .int8 {
@@ -239,19 +214,16 @@ private func exact(_ product: Product) -> [Float] {
   }
 
   /// Sums of values near the largest float are right in int8, where only the result can overflow.
-  @Test(arguments: Variant.all)
-  func int8HoldsRowsAsWideAsFloat(variant: Variant) {
+  @Test(arguments: Variant.all) func int8HoldsRowsAsWideAsFloat(variant: Variant) {
     let largest = Float.greatestFiniteMagnitude
-    var product = Product(
-      m: 4, n: 1, k: 2, x: [largest, -largest, -largest, 0, largest, largest, 0x1p-130, -0x1p-149])
+    var product = Product(m: 4, n: 1, k: 2, x: [largest, -largest, -largest, 0, largest, largest, 0x1p-130, -0x1p-149])
     product.quantized = [127, 0]
     product.scale = [1e-30]
     let result = product.run(variant, .int8)
     // Half a step of a row of range 2 max, and what rounding adds.
     for (value, x) in zip(result, [largest, -largest, largest, 0]) {
       let step = 2 * Double(largest) / 255
-      #expect(
-        abs(Double(value) - Double(x) * 127e-30) <= (step / 2 + 255 * step * 8 * unit) * 127e-30)
+      #expect(abs(Double(value) - Double(x) * 127e-30) <= (step / 2 + 255 * step * 8 * unit) * 127e-30)
     }
   }
 }

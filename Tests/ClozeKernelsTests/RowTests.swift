@@ -33,9 +33,8 @@ private func roundings(_ n: Int) -> Double { Double(n / 16 + 6) }
       case .overResidual: y = residual ?? input
       }
       variant.rows.layernorm(
-        input.pointer, stride, residual?.pointer, stride, scale.pointer, shift.pointer, epsilon, m,
-        d, y.pointer,
-        stride)
+        input.pointer, stride, residual?.pointer, stride, scale.pointer, shift.pointer, epsilon, m, d, y.pointer, stride
+      )
       let (result, untouched) = y.rows(m, width: d, stride: stride)
       #expect(untouched)
       return result
@@ -46,8 +45,7 @@ private func roundings(_ n: Int) -> Double { Double(n / 16 + 6) }
   /// (roundings(d) + 1) u A, v - mean <= 2 A once more by its own rounding, e = (roundings(d) + 5)
   /// u A in all; sigma relatively by e / sigma and half of roundings(d) u; so t by e / sigma (1 +
   /// |t|) + |t| (roundings(d) + 6) u.
-  @Test(arguments: Variant.supported)
-  func layernormIsNearTheExactResult(variant: Variant) {
+  @Test(arguments: Variant.supported) func layernormIsNearTheExactResult(variant: Variant) {
     var random = Random(31)
     for d in Sizes.spread(upTo: 800) where d > 1 {
       let one = Case(m: 2, d: d, residual: d % 2 == 0, random: &random)
@@ -63,8 +61,8 @@ private func roundings(_ n: Int) -> Double { Double(n / 16 + 6) }
           let t = (v[$0] - mean) / sigma
           let (gamma, beta) = (Double(one.gamma[$0]), Double(one.beta[$0]))
           let tolerance =
-            abs(gamma) * (e / sigma * (1 + abs(t)) + abs(t) * (roundings(d) + 6) * unit)
-            + 2 * unit * (abs(gamma * t) + abs(beta)) + Double(Float.leastNonzeroMagnitude)
+            abs(gamma) * (e / sigma * (1 + abs(t)) + abs(t) * (roundings(d) + 6) * unit) + 2 * unit
+            * (abs(gamma * t) + abs(beta)) + Double(Float.leastNonzeroMagnitude)
           return abs(Double(result[row * d + $0]) - (gamma * t + beta)) > tolerance
         }
         #expect(off == nil, "d \(d), A \(largest), sigma \(sigma)")
@@ -72,16 +70,14 @@ private func roundings(_ n: Int) -> Double { Double(n / 16 + 6) }
     }
   }
 
-  @Test(arguments: Variant.supported)
-  func resultIsTheSameInPlaceInBlocksAndOnEveryVariant(variant: Variant) {
+  @Test(arguments: Variant.supported) func resultIsTheSameInPlaceInBlocksAndOnEveryVariant(variant: Variant) {
     var random = Random(32)
     for d in [1, 2, 15, 16, 17, 31, 32, 33, 60, 112, 384, 385] {
       for residual in [false, true] {
         let block = Case(m: 5, d: d, residual: residual, random: &random)
         let expected = block.run(.scalar)
         for output in Case.Output.allCases {
-          #expect(
-            sameBits(block.run(variant, to: output, gap: d % 3), expected), "d \(d), \(output)")
+          #expect(sameBits(block.run(variant, to: output, gap: d % 3), expected), "d \(d), \(output)")
         }
         for row in 0..<block.m {
           var alone = block
@@ -95,8 +91,7 @@ private func roundings(_ n: Int) -> Double { Double(n / 16 + 6) }
   }
 
   /// A row of equal values has no variance: y is beta, not NaN.
-  @Test(arguments: Variant.supported)
-  func constantRowsGiveBeta(variant: Variant) {
+  @Test(arguments: Variant.supported) func constantRowsGiveBeta(variant: Variant) {
     var random = Random(33)
     for d in [1, 16, 20, 64] {
       for value: Float in [0, 1, -3, 0x1p-133, 0x1p60] {
@@ -112,8 +107,7 @@ private func roundings(_ n: Int) -> Double { Double(n / 16 + 6) }
 }
 
 @Suite struct RowTests {
-  @Test(arguments: Variant.supported)
-  func embeddingSum(variant: Variant) {
+  @Test(arguments: Variant.supported) func embeddingSum(variant: Variant) {
     var random = Random(41)
     for d in Sizes.spread(upTo: 140) {
       let q = (0..<d).map { _ in Int8(random.int(-128...127)) }
@@ -139,8 +133,7 @@ private func roundings(_ n: Int) -> Double { Double(n / 16 + 6) }
 
   /// Probabilities are within the error of exp, 2e-7, and rounding: of the difference to the largest (up
   /// to 88), of the sum, its inverse and the product. Below exp(-87), 0.
-  @Test(arguments: Variant.supported)
-  func softmaxIsNearTheExactResult(variant: Variant) {
+  @Test(arguments: Variant.supported) func softmaxIsNearTheExactResult(variant: Variant) {
     var random = Random(42)
     for count in Sizes.spread(upTo: 400) {
       for width: Float in [1, 10, 100] {
@@ -166,8 +159,7 @@ private func roundings(_ n: Int) -> Double { Double(n / 16 + 6) }
 
   /// exp over its whole range, by steps that reach every remainder: the first element is the
   /// largest.
-  @Test(arguments: Variant.supported)
-  func exponentialOverItsWholeRange(variant: Variant) {
+  @Test(arguments: Variant.supported) func exponentialOverItsWholeRange(variant: Variant) {
     for start in stride(from: 0.0, to: 100, by: 0.5) {
       let x = [0] + (0..<40).map { -Float(start + Double($0) * 0.0137) }
       let y = GuardedBuffer(x)
@@ -175,17 +167,14 @@ private func roundings(_ n: Int) -> Double { Double(n / 16 + 6) }
       for i in 1..<x.count {
         // Relative to the first probability, all that is common cancels but for the rounding of each
         // product.
-        let (found, expected) = (
-          Double(y.pointer[i]) / Double(y.pointer[0]), exponential(Double(x[i]))
-        )
+        let (found, expected) = (Double(y.pointer[i]) / Double(y.pointer[0]), exponential(Double(x[i])))
         let tolerance = x[i] < -86.9 ? 2e-38 : expected * (2e-7 + 2 * unit)
         #expect(abs(found - expected) <= tolerance, "exp(\(x[i]))")
       }
     }
   }
 
-  @Test(arguments: Variant.supported)
-  func softmaxOfExtremes(variant: Variant) {
+  @Test(arguments: Variant.supported) func softmaxOfExtremes(variant: Variant) {
     func softmax(_ x: [Float]) -> [Float] {
       let y = GuardedBuffer(x)
       variant.rows.softmax(y.pointer, x.count)
@@ -201,8 +190,7 @@ private func roundings(_ n: Int) -> Double { Double(n / 16 + 6) }
     _ = softmax([Float](repeating: -.infinity, count: 17))
   }
 
-  @Test(arguments: Variant.supported)
-  func columnSumsAndLargest(variant: Variant) {
+  @Test(arguments: Variant.supported) func columnSumsAndLargest(variant: Variant) {
     var random = Random(43)
     for d in [1, 2, 15, 16, 17, 31, 32, 33, 60, 100] {
       for m in [1, 2, 3, 17] {
@@ -221,8 +209,7 @@ private func roundings(_ n: Int) -> Double { Double(n / 16 + 6) }
     }
   }
 
-  @Test(arguments: Variant.supported)
-  func scaleAndSumOfSquares(variant: Variant) {
+  @Test(arguments: Variant.supported) func scaleAndSumOfSquares(variant: Variant) {
     var random = Random(44)
     for count in [0] + Sizes.spread(upTo: 400) {
       let x = random.floats(count)

@@ -34,9 +34,7 @@ struct Variant: @unchecked Sendable, CustomTestStringConvertible {
   static let scalar = compiled[compiled.count - 1]
 }
 
-enum Precision: CaseIterable, Sendable {
-  case int8, float32
-}
+enum Precision: CaseIterable, Sendable { case int8, float32 }
 
 /// The distance from 1 to the next float, and half of it: the largest relative error of a rounding.
 let epsilon = Double(Float.ulpOfOne)
@@ -76,22 +74,16 @@ struct Random: RandomNumberGenerator {
     }
   }
 
-  mutating func int(_ range: ClosedRange<Int>) -> Int {
-    range.lowerBound + Int(next() % UInt64(range.count))
-  }
+  mutating func int(_ range: ClosedRange<Int>) -> Int { range.lowerBound + Int(next() % UInt64(range.count)) }
 }
 
 enum Sizes {
   /// 2^i {1, 2, 3} - 1 ... + 1 up to `limit`, and primes.
   static func spread(upTo limit: Int) -> [Int] {
-    var sizes = Set([
-      5, 7, 11, 13, 19, 23, 29, 37, 43, 53, 61, 71, 89, 101, 131, 197, 251, 401, 509,
-    ])
+    var sizes = Set([5, 7, 11, 13, 19, 23, 29, 37, 43, 53, 61, 71, 89, 101, 131, 197, 251, 401, 509])
     var power = 1
     while power <= limit {
-      for factor in [1, 2, 3] {
-        sizes.formUnion([power * factor - 1, power * factor, power * factor + 1])
-      }
+      for factor in [1, 2, 3] { sizes.formUnion([power * factor - 1, power * factor, power * factor + 1]) }
       power *= 2
     }
     return sizes.filter { $0 >= 1 && $0 <= limit }.sorted()

@@ -19,14 +19,9 @@ import Testing
   /// left out of the tests unnoticed.
   #if os(Linux) && arch(x86_64)
     @Test(arguments: [
-      ("avx2", ["avx2", "fma", "f16c"]),
-      ("avxvnni", ["avx2", "fma", "f16c", "avx_vnni"]),
-      (
-        "avx512vnni",
-        ["avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni"]
-      ),
-    ])
-    func variantRunsWhereTheCPUHasItsInstructions(isa: String, needed: [String]) throws {
+      ("avx2", ["avx2", "fma", "f16c"]), ("avxvnni", ["avx2", "fma", "f16c", "avx_vnni"]),
+      ("avx512vnni", ["avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni"]),
+    ]) func variantRunsWhereTheCPUHasItsInstructions(isa: String, needed: [String]) throws {
       let flags = try #require(processorFlags(), "/proc/cpuinfo can't be read")
       #expect(Variant.supported.contains { $0.name == isa } == flags.isSuperset(of: needed))
     }
@@ -43,9 +38,8 @@ import Testing
 
   @Test(
     .enabled(
-      if: Variant.all.contains { $0.name.hasPrefix("avxvnni") },
-      "the CPU has no AVX2, with which AVX-VNNI is emulated"))
-  func avxVNNIRunsOrIsEmulated() throws {
+      if: Variant.all.contains { $0.name.hasPrefix("avxvnni") }, "the CPU has no AVX2, with which AVX-VNNI is emulated")
+  ) func avxVNNIRunsOrIsEmulated() throws {
     let variant = try #require(Variant.all.first { $0.name.hasPrefix("avxvnni") })
     #expect(variant[.int8].mr == 6)
   }
@@ -73,8 +67,9 @@ import Testing
     #expect(owner.count == Variant.compiled.count * (2 * 7 + 12))
   }
 
-  @Test(arguments: Variant.all, Precision.allCases)
-  func tilesHaveTheSizesThatPackingReliesOn(variant: Variant, precision: Precision) {
+  @Test(arguments: Variant.all, Precision.allCases) func tilesHaveTheSizesThatPackingReliesOn(
+    variant: Variant, precision: Precision
+  ) {
     let kernels = variant[precision]
     #expect(kernels.mr >= 1 && kernels.nr == 16)
     switch precision {

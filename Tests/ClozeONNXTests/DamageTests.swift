@@ -26,8 +26,7 @@ struct DamageTests {
     }
   }
 
-  @Test(arguments: ["mask-m4", "dynamo-opset18", "bfloat16-int32-data"])
-  func truncated(_ name: String) throws {
+  @Test(arguments: ["mask-m4", "dynamo-opset18", "bfloat16-int32-data"]) func truncated(_ name: String) throws {
     let bytes = try Fixture.bytes(name)
     for length in stride(from: 0, to: bytes.count, by: 97) {
       let error = loadError(Array(bytes.prefix(length)))
@@ -39,18 +38,16 @@ struct DamageTests {
   /// every kind, in a process that may grow by the size of a few of them only.
   @Test func mutated() throws {
     let names = [
-      "mask-m4", "dynamo-opset23", "typed-data-constants", "masked-lm-shared", "fused-o2",
-      "fused-multi-head", "fused-no-embed", "int8/dynamic-fused", "int8/q-attention",
-      "int8/dynamic-7-bit", "int8/qoperator", "sentence-dense", "roberta",
+      "mask-m4", "dynamo-opset23", "typed-data-constants", "masked-lm-shared", "fused-o2", "fused-multi-head",
+      "fused-no-embed", "int8/dynamic-fused", "int8/q-attention", "int8/dynamic-7-bit", "int8/qoperator",
+      "sentence-dense", "roberta",
     ]
     let before = residentBytes()
     for name in names {
       let original = try Fixture.bytes(name)
       var random = Random(state: UInt64(original.count) | 1)
       var refused = 0
-      for _ in 0..<800 {
-        if loadError(mutate(original, &random)) != nil { refused += 1 }
-      }
+      for _ in 0..<800 { if loadError(mutate(original, &random)) != nil { refused += 1 } }
       // Most changes hit weights and leave a BERT; some must have hit the structure.
       #expect(refused > 40, "\(name)")
     }
@@ -62,14 +59,12 @@ struct DamageTests {
     let path = Fixture.folder + "/../pretrained/bert/model.safetensors"
     let original = [UInt8](try Data(contentsOf: URL(filePath: path)))
     let configuration = PretrainedConfiguration(
-      modelType: "bert", numAttentionHeads: 5, hiddenAct: "gelu", layerNormEps: 1e-12,
-      padTokenID: 0, architecture: nil, unsupportedReason: nil)
+      modelType: "bert", numAttentionHeads: 5, hiddenAct: "gelu", layerNormEps: 1e-12, padTokenID: 0, architecture: nil,
+      unsupportedReason: nil)
     func read(_ bytes: [UInt8]) -> ClozeError? {
       bytes.withUnsafeBytes { raw -> ClozeError? in
         do throws(ClozeError) {
-          _ = try Pretrained(
-            Safetensors(LazyFile(borrowing: raw), name: "m"), configuration
-          ).graph()
+          _ = try Pretrained(Safetensors(LazyFile(borrowing: raw), name: "m"), configuration).graph()
           return nil
         } catch { return error }
       }
@@ -122,9 +117,8 @@ struct DamageTests {
   @Test func extremeNumbers() throws {
     let original = try Fixture.bytes("sdpa-opset14")
     let extremes: [[UInt8]] = [
-      TinyModel.varint(Int.max), TinyModel.varint(Int.min), TinyModel.varint(-1),
-      TinyModel.varint(1 << 40), [0xff, 0xff, 0xff, 0xff, 0x0f],
-      [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+      TinyModel.varint(Int.max), TinyModel.varint(Int.min), TinyModel.varint(-1), TinyModel.varint(1 << 40),
+      [0xff, 0xff, 0xff, 0xff, 0x0f], [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
     ]
     var random = Random(state: 99)
     for _ in 0..<500 {
@@ -149,9 +143,7 @@ struct DamageTests {
     #expect(load(TinyModel.tensor("w", [-1], raw: []))?.cause == .damaged)
     #expect(load(TinyModel.tensor("w", [1 << 40, 1 << 40], raw: []))?.cause == .damaged)
     #expect(load(TinyModel.tensor("w", [1 << 30], raw: []))?.cause == .damaged)
-    #expect(
-      load(TinyModel.tensor("w", Array(repeating: 1, count: 17), raw: [0, 0, 0, 0]))?.cause
-        == .damaged)
+    #expect(load(TinyModel.tensor("w", Array(repeating: 1, count: 17), raw: [0, 0, 0, 0]))?.cause == .damaged)
   }
 
   @Test func brokenGraphs() {

@@ -18,31 +18,24 @@ struct ExternalDataTests {
       try Data((0..<64).map { UInt8($0) }).write(to: model.appending(path: "weights.bin"))
       try Data(repeating: 7, count: 64).write(to: base.appending(path: "secret.bin"))
       try FileManager.default.createSymbolicLink(
-        at: model.appending(path: "outside.bin"),
-        withDestinationURL: base.appending(path: "secret.bin"))
+        at: model.appending(path: "outside.bin"), withDestinationURL: base.appending(path: "secret.bin"))
       try FileManager.default.createSymbolicLink(
-        at: model.appending(path: "inside.bin"),
-        withDestinationURL: model.appending(path: "weights.bin"))
-      try FileManager.default.createSymbolicLink(
-        at: model.appending(path: "up"), withDestinationURL: base)
+        at: model.appending(path: "inside.bin"), withDestinationURL: model.appending(path: "weights.bin"))
+      try FileManager.default.createSymbolicLink(at: model.appending(path: "up"), withDestinationURL: base)
     }
 
     deinit { try? FileManager.default.removeItem(at: base) }
 
-    func load(
-      _ location: String?, offset: String? = nil, length: String? = nil, dims: [Int] = [2, 4]
-    ) -> (file: ONNXFile?, error: ClozeError?) {
+    func load(_ location: String?, offset: String? = nil, length: String? = nil, dims: [Int] = [2, 4]) -> (
+      file: ONNXFile?, error: ClozeError?
+    ) {
       var tiny = TinyModel()
-      tiny.tensors = [
-        TinyModel.external("w", dims, location: location, offset: offset, length: length)
-      ]
+      tiny.tensors = [TinyModel.external("w", dims, location: location, offset: offset, length: length)]
       let path = model.appending(path: "model.onnx")
       do {
         try Data(tiny.bytes).write(to: path)
         return (try ONNXFile(path: path.path), nil)
-      } catch {
-        return (nil, error as? ClozeError)
-      }
+      } catch { return (nil, error as? ClozeError) }
     }
   }
 
@@ -62,32 +55,26 @@ struct ExternalDataTests {
     let blobs = folder.base.appending(path: "blobs")
     try FileManager.default.createDirectory(at: blobs, withIntermediateDirectories: true)
     var tiny = TinyModel()
-    tiny.tensors = [
-      TinyModel.external("w", [2, 4], location: "data", offset: "0", length: "32")
-    ]
+    tiny.tensors = [TinyModel.external("w", [2, 4], location: "data", offset: "0", length: "32")]
     try Data(tiny.bytes).write(to: blobs.appending(path: "a"))
     try Data(repeating: 5, count: 64).write(to: blobs.appending(path: "b"))
     let model = folder.model.appending(path: "linked.onnx")
     let data = folder.model.appending(path: "data")
     for (link, target) in [(model, "../blobs/a"), (data, "../blobs/b")] {
-      try FileManager.default.createSymbolicLink(
-        atPath: link.path, withDestinationPath: target)
+      try FileManager.default.createSymbolicLink(atPath: link.path, withDestinationPath: target)
     }
     let file = try ONNXFile(path: model.path)
     #expect(try file.graph.tensors.first??.bytes().allSatisfy { $0 == 5 } == true)
     // Other links are refused.
     try FileManager.default.removeItem(at: data)
-    try FileManager.default.createSymbolicLink(
-      atPath: data.path, withDestinationPath: "../secret.bin")
+    try FileManager.default.createSymbolicLink(atPath: data.path, withDestinationPath: "../secret.bin")
     #expect(throws: ClozeError.self) { try ONNXFile(path: model.path) }
   }
 
   @Test(arguments: [
     ("../secret.bin", "\"..\""), ("sub/../../secret.bin", "\"..\""), ("..\\secret.bin", "\"..\""),
-    ("/etc/passwd", "absolute"), ("outside.bin", "symbolic link"),
-    ("up/secret.bin", "symbolic link"),
-  ])
-  func refusesWhatIsOutside(_ location: String, _ reason: String) throws {
+    ("/etc/passwd", "absolute"), ("outside.bin", "symbolic link"), ("up/secret.bin", "symbolic link"),
+  ]) func refusesWhatIsOutside(_ location: String, _ reason: String) throws {
     let folder = try Folder()
     let (file, error) = folder.load(location)
     #expect(file == nil)
@@ -99,9 +86,7 @@ struct ExternalDataTests {
 
   @Test func refusesPastTheEnd() throws {
     let folder = try Folder()
-    for (offset, length) in [
-      ("40", "32"), ("64", "32"), ("18446744073709551615", nil), ("99999999999999", nil),
-    ]
+    for (offset, length) in [("40", "32"), ("64", "32"), ("18446744073709551615", nil), ("99999999999999", nil)]
       as [(String, String?)]
     {
       let (file, error) = folder.load("weights.bin", offset: offset, length: length)

@@ -4,7 +4,5 @@ import ClozeTestSupport
 
 /// Fixtures as recognised graphs.
 extension Fixture {
-  static func recognize(_ name: String) throws -> BERTGraph {
-    try recognizeBERT(in: try ONNXFile(path: path(name)))
-  }
+  static func recognize(_ name: String) throws -> BERTGraph { try recognizeBERT(in: try ONNXFile(path: path(name))) }
 }

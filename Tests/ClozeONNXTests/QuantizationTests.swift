@@ -6,17 +6,13 @@ import Testing
 
 /// Invalid scales and zero points are errors that name the tensor.
 struct QuantizationTests {
-  private func tensor(
-    _ name: String, _ type: Tensor.ElementType, _ shape: [Int], _ bytes: [UInt8]
-  ) throws -> Tensor {
+  private func tensor(_ name: String, _ type: Tensor.ElementType, _ shape: [Int], _ bytes: [UInt8]) throws -> Tensor {
     let memory = try TensorMemory(bytes.count)
     memory.bytes.copyBytes(from: bytes)
     return Tensor(name: name, type, shape, memory)
   }
 
-  private func weight() throws -> Tensor {
-    try tensor("w", .int8, [2, 3], [1, 2, 3, 0x80, 0xff, 127])
-  }
+  private func weight() throws -> Tensor { try tensor("w", .int8, [2, 3], [1, 2, 3, 0x80, 0xff, 127]) }
 
   private func failure(_ body: () throws -> Void) -> ClozeError? {
     do { try body() } catch { return error as? ClozeError }
@@ -39,11 +35,9 @@ struct QuantizationTests {
     #expect(try ReferenceEncoder.elements(row) == [-128, -2, 508])
   }
 
-  @Test(arguments: [Float.nan, .infinity, 0, -1])
-  func scalesThatCanNotBe(_ scale: Float) throws {
+  @Test(arguments: [Float.nan, .infinity, 0, -1]) func scalesThatCanNotBe(_ scale: Float) throws {
     let error = failure {
-      _ = try weight().quantized(
-        scale: .floats([1, scale, 1], shape: [3], name: "s"), zeroPoint: nil, axis: 1)
+      _ = try weight().quantized(scale: .floats([1, scale, 1], shape: [3], name: "s"), zeroPoint: nil, axis: 1)
     }
     #expect(error?.cause == .damaged)
     #expect(error?.message.contains("\"w\"") == true)

@@ -12,8 +12,7 @@ struct RecognizerTests {
 
   /// A reference encoder with the recognised weights and constants computes what ONNX Runtime computed with the
   /// original: hidden states of every layer, pooler, and all heads.
-  @Test(arguments: Fixture.all)
-  func computesTheSameNumbers(_ name: String) throws {
+  @Test(arguments: Fixture.all) func computesTheSameNumbers(_ name: String) throws {
     let graph = try recognizeBERT(in: try ONNXFile(path: Fixture.modelPath(name)))
     let encoder = ReferenceEncoder(graph: graph)
     let expected = try Fixture.expected(name)
@@ -42,11 +41,8 @@ struct RecognizerTests {
       let range = (b * sequence)..<((b + 1) * sequence)
       let length = mask.ints[range].reduce(0, +)
       let own = range.prefix(length)
-      let states = try encoder.hiddenStates(
-        ids: Array(ids.ints[own]), types: Array(types.ints[own]))
-      for (layer, state) in states.enumerated() {
-        try compare(state, "hidden_\(layer)", from: b * sequence)
-      }
+      let states = try encoder.hiddenStates(ids: Array(ids.ints[own]), types: Array(types.ints[own]))
+      for (layer, state) in states.enumerated() { try compare(state, "hidden_\(layer)", from: b * sequence) }
       let last = try #require(states.last)
       if let pooled = try encoder.pooled(last) {
         if expected["pooler"] != nil { try compare(pooled, "pooler", from: b) }
@@ -64,12 +60,8 @@ struct RecognizerTests {
           }
         }
       }
-      if let logits = try encoder.maskedLogits(last) {
-        try compare(logits, "mlm", from: b * sequence)
-      }
-      if let head = graph.tokenClassifier {
-        try compare(encoder.linear(head, last), "logits", from: b * sequence)
-      }
+      if let logits = try encoder.maskedLogits(last) { try compare(logits, "mlm", from: b * sequence) }
+      if let head = graph.tokenClassifier { try compare(encoder.linear(head, last), "logits", from: b * sequence) }
     }
     #expect(expected["mlm"] == nil || graph.mlm != nil)
     #expect(expected["nsp"] == nil || graph.nsp != nil)
@@ -85,9 +77,8 @@ struct RecognizerTests {
     #expect(
       deep.configuration
         == BERTConfiguration(
-          hiddenSize: 60, numHiddenLayers: 3, numAttentionHeads: 5, intermediateSize: 100,
-          vocabSize: 103, maxPositionEmbeddings: 40, typeVocabSize: 2, layerNormEps: 1e-12,
-          hiddenAct: .gelu))
+          hiddenSize: 60, numHiddenLayers: 3, numAttentionHeads: 5, intermediateSize: 100, vocabSize: 103,
+          maxPositionEmbeddings: 40, typeVocabSize: 2, layerNormEps: 1e-12, hiddenAct: .gelu))
     #expect(deep.layers[0].attentionScale == Double(Float(1 / 12.0.squareRoot())))
     let wide = try Fixture.recognize("pretraining-sdpa-opset17")
     #expect(wide.configuration.numAttentionHeads == 7)
@@ -111,9 +102,7 @@ struct RecognizerTests {
   }
 
   @Test func decoders() throws {
-    for name in [
-      "masked-lm-opset13", "masked-lm-shared", "pretraining-float16", "pretraining-sdpa-opset17",
-    ] {
+    for name in ["masked-lm-opset13", "masked-lm-shared", "pretraining-float16", "pretraining-sdpa-opset17"] {
       let mlm = try #require(try Fixture.recognize(name).mlm)
       guard case .tied = mlm.decoder else {
         Issue.record("the decoder of \(name) is the word embeddings")
@@ -131,8 +120,7 @@ struct RecognizerTests {
 
   @Test func inputsAndOutputs() throws {
     let reordered = try Fixture.recognize("int32-reordered")
-    #expect(
-      reordered.summary.inputs.map(\.name) == ["attention_mask", "token_type_ids", "input_ids"])
+    #expect(reordered.summary.inputs.map(\.name) == ["attention_mask", "token_type_ids", "input_ids"])
     #expect(reordered.summary.inputs[0].elementType == "int32")
     #expect(reordered.inputs.inputIDs == "input_ids")
     #expect(reordered.inputs.attentionMask == "attention_mask")
@@ -163,23 +151,17 @@ struct RecognizerTests {
     // ir_version and the version of the only operator set, in their fields.
     #expect(bytes[0] == 0x08)
     bytes[1] = 15
-    let warnings = try bytes.withUnsafeBytes { raw in
-      try recognizeBERT(in: ONNXFile(borrowing: raw)).summary.warnings
-    }
+    let warnings = try bytes.withUnsafeBytes { raw in try recognizeBERT(in: ONNXFile(borrowing: raw)).summary.warnings }
     #expect(warnings.contains { $0.contains("IR version 15") })
   }
 
   @Test func summaryNamesFusedFormsAndIntegers() throws {
     let fused = try Fixture.recognize("fused-o2").summary
-    #expect(
-      fused.forms.contains {
-        $0.block == "attention" && $0.form == "com.microsoft.Attention, 5 heads"
-      })
+    #expect(fused.forms.contains { $0.block == "attention" && $0.form == "com.microsoft.Attention, 5 heads" })
     let forms = try Fixture.recognize("int8/dynamic-7-bit").summary.forms
     #expect(
       forms.contains {
-        $0.block == "weights"
-          && $0.form == "int8 per channel, zero point 0, 7 bits used, used as stored"
+        $0.block == "weights" && $0.form == "int8 per channel, zero point 0, 7 bits used, used as stored"
       }, "\(forms)")
     let asymmetric = try Fixture.recognize("int8/dynamic-asymmetric").summary.forms
     #expect(asymmetric.contains { $0.form.hasSuffix("quantized anew for its zero point") })
@@ -195,8 +177,7 @@ struct RecognizerTests {
       for graph in [copied, borrowed] {
         #expect(graph.configuration == fromFile.configuration)
         #expect(
-          try graph.layers[0].query.weight.tensor.bytes().elementsEqual(
-            fromFile.layers[0].query.weight.tensor.bytes()))
+          try graph.layers[0].query.weight.tensor.bytes().elementsEqual(fromFile.layers[0].query.weight.tensor.bytes()))
       }
     }
   }

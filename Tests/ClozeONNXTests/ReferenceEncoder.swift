@@ -26,9 +26,7 @@ struct ReferenceEncoder {
     return x.map { row in
       (0..<n).map { o in
         var sum = bias[o]
-        for i in 0..<m {
-          sum += row[i] * (layer.weight.layout == .inOut ? w[i * n + o] : w[o * m + i])
-        }
+        for i in 0..<m { sum += row[i] * (layer.weight.layout == .inOut ? w[i * n + o] : w[o * m + i]) }
         return sum
       }
     }
@@ -41,9 +39,7 @@ struct ReferenceEncoder {
       let mean = row.reduce(0, +) / Double(row.count)
       let variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(row.count)
       let scale = 1 / (variance + norm.epsilon).squareRoot()
-      return row.indices.map {
-        (row[$0] - mean) * scale * (gamma?[$0] ?? 1) + (beta?[$0] ?? 0)
-      }
+      return row.indices.map { (row[$0] - mean) * scale * (gamma?[$0] ?? 1) + (beta?[$0] ?? 0) }
     }
   }
 
@@ -52,22 +48,16 @@ struct ReferenceEncoder {
   func attention(_ layer: BERTGraph.Layer, _ x: Rows) throws -> Rows {
     let heads = graph.configuration.numAttentionHeads
     let width = graph.configuration.hiddenSize / heads
-    let (q, k, v) = (
-      try linear(layer.query, x), try linear(layer.key, x), try linear(layer.value, x)
-    )
+    let (q, k, v) = (try linear(layer.query, x), try linear(layer.key, x), try linear(layer.value, x))
     var context = x.map { $0.map { _ in 0.0 } }
     for h in 0..<heads {
       let columns = (h * width)..<((h + 1) * width)
       for i in x.indices {
-        let scores = x.indices.map { j in
-          layer.attentionScale * columns.reduce(0) { $0 + q[i][$1] * k[j][$1] }
-        }
+        let scores = x.indices.map { j in layer.attentionScale * columns.reduce(0) { $0 + q[i][$1] * k[j][$1] } }
         let top = scores.max() ?? 0
         let weights = scores.map { exponential($0 - top) }
         let total = weights.reduce(0, +)
-        for c in columns {
-          context[i][c] = x.indices.reduce(0) { $0 + weights[$1] / total * v[$1][c] }
-        }
+        for c in columns { context[i][c] = x.indices.reduce(0) { $0 + weights[$1] / total * v[$1][c] } }
       }
     }
     return try linear(layer.attentionOutput, context)
@@ -93,9 +83,7 @@ struct ReferenceEncoder {
     var states = [x]
     for layer in graph.layers {
       x = try norm(layer.attentionNorm, add(x, attention(layer, x)))
-      let wide = try linear(layer.intermediate, x).map { row in
-        row.map { graph.configuration.hiddenAct($0) }
-      }
+      let wide = try linear(layer.intermediate, x).map { row in row.map { graph.configuration.hiddenAct($0) } }
       x = try norm(layer.outputNorm, add(x, linear(layer.output, wide)))
       states.append(x)
     }
@@ -109,9 +97,7 @@ struct ReferenceEncoder {
 
   func classes(_ head: BERTGraph.SequenceHead, _ last: Rows) throws -> Rows {
     var x = [last[0]]
-    if let transform = head.transform {
-      x = try linear(transform, x).map { row in row.map { head.activation($0) } }
-    }
+    if let transform = head.transform { x = try linear(transform, x).map { row in row.map { head.activation($0) } } }
     return try linear(head.output, x)
   }
 
@@ -122,11 +108,9 @@ struct ReferenceEncoder {
     switch mlm.decoder {
     case .tied:
       let word = graph.embeddings.word
-      let matrix = Matrix(
-        tensor: word, layout: .outIn, inputSize: word.shape[1], outputSize: word.shape[0])
+      let matrix = Matrix(tensor: word, layout: .outIn, inputSize: word.shape[1], outputSize: word.shape[0])
       return try linear(Linear(weight: matrix, bias: mlm.bias), normed)
-    case .separate(let matrix):
-      return try linear(Linear(weight: matrix, bias: mlm.bias), normed)
+    case .separate(let matrix): return try linear(Linear(weight: matrix, bias: mlm.bias), normed)
     }
   }
 }

@@ -10,25 +10,19 @@ struct RefusalTests {
     do throws(ClozeError) {
       _ = try recognizeBERT(in: try ONNXFile(path: Fixture.path("refused/" + name)))
       return nil
-    } catch {
-      return error
-    }
+    } catch { return error }
   }
 
   @Test(arguments: [
     ("convolution", "Conv", "embeddings", "no input indexes a table"),
     ("pre-norm", "Add", "embeddings", "Pre-LayerNorm"),
     ("pre-norm-after-norm", "ReduceMean", "layer 0, attention", "Pre-LayerNorm"),
-    ("gpt2", "Add", "embeddings", "Pre-LayerNorm"),
-    ("causal", "Add", "layer 0, attention, softmax", "causal"),
+    ("gpt2", "Add", "embeddings", "Pre-LayerNorm"), ("causal", "Add", "layer 0, attention, softmax", "causal"),
     ("local-attention", "Add", "layer 0, attention, softmax", "local attention"),
     ("inverted-mask", "Add", "layer 0, attention, softmax", "inverted"),
     ("unknown-activation", "Sin", "layer 0, feed-forward", "Sin"),
     ("softmax-axis", "Softmax", "layer 0, attention, softmax", "last axis"),
-  ])
-  func namesNodePlaceAndReason(
-    _ name: String, _ operation: String, _ place: String, _ reason: String
-  ) throws {
+  ]) func namesNodePlaceAndReason(_ name: String, _ operation: String, _ place: String, _ reason: String) throws {
     let error = try #require(refusal(name))
     #expect(error.cause == .unsupported)
     #expect(error.node?.hasPrefix(operation + " ") == true, "\(error)")
@@ -41,17 +35,14 @@ struct RefusalTests {
     ("shape-bias", ["query.bias", "[11]", "[12, 12]"]),
     ("shape-position", ["position_embeddings", "[24, 11]", "word_embeddings", "[53, 12]"]),
     ("shape-feed-forward", ["[17, 12]", "16"]),
-  ])
-  func namesContradictingTensors(_ name: String, _ parts: [String]) throws {
+  ]) func namesContradictingTensors(_ name: String, _ parts: [String]) throws {
     let error = try #require(refusal(name))
     #expect(error.cause == .shape)
     for part in parts { #expect(error.message.contains(part), "\(error)") }
   }
 
   @Test func versionsOutOfRange() throws {
-    for (ir, opset, part) in [
-      (2, 14, "IR version 2"), (8, 8, "operator set 8"),
-    ] {
+    for (ir, opset, part) in [(2, 14, "IR version 2"), (8, 8, "operator set 8")] {
       let error = try #require(loadError(TinyModel(ir: ir, opset: opset).bytes))
       #expect(error.cause == .unsupported)
       #expect(error.message.contains(part))

@@ -7,8 +7,7 @@ import Testing
 struct SharedModelTests {
   static let folder = ProcessInfo.processInfo.environment["CLOZE_SHARED"]
 
-  @Test(.enabled(if: folder != nil, "CLOZE_SHARED names no folder of real models"))
-  func recognizesMiniLM() throws {
+  @Test(.enabled(if: folder != nil, "CLOZE_SHARED names no folder of real models")) func recognizesMiniLM() throws {
     let folder = try #require(Self.folder)
     let file = try ONNXFile(path: folder + "/models/minilm/model.onnx")
     let graph = try recognizeBERT(in: file)
@@ -30,8 +29,7 @@ struct SharedModelTests {
     #expect(graph.outputs.unrecognized.isEmpty)
   }
 
-  @Test(.enabled(if: folder != nil, "CLOZE_SHARED names no folder of real models"))
-  func recognizesClozeMini() throws {
+  @Test(.enabled(if: folder != nil, "CLOZE_SHARED names no folder of real models")) func recognizesClozeMini() throws {
     let folder = try #require(Self.folder)
     let file = try ONNXFile(path: folder + "/models/cloze-mini/model.onnx")
     let graph = try recognizeBERT(in: file)

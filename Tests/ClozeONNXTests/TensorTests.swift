@@ -13,8 +13,7 @@ struct TensorTests {
     elements.withUnsafeBytes { bytes += Array($0) }
     return try bytes.withUnsafeBytes { raw in
       let part = UnsafeRawBufferPointer(rebasing: raw[1...])
-      return try body(
-        Tensor(name: "t", elementType: type, shape: [elements.count], place: part, owner: nil))
+      return try body(Tensor(name: "t", elementType: type, shape: [elements.count], place: part, owner: nil))
     }
   }
 
@@ -44,15 +43,11 @@ struct TensorTests {
   }
 
   @Test func bfloat16AndOthers() throws {
-    #expect(
-      try withTensor([0x3f80, 0xc000, 0x7f80] as [UInt16], .bfloat16) { try floats($0) } == [
-        1, -2, .infinity,
-      ])
+    #expect(try withTensor([0x3f80, 0xc000, 0x7f80] as [UInt16], .bfloat16) { try floats($0) } == [1, -2, .infinity])
     #expect(try withTensor([1.5, -2] as [Float], .float32) { try floats($0) } == [1.5, -2])
     #expect(try withTensor([1.5, -2] as [Double], .float64) { try floats($0) } == [1.5, -2])
     #expect(try withTensor([-1, 127] as [Int8], .int8) { try floats($0) } == [-1, 127])
-    #expect(
-      try withTensor([-3, 1 << 20] as [Int64], .int64) { try floats($0) } == [-3, 1_048_576])
+    #expect(try withTensor([-3, 1 << 20] as [Int64], .int64) { try floats($0) } == [-3, 1_048_576])
   }
 
   @Test func parts() throws {

@@ -47,16 +47,12 @@ import Testing
 
   @Test func moreThanTwoGigabytesAreRefused() throws {
     let document = try document()
-    try document.tensor("w", .float32, [1 << 29, 1]) { () throws(ClozeError) in
-      throw ClozeError(.io, "asked for")
-    }
+    try document.tensor("w", .float32, [1 << 29, 1]) { () throws(ClozeError) in throw ClozeError(.io, "asked for") }
     let error = #expect(throws: ClozeError.self) { try document.finish() }
     #expect(error?.cause == .unsupported && error?.message.contains("2147483647") == true)
     let huge = try self.document()
     #expect(throws: ClozeError.self) {
-      try huge.tensor("w", .float32, [Int.max, 2]) { () throws(ClozeError) in
-        try Tensor.integers([])
-      }
+      try huge.tensor("w", .float32, [Int.max, 2]) { () throws(ClozeError) in try Tensor.integers([]) }
     }
   }
 

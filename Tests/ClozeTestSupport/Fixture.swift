@@ -2,12 +2,13 @@ import Foundation
 
 /// Files beside the tests, and the numbers that belong to them.
 public enum Fixture {
-  public static let folder = URL(filePath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().appending(path: "Fixtures/onnx").path
+  public static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(
+    path: "Fixtures/onnx"
+  ).path
 
   /// The model that the library has inside, 15 MB.
-  public static let builtInModel = URL(filePath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent().appending(path: "models/cloze-mini/model.onnx").path
+  public static let builtInModel = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().appending(path: "models/cloze-mini/model.onnx").path
 
   public static func path(_ name: String) -> String { folder + "/" + name + ".onnx" }
 
@@ -16,19 +17,21 @@ public enum Fixture {
   }
 
   /// Every BERT among the fixtures, by the name of its numbers.
-  public static let all: [String] =
-    ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
-    .filter { $0.hasSuffix(".expected") }.map { String($0.dropLast(9)) }.sorted()
+  public static let all: [String] = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter {
+    $0.hasSuffix(".expected")
+  }.map { String($0.dropLast(9)) }.sorted()
 
   /// Those with integers in them, "int8/NAME"; their numbers hold the error that is allowed too.
   public static let quantized: [String] =
-    ((try? FileManager.default.contentsOfDirectory(atPath: folder + "/int8")) ?? [])
-    .filter { $0.hasSuffix(".expected") }.map { "int8/" + String($0.dropLast(9)) }.sorted()
+    ((try? FileManager.default.contentsOfDirectory(atPath: folder + "/int8")) ?? []).filter {
+      $0.hasSuffix(".expected")
+    }.map { "int8/" + String($0.dropLast(9)) }.sorted()
 
   /// Folders of `model.safetensors` and `config.json`, "../pretrained/NAME".
   public static let pretrained: [String] =
-    ((try? FileManager.default.contentsOfDirectory(atPath: folder + "/../pretrained")) ?? [])
-    .filter { $0.hasSuffix(".expected") }.map { "../pretrained/" + String($0.dropLast(9)) }.sorted()
+    ((try? FileManager.default.contentsOfDirectory(atPath: folder + "/../pretrained")) ?? []).filter {
+      $0.hasSuffix(".expected")
+    }.map { "../pretrained/" + String($0.dropLast(9)) }.sorted()
 
   /// The model file of a fixture: beside its numbers, or in a folder of its own with external data.
   public static func modelPath(_ name: String) -> String {

@@ -14,15 +14,13 @@ struct BadInputTests {
     session = try Session(model: model, threads: 2)
   }
 
-  @Test(arguments: [53, -1, Int32.max, Int32.min])
-  func idsOutOfRange(_ id: Int32) {
+  @Test(arguments: [53, -1, Int32.max, Int32.min]) func idsOutOfRange(_ id: Int32) {
     expectError(.invalidArgument, "input_ids[2] = \(id)", "53") {
       _ = try session.run(ids: [0, 52, id, 1], cuSeqlens: [0, 1, 4])
     }
   }
 
-  @Test(arguments: [2, -1, Int32.max, Int32.min])
-  func typesOutOfRange(_ type: Int32) {
+  @Test(arguments: [2, -1, Int32.max, Int32.min]) func typesOutOfRange(_ type: Int32) {
     expectError(.invalidArgument, "token_type_ids[3] = \(type)", "2 token types") {
       _ = try session.run(ids: [0, 1, 2, 3], cuSeqlens: [0, 4], typeIDs: [0, 1, 0, type])
     }
@@ -35,20 +33,16 @@ struct BadInputTests {
   }
 
   @Test(arguments: [
-    ([1, 3], "cu_seqlens[0] = 1"), ([-1, 3], "cu_seqlens[0] = -1"),
-    ([0, 2, 2, 3], "cu_seqlens[2] = 2"), ([0, 2, 1, 3], "cu_seqlens[2] = 1"),
-    ([0, Int32.min, 3], "cu_seqlens[1] = -2147483648"), ([0, 2], "ends at 2"),
+    ([1, 3], "cu_seqlens[0] = 1"), ([-1, 3], "cu_seqlens[0] = -1"), ([0, 2, 2, 3], "cu_seqlens[2] = 2"),
+    ([0, 2, 1, 3], "cu_seqlens[2] = 1"), ([0, Int32.min, 3], "cu_seqlens[1] = -2147483648"), ([0, 2], "ends at 2"),
     ([0, 4], "ends at 4"),
-  ])
-  func offsets(_ ends: [Int32], _ part: String) {
+  ]) func offsets(_ ends: [Int32], _ part: String) {
     expectError(.invalidArgument, part) { _ = try session.run(ids: [0, 1, 2], cuSeqlens: ends) }
   }
 
   @Test func emptyBatch() {
     for ends: [Int32] in [[], [0]] {
-      expectError(.invalidArgument, "the batch is empty") {
-        _ = try session.run(ids: [], cuSeqlens: ends)
-      }
+      expectError(.invalidArgument, "the batch is empty") { _ = try session.run(ids: [], cuSeqlens: ends) }
       for output in [RunOutput.embedding, .hidden(layers: [0, 1]), .pooler] {
         expectError(.invalidArgument, "the batch is empty") {
           _ = try session.run(ids: [], cuSeqlens: ends, output: output)
@@ -63,13 +57,10 @@ struct BadInputTests {
     expectError(.tooLong, "sequence 1 has 25 tokens", "takes 24") {
       _ = try session.run(ids: [0] + longest + [0], cuSeqlens: [0, 1, 26])
     }
-    expectError(.tooLong, "sequence 0 has 2147483647 tokens") {
-      _ = try session.run(ids: [0], cuSeqlens: [0, .max])
-    }
+    expectError(.tooLong, "sequence 0 has 2147483647 tokens") { _ = try session.run(ids: [0], cuSeqlens: [0, .max]) }
   }
 
-  @Test(arguments: [2, -3, Int.max, Int.min])
-  func layersOutOfRange(_ layer: Int) {
+  @Test(arguments: [2, -3, Int.max, Int.min]) func layersOutOfRange(_ layer: Int) {
     expectError(.invalidArgument, "layer \(layer)", "0 to 1", "-1 to -2") {
       _ = try session.run(ids: [0], cuSeqlens: [0, 1], output: .hidden(layers: [0, layer]))
     }
@@ -81,8 +72,7 @@ struct BadInputTests {
     }
   }
 
-  @Test(arguments: [3, -1, Int.max, Int.min])
-  func positionsOutOfRange(_ position: Int) {
+  @Test(arguments: [3, -1, Int.max, Int.min]) func positionsOutOfRange(_ position: Int) {
     expectError(.invalidArgument, "positions[1] = \(position)", "3 tokens") {
       _ = try session.run(ids: [0, 1, 2], cuSeqlens: [0, 3], positions: [2, position])
     }
@@ -96,16 +86,13 @@ struct BadInputTests {
 
   @Test func positionsOfVectors() {
     expectError(.invalidArgument, "positions are for") {
-      _ = try session.run(
-        ids: [0, 1, 2], cuSeqlens: [0, 3], output: .embedding, positions: [0, 1, 2])
+      _ = try session.run(ids: [0, 1, 2], cuSeqlens: [0, 3], output: .embedding, positions: [0, 1, 2])
     }
   }
 
-  @Test(arguments: [0, -1, 21, Int.max, Int.min])
-  func dimensions(_ dimensions: Int) {
+  @Test(arguments: [0, -1, 21, Int.max, Int.min]) func dimensions(_ dimensions: Int) {
     expectError(.invalidArgument, "dimensions = \(dimensions)", "20") {
-      _ = try session.run(
-        ids: [0], cuSeqlens: [0, 1], output: .embedding(EmbeddingOptions(dimensions: dimensions)))
+      _ = try session.run(ids: [0], cuSeqlens: [0, 1], output: .embedding(EmbeddingOptions(dimensions: dimensions)))
     }
   }
 
@@ -118,9 +105,7 @@ struct BadInputTests {
       ("distilbert", .embedding(EmbeddingOptions(pooling: .pooler)), "pooler", "no heads"),
     ] {
       let session = try Session(model: .fixture(name), threads: 1)
-      expectError(.noHead, "no \(missing)", has) {
-        _ = try session.run(ids: [0], cuSeqlens: [0, 1], output: output)
-      }
+      expectError(.noHead, "no \(missing)", has) { _ = try session.run(ids: [0], cuSeqlens: [0, 1], output: output) }
     }
   }
 
@@ -133,8 +118,7 @@ struct BadInputTests {
     }
   }
 
-  @Test(arguments: [0, -1, 257, 10_000, Int.max, Int.min])
-  func threads(_ threads: Int) {
+  @Test(arguments: [0, -1, 257, 10_000, Int.max, Int.min]) func threads(_ threads: Int) {
     expectError(.invalidArgument, "threads = \(threads)", "1 to 256") {
       _ = try Session(model: model, threads: threads)
     }

@@ -12,8 +12,7 @@ struct ConcurrencyTests {
   private struct ManyTexts: TextSource {
     let count = 2_000_000
     func withText<Result>(
-      _ index: Int,
-      _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws(ClozeError) -> Result
+      _ index: Int, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws(ClozeError) -> Result
     ) throws(ClozeError) -> Result {
       let (first, second): (StaticString, StaticString) = ("a b [MASK] d", "e f g")
       return try body(
@@ -32,13 +31,11 @@ struct ConcurrencyTests {
       switch self {
       case .run:
         let ends = (0...10_000).map { Int32($0 * 40) }
-        _ = try session.run(
-          ids: Array(repeating: 7, count: 400_000), cuSeqlens: ends, positions: [0])
+        _ = try session.run(ids: Array(repeating: 7, count: 400_000), cuSeqlens: ends, positions: [0])
       case .embed:
         var values = [Float](repeating: 0, count: texts.count)
         try session.embed(
-          texts, text: options, embedding: EmbeddingOptions(dimensions: 1), into: &values,
-          truncated: nil)
+          texts, text: options, embedding: EmbeddingOptions(dimensions: 1), into: &values, truncated: nil)
       case .encode:
         // Mostly tokenizing, from which the limit keeps nothing: a cancel arrives between two runs.
         let words = Text(String(repeating: "[abc]", count: 20_000), String(repeating: "[d]", count: 20_000))
@@ -46,10 +43,8 @@ struct ConcurrencyTests {
       case .count:
         var offsets = [Int64](repeating: 0, count: texts.count + 1)
         try session.encode(
-          texts, text: options, layers: nil, into: nil, capacity: nil, cuSeqlens: &offsets,
-          truncated: nil)
-      case .fillMask:
-        _ = try session.fillMask(texts, text: options, topK: 3, targets: nil, truncated: nil)
+          texts, text: options, layers: nil, into: nil, capacity: nil, cuSeqlens: &offsets, truncated: nil)
+      case .fillMask: _ = try session.fillMask(texts, text: options, topK: 3, targets: nil, truncated: nil)
       case .nextSentence:
         var values = [Float](repeating: 0, count: texts.count)
         try session.nextSentence(texts, text: options, into: &values, truncated: nil)
@@ -88,16 +83,13 @@ struct ConcurrencyTests {
   }
 
   private func session(threads: Int) throws -> Session {
-    let tokenizer = try Tokenizer(
-      vocabulary: Array(TextTests.vocabulary.joined(separator: "\n").utf8))
+    let tokenizer = try Tokenizer(vocabulary: Array(TextTests.vocabulary.joined(separator: "\n").utf8))
     return try Session(
-      model: Model(
-        path: Fixture.modelPath("pretraining-float16"), options: LoadOptions(tokenizer: tokenizer)),
+      model: Model(path: Fixture.modelPath("pretraining-float16"), options: LoadOptions(tokenizer: tokenizer)),
       threads: threads)
   }
 
-  @Test(arguments: Call.allCases, [1, 3])
-  func cancel(_ call: Call, _ threads: Int) throws {
+  @Test(arguments: Call.allCases, [1, 3]) func cancel(_ call: Call, _ threads: Int) throws {
     let session = try session(threads: threads)
     let batch = Batch(session.model, lengths: [9, 40])
     let before = try session.run(batch)
@@ -138,8 +130,7 @@ struct ConcurrencyTests {
     #expect(outcome.error.withLock { $0?.status } == .cancelled)
   }
 
-  @Test(arguments: Precision.allCases)
-  func sessionsShareAModel(_ precision: Precision) throws {
+  @Test(arguments: Precision.allCases) func sessionsShareAModel(_ precision: Precision) throws {
     let model = try Model.fixture("pretraining-sdpa-opset17", precision)
     let batch = Batch(model, lengths: Batch.lengths(model, tokens: 150))
     let single = try Session(model: model, threads: 1)

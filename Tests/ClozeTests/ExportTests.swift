@@ -17,16 +17,14 @@ import Testing
     try Model(path: path, options: LoadOptions(precision: precision))
   }
 
-  @Test(arguments: Fixture.all + Fixture.quantized)
-  func comesBack(_ name: String) throws {
+  @Test(arguments: Fixture.all + Fixture.quantized) func comesBack(_ name: String) throws {
     try withFolder { folder in
       let source = Fixture.modelPath(name)
       let (first, second) = (folder + "/a.onnx", folder + "/b.onnx")
       for format in ExportFormat.allCases {
         try Model.export(source, to: first, format: format)
         try Model.export(first, to: second, format: format)
-        #expect(
-          FileManager.default.contentsEqual(atPath: first, andPath: second), "\(format) again")
+        #expect(FileManager.default.contentsEqual(atPath: first, andPath: second), "\(format) again")
         if format == .float16 { continue }
         // Weights and outputs equal those of the source to the bit.
         let precision: Precision = format == .int8 ? .int8 : .float32
@@ -65,12 +63,9 @@ import Testing
       let builtIn = try Model()
       let tokens = try #require(builtIn.tokenizer)
       let options = LoadOptions(tokenizer: tokens)
-      for (format, precision) in [
-        (ExportFormat.float32, Precision.float32), (.float16, .float32), (.int8, .int8),
-      ] {
+      for (format, precision) in [(ExportFormat.float32, Precision.float32), (.float16, .float32), (.int8, .int8)] {
         try Model.export(to: path, format: format)
-        let found = try Model(
-          path: path, options: LoadOptions(precision: precision, tokenizer: tokens))
+        let found = try Model(path: path, options: LoadOptions(precision: precision, tokenizer: tokens))
         let expected = try Model(options: LoadOptions(precision: precision))
         #expect(found.info.heads == expected.info.heads)
         // Its weights are float16, but for none that float16 changes.
@@ -85,9 +80,7 @@ import Testing
       let path = folder + "/model.onnx"
       try Model.export(to: path)
       let text = String(decoding: try Data(contentsOf: URL(filePath: path)).prefix(2000), as: UTF8.self)
-      for word in ["wordpiece", "do_lower_case", "strip_accents", "cloze"] {
-        #expect(text.contains(word), "\(word)")
-      }
+      for word in ["wordpiece", "do_lower_case", "strip_accents", "cloze"] { #expect(text.contains(word), "\(word)") }
     }
   }
 

@@ -7,9 +7,9 @@ import Testing
 struct FidelityTests {
   /// The outputs of the model, with the arrays of the fixture that they must equal; of arrays per token only the
   /// rows of real tokens.
-  private func pairs(
-    _ name: String, _ precision: Precision
-  ) throws -> [(name: String, ours: [Float], reference: [Float])] {
+  private func pairs(_ name: String, _ precision: Precision) throws -> [(
+    name: String, ours: [Float], reference: [Float]
+  )] {
     let model = try Model.fixture(name, precision)
     let session = try Session(model: model, threads: 2)
     let expected = try Fixture.expected(name)
@@ -21,12 +21,9 @@ struct FidelityTests {
     var pairs: [(String, [Float], [Float])] = []
     for layer in 0...model.info.numHiddenLayers {
       let reference = try #require(expected["hidden_\(layer)"])
-      pairs.append(
-        ("hidden_\(layer)", try session.run(batch, .hidden(layers: [layer])), rows(reference)))
+      pairs.append(("hidden_\(layer)", try session.run(batch, .hidden(layers: [layer])), rows(reference)))
     }
-    if let reference = expected["mlm"] {
-      pairs.append(("mlm", try session.run(batch, .mlm), rows(reference)))
-    }
+    if let reference = expected["mlm"] { pairs.append(("mlm", try session.run(batch, .mlm), rows(reference))) }
     if let reference = expected["pooler"] {
       pairs.append(("pooler", try session.run(batch, .pooler), reference.floats))
     }
@@ -42,14 +39,11 @@ struct FidelityTests {
     if let reference = expected["embedding"] {
       pairs.append(("embedding", try session.run(batch, .embedding), reference.floats))
     }
-    if let reference = expected["nsp"] {
-      pairs.append(("nsp", try session.run(batch, .nsp), reference.floats))
-    }
+    if let reference = expected["nsp"] { pairs.append(("nsp", try session.run(batch, .nsp), reference.floats)) }
     return pairs
   }
 
-  @Test(arguments: Fixture.all + Fixture.pretrained)
-  func float32(_ name: String) throws {
+  @Test(arguments: Fixture.all + Fixture.pretrained) func float32(_ name: String) throws {
     for (output, ours, reference) in try pairs(name, .float32) {
       try #require(ours.count == reference.count, "\(output)")
       let largest = reference.reduce(0) { max($0, abs($1)) }
@@ -61,8 +55,7 @@ struct FidelityTests {
   /// In int8 a rounding changes a number by at most half a step: 1/255 of a row's range (activations) or 1/127 of a
   /// column's largest magnitude (weights). In a model of 20 to 112 channels that is about 1 % of an output's root
   /// mean square per layer; the tolerance for several layers is 5 %.
-  @Test(arguments: Fixture.all)
-  func int8(_ name: String) throws {
+  @Test(arguments: Fixture.all) func int8(_ name: String) throws {
     for (output, ours, reference) in try pairs(name, .int8) {
       try #require(ours.count == reference.count, "\(output)")
       let error = zip(ours, reference).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
@@ -74,7 +67,7 @@ struct FidelityTests {
     }
   }
 
-  @Test func thereAreFixtures() { 
+  @Test func thereAreFixtures() {
     #expect(Fixture.all.count >= 28)
     #expect(Fixture.pretrained.count >= 5)
   }

@@ -14,21 +14,17 @@ struct FillMaskTests {
   let tokenizer: Tokenizer
 
   init() throws {
-    tokenizer = try Tokenizer(
-      vocabulary: Array(TextTests.vocabulary.joined(separator: "\n").utf8))
+    tokenizer = try Tokenizer(vocabulary: Array(TextTests.vocabulary.joined(separator: "\n").utf8))
     session = try Session(
       model: Model(
-        path: Fixture.modelPath("pretraining-float16"),
-        options: LoadOptions(precision: .float32, tokenizer: tokenizer)),
+        path: Fixture.modelPath("pretraining-float16"), options: LoadOptions(precision: .float32, tokenizer: tokenizer)),
       threads: 2)
   }
 
   /// Ids and probabilities at a token, best first.
-  private func ranked(_ ids: [Int32], _ types: [Int32], _ position: Int) throws -> [(Int32, Double)]
-  {
+  private func ranked(_ ids: [Int32], _ types: [Int32], _ position: Int) throws -> [(Int32, Double)] {
     let logits = try session.run(
-      ids: ids, cuSeqlens: [0, Int32(ids.count)], typeIDs: types, output: .mlm,
-      positions: [position]
+      ids: ids, cuSeqlens: [0, Int32(ids.count)], typeIDs: types, output: .mlm, positions: [position]
     ).map { Double($0) }
     let largest = logits.max() ?? 0
     let numerators = logits.map { exponential($0 - largest) }
@@ -36,8 +32,7 @@ struct FillMaskTests {
     return numerators.enumerated().map { (Int32($0), $1 / sum) }.sorted { $0.1 > $1.1 }
   }
 
-  @Test(arguments: [1, 5, 64, 65, 2000, Int.max])
-  func candidates(_ count: Int) throws {
+  @Test(arguments: [1, 5, 64, 65, 2000, Int.max]) func candidates(_ count: Int) throws {
     let text = Text("a [MASK] c[MASK]", "d")
     let masks = try session.fillMask(text, topK: count)
     let encoding = try tokenizer.encode(text.first, pair: text.second)
@@ -66,16 +61,11 @@ struct FillMaskTests {
     expectError(.invalidArgument, "\"zebra\"", "vocabulary") {
       _ = try session.fillMask("[MASK]", targets: ["a", "zebra"])
     }
-    expectError(.invalidArgument, "targets is empty") {
-      _ = try session.fillMask("[MASK]", targets: [])
-    }
+    expectError(.invalidArgument, "targets is empty") { _ = try session.fillMask("[MASK]", targets: []) }
   }
 
-  @Test(arguments: [0, -1, Int.min])
-  func topK(_ count: Int) {
-    expectError(.invalidArgument, "top_k = \(count)") {
-      _ = try session.fillMask("[MASK]", topK: count)
-    }
+  @Test(arguments: [0, -1, Int.min]) func topK(_ count: Int) {
+    expectError(.invalidArgument, "top_k = \(count)") { _ = try session.fillMask("[MASK]", topK: count) }
   }
 
   @Test func noMask() {
@@ -87,12 +77,9 @@ struct FillMaskTests {
   }
 
   @Test func noHead() throws {
-    let tokenizer = try Tokenizer(
-      vocabulary: Array(TextTests.vocabulary.prefix(53).joined(separator: "\n").utf8))
+    let tokenizer = try Tokenizer(vocabulary: Array(TextTests.vocabulary.prefix(53).joined(separator: "\n").utf8))
     let bare = try Session(
-      model: Model(
-        path: Fixture.modelPath("sdpa-opset14"), options: LoadOptions(tokenizer: tokenizer)),
-      threads: 1)
+      model: Model(path: Fixture.modelPath("sdpa-opset14"), options: LoadOptions(tokenizer: tokenizer)), threads: 1)
     expectError(.noHead, "masked language model", "pooler") { _ = try bare.fillMask("[MASK]") }
     expectError(.noHead, "next-sentence", "pooler") { _ = try bare.nextSentence([Text("a", "b")]) }
   }
@@ -101,9 +88,8 @@ struct FillMaskTests {
     let words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a"]
     let tokenizer = try Tokenizer(vocabulary: Array(words.joined(separator: "\n").utf8))
     let session = try Session(
-      model: Model(
-        path: Fixture.modelPath("masked-lm-opset13"), options: LoadOptions(tokenizer: tokenizer)),
-      threads: 1)
+      model: Model(path: Fixture.modelPath("masked-lm-opset13"), options: LoadOptions(tokenizer: tokenizer)), threads: 1
+    )
     expectError(.noTokenizer, "[MASK]") { _ = try session.fillMask("[MASK]") }
   }
 }

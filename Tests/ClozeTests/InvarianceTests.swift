@@ -8,14 +8,10 @@ import Testing
 struct InvarianceTests {
   /// Three layers; a wide one with odd sizes and heads; a decoder of 1003 columns; two layers and
   /// every head. Small, so that the scalar kernels are quick.
-  static let names = [
-    "base-3-layers-opset11", "pretraining-sdpa-opset17", "pretraining-float16", "identity-aliases",
-  ]
+  static let names = ["base-3-layers-opset11", "pretraining-sdpa-opset17", "pretraining-float16", "identity-aliases"]
 
   /// The part of an output that belongs to one sequence of a batch.
-  private func part(
-    _ values: [Float], of sequence: Int, _ batch: Batch, _ output: RunOutput
-  ) -> [Float] {
+  private func part(_ values: [Float], of sequence: Int, _ batch: Batch, _ output: RunOutput) -> [Float] {
     let ends = batch.ends.map { Int($0) }
     let byToken = output.kind == .hidden || output.kind == .mlm
     let rows = byToken ? ends[sequence]..<ends[sequence + 1] : sequence..<(sequence + 1)
@@ -23,8 +19,7 @@ struct InvarianceTests {
     return Array(values[(rows.lowerBound * width)..<(rows.upperBound * width)])
   }
 
-  @Test(arguments: names, Precision.allCases)
-  func alone(_ name: String, _ precision: Precision) throws {
+  @Test(arguments: names, Precision.allCases) func alone(_ name: String, _ precision: Precision) throws {
     let model = try Model.fixture(name, precision)
     let session = try Session(model: model, threads: 2)
     let batch = Batch(model, lengths: Batch.lengths(model, tokens: 200))
@@ -32,14 +27,12 @@ struct InvarianceTests {
       let together = try session.run(batch, output)
       for (i, sequence) in batch.sequences.enumerated() {
         let alone = try session.run(Batch([sequence]), output)
-        #expect(
-          alone.bits == part(together, of: i, batch, output).bits, "\(output.kind), sequence \(i)")
+        #expect(alone.bits == part(together, of: i, batch, output).bits, "\(output.kind), sequence \(i)")
       }
     }
   }
 
-  @Test(arguments: names, Precision.allCases)
-  func order(_ name: String, _ precision: Precision) throws {
+  @Test(arguments: names, Precision.allCases) func order(_ name: String, _ precision: Precision) throws {
     let model = try Model.fixture(name, precision)
     let session = try Session(model: model, threads: 2)
     let batch = Batch(model, lengths: Batch.lengths(model, tokens: 150))
@@ -51,15 +44,13 @@ struct InvarianceTests {
       let mixed = try session.run(shuffled, output)
       for (place, i) in order.enumerated() {
         #expect(
-          part(mixed, of: place, shuffled, output).bits
-            == part(straight, of: i, batch, output).bits,
+          part(mixed, of: place, shuffled, output).bits == part(straight, of: i, batch, output).bits,
           "\(output.kind), sequence \(i)")
       }
     }
   }
 
-  @Test(arguments: names, Precision.allCases)
-  func concatenation(_ name: String, _ precision: Precision) throws {
+  @Test(arguments: names, Precision.allCases) func concatenation(_ name: String, _ precision: Precision) throws {
     let model = try Model.fixture(name, precision)
     let session = try Session(model: model, threads: 1)
     let one = Batch(model, lengths: [3, 1, 17], seed: 3)
@@ -72,8 +63,7 @@ struct InvarianceTests {
   }
 
   /// Few tokens are divided over threads by columns instead of by rows.
-  @Test(arguments: names, Precision.allCases)
-  func columns(_ name: String, _ precision: Precision) throws {
+  @Test(arguments: names, Precision.allCases) func columns(_ name: String, _ precision: Precision) throws {
     let model = try Model.fixture(name, precision)
     let byRows = try Session(model: model, threads: 3)
     let byColumns = try Session(model: model, threads: 3)
@@ -83,28 +73,24 @@ struct InvarianceTests {
       let batch = Batch(model, lengths: lengths)
       for output in model.outputs {
         #expect(
-          try byColumns.run(batch, output).bits == byRows.run(batch, output).bits,
-          "\(output.kind), lengths \(lengths)")
+          try byColumns.run(batch, output).bits == byRows.run(batch, output).bits, "\(output.kind), lengths \(lengths)")
       }
     }
   }
 
-  @Test(arguments: names, Precision.allCases)
-  func threads(_ name: String, _ precision: Precision) throws {
+  @Test(arguments: names, Precision.allCases) func threads(_ name: String, _ precision: Precision) throws {
     let model = try Model.fixture(name, precision)
     let batch = Batch(model, lengths: Batch.lengths(model, tokens: 300))
     let sessions = try (1...4).map { try Session(model: model, threads: $0) }
     for output in model.outputs {
       let single = try sessions[0].run(batch, output)
       for session in sessions.dropFirst() {
-        #expect(
-          try session.run(batch, output).bits == single.bits, "\(output.kind), \(session.threads)")
+        #expect(try session.run(batch, output).bits == single.bits, "\(output.kind), \(session.threads)")
       }
     }
   }
 
-  @Test(arguments: names, Precision.allCases)
-  func instructionSet(_ name: String, _ precision: Precision) throws {
+  @Test(arguments: names, Precision.allCases) func instructionSet(_ name: String, _ precision: Precision) throws {
     try #require(availableISAs.contains(.scalar))
     let scalar = try Model.fixture(name, precision, isa: .scalar)
     let session = try Session(model: scalar, threads: 1)
@@ -114,16 +100,13 @@ struct InvarianceTests {
       #expect(model.info.isa == isa)
       let other = try Session(model: model, threads: 2)
       for output in model.outputs {
-        #expect(
-          try other.run(batch, output).bits == session.run(batch, output).bits,
-          "\(output.kind), \(isa)")
+        #expect(try other.run(batch, output).bits == session.run(batch, output).bits, "\(output.kind), \(isa)")
       }
     }
   }
 
   /// More tokens than a chunk.
-  @Test(arguments: Precision.allCases)
-  func chunks(_ precision: Precision) throws {
+  @Test(arguments: Precision.allCases) func chunks(_ precision: Precision) throws {
     let model = try Model.fixture("identity-aliases", precision)
     let session = try Session(model: model, threads: 2)
     let batch = Batch(model, lengths: Batch.lengths(model, tokens: 2 * Session.chunkTokens + 500))
@@ -159,8 +142,7 @@ struct InvarianceTests {
     static let settings: UInt64 = 0x07f7_0000
   #endif
 
-  @Test(arguments: names, Precision.allCases)
-  func hostFloatEnvironment(_ name: String, _ precision: Precision) throws {
+  @Test(arguments: names, Precision.allCases) func hostFloatEnvironment(_ name: String, _ precision: Precision) throws {
     func results() throws -> [[UInt32]] {
       let model = try Model.fixture(name, precision)
       let session = try Session(model: model, threads: 2)
@@ -187,14 +169,10 @@ struct InvarianceTests {
 
   /// Everything that a session computes from text.
   private func textResults(_ sessions: HeadedSessions) throws -> [String: [UInt32]] {
-    let texts: [Text] = [
-      "a b c", Text("d e", "f g h"), "", "x y z", Text("q", String(repeating: "s t ", count: 30)),
-    ]
+    let texts: [Text] = ["a b c", Text("d e", "f g h"), "", "x y z", Text("q", String(repeating: "s t ", count: 30))]
     let pairs = texts.map { Text($0.first, $0.second ?? "u v w") }
     var results: [String: [UInt32]] = [:]
-    for (task, session) in sessions.tasks {
-      results["predict \(task)"] = try session.predict(pairs).flatMap(\.bits)
-    }
+    for (task, session) in sessions.tasks { results["predict \(task)"] = try session.predict(pairs).flatMap(\.bits) }
     results["predict words"] = try sessions.tasks[.tag]?.predict(words: ["a", "bc", "d"]).bits
     results["embed"] = try sessions.all.embed(texts).values.bits
     results["embed dense"] = try sessions.dense.embed(texts).values.bits
@@ -206,8 +184,7 @@ struct InvarianceTests {
     return results
   }
 
-  @Test(arguments: Precision.allCases)
-  func textUnderHostFloatEnvironments(_ precision: Precision) throws {
+  @Test(arguments: Precision.allCases) func textUnderHostFloatEnvironments(_ precision: Precision) throws {
     let sessions = try HeadedSessions(precision)
     let usual = try textResults(sessions)
     for environment in Self.environments {

@@ -8,21 +8,16 @@ import Testing
 /// Models that load, and files that are refused.
 struct LoadTests {
   private func load(_ bytes: [UInt8], _ precision: Precision = .int8) throws -> Model {
-    try bytes.withUnsafeBytes {
-      try Model(bytes: $0, options: LoadOptions(precision: precision))
-    }
+    try bytes.withUnsafeBytes { try Model(bytes: $0, options: LoadOptions(precision: precision)) }
   }
 
-  @Test(arguments: Precision.allCases)
-  func fromMemory(_ precision: Precision) throws {
+  @Test(arguments: Precision.allCases) func fromMemory(_ precision: Precision) throws {
     let path = try Session(model: .fixture("identity-aliases", precision), threads: 1)
     // The bytes are freed before the model runs.
     let memory = try Session(model: load(Fixture.bytes("identity-aliases"), precision), threads: 1)
     let batch = Batch(path.model, lengths: [5, 24])
     #expect(path.model.info == memory.model.info)
-    for output in path.model.outputs {
-      #expect(try path.run(batch, output).bits == memory.run(batch, output).bits)
-    }
+    for output in path.model.outputs { #expect(try path.run(batch, output).bits == memory.run(batch, output).bits) }
   }
 
   @Test func information() throws {
@@ -55,9 +50,7 @@ struct LoadTests {
   @Test func nothingThere() throws {
     try withFolder { folder in
       expectError(.notFound, "\(folder)/none") { _ = try Model(path: folder + "/none") }
-      expectError(.notFound, folder, "model.onnx", "onnx/model.onnx") {
-        _ = try Model(path: folder)
-      }
+      expectError(.notFound, folder, "model.onnx", "onnx/model.onnx") { _ = try Model(path: folder) }
     }
     expectError(.invalidArgument, "path") { _ = try Model(path: "") }
     expectError(.invalidArgument, "path") { _ = try Model(path: "a\0b") }
@@ -71,8 +64,7 @@ struct LoadTests {
     try withFolder { folder in
       let manager = FileManager.default
       try manager.createDirectory(atPath: folder + "/onnx", withIntermediateDirectories: true)
-      try manager.copyItem(
-        atPath: Fixture.path("sdpa-opset14"), toPath: folder + "/onnx/model.onnx")
+      try manager.copyItem(atPath: Fixture.path("sdpa-opset14"), toPath: folder + "/onnx/model.onnx")
       let options = LoadOptions(precision: .float32)
       #expect(try Model(path: folder, options: options).info == expected)
       #expect(try Model(path: folder + "/", options: options).info == expected)
@@ -97,9 +89,7 @@ struct LoadTests {
   }
 
   @Test func noBERT() {
-    expectError(.unsupportedModel, "causal") {
-      _ = try Model(path: Fixture.path("refused/causal"))
-    }
+    expectError(.unsupportedModel, "causal") { _ = try Model(path: Fixture.path("refused/causal")) }
     for name in ["shape-bias", "shape-position", "shape-feed-forward"] {
       expectError(.invalidModel, "[") { _ = try Model(path: Fixture.path("refused/" + name)) }
     }
@@ -111,8 +101,9 @@ struct LoadTests {
   }
 
   /// Every kind of weight, in both precisions.
-  @Test(arguments: [Float.nan, .infinity, -.infinity], Precision.allCases)
-  func weightsThatAreNoNumbers(_ value: Float, _ precision: Precision) throws {
+  @Test(arguments: [Float.nan, .infinity, -.infinity], Precision.allCases) func weightsThatAreNoNumbers(
+    _ value: Float, _ precision: Precision
+  ) throws {
     for name in ["masked-lm-opset13", "next-sentence-opset12"] {
       let sound = try Fixture.bytes(name)
       for mark in try marks(sound) {
@@ -122,9 +113,7 @@ struct LoadTests {
         withUnsafeBytes(of: value.bitPattern.littleEndian) {
           bytes.replaceSubrange((places[0] + 4)..<(places[0] + 8), with: $0)
         }
-        expectError(.invalidModel, "element 1 of", "NaN or infinite") {
-          _ = try load(bytes, precision)
-        }
+        expectError(.invalidModel, "element 1 of", "NaN or infinite") { _ = try load(bytes, precision) }
       }
     }
   }
@@ -135,24 +124,20 @@ struct LoadTests {
       let graph = try recognizeBERT(in: ONNXFile(borrowing: bytes))
       let layer = graph.layers[0]
       let tensors: [Tensor?] = [
-        graph.embeddings.word, graph.embeddings.position, graph.embeddings.tokenType,
-        graph.embeddings.norm.gamma, layer.query.weight.tensor, layer.value.bias,
-        layer.attentionOutput.weight.tensor, layer.outputNorm.beta,
-        layer.intermediate.weight.tensor,
-        graph.pooler?.weight.tensor, graph.mlm?.transform.weight.tensor, graph.mlm?.norm.gamma,
-        graph.mlm?.bias, graph.nsp?.weight.tensor,
+        graph.embeddings.word, graph.embeddings.position, graph.embeddings.tokenType, graph.embeddings.norm.gamma,
+        layer.query.weight.tensor, layer.value.bias, layer.attentionOutput.weight.tensor, layer.outputNorm.beta,
+        layer.intermediate.weight.tensor, graph.pooler?.weight.tensor, graph.mlm?.transform.weight.tensor,
+        graph.mlm?.norm.gamma, graph.mlm?.bias, graph.nsp?.weight.tensor,
       ]
       return try tensors.compactMap { $0 }.map { Array(try $0.bytes().prefix(8)) }
     }
   }
 
-  @Test(
-    .enabled(if: availableISAs.count < ISA.allCases.count, "this CPU runs every instruction set"))
-  func missingISA() throws {
+  @Test(.enabled(if: availableISAs.count < ISA.allCases.count, "this CPU runs every instruction set")) func missingISA()
+    throws
+  {
     let missing = try #require(ISA.allCases.first { !availableISAs.contains($0) })
-    expectError(.unsupportedISA, missing.rawValue, "scalar") {
-      _ = try Model.fixture("sdpa-opset14", isa: missing)
-    }
+    expectError(.unsupportedISA, missing.rawValue, "scalar") { _ = try Model.fixture("sdpa-opset14", isa: missing) }
   }
 
   @Test func isaOfTheEnvironment() async throws {
@@ -188,9 +173,7 @@ struct LoadTests {
       // Every other time before the weights are read.
       if round % 2 == 0 { isCut.wait() }
       let options = LoadOptions(precision: round % 3 == 0 ? .float32 : .int8)
-      let loaded = Result {
-        try Model(graph, tokenizer: nil, settings: ModelSettings(), options: options)
-      }
+      let loaded = Result { try Model(graph, tokenizer: nil, settings: ModelSettings(), options: options) }
       isCut.wait()
       guard case .failure(let error) = loaded else { continue }
       failures += 1

@@ -25,8 +25,7 @@ struct MemoryTests {
       func run(_ count: Int, _ output: RunOutput) throws {
         for _ in 0..<count {
           var span = values.mutableSpan
-          try session.run(
-            ids: ids.span, cuSeqlens: ends.span, typeIDs: types.span, output: output, into: &span)
+          try session.run(ids: ids.span, cuSeqlens: ends.span, typeIDs: types.span, output: output, into: &span)
         }
       }
       for output in [RunOutput.hidden(layers: [0, 1]), .embedding, .pooler, .nsp] {
@@ -42,10 +41,8 @@ struct MemoryTests {
 
   @Test func scratchFollowsTheChunk() async {
     await #expect(processExitsWith: .success) {
-      let tokenizer = try Tokenizer(
-        vocabulary: Array(TextTests.vocabulary.joined(separator: "\n").utf8))
-      let model = try Model(
-        path: Fixture.modelPath("pretraining-float16"), options: LoadOptions(tokenizer: tokenizer))
+      let tokenizer = try Tokenizer(vocabulary: Array(TextTests.vocabulary.joined(separator: "\n").utf8))
+      let model = try Model(path: Fixture.modelPath("pretraining-float16"), options: LoadOptions(tokenizer: tokenizer))
       let session = try Session(model: model, threads: 2)
       func grown(_ count: Int) throws -> Int {
         let texts = Array(repeating: Text("a b c d e f"), count: count)

@@ -27,15 +27,13 @@ struct OutputTests {
       for token in batch.ids.indices {
         let start = (token * wanted.count + slot) * width
         #expect(
-          Array(several[start..<(start + width)]).bits
-            == Array(expected[(token * width)..<((token + 1) * width)]).bits)
+          Array(several[start..<(start + width)]).bits == Array(expected[(token * width)..<((token + 1) * width)]).bits)
       }
     }
   }
 
   /// Positions in any order, repeated, in several chunks.
-  @Test(arguments: [RunOutput.hidden, .hidden(layers: [1, -1]), .mlm])
-  func positions(_ output: RunOutput) throws {
+  @Test(arguments: [RunOutput.hidden, .hidden(layers: [1, -1]), .mlm]) func positions(_ output: RunOutput) throws {
     let model = try Model.fixture("identity-aliases", .int8)
     let session = try Session(model: model, threads: 2)
     let batch = Batch(model, lengths: Batch.lengths(model, tokens: 2 * Session.chunkTokens + 100))
@@ -55,18 +53,15 @@ struct OutputTests {
     #expect(try session.run(short, output, positions: many).bits == many.flatMap { _ in row }.bits)
   }
 
-  @Test(arguments: Pooling.allCases, [nil, 1, 13, 60])
-  func pooling(_ pooling: Pooling, _ dimensions: Int?) throws {
+  @Test(arguments: Pooling.allCases, [nil, 1, 13, 60]) func pooling(_ pooling: Pooling, _ dimensions: Int?) throws {
     let width = model.info.hiddenSize
     let hidden = try session.run(batch)
     let pooler = try session.run(batch, .pooler)
     let kept = dimensions ?? width
     let plain = try session.run(
-      batch,
-      .embedding(EmbeddingOptions(pooling: pooling, normalize: false, dimensions: dimensions)))
+      batch, .embedding(EmbeddingOptions(pooling: pooling, normalize: false, dimensions: dimensions)))
     let unit = try session.run(
-      batch, .embedding(EmbeddingOptions(pooling: pooling, normalize: true, dimensions: dimensions))
-    )
+      batch, .embedding(EmbeddingOptions(pooling: pooling, normalize: true, dimensions: dimensions)))
     #expect(plain.count == batch.sequences.count * kept)
     #expect(unit.count == plain.count)
     for i in batch.sequences.indices {
@@ -94,8 +89,7 @@ struct OutputTests {
         // The length adds a sum of `kept` squares, a root and a division.
         let normalized = expected[column] / length
         #expect(
-          abs(Double(unit[i * kept + column]) - normalized)
-            <= 2 * tolerance / length + 0x1p-24 * Double(kept + 4))
+          abs(Double(unit[i * kept + column]) - normalized) <= 2 * tolerance / length + 0x1p-24 * Double(kept + 4))
       }
     }
   }
@@ -103,8 +97,7 @@ struct OutputTests {
   /// The defaults without settings in the model's files: mean, normalized.
   @Test func defaultEmbedding() throws {
     let standard = try session.run(batch, .embedding)
-    let named = try session.run(
-      batch, .embedding(EmbeddingOptions(pooling: .mean, normalize: true)))
+    let named = try session.run(batch, .embedding(EmbeddingOptions(pooling: .mean, normalize: true)))
     #expect(standard.bits == named.bits)
   }
 
@@ -117,8 +110,7 @@ struct OutputTests {
   }
 
   @Test func spans() throws {
-    let needed = try session.count(
-      of: .hidden, sequences: batch.sequences.count, tokens: batch.ids.count)
+    let needed = try session.count(of: .hidden, sequences: batch.sequences.count, tokens: batch.ids.count)
     #expect(needed == batch.ids.count * model.info.hiddenSize)
     let (ids, ends, types) = (batch.ids, batch.ends, batch.types)
     var values = [Float](repeating: 7, count: needed + 5)
@@ -130,8 +122,8 @@ struct OutputTests {
     let positions = [3, 1]
     span = values.mutableSpan
     try session.run(
-      ids: ids.span, cuSeqlens: ends.span, typeIDs: types.span, output: .hidden(layers: [0]),
-      positions: positions.span, into: &span)
+      ids: ids.span, cuSeqlens: ends.span, typeIDs: types.span, output: .hidden(layers: [0]), positions: positions.span,
+      into: &span)
     let rows = try session.run(batch, .hidden(layers: [0]), positions: positions)
     #expect(Array(values.prefix(rows.count)).bits == rows.bits)
   }

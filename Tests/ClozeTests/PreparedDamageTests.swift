@@ -12,8 +12,7 @@ struct PreparedDamageTests {
   let sound: [UInt8]
 
   init() throws {
-    let tokenizer = try Tokenizer(
-      vocabulary: Array(TextTests.vocabulary.joined(separator: "\n").utf8))
+    let tokenizer = try Tokenizer(vocabulary: Array(TextTests.vocabulary.joined(separator: "\n").utf8))
     sound = try prepared("pretraining-float16", LoadOptions(tokenizer: tokenizer))
   }
 
@@ -117,13 +116,9 @@ struct PreparedDamageTests {
       if name.hasSuffix(".smoothing") { continue }
       expectError(.invalidModel, "\"\(name)\"") { try load(forged(leavingOut: name)) }
     }
-    expectError(.invalidModel, "\"tokenizer.text\" is unknown") {
-      try load(forged(leavingOut: "tokenizer"))
-    }
+    expectError(.invalidModel, "\"tokenizer.text\" is unknown") { try load(forged(leavingOut: "tokenizer")) }
     expectError(.invalidModel, "\"x\" is unknown") { try load(forged(adding: [("x", [1])])) }
-    expectError(.invalidModel, "\"nsp.biases\" occurs twice") {
-      try load(forged(adding: [("nsp.biases", [1])]))
-    }
+    expectError(.invalidModel, "\"nsp.biases\" occurs twice") { try load(forged(adding: [("nsp.biases", [1])])) }
     for name in ["", "a b", "ü", "\u{7f}"] {
       expectError(.invalidModel, "name") { try load(forged(adding: [(name, [1])])) }
     }
@@ -160,16 +155,13 @@ struct PreparedDamageTests {
     ("\"hidden_size\":60", "\"hidden_size\":9223372036854775807"), ("\"hidden_size\":60,", ""),
     ("\"hidden_size\":60", "\"hidden_size\":\"60\""), ("\"hidden_size\":60", "\"hidden_size\":60.5"),
     ("\"num_attention_heads\":5", "\"num_attention_heads\":7"),
-    ("\"num_attention_heads\":5", "\"num_attention_heads\":61"),
-    ("\"num_hidden_layers\":", "\"num_hidden_layers\":1"), ("\"vocab_size\":1003", "\"vocab_size\":1009"),
-    ("\"vocab_size\":1003", "\"vocab_size\":2147483647"), ("\"vocab_size\":1003", "\"vocab_size\":1"),
-    ("\"max_position_embeddings\":40", "\"max_position_embeddings\":41"),
-    ("\"type_vocab_size\":2", "\"type_vocab_size\":3"),
-    ("\"intermediate_size\":100", "\"intermediate_size\":65537"), ("\"bert\"", "\"roberta\""),
-    ("\"int8\"", "\"int4\""), ("\"int8\"", "\"float32\""), ("\"gelu\"", "\"sine\""), ("\"nsp\"", "\"mop\""),
-    ("\"pooler\",", ""), ("\"mlm\",", ""), ("true", "false"), ("}", ""), ("{", ""),
-  ])
-  func configurationsThatDoNotFit(_ from: String, _ to: String) throws {
+    ("\"num_attention_heads\":5", "\"num_attention_heads\":61"), ("\"num_hidden_layers\":", "\"num_hidden_layers\":1"),
+    ("\"vocab_size\":1003", "\"vocab_size\":1009"), ("\"vocab_size\":1003", "\"vocab_size\":2147483647"),
+    ("\"vocab_size\":1003", "\"vocab_size\":1"), ("\"max_position_embeddings\":40", "\"max_position_embeddings\":41"),
+    ("\"type_vocab_size\":2", "\"type_vocab_size\":3"), ("\"intermediate_size\":100", "\"intermediate_size\":65537"),
+    ("\"bert\"", "\"roberta\""), ("\"int8\"", "\"int4\""), ("\"int8\"", "\"float32\""), ("\"gelu\"", "\"sine\""),
+    ("\"nsp\"", "\"mop\""), ("\"pooler\",", ""), ("\"mlm\",", ""), ("true", "false"), ("}", ""), ("{", ""),
+  ]) func configurationsThatDoNotFit(_ from: String, _ to: String) throws {
     let bytes = try configured(from, to)
     expectError(.invalidModel) { try load(bytes) }
   }
@@ -184,9 +176,7 @@ struct PreparedDamageTests {
         expectError(.invalidModel, "section \"\(name)\"", "NaN or infinite") { try load(bytes) }
       }
     }
-    let negative = try forged { section, bytes in
-      if section == "embedding_norm" { bytes[bytes.count - 1] |= 0x80 }
-    }
+    let negative = try forged { section, bytes in if section == "embedding_norm" { bytes[bytes.count - 1] |= 0x80 } }
     expectError(.invalidModel, "epsilon") { try load(negative) }
   }
 
@@ -194,8 +184,8 @@ struct PreparedDamageTests {
   @Test func tokenizersThatDoNotFit() throws {
     for (name, place, value) in [
       ("tokenizer.order", 0, 0xFF), ("tokenizer.order", 4, 0), ("tokenizer.lengths", 0, 6),
-      ("tokenizer.lengths", 3, 0xFF), ("tokenizer.ids", 3, 0xFF), ("tokenizer.text", 5, 7),
-      ("tokenizer.text", 1, 0xFF), ("tokenizer.text", 0, 0x7E),
+      ("tokenizer.lengths", 3, 0xFF), ("tokenizer.ids", 3, 0xFF), ("tokenizer.text", 5, 7), ("tokenizer.text", 1, 0xFF),
+      ("tokenizer.text", 0, 0x7E),
     ] {
       let bytes = try forged { if $0 == name { $1[place] = UInt8(value) } }
       expectError(.invalidModel, "vocabulary") { try load(bytes) }

@@ -10,13 +10,14 @@ import Testing
 struct PreparedTests {
   /// Models with every head, a separate decoder, no token types, many layers.
   static let fixtures = [
-    "pretraining-sdpa-opset17", "pretraining-float16", "masked-lm-separate", "masked-lm-opset13",
-    "no-token-types", "base-3-layers-opset11", "answers", "classifier-of-two", "distilbert-classifier",
-    "electra", "roberta", "sentence-cls", "sentence-dense",
+    "pretraining-sdpa-opset17", "pretraining-float16", "masked-lm-separate", "masked-lm-opset13", "no-token-types",
+    "base-3-layers-opset11", "answers", "classifier-of-two", "distilbert-classifier", "electra", "roberta",
+    "sentence-cls", "sentence-dense",
   ]
 
-  @Test(arguments: fixtures, Precision.allCases)
-  func everyOutputStaysTheSame(_ name: String, _ precision: Precision) throws {
+  @Test(arguments: fixtures, Precision.allCases) func everyOutputStaysTheSame(_ name: String, _ precision: Precision)
+    throws
+  {
     try withFolder { folder in
       let path = folder + "/model.cloze"
       let options = LoadOptions(precision: precision)
@@ -36,28 +37,22 @@ struct PreparedTests {
           #expect(other.info.pooling == model.info.pooling && other.info.normalize == model.info.normalize)
           #expect(other.info.isa == isa && other.info.maxTokens == model.info.maxTokens)
           let (one, two) = (try Session(model: model, threads: 1), try Session(model: other, threads: 2))
-          for output in model.outputs {
-            #expect(try one.run(batch, output).bits == two.run(batch, output).bits)
-          }
+          for output in model.outputs { #expect(try one.run(batch, output).bits == two.run(batch, output).bits) }
         }
       }
     }
   }
 
   /// The file does not depend on the instruction set that wrote it.
-  @Test(arguments: Precision.allCases)
-  func theFileIsTheSameEverywhere(_ precision: Precision) throws {
+  @Test(arguments: Precision.allCases) func theFileIsTheSameEverywhere(_ precision: Precision) throws {
     let name = "pretraining-sdpa-opset17"
-    let files = try availableISAs.map {
-      try prepared(name, LoadOptions(precision: precision, isa: $0))
-    }
+    let files = try availableISAs.map { try prepared(name, LoadOptions(precision: precision, isa: $0)) }
     for file in files { #expect(file == files[0]) }
     #expect(files[0].count > 10_000)
   }
 
   /// The kernels' panels are those of the format, on every instruction set.
-  @Test(arguments: Precision.allCases)
-  func panelsAreThoseOfTheFormat(_ precision: Precision) throws {
+  @Test(arguments: Precision.allCases) func panelsAreThoseOfTheFormat(_ precision: Precision) throws {
     let size = precision == .int8 ? 1 : 4
     for isa in availableISAs {
       let matrix = try Kernels.choose(isa).matrix(precision)
@@ -69,9 +64,7 @@ struct PreparedTests {
           if precision == .int8 {
             expected[((j / 16 * inputs / 4 + p / 4) * 16 + j % 16) * 4 + p % 4] = rows[j * k + p] &+ 128
           } else {
-            for byte in 0..<4 {
-              expected[((j / 16 * k + p) * 16 + j % 16) * 4 + byte] = rows[(j * k + p) * 4 + byte]
-            }
+            for byte in 0..<4 { expected[((j / 16 * k + p) * 16 + j % 16) * 4 + byte] = rows[(j * k + p) * 4 + byte] }
           }
         }
         var panels = [UInt8](repeating: 7, count: expected.count)
@@ -89,8 +82,7 @@ struct PreparedTests {
   @Test func textComesToo() throws {
     try withFolder { folder in
       let path = folder + "/model.cloze"
-      try FileManager.default.copyItem(
-        atPath: Fixture.path("base-3-layers-opset11"), toPath: folder + "/model.onnx")
+      try FileManager.default.copyItem(atPath: Fixture.path("base-3-layers-opset11"), toPath: folder + "/model.onnx")
       try write(TextTests.vocabulary.joined(separator: "\n"), to: folder + "/vocab.txt")
       try write(#"{"do_lower_case": false}"#, to: folder + "/tokenizer_config.json")
       try write(#"{"max_seq_length": 9}"#, to: folder + "/sentence_bert_config.json")
@@ -130,9 +122,7 @@ struct PreparedTests {
     try withFolder { folder in
       let path = folder + "/a file"  // decided by content, not by name
       try Model.convert(Fixture.modelPath("masked-lm-opset13"), to: path)
-      let (before, after) = (
-        try Inspection(path: Fixture.modelPath("masked-lm-opset13")), try Inspection(path: path)
-      )
+      let (before, after) = (try Inspection(path: Fixture.modelPath("masked-lm-opset13")), try Inspection(path: path))
       #expect(after.configuration?.sizes.map(\.value) == before.configuration?.sizes.map(\.value))
       for part in ["\"prepared\":{\"precision\":\"int8\",\"version\":1", "\"parameters\":", "\"forms\":"] {
         #expect(after.json.contains(part), "\(after.json)")
@@ -149,9 +139,7 @@ struct PreparedTests {
       func names() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: folder).sorted() }
       // A failed conversion keeps the existing file and leaves no other.
       try write("before", to: path)
-      expectError(.unsupportedModel, "causal") {
-        try Model.convert(Fixture.path("refused/causal"), to: path)
-      }
+      expectError(.unsupportedModel, "causal") { try Model.convert(Fixture.path("refused/causal"), to: path) }
       #expect(try String(contentsOfFile: path, encoding: .utf8) == "before")
       #expect(try names() == ["model.cloze"])
       try Model.convert(Fixture.modelPath("sdpa-opset14"), to: path)

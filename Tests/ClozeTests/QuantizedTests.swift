@@ -9,8 +9,9 @@ import Testing
 struct QuantizedTests {
   @Test func thereAreFixtures() { #expect(Fixture.quantized.count >= 15) }
 
-  @Test(arguments: Fixture.quantized, [Precision.int8, .float32])
-  func nearerThanONNXRuntime(_ name: String, _ precision: Precision) throws {
+  @Test(arguments: Fixture.quantized, [Precision.int8, .float32]) func nearerThanONNXRuntime(
+    _ name: String, _ precision: Precision
+  ) throws {
     let model = try Model.fixture(name, precision)
     let session = try Session(model: model, threads: 1)
     let expected = try Fixture.expected(name)
@@ -42,10 +43,9 @@ struct QuantizedTests {
 
   /// The integers of the file become the encoder's weights, with their scales.
   @Test(arguments: [
-    "int8/dynamic", "int8/dynamic-per-channel", "int8/dynamic-uint8-symmetric",
-    "int8/dynamic-fused", "int8/q-attention-per-channel", "int8/qdq-per-channel",
-  ])
-  func storedWeightsAreUsed(_ name: String) throws {
+    "int8/dynamic", "int8/dynamic-per-channel", "int8/dynamic-uint8-symmetric", "int8/dynamic-fused",
+    "int8/q-attention-per-channel", "int8/qdq-per-channel",
+  ]) func storedWeightsAreUsed(_ name: String) throws {
     let graph = try recognizeBERT(in: ONNXFile(path: Fixture.path(name)))
     for layer in graph.layers {
       for linear in [layer.query, layer.key, layer.value, layer.attentionOutput, layer.output] {

@@ -7,49 +7,38 @@ import Testing
 /// The files beside a model.
 struct SettingsTests {
   /// The model of a fixture (3 layers, hidden 60, 40 positions) in a folder with other files.
-  private func withModel(
-    _ files: [String: String], _ body: (_ load: () throws -> Model) throws -> Void
-  ) throws {
+  private func withModel(_ files: [String: String], _ body: (_ load: () throws -> Model) throws -> Void) throws {
     try withFolder { folder in
-      try FileManager.default.copyItem(
-        atPath: Fixture.path("base-3-layers-opset11"), toPath: folder + "/model.onnx")
+      try FileManager.default.copyItem(atPath: Fixture.path("base-3-layers-opset11"), toPath: folder + "/model.onnx")
       for (name, text) in files { try write(text, to: folder + "/" + name) }
       try body { try Model(path: folder) }
     }
   }
 
-  private func embed(_ model: Model, _ options: EmbeddingOptions = EmbeddingOptions()) throws
-    -> [Float]
-  {
-    try Session(model: model, threads: 1).run(
-      ids: [1, 2, 3], cuSeqlens: [0, 3], output: .embedding(options))
+  private func embed(_ model: Model, _ options: EmbeddingOptions = EmbeddingOptions()) throws -> [Float] {
+    try Session(model: model, threads: 1).run(ids: [1, 2, 3], cuSeqlens: [0, 3], output: .embedding(options))
   }
 
   @Test func config() throws {
     let sound =
-      #"{"hidden_size": 60, "num_hidden_layers": 3, "num_attention_heads": 5, "#
-      + #""intermediate_size": 100}"#
+      #"{"hidden_size": 60, "num_hidden_layers": 3, "num_attention_heads": 5, "# + #""intermediate_size": 100}"#
     try withModel(["config.json": sound]) { _ = try $0() }
     for (from, to, part) in [
-      ("60", "64", "hidden_size is 64; in the model it is 60"),
-      ("3,", "12,", "num_hidden_layers is 12"), ("5", "6", "num_attention_heads is 6"),
-      ("100", "1", "intermediate_size is 1"),
+      ("60", "64", "hidden_size is 64; in the model it is 60"), ("3,", "12,", "num_hidden_layers is 12"),
+      ("5", "6", "num_attention_heads is 6"), ("100", "1", "intermediate_size is 1"),
     ] {
       try withModel(["config.json": sound.replacingOccurrences(of: from, with: to)]) { load in
         expectError(.invalidModel, "config.json", part) { _ = try load() }
       }
     }
-    for broken in [
-      "{", "[]", "", #"{"hidden_size": "x"}"#, #"{"hidden_size": 1e99}"#, "{\"hidden_size\": -1}",
-    ] {
-      try withModel(["config.json": broken]) { load in
-        expectError(.invalidModel, "config.json") { _ = try load() }
-      }
+    for broken in ["{", "[]", "", #"{"hidden_size": "x"}"#, #"{"hidden_size": 1e99}"#, "{\"hidden_size\": -1}"] {
+      try withModel(["config.json": broken]) { load in expectError(.invalidModel, "config.json") { _ = try load() } }
     }
   }
 
-  @Test(arguments: [("16", 16), ("512", 40), ("null", 40), ("0", 40)])
-  func maxTokens(_ text: String, _ most: Int) throws {
+  @Test(arguments: [("16", 16), ("512", 40), ("null", 40), ("0", 40)]) func maxTokens(_ text: String, _ most: Int)
+    throws
+  {
     try withModel(["sentence_bert_config.json": "{\"max_seq_length\": \(text)}"]) { load in
       let info = try load().info
       #expect(info.maxTokens == most)
@@ -60,9 +49,7 @@ struct SettingsTests {
     let modules =
       #"[{"type": "sentence_transformers.models.Transformer", "path": ""}, "#
       + #"{"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}]"#
-    let files = [
-      "modules.json": modules, "1_Pooling/config.json": #"{"pooling_mode_cls_token": true}"#,
-    ]
+    let files = ["modules.json": modules, "1_Pooling/config.json": #"{"pooling_mode_cls_token": true}"#]
     try withModel(files) { load in
       let model = try load()
       #expect(model.info.pooling == .cls)
@@ -70,8 +57,7 @@ struct SettingsTests {
       let named = EmbeddingOptions(pooling: .cls, normalize: false)
       #expect(try embed(model).bits == embed(model, named).bits)
     }
-    let normalized =
-      modules.dropLast() + #", {"type": "sentence_transformers.models.Normalize", "path": "2"}]"#
+    let normalized = modules.dropLast() + #", {"type": "sentence_transformers.models.Normalize", "path": "2"}]"#
     try withModel(["modules.json": String(normalized)]) { load in
       let info = try load().info
       #expect(info.pooling == .mean)
@@ -83,11 +69,8 @@ struct SettingsTests {
   @Test(arguments: [
     ["modules.json": #"[{"type": "sentence_transformers.models.Dense", "path": "2_Dense"}]"#],
     ["1_Pooling/config.json": #"{"pooling_mode_lasttoken": true}"#],
-    [
-      "1_Pooling/config.json": #"{"pooling_mode_cls_token": true, "pooling_mode_max_tokens": true}"#
-    ],
-  ])
-  func unknownPooling(_ files: [String: String]) throws {
+    ["1_Pooling/config.json": #"{"pooling_mode_cls_token": true, "pooling_mode_max_tokens": true}"#],
+  ]) func unknownPooling(_ files: [String: String]) throws {
     try withModel(files) { load in
       let model = try load()
       expectError(.unsupportedModel, "name a pooling") { _ = try embed(model) }

@@ -11,18 +11,14 @@ let availableISAs = ISA.allCases.filter { (try? Kernels.choose($0)) != nil }
 /// Models of fixtures.
 extension Model {
   /// The model of a fixture.
-  static func fixture(
-    _ name: String, _ precision: Precision = .float32, isa: ISA? = nil
-  ) throws -> Model {
-    try Model(
-      path: Fixture.modelPath(name), options: LoadOptions(precision: precision, isa: isa))
+  static func fixture(_ name: String, _ precision: Precision = .float32, isa: ISA? = nil) throws -> Model {
+    try Model(path: Fixture.modelPath(name), options: LoadOptions(precision: precision, isa: isa))
   }
 
   /// Every output that this model has.
   var outputs: [RunOutput] {
     var outputs: [RunOutput] = [
-      .hidden(layers: Array(0...info.numHiddenLayers)),
-      .embedding(EmbeddingOptions(pooling: .mean, normalize: true)),
+      .hidden(layers: Array(0...info.numHiddenLayers)), .embedding(EmbeddingOptions(pooling: .mean, normalize: true)),
       .embedding(EmbeddingOptions(pooling: .max, normalize: false)),
       .embedding(EmbeddingOptions(pooling: .meanSqrtLen, normalize: true, dimensions: 7)),
     ]
@@ -47,9 +43,7 @@ struct Batch {
 
   var ids: [Int32] { sequences.flatMap(\.ids) }
   var types: [Int32] { sequences.flatMap(\.types) }
-  var ends: [Int32] {
-    sequences.reduce(into: [0]) { $0.append(($0.last ?? 0) + Int32($1.ids.count)) }
-  }
+  var ends: [Int32] { sequences.reduce(into: [0]) { $0.append(($0.last ?? 0) + Int32($1.ids.count)) } }
 
   init(_ sequences: [Sequence]) { self.sequences = sequences }
 
@@ -59,16 +53,12 @@ struct Batch {
     sequences = lengths.map { length in
       Sequence(
         ids: (0..<length).map { _ in .random(in: 0..<Int32(model.info.vocabSize), using: &random) },
-        types: (0..<length).map { _ in
-          .random(in: 0..<Int32(model.info.typeVocabSize), using: &random)
-        })
+        types: (0..<length).map { _ in .random(in: 0..<Int32(model.info.typeVocabSize), using: &random) })
     }
   }
 
   /// The sequences of a fixture's input without padding, and the indices of their tokens in [B, S].
-  static func of(
-    _ expected: [String: Fixture.Array], _ model: Model
-  ) throws -> (Batch, [Int]) {
+  static func of(_ expected: [String: Fixture.Array], _ model: Model) throws -> (Batch, [Int]) {
     let ids = try #require(expected["input_ids"])
     let mask = try #require(expected["attention_mask"])
     let types = try #require(expected["token_type_ids"])
@@ -97,12 +87,8 @@ struct Batch {
 
 /// Runs on test batches.
 extension Session {
-  func run(
-    _ batch: Batch, _ output: RunOutput = .hidden, positions: [Int]? = nil
-  ) throws(ClozeError) -> [Float] {
-    try run(
-      ids: batch.ids, cuSeqlens: batch.ends, typeIDs: batch.types, output: output,
-      positions: positions)
+  func run(_ batch: Batch, _ output: RunOutput = .hidden, positions: [Int]? = nil) throws(ClozeError) -> [Float] {
+    try run(ids: batch.ids, cuSeqlens: batch.ends, typeIDs: batch.types, output: output, positions: positions)
   }
 }
 
@@ -119,9 +105,7 @@ struct HeadedSessions {
     func model(_ name: String, entries: Int) throws -> Model {
       let vocabulary = TextTests.vocabulary.prefix(entries).joined(separator: "\n")
       let tokenizer = try Tokenizer(vocabulary: Array(vocabulary.utf8))
-      return try Model(
-        path: Fixture.modelPath(name),
-        options: LoadOptions(precision: precision, tokenizer: tokenizer))
+      return try Model(path: Fixture.modelPath(name), options: LoadOptions(precision: precision, tokenizer: tokenizer))
     }
     let base = try model("pretraining-float16", entries: 1003)
     all = try Session(model: base, threads: 2)
@@ -142,8 +126,7 @@ extension Head {
       Dense(
         inputs: inputs, outputs: outputs,
         weight: (0..<(inputs * outputs)).map { _ in .random(in: -0.5...0.5, using: &random) },
-        bias: (0..<outputs).map { _ in .random(in: -0.5...0.5, using: &random) },
-        activation: activation)
+        bias: (0..<outputs).map { _ in .random(in: -0.5...0.5, using: &random) }, activation: activation)
     }
     let labels: [String] =
       switch task {
@@ -161,8 +144,7 @@ extension Head {
       }
     let width = model.info.hiddenSize
     let states = model.info.numHiddenLayers + 1
-    let mix = LayerMix(
-      shares: (0..<states).map { _ in .random(in: 0...1, using: &random) }, factor: 0.7)
+    let mix = LayerMix(shares: (0..<states).map { _ in .random(in: 0...1, using: &random) }, factor: 0.7)
     let first = dense(width, width, task == .nsp ? .tanh : .gelu)
     return Head(
       task: task, labels: labels, layers: [first, dense(width, outputs, .identity)],
@@ -198,8 +180,7 @@ extension [Float] {
 }
 
 /// The error that `body` throws, which must have this status and contain these parts.
-@discardableResult
-func expectError(
+@discardableResult func expectError(
   _ status: ClozeError.Status, _ parts: String..., at location: SourceLocation = #_sourceLocation,
   _ body: () throws -> Void
 ) -> ClozeError? {
@@ -208,20 +189,15 @@ func expectError(
     Issue.record("nothing was thrown, expected \(status)", sourceLocation: location)
   } catch let error as ClozeError {
     #expect(error.status == status, "\(error)", sourceLocation: location)
-    for part in parts {
-      #expect(error.message.contains(part), "\(error)", sourceLocation: location)
-    }
+    for part in parts { #expect(error.message.contains(part), "\(error)", sourceLocation: location) }
     return error
-  } catch {
-    Issue.record("\(error)", sourceLocation: location)
-  }
+  } catch { Issue.record("\(error)", sourceLocation: location) }
   return nil
 }
 
 /// Calls `body` with a temporary folder.
 func write(_ text: String, to path: String) throws {
   let file = URL(filePath: path)
-  try FileManager.default.createDirectory(
-    at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+  try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
   try Data(text.utf8).write(to: file)
 }

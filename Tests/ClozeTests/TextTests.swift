@@ -8,8 +8,7 @@ import Testing
 struct TextTests {
   static let vocabulary: [String] = {
     let letters = (UInt8(ascii: "a")...UInt8(ascii: "z")).map { String(UnicodeScalar($0)) }
-    let named =
-      ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + letters + letters.map { "##" + $0 }
+    let named = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + letters + letters.map { "##" + $0 }
     return named + (named.count..<1003).map { "word\($0)" }
   }()
 
@@ -21,15 +20,12 @@ struct TextTests {
   init() throws {
     tokenizer = try Tokenizer(vocabulary: Array(Self.vocabulary.joined(separator: "\n").utf8))
     model = try Model(
-      path: Fixture.modelPath("pretraining-float16"),
-      options: LoadOptions(precision: .int8, tokenizer: tokenizer))
+      path: Fixture.modelPath("pretraining-float16"), options: LoadOptions(precision: .int8, tokenizer: tokenizer))
     session = try Session(model: model, threads: 2)
   }
 
   private func vector(_ ids: [Int32], _ types: [Int32]? = nil) throws -> [UInt32] {
-    try session.run(
-      ids: ids, cuSeqlens: [0, Int32(ids.count)], typeIDs: types, output: .embedding
-    ).bits
+    try session.run(ids: ids, cuSeqlens: [0, Int32(ids.count)], typeIDs: types, output: .embedding).bits
   }
 
   @Test func embeddingIsThatOfTheIDs() throws {
@@ -73,8 +69,7 @@ struct TextTests {
     let plain = try Model(
       path: Fixture.modelPath("no-token-types"),
       options: LoadOptions(
-        tokenizer: Tokenizer(
-          vocabulary: Array(Self.vocabulary.prefix(53).joined(separator: "\n").utf8))))
+        tokenizer: Tokenizer(vocabulary: Array(Self.vocabulary.prefix(53).joined(separator: "\n").utf8))))
     let session = try Session(model: plain, threads: 1)
     let pair = try session.encode([Text("a", "c")])[0]
     #expect(try session.run(ids: [2, 5, 3, 7, 3], cuSeqlens: [0, 5]).bits == pair.values.bits)
@@ -90,10 +85,7 @@ struct TextTests {
     let shorter = try session.embed(texts, text: TextOptions(maxTokens: 5))
     #expect(Array(shorter[1]).bits == (try vector(Array(encoding.ids.prefix(4)) + [3])))
     #expect(try session.encode(texts).map(\.truncated) == [false, true, false])
-    #expect(
-      try session.nextSentence([Text("a", Self.long), Text("a", "b")]).map(\.truncated) == [
-        true, false,
-      ])
+    #expect(try session.nextSentence([Text("a", Self.long), Text("a", "b")]).map(\.truncated) == [true, false])
     let masks = try session.fillMask(Text("[MASK] " + Self.long))
     #expect(masks.map(\.truncated) == [true])
     #expect(try session.fillMask("[MASK]").map(\.truncated) == [false])
@@ -101,35 +93,22 @@ struct TextTests {
 
   @Test func tooLongWhereCuttingIsAnError() {
     let text = TextOptions(truncation: .error)
-    expectError(.tooLong, "text 1: ", "40") {
-      _ = try session.embed(["a", Text(Self.long)], text: text)
-    }
+    expectError(.tooLong, "text 1: ", "40") { _ = try session.embed(["a", Text(Self.long)], text: text) }
     expectError(.tooLong, "40") { _ = try session.encode([Text(Self.long)], text: text) }
     expectError(.tooLong) { _ = try session.nextSentence([Text("a", Self.long)], text: text) }
     expectError(.tooLong) { _ = try session.fillMask(Text("[MASK]" + Self.long), text: text) }
   }
 
-  @Test(arguments: [0, -1, 41, Int.max, Int.min])
-  func maxTokens(_ most: Int) {
+  @Test(arguments: [0, -1, 41, Int.max, Int.min]) func maxTokens(_ most: Int) {
     let text = TextOptions(maxTokens: most)
-    expectError(.invalidArgument, "max_tokens = \(most)", "40") {
-      _ = try session.embed(["a"], text: text)
-    }
-    expectError(.invalidArgument, "max_tokens = \(most)") {
-      _ = try session.encode(["a"], text: text)
-    }
-    expectError(.invalidArgument, "max_tokens = \(most)") {
-      _ = try session.fillMask("[MASK]", text: text)
-    }
-    expectError(.invalidArgument, "max_tokens = \(most)") {
-      _ = try session.nextSentence([Text("a", "b")], text: text)
-    }
+    expectError(.invalidArgument, "max_tokens = \(most)", "40") { _ = try session.embed(["a"], text: text) }
+    expectError(.invalidArgument, "max_tokens = \(most)") { _ = try session.encode(["a"], text: text) }
+    expectError(.invalidArgument, "max_tokens = \(most)") { _ = try session.fillMask("[MASK]", text: text) }
+    expectError(.invalidArgument, "max_tokens = \(most)") { _ = try session.nextSentence([Text("a", "b")], text: text) }
   }
 
   @Test func noRoomForSpecialTokens() {
-    expectError(.tooLong, "special") {
-      _ = try session.embed(["a"], text: TextOptions(maxTokens: 1))
-    }
+    expectError(.tooLong, "special") { _ = try session.embed(["a"], text: TextOptions(maxTokens: 1)) }
   }
 
   @Test func manyTextsEqualEach() throws {
@@ -141,13 +120,10 @@ struct TextTests {
 
   @Test func encodedLayers() throws {
     let encoded = try session.encode(["ab c"], layers: [0, -1])[0]
-    let expected = try session.run(
-      ids: encoded.encoding.ids, cuSeqlens: [0, 5], output: .hidden(layers: [0, 1]))
+    let expected = try session.run(ids: encoded.encoding.ids, cuSeqlens: [0, 5], output: .hidden(layers: [0, 1]))
     #expect(encoded.values.bits == expected.bits)
     expectError(.invalidArgument, "layer 2") { _ = try session.encode(["a"], layers: [2]) }
-    expectError(.invalidArgument, "layer \(Int.min)") {
-      _ = try session.encode(["a"], layers: [.min])
-    }
+    expectError(.invalidArgument, "layer \(Int.min)") { _ = try session.encode(["a"], layers: [.min]) }
     expectError(.invalidArgument, "empty") { _ = try session.encode(["a"], layers: []) }
   }
 
@@ -156,15 +132,12 @@ struct TextTests {
     for (answer, text) in zip(answers, [("ab", "c"), ("d", "")]) {
       let encoding = try tokenizer.encode(text.0, pair: text.1)
       let logits = try session.run(
-        ids: encoding.ids, cuSeqlens: [0, Int32(encoding.ids.count)], typeIDs: encoding.typeIDs,
-        output: .nsp
+        ids: encoding.ids, cuSeqlens: [0, Int32(encoding.ids.count)], typeIDs: encoding.typeIDs, output: .nsp
       ).map { Double($0) }
       let expected = 1 / (1 + exponential(logits[1] - logits[0]))
       #expect(abs(Double(answer.probability) - expected) < 1e-6)
     }
-    expectError(.invalidArgument, "text 1 is not a pair") {
-      _ = try session.nextSentence([Text("a", "b"), "c"])
-    }
+    expectError(.invalidArgument, "text 1 is not a pair") { _ = try session.nextSentence([Text("a", "b"), "c"]) }
   }
 
   @Test func withoutTokenizer() throws {
@@ -191,23 +164,20 @@ struct TextTests {
                  "max_input_chars_per_word": 100, "vocab": {"[UNK]": 0, "a": 1}}}
       """#
     let bare = try Model(
-      path: Fixture.modelPath("sdpa-opset14"),
-      options: LoadOptions(tokenizer: Tokenizer(json: Array(json.utf8))))
+      path: Fixture.modelPath("sdpa-opset14"), options: LoadOptions(tokenizer: Tokenizer(json: Array(json.utf8))))
     let session = try Session(model: bare, threads: 1)
     #expect(try session.embed(["a"]).count == 1)
     expectError(.invalidText, "text 1: the text has no token") { _ = try session.embed(["a", ""]) }
   }
 
   /// Batches hold whole texts in order, as many as the limit allows, and at least one.
-  @Test(arguments: [1, 5, 16, 40, 2048])
-  func gathering(_ limit: Int) throws {
+  @Test(arguments: [1, 5, 16, 40, 2048]) func gathering(_ limit: Int) throws {
     let texts = (0..<60).map { Text(String(repeating: "a ", count: $0 * 7 % 13)) }
     let encodings = try texts.map { try tokenizer.encode($0.first) }
     var next = 0
     try session.exclusively { () throws(ClozeError) in
-      try session.forEachBatch(
-        of: SwiftTexts(texts: texts), TextOptions(), tokens: limit, truncated: nil
-      ) { batch, range throws(ClozeError) in
+      try session.forEachBatch(of: SwiftTexts(texts: texts), TextOptions(), tokens: limit, truncated: nil) {
+        batch, range throws(ClozeError) in
         #expect(range.lowerBound == next && range.count == batch.sequences)
         next = range.upperBound
         #expect(Array(batch.ids) == encodings[range].flatMap(\.ids))
@@ -220,8 +190,7 @@ struct TextTests {
 
   /// Token ids beyond the model's vocabulary, from the tokenizer of a larger model.
   @Test func tokenizerBeyondTheModel() throws {
-    let small = try Model(
-      path: Fixture.modelPath("sdpa-opset14"), options: LoadOptions(tokenizer: tokenizer))
+    let small = try Model(path: Fixture.modelPath("sdpa-opset14"), options: LoadOptions(tokenizer: tokenizer))
     let session = try Session(model: small, threads: 1)
     expectError(.invalidArgument, "= 900", "53") { _ = try session.embed(["word900"]) }
   }
@@ -230,8 +199,7 @@ struct TextTests {
     struct Broken: TextSource {
       let count = 2
       func withText<Result>(
-        _ index: Int,
-        _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws(ClozeError) -> Result
+        _ index: Int, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws(ClozeError) -> Result
       ) throws(ClozeError) -> Result {
         let bytes: [UInt8] = index == 0 ? [0x61] : [0x61, 0x62, 0xff]
         return try bytes.withUnsafeBufferPointer { bytes throws(ClozeError) in
@@ -241,8 +209,7 @@ struct TextTests {
     }
     var values = [Float](repeating: 0, count: 120)
     expectError(.invalidText, "text 1: ", "byte 2") {
-      try session.embed(
-        Broken(), text: TextOptions(), embedding: EmbeddingOptions(), into: &values, truncated: nil)
+      try session.embed(Broken(), text: TextOptions(), embedding: EmbeddingOptions(), into: &values, truncated: nil)
     }
   }
 }

@@ -21,8 +21,7 @@ struct Comparison {
       if fields.first?.first == UInt8(ascii: "T"), fields.count == 4 {
         tokenizer = nil
         tokenizer = try Tokenizer(
-          path: String(decoding: fields[1], as: UTF8.self), lowercase: flag(fields[2]),
-          stripAccents: flag(fields[3]))
+          path: String(decoding: fields[1], as: UTF8.self), lowercase: flag(fields[2]), stripAccents: flag(fields[3]))
         answers.append(UInt8(ascii: "+"))
       } else if fields.count == 5, let tokenizer {
         let text = bytes(fields[1])
@@ -39,21 +38,17 @@ struct Comparison {
       } else {
         answers.append(contentsOf: "!malformed request".utf8)
       }
-    } catch let error as ClozeError {
-      answers.append(contentsOf: "!\(error.status): \(error.message)".utf8)
-    } catch {
+    } catch let error as ClozeError { answers.append(contentsOf: "!\(error.status): \(error.message)".utf8) } catch {
       answers.append(contentsOf: "!\(error)".utf8)
     }
     answers.append(10)
   }
 
-  private func encode(
-    _ tokenizer: Tokenizer, _ text: [UInt8], _ pair: [UInt8]?, _ limit: Int?, _ rule: Truncation
-  ) throws -> Bool {
+  private func encode(_ tokenizer: Tokenizer, _ text: [UInt8], _ pair: [UInt8]?, _ limit: Int?, _ rule: Truncation)
+    throws -> Bool
+  {
     try text.withUnsafeBytes { text in
-      guard let pair else {
-        return try tokenizer.append(text, maxTokens: limit, truncation: rule, into: buffer)
-      }
+      guard let pair else { return try tokenizer.append(text, maxTokens: limit, truncation: rule, into: buffer) }
       return try pair.withUnsafeBytes { pair in
         try tokenizer.append(text, pair: pair, maxTokens: limit, truncation: rule, into: buffer)
       }

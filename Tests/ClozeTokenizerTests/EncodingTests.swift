@@ -8,9 +8,7 @@ import Testing
     let tokenizer = try tokenizer()
     for text in ["", "Hello [MASK] wörld", "東京\u{301}"] {
       var copy = text
-      let fromBytes = try copy.withUTF8 { bytes in
-        try tokenizer.encode(UnsafeRawBufferPointer(bytes))
-      }
+      let fromBytes = try copy.withUTF8 { bytes in try tokenizer.encode(UnsafeRawBufferPointer(bytes)) }
       #expect(try tokenizer.encode(text) == fromBytes)
     }
     #expect(try tokenizer.encode(UnsafeRawBufferPointer(start: nil, count: 0)).ids.count == 2)
@@ -40,30 +38,21 @@ import Testing
     try tokenizer.append("fox", into: buffer)
     let before = buffer.ids
     for text in [[0x66, 0x80], [0x66, 0x6F, 0x78, 0xF5]] as [[UInt8]] {
-      _ = refusal {
-        try text.withUnsafeBytes { bytes in
-          try tokenizer.append(bytes, into: buffer)
-        }
-      }
+      _ = refusal { try text.withUnsafeBytes { bytes in try tokenizer.append(bytes, into: buffer) } }
     }
-    _ = refusal {
-      try tokenizer.append("fox dog", maxTokens: 3, into: buffer)
-    }
+    _ = refusal { try tokenizer.append("fox dog", maxTokens: 3, into: buffer) }
     #expect(buffer.ids == before && buffer.offsets.count == before.count)
   }
 
   @Test(
     arguments: [
-      ([0x80], 0), ([0x61, 0xC3], 1), ([0x61, 0xC0, 0x80], 1), ([0xE0, 0x80, 0x80], 0),
-      ([0xED, 0xA0, 0x80], 0), ([0xF4, 0x90, 0x80, 0x80], 0), ([0xC3, 0xA9, 0xE4, 0xB8], 2),
-      ([0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0xFF], 9),
-      ([0xF0, 0x9F, 0x98, 0x41], 0),
-    ] as [([UInt8], Int)])
-  func invalidUTF8IsNamed(_ bytes: [UInt8], _ position: Int) throws {
+      ([0x80], 0), ([0x61, 0xC3], 1), ([0x61, 0xC0, 0x80], 1), ([0xE0, 0x80, 0x80], 0), ([0xED, 0xA0, 0x80], 0),
+      ([0xF4, 0x90, 0x80, 0x80], 0), ([0xC3, 0xA9, 0xE4, 0xB8], 2),
+      ([0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0xFF], 9), ([0xF0, 0x9F, 0x98, 0x41], 0),
+    ] as [([UInt8], Int)]) func invalidUTF8IsNamed(_ bytes: [UInt8], _ position: Int) throws
+  {
     let tokenizer = try tokenizer()
-    let single = refusal {
-      try bytes.withUnsafeBytes { bytes in try tokenizer.encode(bytes) }
-    }
+    let single = refusal { try bytes.withUnsafeBytes { bytes in try tokenizer.encode(bytes) } }
     #expect(single.status == .invalidText)
     #expect(single.message == "text is not valid UTF-8 at byte \(position)")
     let second = refusal {
@@ -77,28 +66,22 @@ import Testing
   @Test func lengthsAreNamed() throws {
     let tokenizer = try tokenizer()
     func message(_ text: String, _ pair: String?, _ limit: Int, _ rule: Truncation) -> String {
-      let error = refusal {
-        try tokenizer.encode(text, pair: pair, maxTokens: limit, truncation: rule)
-      }
+      let error = refusal { try tokenizer.encode(text, pair: pair, maxTokens: limit, truncation: rule) }
       #expect(error.status == .tooLong)
       return error.message
     }
     #expect(message("the quick fox", nil, 4, .error) == "text needs 5 tokens, the limit is 4")
-    #expect(
-      message("the", nil, 1, .longestFirst)
-        == "at most 1 tokens are allowed, the special tokens alone are 2")
+    #expect(message("the", nil, 1, .longestFirst) == "at most 1 tokens are allowed, the special tokens alone are 2")
     #expect(message("the", nil, -5, .longestFirst).contains("at most -5"))
     #expect(
       message("the fox dog", nil, 3, .onlySecond)
         == "text needs 5 tokens, the limit is 3, and there is no second text to cut")
     #expect(
-      message("the", "fox dog world", 5, .onlyFirst)
-        == "the pair needs 7 tokens, the limit is 5, "
+      message("the", "fox dog world", 5, .onlyFirst) == "the pair needs 7 tokens, the limit is 5, "
         + "and cutting the first text alone (1 tokens) does not help")
     #expect(try tokenizer.encode("the fox", maxTokens: 2, truncation: .longestFirst).ids.count == 2)
     #expect(try tokenizer.encode("the fox", maxTokens: 4).truncated == false)
-    #expect(
-      try tokenizer.encode("a", maxTokens: Int.max, truncation: .onlyFirst).truncated == false)
+    #expect(try tokenizer.encode("a", maxTokens: Int.max, truncation: .onlyFirst).truncated == false)
   }
 
   @Test func truncationNeedsNotReadOn() throws {

@@ -6,20 +6,18 @@ import Testing
 @Suite struct FileTests {
   private let vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nA\né\nb\n##b\n"
 
-  private func from(
-    _ vocabulary: String, config: String? = nil, lowercase: Bool? = nil, stripAccents: Bool? = nil
-  ) throws(ClozeError) -> Tokenizer {
+  private func from(_ vocabulary: String, config: String? = nil, lowercase: Bool? = nil, stripAccents: Bool? = nil)
+    throws(ClozeError) -> Tokenizer
+  {
     try Tokenizer(
-      vocabulary: Array(vocabulary.utf8), config: config.map { Array($0.utf8) },
-      lowercase: lowercase, stripAccents: stripAccents)
+      vocabulary: Array(vocabulary.utf8), config: config.map { Array($0.utf8) }, lowercase: lowercase,
+      stripAccents: stripAccents)
   }
 
   private func json(
     model: String = #"{"type":"WordPiece","vocab":{"[UNK]":0,"[CLS]":1,"[SEP]":2,"a":3}}"#,
     splitter: String = #"{"type":"BertPreTokenizer"}"#, more: String = ""
-  ) -> [UInt8] {
-    Array(#"{"version":"1.0","pre_tokenizer":\#(splitter),"model":\#(model)\#(more)}"#.utf8)
-  }
+  ) -> [UInt8] { Array(#"{"version":"1.0","pre_tokenizer":\#(splitter),"model":\#(model)\#(more)}"#.utf8) }
 
   @Test func linesOfVocabulary() throws {
     // CR LF, trailing whitespace, an empty line, a repeated line, no LF at the end.
@@ -41,34 +39,25 @@ import Testing
     #expect(kept.lowercase && !kept.stripAccents)
     // An override takes precedence over the file.
     let both = try from(
-      vocabulary, config: #"{"do_lower_case": true, "strip_accents": true}"#, lowercase: false,
-      stripAccents: false)
+      vocabulary, config: #"{"do_lower_case": true, "strip_accents": true}"#, lowercase: false, stripAccents: false)
     #expect(try both.encode("A é").ids == [2, 6, 7, 3])
     let named = try from(
-      vocabulary + "<m>\n",
-      config: #"{"mask_token": {"content": "<m>", "lstrip": false}, "model_max_length": 1e30}"#)
+      vocabulary + "<m>\n", config: #"{"mask_token": {"content": "<m>", "lstrip": false}, "model_max_length": 1e30}"#)
     #expect(named.maskID == 10 && named.modelMaxLength == nil)
     #expect(try named.encode("a<m>b").ids == [2, 5, 10, 8, 3])
-    let extra = try from(
-      vocabulary,
-      config: #"{"added_tokens_decoder": {"10": {"content": "<x>", "special": true}}}"#)
+    let extra = try from(vocabulary, config: #"{"added_tokens_decoder": {"10": {"content": "<x>", "special": true}}}"#)
     #expect(try extra.encode("<x>").ids == [2, 10, 3] && extra.token(for: 10) == "<x>")
     let spaced = try from(vocabulary + "台\n北\n台北\n", config: #"{"tokenize_chinese_chars":false}"#)
     #expect(try spaced.encode("台北").ids == [2, 12, 3])
   }
 
   @Test(arguments: [
-    ("", "vocab.txt is empty"), ("a\nb\n", "vocab.txt has no [UNK]"),
-    ("[UNK]\n[SEP]\n", "vocab.txt has no [CLS]"), ("[UNK]\n[CLS]\n", "vocab.txt has no [SEP]"),
-  ])
-  func brokenVocabulary(_ text: String, _ message: String) {
-    #expect(refusal { try from(text) }.message == message)
-  }
+    ("", "vocab.txt is empty"), ("a\nb\n", "vocab.txt has no [UNK]"), ("[UNK]\n[SEP]\n", "vocab.txt has no [CLS]"),
+    ("[UNK]\n[CLS]\n", "vocab.txt has no [SEP]"),
+  ]) func brokenVocabulary(_ text: String, _ message: String) { #expect(refusal { try from(text) }.message == message) }
 
   @Test func vocabularyNotUTF8() {
-    let error = refusal {
-      try Tokenizer(vocabulary: Array("[UNK]\n".utf8) + [0xE9, 0x0A])
-    }
+    let error = refusal { try Tokenizer(vocabulary: Array("[UNK]\n".utf8) + [0xE9, 0x0A]) }
     #expect(error.cause == .damaged)
     #expect(error.message == "vocab.txt is not valid UTF-8 at byte 6")
   }
@@ -105,9 +94,7 @@ import Testing
 
   @Test func escapesInJSON() throws {
     let tokenizer = try Tokenizer(
-      json: json(
-        model:
-          #"{"vocab":{"[UNK]":0,"[CLS]":1,"[SEP]":2,"\u00e9":3,"\ud83d\ude00":4,"\"":5,"\\":6}}"#))
+      json: json(model: #"{"vocab":{"[UNK]":0,"[CLS]":1,"[SEP]":2,"\u00e9":3,"\ud83d\ude00":4,"\"":5,"\\":6}}"#))
     #expect(try tokenizer.encode("é 😀 \" \\").ids == [1, 3, 4, 5, 6, 2])
   }
 
@@ -124,12 +111,8 @@ import Testing
     (
       #"{"model":{"type":"Unigram"}}"#, .unsupportedTokenizer,
       "tokenizer.json: model is a Unigram model, only WordPiece is supported"
-    ),
-    ("{}", .damaged, "tokenizer.json: no model"),
-    (
-      #"{"version":"2.0"}"#, .unsupportedTokenizer,
-      "tokenizer.json: version is \"2.0\", \"1.0\" was expected"
-    ),
+    ), ("{}", .damaged, "tokenizer.json: no model"),
+    (#"{"version":"2.0"}"#, .unsupportedTokenizer, "tokenizer.json: version is \"2.0\", \"1.0\" was expected"),
     (#"{"model":{}}"#, .damaged, "tokenizer.json: model has no vocab"),
     (#"{"model":{"vocab":{}}}"#, .damaged, "tokenizer.json: model.vocab is empty"),
     (
@@ -151,8 +134,7 @@ import Testing
     (
       #"{"model":{"vocab":{"a":"b"}}}"#, .damaged,
       #"tokenizer.json: model.vocab["a"] is a string, a number was expected"#
-    ),
-    (#"{"model":{"vocab":{"a":1}}}"#, .damaged, "tokenizer.json: no pre_tokenizer"),
+    ), (#"{"model":{"vocab":{"a":1}}}"#, .damaged, "tokenizer.json: no pre_tokenizer"),
     (
       #"{"model":{"vocab":{"a":1}},"pre_tokenizer":{"type":"Whitespace"}}"#, .unsupportedTokenizer,
       "tokenizer.json: pre_tokenizer is a Whitespace, only BertPreTokenizer is supported"
@@ -162,29 +144,22 @@ import Testing
       "tokenizer.json has no [CLS]"
     ),
     (
-      complete(#""normalizer":{"type":"NFKC"}"#),
-      .unsupportedTokenizer, "tokenizer.json: normalizer is a NFKC, only BertNormalizer is supported"
+      complete(#""normalizer":{"type":"NFKC"}"#), .unsupportedTokenizer,
+      "tokenizer.json: normalizer is a NFKC, only BertNormalizer is supported"
     ),
     (
-      complete(
-        #""normalizer":{"type":"Sequence","normalizers":[{"type":"NFD"},{"type":"Lowercase"}]}"#),
-      .unsupportedTokenizer,
-      "tokenizer.json: normalizer is a Sequence of 2, only BertNormalizer is supported"
+      complete(#""normalizer":{"type":"Sequence","normalizers":[{"type":"NFD"},{"type":"Lowercase"}]}"#),
+      .unsupportedTokenizer, "tokenizer.json: normalizer is a Sequence of 2, only BertNormalizer is supported"
     ),
     (
-      complete(#""post_processor":{"type":"ByteLevel"}"#),
-      .unsupportedTokenizer,
-      "tokenizer.json: post_processor is a ByteLevel, "
-        + "only TemplateProcessing and BertProcessing are supported"
+      complete(#""post_processor":{"type":"ByteLevel"}"#), .unsupportedTokenizer,
+      "tokenizer.json: post_processor is a ByteLevel, " + "only TemplateProcessing and BertProcessing are supported"
     ),
     (
-      complete(
-        #""post_processor":{"type":"TemplateProcessing","single":[],"pair":[],"special_tokens":{}}"#
-      ),
+      complete(#""post_processor":{"type":"TemplateProcessing","single":[],"pair":[],"special_tokens":{}}"#),
       .unsupportedTokenizer,
       "tokenizer.json: post_processor.single has text A 0 and text B 0 times, 1 and 0 was expected"
-    ),
-    ("", .damaged, "tokenizer.json: the document ends early at byte 0"),
+    ), ("", .damaged, "tokenizer.json: the document ends early at byte 0"),
     ("[1,]", .damaged, "tokenizer.json: a value was expected at byte 3"),
     (#"{"a" 1}"#, .damaged, "tokenizer.json: ':' was expected at byte 5"),
     (#"{"a":1 "#, .damaged, "tokenizer.json: ',' or '}' was expected at byte 7"),
@@ -194,14 +169,10 @@ import Testing
     ("[01]", .damaged, "tokenizer.json: a malformed number at byte 1"),
     ("[] []", .damaged, "tokenizer.json: something after the end of the document at byte 3"),
     ("7", .damaged, "tokenizer.json: is a number, an object was expected"),
-    (
-      String(repeating: "[", count: 100_000), .damaged,
-      "tokenizer.json: nesting deeper than 256 at byte 256"
-    ),
+    (String(repeating: "[", count: 100_000), .damaged, "tokenizer.json: nesting deeper than 256 at byte 256"),
   ]
 
-  @Test(arguments: refused.indices)
-  func brokenJSON(_ index: Int) {
+  @Test(arguments: refused.indices) func brokenJSON(_ index: Int) {
     let (text, cause, message) = Self.refused[index]
     let error = refusal { try Tokenizer(json: Array(text.utf8)) }
     #expect(error.cause == cause)
@@ -229,8 +200,7 @@ import Testing
     try write("tokenizer_config.json", Array(#"{"do_lower_case": false}"#.utf8))
     #expect(try !load(folder.path).lowercase)
     #expect(try !load(folder.path + "/vocab.txt").lowercase)
-    try write(
-      "tokenizer.json", json(more: #","normalizer":{"type":"BertNormalizer","lowercase":true}"#))
+    try write("tokenizer.json", json(more: #","normalizer":{"type":"BertNormalizer","lowercase":true}"#))
     #expect(try load(folder.path + "/").lowercase, "tokenizer.json counts before the configuration")
     #expect(try load(folder.path).vocabularySize == 4)
     try write("tokenizer_config.json", Array("{".utf8))

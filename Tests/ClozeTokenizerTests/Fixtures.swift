@@ -5,8 +5,7 @@ import Testing
 
 /// The files of Tests/Fixtures/tokenizer.
 enum Fixture {
-  static let folder = URL(fileURLWithPath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent()
+  static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .appendingPathComponent("Fixtures/tokenizer")
 
   static func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
@@ -21,15 +20,11 @@ enum Fixture {
 }
 
 /// The error that a body throws; records an issue where it throws none.
-func refusal<T>(
-  _ sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> T
-) -> ClozeError {
+func refusal<T>(_ sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> T) -> ClozeError {
   do {
     _ = try body()
     Issue.record("nothing was refused", sourceLocation: sourceLocation)
-  } catch let error as ClozeError {
-    return error
-  } catch {
+  } catch let error as ClozeError { return error } catch {
     Issue.record("\(error) is not a ClozeError", sourceLocation: sourceLocation)
   }
   return ClozeError(.io, "")

@@ -31,15 +31,13 @@ private struct Case: Decodable {
       let tokenizer =
         try made[key]
         ?? Tokenizer(
-          path: Fixture.path(wanted.tokenizer), lowercase: wanted.lowercase,
-          stripAccents: wanted.strip_accents)
+          path: Fixture.path(wanted.tokenizer), lowercase: wanted.lowercase, stripAccents: wanted.strip_accents)
       made[key] = tokenizer
       let rule = try #require(Truncation(rawValue: wanted.truncation ?? "error"))
       count += 1
       if wanted.too_long == true {
         let error = refusal {
-          try tokenizer.encode(
-            wanted.text, pair: wanted.pair, maxTokens: wanted.max_tokens, truncation: rule)
+          try tokenizer.encode(wanted.text, pair: wanted.pair, maxTokens: wanted.max_tokens, truncation: rule)
         }
         #expect(error.status == .tooLong, "\(line)")
         continue
@@ -63,12 +61,10 @@ private struct Case: Decodable {
       return try Tokenizer(definition, lowercase: nil, stripAccents: nil)
     }
     let tokenizers = [
-      try definition(NormalizerOptions()),
-      try definition(NormalizerOptions(lowercase: false)),
+      try definition(NormalizerOptions()), try definition(NormalizerOptions(lowercase: false)),
       try definition(NormalizerOptions(stripAccents: false)),
       try definition(
-        NormalizerOptions(
-          cleanText: false, handleChineseChars: false, stripAccents: true, lowercase: false)),
+        NormalizerOptions(cleanText: false, handleChineseChars: false, stripAccents: true, lowercase: false)),
     ]
     let lines = try Fixture.lines("every-scalar.txt")
     #expect(lines.count == 0x110000 / 4096)
@@ -90,13 +86,11 @@ private struct Case: Decodable {
   @Test(
     .enabled(
       if: ProcessInfo.processInfo.environment["CLOZE_TOKENIZER_REQUESTS"] != nil,
-      "runs where Tests/Fixtures/tokenizer/compare.py asks for it"))
-  func compareWithRequests() throws {
+      "runs where Tests/Fixtures/tokenizer/compare.py asks for it")) func compareWithRequests() throws
+  {
     let path = try #require(ProcessInfo.processInfo.environment["CLOZE_TOKENIZER_REQUESTS"])
     var comparison = Comparison()
-    for line in Array(try Data(contentsOf: URL(fileURLWithPath: path))).split(separator: 10) {
-      comparison.answer(line)
-    }
+    for line in Array(try Data(contentsOf: URL(fileURLWithPath: path))).split(separator: 10) { comparison.answer(line) }
     try Data(comparison.answers).write(to: URL(fileURLWithPath: path + ".answers"))
   }
 }
@@ -118,9 +112,7 @@ private struct ScalarHash {
     }
   }
 
-  private mutating func add(_ byte: UInt8) {
-    crc = table[Int(UInt8(truncatingIfNeeded: crc) ^ byte)] ^ crc >> 8
-  }
+  private mutating func add(_ byte: UInt8) { crc = table[Int(UInt8(truncatingIfNeeded: crc) ^ byte)] ^ crc >> 8 }
 
   mutating func hash(block: Int) throws -> UInt32 {
     crc = 0xFFFF_FFFF
@@ -135,18 +127,16 @@ private struct ScalarHash {
     return ~crc
   }
 
-  private mutating func add(
-    _ tokenizer: Tokenizer, _ before: [UInt8], _ scalar: Unicode.Scalar, _ after: [UInt8]
-  ) throws {
+  private mutating func add(_ tokenizer: Tokenizer, _ before: [UInt8], _ scalar: Unicode.Scalar, _ after: [UInt8])
+    throws
+  {
     text.removeAll(keepingCapacity: true)
     text += before
     text += UTF8.encode(scalar) ?? .init()
     text += after
     var sink = TextSink(scratch)
     text.withUnsafeBufferPointer { bytes in
-      if let base = bytes.baseAddress {
-        tokenizer.normalizer.normalizer.normalize(base, 0, bytes.count, into: &sink)
-      }
+      if let base = bytes.baseAddress { tokenizer.normalizer.normalizer.normalize(base, 0, bytes.count, into: &sink) }
     }
     for i in 0..<sink.text.count { add(sink.text.base[i]) }
     sink.returnBuffers(to: scratch)

@@ -10,12 +10,10 @@ import Testing
       switch Int.random(in: 0..<4, using: &random) {
       case 0: bytes = Array(bytes.prefix(Int.random(in: 0...bytes.count, using: &random)))
       case 1 where !bytes.isEmpty:
-        bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(
-          in: 0...255, using: &random)
+        bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
       case 2:
         let at = Int.random(in: 0...bytes.count, using: &random)
-        bytes.insert(
-          contentsOf: Array("\"{}[]:,9\\un\n".utf8).shuffled(using: &random).prefix(3), at: at)
+        bytes.insert(contentsOf: Array("\"{}[]:,9\\un\n".utf8).shuffled(using: &random).prefix(3), at: at)
       default:
         let from = Int.random(in: 0...bytes.count, using: &random)
         bytes.removeSubrange(from..<min(bytes.count, from + Int.random(in: 0...9, using: &random)))
@@ -35,9 +33,7 @@ import Testing
         good += 1
         _ = try? tokenizer.encode(text, pair: text, maxTokens: 9, truncation: .longestFirst)
         _ = tokenizer.token(for: 3)
-      } catch {
-        bad += 1
-      }
+      } catch { bad += 1 }
     }
     let vocabulary = try Fixture.bytes("vocab.txt")
     let added = try Fixture.bytes("added.json").filter { $0 != 0x20 && $0 != 0x0A }
@@ -46,9 +42,7 @@ import Testing
       tryIt { try Tokenizer(vocabulary: lines) }
       let json = broken(added, &random)
       tryIt { try Tokenizer(json: json) }
-      let noise = (0..<Int.random(in: 0...300, using: &random)).map { _ in
-        UInt8.random(in: 0...255, using: &random)
-      }
+      let noise = (0..<Int.random(in: 0...300, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
       tryIt { try Tokenizer(vocabulary: noise) }
       tryIt { try Tokenizer(json: noise) }
       tryIt { try Tokenizer(vocabulary: vocabulary, config: noise) }
@@ -78,9 +72,7 @@ import Testing
         let isValid = String(validating: text, as: UTF8.self) != nil
         let outcome = try? text.withUnsafeBytes { try tokenizer.append($0, into: buffer) }
         #expect((outcome != nil) == isValid)
-        for range in buffer.offsets {
-          #expect(range.begin >= 0 && range.begin <= range.end && range.end <= text.count)
-        }
+        for range in buffer.offsets { #expect(range.begin >= 0 && range.begin <= range.end && range.end <= text.count) }
       }
     }
   }
@@ -109,10 +101,8 @@ import Testing
 
   @Test func wordsWithoutALimit() throws {
     let model =
-      #"{"max_input_chars_per_word":2147483647,"#
-      + ###""vocab":{"[UNK]":0,"[CLS]":1,"[SEP]":2,"a":3,"##a":4}}"###
-    let tokenizer = try Tokenizer(
-      json: Array(#"{"pre_tokenizer":{"type":"BertPreTokenizer"},"model":\#(model)}"#.utf8))
+      #"{"max_input_chars_per_word":2147483647,"# + ###""vocab":{"[UNK]":0,"[CLS]":1,"[SEP]":2,"a":3,"##a":4}}"###
+    let tokenizer = try Tokenizer(json: Array(#"{"pre_tokenizer":{"type":"BertPreTokenizer"},"model":\#(model)}"#.utf8))
     let encoding = try tokenizer.encode(String(repeating: "a", count: 100_000))
     #expect(encoding.ids.count == 100_002 && encoding.ids[2] == 4)
   }

@@ -10,9 +10,7 @@ import Testing
     #expect(again.modelMaxLength == tokenizer.modelMaxLength)
     #expect(again.maskID == tokenizer.maskID && again.padID == tokenizer.padID)
     #expect(again.lowercase == tokenizer.lowercase && again.stripAccents == tokenizer.stripAccents)
-    for id in -1...Int32(tokenizer.vocabularySize) {
-      #expect(again.token(for: id) == tokenizer.token(for: id))
-    }
+    for id in -1...Int32(tokenizer.vocabularySize) { #expect(again.token(for: id) == tokenizer.token(for: id)) }
     for text in texts {
       let (one, two) = (try tokenizer.encode(text, pair: "b a"), try again.encode(text, pair: "b a"))
       #expect(one.ids == two.ids && one.typeIDs == two.typeIDs)
@@ -34,11 +32,8 @@ import Testing
       #"{"mask_token": {"content": "<x>", "lstrip": true}, "cls_token": "b"}"#,
       #"{"added_tokens_decoder": {"12": {"content": "<x>", "special": false, "lstrip": true, "#
         + #""single_word": true, "normalized": true}}}"#,
-    ] {
-      try same(Tokenizer(vocabulary: Array(lines.utf8), config: Array(config.utf8)), texts)
-    }
-    try same(
-      Tokenizer(vocabulary: Array(lines.utf8), lowercase: false, stripAccents: true), texts)
+    ] { try same(Tokenizer(vocabulary: Array(lines.utf8), config: Array(config.utf8)), texts) }
+    try same(Tokenizer(vocabulary: Array(lines.utf8), lowercase: false, stripAccents: true), texts)
   }
 
   @Test func json() throws {
@@ -50,7 +45,6 @@ import Testing
       + #""post_processor":{"type":"TemplateProcessing","single":[{"Sequence":{"id":"A","type_id":3}}],"#
       + #""pair":[{"SpecialToken":{"id":"x","type_id":1}},{"Sequence":{"id":"B","type_id":2}},"#
       + #"{"Sequence":{"id":"A","type_id":0}}],"special_tokens":{"x":{"id":"x","ids":[4,1],"tokens":["c","a"]}}}}"#
-    try same(
-      Tokenizer(json: Array(json.utf8)), ["a", "abab", "AB new", "<\u{0}\"y\\>a", "abcd"])
+    try same(Tokenizer(json: Array(json.utf8)), ["a", "abab", "AB new", "<\u{0}\"y\\>a", "abcd"])
   }
 }

@@ -17,8 +17,7 @@ struct EventTests {
   }
 
   @Test func theLastEventIsTheResult() async throws {
-    let trainer = try Trainer(
-      model: TrainerTests.model(), task: .classify, options: Self.options())
+    let trainer = try Trainer(model: TrainerTests.model(), task: .classify, options: Self.options())
     let data = TrainerTests.dataset(.classify, count: 80)
     var heard: [String] = []
     let whole = try trainer.train(data) { event in
@@ -50,11 +49,8 @@ struct EventTests {
 
   @Test func errorsEndTheLoop() async throws {
     // Without end, as the second training may be slow to begin.
-    let trainer = try Trainer(
-      model: TrainerTests.model(), task: .tag, options: Self.options { $0.epochs = 1 << 20 })
-    await #expect(throws: ClozeError.self) {
-      for try await _ in trainer.events(TrainerTests.dataset(.classify)) {}
-    }
+    let trainer = try Trainer(model: TrainerTests.model(), task: .tag, options: Self.options { $0.epochs = 1 << 20 })
+    await #expect(throws: ClozeError.self) { for try await _ in trainer.events(TrainerTests.dataset(.classify)) {} }
     let data = TrainerTests.dataset(.tag)
     var isFirst = true
     for try await _ in trainer.events(data) where isFirst {
@@ -115,9 +111,7 @@ struct EventTests {
     for try await event in trainer.events(data) { if case .step = event { break } }
     // Without end, it would be busy for hours.
     for _ in 0..<3000 {
-      do {
-        _ = try trainer.train(data) { _ in false }
-      } catch  where error.status == .busy {
+      do { _ = try trainer.train(data) { _ in false } } catch  where error.status == .busy {
         try await Task.sleep(for: .milliseconds(20))
         continue
       } catch { return #expect(error.status == .cancelled) }

@@ -10,15 +10,13 @@ struct GradientTests {
   init() throws { arithmetic = try Arithmetic(threads: 2) }
 
   /// The largest difference between gradients and central differences, relative to the largest.
-  private func difference(
-    _ parameters: ParameterBlock<Double>, _ loss: () throws -> Double
-  ) throws -> Double {
+  private func difference(_ parameters: ParameterBlock<Double>, _ loss: () throws -> Double) throws -> Double {
     try difference(parameters.values, parameters.gradients.array, loss)
   }
 
-  private func difference(
-    _ parameters: Block<Double>, _ gradients: [Double], _ loss: () throws -> Double
-  ) throws -> Double {
+  private func difference(_ parameters: Block<Double>, _ gradients: [Double], _ loss: () throws -> Double) throws
+    -> Double
+  {
     var (most, worst) = (0.0, 0.0)
     for i in 0..<parameters.count {
       let value = parameters.base[i]
@@ -48,15 +46,13 @@ struct GradientTests {
     ]
   }
 
-  @Test(arguments: 0..<4, Activation.allCases)
-  func ofHeads(_ which: Int, _ activation: Activation) throws {
+  @Test(arguments: 0..<4, Activation.allCases) func ofHeads(_ which: Int, _ activation: Activation) throws {
     let targets = targets[which]
     let outputs = [3, 1, 3, 2][which]
     let network = try Network<Double>(
       [
         .init(inputs: 5, outputs: 4, activation: activation, norm: 1e-5),
-        .init(inputs: 4, outputs: 6, activation: activation),
-        .init(inputs: 6, outputs: outputs),
+        .init(inputs: 4, outputs: 6, activation: activation), .init(inputs: 6, outputs: outputs),
       ], arithmetic)
     network.initialize(seed: 1)
     let noise = random(network.parameters.values.count, seed: 2)
@@ -66,8 +62,7 @@ struct GradientTests {
     input.fill(from: x)
     let loss = Loss(smoothing: 0.1, classWeights: [1, 2, 0.5])
     func value() throws -> Double {
-      let logits = try network.forward(
-        input.base, rows: 6, dropout: (0.2, TrainingRandom(9)))
+      let logits = try network.forward(input.base, rows: 6, dropout: (0.2, TrainingRandom(9)))
       return loss(logits, rows: 6, outputs: outputs, targets, offsets: [0, 2, 6])
     }
     let logits = try network.forward(input.base, rows: 6, dropout: (0.2, TrainingRandom(9)))
@@ -78,20 +73,14 @@ struct GradientTests {
     #expect(try difference(input, dInput, value) < 1e-6)
   }
 
-  private func constants<S: TrainingScalar>(
-    _ activation: Activation, _ scale: S
-  ) -> EncoderStack<S>.Settings.Layer {
-    .init(
-      activation: activation, attentionScale: scale, attentionNormEpsilon: 1e-5,
-      outputNormEpsilon: 1e-5)
+  private func constants<S: TrainingScalar>(_ activation: Activation, _ scale: S) -> EncoderStack<S>.Settings.Layer {
+    .init(activation: activation, attentionScale: scale, attentionNormEpsilon: 1e-5, outputNormEpsilon: 1e-5)
   }
 
-  @Test(arguments: [Activation.gelu, .geluTanh, .relu])
-  func ofEncoderLayers(_ activation: Activation) throws {
+  @Test(arguments: [Activation.gelu, .geluTanh, .relu]) func ofEncoderLayers(_ activation: Activation) throws {
     let stack = try EncoderStack<Double>(
-      .init(
-        width: 6, heads: 2, intermediate: 8,
-        layers: [constants(activation, 0.577), constants(activation, 0.577)]), arithmetic)
+      .init(width: 6, heads: 2, intermediate: 8, layers: [constants(activation, 0.577), constants(activation, 0.577)]),
+      arithmetic)
     for (i, value) in random(stack.parameters.values.count, seed: 4).enumerated() {
       stack.parameters.values.base[i] = 0.5 * value
     }
@@ -114,10 +103,8 @@ struct GradientTests {
   private let tokens = EncoderInput<Double>.Tokens(
     ids: [3, 0, 4, 3, 1, 1, 3], types: [0, 1, 1, 0, 0, 1, 1], offsets: [0, 3, 7])
 
-  @Test(arguments: [0, 2])
-  func ofEmbeddings(_ types: Int) throws {
-    let input = try EncoderInput<Double>(
-      .init(width: 6, vocabulary: 5, positions: 4, types: types, epsilon: 1e-5))
+  @Test(arguments: [0, 2]) func ofEmbeddings(_ types: Int) throws {
+    let input = try EncoderInput<Double>(.init(width: 6, vocabulary: 5, positions: 4, types: types, epsilon: 1e-5))
     input.parameters.values.fill(from: random(input.parameters.values.count, seed: 7))
     let weights = random(42, seed: 8)
     func value() throws -> Double {
@@ -139,38 +126,29 @@ struct GradientTests {
     #expect(input.parameters.gradients.array.prefix(30).allSatisfy { $0 == 0 })
     // What is not the model's is refused.
     for (ids, types) in [([5], [0]), ([-1], [0]), ([0, 0, 0, 0, 0], [0, 0, 0, 0, 0])] as [([Int32], [Int32])] {
-      #expect(throws: ClozeError.self) {
-        try input.forward(.init(ids: ids, types: types, offsets: [0, ids.count]))
-      }
+      #expect(throws: ClozeError.self) { try input.forward(.init(ids: ids, types: types, offsets: [0, ids.count])) }
     }
   }
 
   /// From token ids to the loss of a masked language model whose decoder is the word embeddings.
   @Test func ofATiedModel() throws {
-    let input = try EncoderInput<Double>(
-      .init(width: 6, vocabulary: 5, positions: 4, types: 2, epsilon: 1e-5))
+    let input = try EncoderInput<Double>(.init(width: 6, vocabulary: 5, positions: 4, types: 2, epsilon: 1e-5))
     let stack = try EncoderStack<Double>(
-      .init(
-        width: 6, heads: 2, intermediate: 8, layers: [constants(.gelu, 0.577)]), arithmetic)
+      .init(width: 6, heads: 2, intermediate: 8, layers: [constants(.gelu, 0.577)]), arithmetic)
     let network = try Network<Double>(
-      [
-        .init(inputs: 6, outputs: 6, activation: .gelu, norm: 1e-5),
-        .init(inputs: 6, outputs: 5, borrowsWeight: true),
-      ], arithmetic)
+      [.init(inputs: 6, outputs: 6, activation: .gelu, norm: 1e-5), .init(inputs: 6, outputs: 5, borrowsWeight: true)],
+      arithmetic)
     for (i, block) in [input.parameters, stack.parameters, network.parameters].enumerated() {
       let noise = random(block.values.count, seed: 20 + UInt64(i))
       block.values.fill(from: noise.map { 0.6 * $0 })
     }
-    network.borrow(
-      .init(weight: input.values.word, gradient: input.gradients.word, owner: input))
+    network.borrow(.init(weight: input.values.word, gradient: input.gradients.word, owner: input))
     let classes: [Int32] = [0, 2, 1, -1, 2, 4, 3]
     func logits() throws -> UnsafeMutablePointer<Double> {
       let x = try input.forward(tokens)
       return try network.forward(try stack.forward(x, offsets: tokens.offsets), rows: 7)
     }
-    func value() throws -> Double {
-      Loss()(try logits(), rows: 7, outputs: 5, .classes(classes), offsets: [0, 7])
-    }
+    func value() throws -> Double { Loss()(try logits(), rows: 7, outputs: 5, .classes(classes), offsets: [0, 7]) }
     let y = try logits()
     _ = Loss()(y, rows: 7, outputs: 5, .classes(classes), offsets: [0, 7])
     let d = try #require(try network.backward(y, rows: 7, wantsInput: true))
@@ -188,12 +166,10 @@ struct GradientTests {
     let offsets = [0, 1, 20, 60]
     let weights = random(60 * 32, seed: 3)
     func gradients<S: TrainingScalar>(_ type: S.Type) throws -> [Double] {
-      let input = try EncoderInput<S>(
-        .init(width: 32, vocabulary: 50, positions: 40, types: 2, epsilon: 1e-5))
+      let input = try EncoderInput<S>(.init(width: 32, vocabulary: 50, positions: 40, types: 2, epsilon: 1e-5))
       let stack = try EncoderStack<S>(
-        .init(
-          width: 32, heads: 4, intermediate: 64,
-          layers: [constants(.gelu, 0.35), constants(.gelu, 0.35)]), arithmetic)
+        .init(width: 32, heads: 4, intermediate: 64, layers: [constants(.gelu, 0.35), constants(.gelu, 0.35)]),
+        arithmetic)
       let (a, b) = (input.parameters.values, stack.parameters.values)
       a.fill(from: random(a.count, seed: 1).map { S($0) })
       b.fill(from: random(b.count, seed: 2).map { S(0.2 * $0) })
@@ -213,17 +189,12 @@ struct GradientTests {
   @Test func ofAMixOfLayers() throws {
     let mixture = try LayerMixture<Double>(states: 3, width: 5)
     mixture.parameters.values.fill(from: [0.3, -0.5, 0.9, 1.4])
-    let network = try Network<Double>(
-      [.init(inputs: 5, outputs: 3)], arithmetic)
+    let network = try Network<Double>([.init(inputs: 5, outputs: 3)], arithmetic)
     network.parameters.values.fill(from: random(network.parameters.values.count, seed: 12))
     let x = random(4 * 3 * 5, seed: 11)
     let classes: [Int32] = [0, 2, 1, 1]
-    func logits() throws -> UnsafeMutablePointer<Double> {
-      try network.forward(mixture.forward(x, rows: 4), rows: 4)
-    }
-    func value() throws -> Double {
-      Loss()(try logits(), rows: 4, outputs: 3, .classes(classes), offsets: [0, 4])
-    }
+    func logits() throws -> UnsafeMutablePointer<Double> { try network.forward(mixture.forward(x, rows: 4), rows: 4) }
+    func value() throws -> Double { Loss()(try logits(), rows: 4, outputs: 3, .classes(classes), offsets: [0, 4]) }
     let y = try logits()
     _ = Loss()(y, rows: 4, outputs: 3, .classes(classes), offsets: [0, 4])
     let d = try #require(try network.backward(y, rows: 4, wantsInput: true))
@@ -233,12 +204,10 @@ struct GradientTests {
   }
 
   /// Of states that are noise but for one, that one gets the largest share.
-  @Test(arguments: [0, 2])
-  func aMixFindsTheStateThatKnows(_ right: Int) throws {
+  @Test(arguments: [0, 2]) func aMixFindsTheStateThatKnows(_ right: Int) throws {
     let (rows, width) = (256, 8)
     let mixture = try LayerMixture<Float>(states: 4, width: width)
-    let network = try Network<Float>(
-      [.init(inputs: width, outputs: 2)], arithmetic)
+    let network = try Network<Float>([.init(inputs: width, outputs: 2)], arithmetic)
     var x = random(rows * 4 * width, seed: 1).map { Float($0) }
     let classes = (0..<rows).map { Int32($0 % 3 == 0 ? 1 : 0) }
     for row in 0..<rows { x[(row * 4 + right) * width + 3] = classes[row] == 1 ? 1 : -1 }
@@ -288,20 +257,16 @@ struct GradientTests {
   }
 
   /// The products, in all forms and sizes around those of panels, on one thread and on several.
-  @Test(arguments: [ProductForm.nn, .tn, .nt])
-  func products(_ form: ProductForm) throws {
+  @Test(arguments: [ProductForm.nn, .tn, .nt]) func products(_ form: ProductForm) throws {
     let single = try Arithmetic(threads: 1)
-    for (m, n, k) in [
-      (1, 1, 1), (2, 17, 5), (13, 16, 33), (97, 40, 64), (300, 130, 120), (2, 384, 9000),
-    ] {
+    for (m, n, k) in [(1, 1, 1), (2, 17, 5), (13, 16, 33), (97, 40, 64), (300, 130, 120), (2, 384, 9000)] {
       let a = random(m * k, seed: 1).map { Float($0) }
       let b = random(n * k, seed: 2).map { Float($0) }
       var (c, d) = ([Float](repeating: .nan, count: m * n), [Float](repeating: .nan, count: m * n))
       var e = [Double](repeating: 0, count: m * n)
       try arithmetic.product(form, m, n, k, a, b, &c)
       try single.product(form, m, n, k, a, b, &d)
-      try Double.product(
-        form, m, n, k, a.map { Double($0) }, b.map { Double($0) }, &e, arithmetic)
+      try Double.product(form, m, n, k, a.map { Double($0) }, b.map { Double($0) }, &e, arithmetic)
       #expect(c.map(\.bitPattern) == d.map(\.bitPattern))
       let bound = Double(Float.ulpOfOne) * Double(k + 1) * 30
       for (x, y) in zip(c, e) { #expect(abs(Double(x) - y) <= bound) }

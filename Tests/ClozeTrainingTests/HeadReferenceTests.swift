@@ -23,22 +23,15 @@ struct HeadReferenceTests {
     ] as [(Head.Task, Activation)]).flatMap { task, activation in
       [
         Case(name: task.rawValue, task: task),
-        Case(
-          name: "\(task.rawValue)-hidden-\(activation.rawValue)", task: task, hidden: [7],
-          activation: activation),
+        Case(name: "\(task.rawValue)-hidden-\(activation.rawValue)", task: task, hidden: [7], activation: activation),
       ]
-    } + [
-      Case(name: "mlm", task: .mlm), Case(name: "mlm", task: .mlm, tied: false),
-      Case(name: "nsp", task: .nsp),
-    ]
+    } + [Case(name: "mlm", task: .mlm), Case(name: "mlm", task: .mlm, tied: false), Case(name: "nsp", task: .nsp)]
 
-  @Test(arguments: cases)
-  func gradientsAndStepsArePyTorchs(_ head: Case) throws {
+  @Test(arguments: cases) func gradientsAndStepsArePyTorchs(_ head: Case) throws {
     let all = try Fixture.expected("../training/heads")
     func array(_ key: String) -> Fixture.Array? { all["\(head.name) \(key)"] }
     let name = head.task == .mlm ? "masked-lm-opset13" : "next-sentence-opset12"
-    let base = try Model(
-      path: Fixture.modelPath(name), options: LoadOptions(precision: .float32))
+    let base = try Model(path: Fixture.modelPath(name), options: LoadOptions(precision: .float32))
     var options = TrainingOptions()
     options.threads = 2
     options.hidden = head.hidden
@@ -49,9 +42,7 @@ struct HeadReferenceTests {
     let classes = [Head.Task.classify: 3, .classifyPairs: 2, .nsp: 2][head.task] ?? outputs
     let model = try TrainableModel(trainer.setup, labels: (0..<classes).map { "label \($0)" })
     let network = model.network
-    let parts = network.layers.indices.flatMap { i in
-      ["weight", "bias", "gamma", "beta"].map { "\(i).\($0)" }
-    }
+    let parts = network.layers.indices.flatMap { i in ["weight", "bias", "gamma", "beta"].map { "\(i).\($0)" } }
     let segments = network.parameters.segments
     // A tied decoder is not among the head's own parameters.
     let borrowed = network.layers.firstIndex { $0.borrowsWeight }.map { "\($0).weight" }
@@ -71,12 +62,10 @@ struct HeadReferenceTests {
 
     // The batch, as it is gathered in training.
     let x = try #require(array("x"))
-    let features = try FeatureStore(
-      rows: x.shape[0], width: x.shape[1], memoryLimit: 1 << 20, folder: nil)
+    let features = try FeatureStore(rows: x.shape[0], width: x.shape[1], memoryLimit: 1 << 20, folder: nil)
     for (i, value) in x.floats.enumerated() { features.base[i] = value }
     var data = TokenizedDataset()
-    data.rowOffsets =
-      head.task == .tag || head.task == .answer ? [0, 5, 12] : Array(0...x.shape[0])
+    data.rowOffsets = head.task == .tag || head.task == .answer ? [0, 5, 12] : Array(0...x.shape[0])
     data.classes = array("classes")?.ints.map { Int32($0) } ?? []
     data.labels = array("labels")?.floats ?? []
     data.values = array("values")?.floats ?? []
@@ -86,20 +75,16 @@ struct HeadReferenceTests {
     }
     let set = FeatureSet(data: data, features: features)
     let loss = Loss(
-      smoothing: Double(array("smoothing")?.floats.first ?? 0),
-      classWeights: array("class_weights")?.floats ?? [])
+      smoothing: Double(array("smoothing")?.floats.first ?? 0), classWeights: array("class_weights")?.floats ?? [])
 
     model.clearGradients()
     let items = 0..<data.items
     let (logits, offsets) = try model.forward(set, items)
-    let value = loss(
-      logits, rows: data.rows, outputs: network.outputs, data.targets(items), offsets: offsets)
+    let value = loss(logits, rows: data.rows, outputs: network.outputs, data.targets(items), offsets: offsets)
     try model.backward(logits)
     let expected = try #require(array("loss")?.floats.first)
     #expect(abs(value - expected) <= 1e-6 * abs(expected))
-    func largest(_ part: String) -> Float {
-      (array("\(part) gradient")?.floats ?? []).reduce(0) { max($0, abs($1)) }
-    }
+    func largest(_ part: String) -> Float { (array("\(part) gradient")?.floats ?? []).reduce(0) { max($0, abs($1)) } }
     let largestOfAll = parts.reduce(0) { max($0, largest($1)) }
     for (part, segment) in zip(parts, segments) where !segment.range.isEmpty {
       let theirs = array("\(part) gradient")?.floats ?? []

@@ -24,21 +24,15 @@ struct MetricTests {
 
   @Test func entities() {
     func all(_ tags: String) -> [String] {
-      Entity.all(in: tags.split(separator: " ").map(String.init)).map {
-        "\($0.type) \($0.first)-\($0.last)"
-      }
+      Entity.all(in: tags.split(separator: " ").map(String.init)).map { "\($0.type) \($0.first)-\($0.last)" }
     }
     #expect(all("B-PER I-PER O B-LOC") == ["PER 0-1", "LOC 3-3"])
     #expect(all("I-PER I-PER B-PER I-LOC") == ["PER 0-1", "PER 2-2", "LOC 3-3"])
     #expect(all("O O") == [])
     // The example of seqeval's readme.
     let metrics = Metrics.tags(
-      truth: [
-        ["O", "O", "O", "B-MISC", "I-MISC", "I-MISC", "O"], ["B-PER", "I-PER", "O"],
-      ],
-      predicted: [
-        ["O", "O", "B-MISC", "I-MISC", "I-MISC", "I-MISC", "O"], ["B-PER", "I-PER", "O"],
-      ])
+      truth: [["O", "O", "O", "B-MISC", "I-MISC", "I-MISC", "O"], ["B-PER", "I-PER", "O"]],
+      predicted: [["O", "O", "B-MISC", "I-MISC", "I-MISC", "I-MISC", "O"], ["B-PER", "I-PER", "O"]])
     #expect(metrics["f1"] == 0.5)
   }
 
@@ -52,9 +46,7 @@ struct MetricTests {
   @Test func maskingKeepsItsShares() {
     let masking = Masking(mask: 4, special: [0, 1, 2, 3, 4], vocabulary: 30_000)
     var random = TrainingRandom(1)
-    var ids = (0..<1_000_000).map { (i: Int) -> Int32 in
-      i % 40 == 0 ? 2 : Int32(5 + i % 29_000)
-    }
+    var ids = (0..<1_000_000).map { (i: Int) -> Int32 in i % 40 == 0 ? 2 : Int32(5 + i % 29_000) }
     let before = ids
     let chosen = masking.apply(to: &ids, &random)
     let share = Double(chosen.count) / 975_000
@@ -69,9 +61,7 @@ struct MetricTests {
   }
 
   @Test func pairsAreHalfTrue() {
-    let documents = (0..<2000).map { d in
-      Example(.document((0..<60).map { "\(d) \($0)" }))
-    }
+    let documents = (0..<2000).map { d in Example(.document((0..<60).map { "\(d) \($0)" })) }
     let pairs = NextSentence.pairs(Dataset(documents), seed: 1).examples
     var count = 0
     for pair in pairs {

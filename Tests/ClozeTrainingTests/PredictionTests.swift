@@ -11,20 +11,17 @@ struct PredictionTests {
     options.epochs = 12
     options.maxTokens = maxTokens
     options.stride = 4
-    return try Trainer(model: model, task: task, options: options)
-      .train(TrainerTests.dataset(task, count: 120)).head
+    return try Trainer(model: model, task: task, options: options).train(TrainerTests.dataset(task, count: 120)).head
   }
 
   /// More tokens than go through the encoder at once, texts without a word, texts that are cut.
   private static let texts: [String] = (0..<400).map { i in
     var random = TrainingRandom(7, path: [UInt64(i)])
     let count = i % 50 == 3 ? 0 : 1 + random.below(i % 40 == 0 ? 40 : 9)
-    return (0..<count).map { _ in "abwxyz".map(String.init)[random.below(6)] }
-      .joined(separator: " ")
+    return (0..<count).map { _ in "abwxyz".map(String.init)[random.below(6)] }.joined(separator: " ")
   }
 
-  @Test(arguments: [Precision.int8, .float32])
-  func tagsDependOnTheirTextOnly(_ precision: Precision) throws {
+  @Test(arguments: [Precision.int8, .float32]) func tagsDependOnTheirTextOnly(_ precision: Precision) throws {
     let model = try TrainerTests.model(precision)
     let trained = try Model(model, head: head(.tag, model, maxTokens: 20))
     let session = try Session(model: trained, threads: 3)
@@ -42,8 +39,7 @@ struct PredictionTests {
     #expect(try session.predict(["", " "]).map(\.tags.count) == [0, 0])
   }
 
-  @Test(arguments: [Precision.int8, .float32])
-  func answersDependOnTheirTextOnly(_ precision: Precision) throws {
+  @Test(arguments: [Precision.int8, .float32]) func answersDependOnTheirTextOnly(_ precision: Precision) throws {
     let model = try TrainerTests.model(precision)
     let trained = try Model(model, head: head(.answer, model, maxTokens: 16))
     let session = try Session(model: trained, threads: 3)
@@ -51,9 +47,7 @@ struct PredictionTests {
     let pairs = Self.texts.map { Text("q", $0) }
     let all = try session.predict(pairs)
     #expect(all.count == pairs.count && all.contains { $0.answer != nil })
-    for (pair, prediction) in zip(pairs, all) {
-      #expect(try single.predict([pair])[0].answer == prediction.answer)
-    }
+    for (pair, prediction) in zip(pairs, all) { #expect(try single.predict([pair])[0].answer == prediction.answer) }
     #expect(try session.predict([]).isEmpty)
     #expect(throws: ClozeError.self) { try session.predict([pairs[0], "no pair"]) }
   }

@@ -11,9 +11,7 @@ struct PretrainingDataTests {
     let masking = Masking(mask: mask, special: special, vocabulary: vocabulary)
     // A million ordinary tokens, and every ninth one special.
     var tokens = TrainingRandom(7)
-    let unmasked = (0..<1_125_000).map { i in
-      Int32(i % 9 == 0 ? tokens.below(5) : 5 + tokens.below(vocabulary - 5))
-    }
+    let unmasked = (0..<1_125_000).map { i in Int32(i % 9 == 0 ? tokens.below(5) : 5 + tokens.below(vocabulary - 5)) }
     var sets: [Set<Int>] = []
     for epoch in 1...2 {
       var ids = unmasked

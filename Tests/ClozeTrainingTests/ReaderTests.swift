@@ -7,8 +7,7 @@ import Testing
 
 struct ReaderTests {
   private func read(
-    _ text: String, _ task: Head.Task, name: String = "data.tsv",
-    _ set: (inout DataFormat) -> Void = { _ in }
+    _ text: String, _ task: Head.Task, name: String = "data.tsv", _ set: (inout DataFormat) -> Void = { _ in }
   ) throws -> Dataset {
     var format = DataFormat()
     set(&format)
@@ -32,9 +31,7 @@ struct ReaderTests {
 
   @Test func separatedFields() throws {
     #expect(labels(try read("a\tx\nb\ty\n", .classify)) == ["a|-|x", "b|-|y"])
-    let named = try read(
-      "\u{FEFF}label,text\r\n1,\"a, \"\"b\"\"\nc\"\r\n", .classify, name: "x.csv"
-    ) {
+    let named = try read("\u{FEFF}label,text\r\n1,\"a, \"\"b\"\"\nc\"\r\n", .classify, name: "x.csv") {
       $0.text = .name("text")
       $0.label = .name("label")
     }
@@ -55,16 +52,13 @@ struct ReaderTests {
     #expect(labels(try read("text\tvalue\na\t2\n", .regress)) == ["a|2.0"])
     // Two texts that happen to be words of a header are not all of them.
     #expect(labels(try read("text\tgood\na\tx\n", .classify)) == ["text|-|good", "a|-|x"])
-    #expect(
-      labels(try read("text\tlabel\nb\ty\n", .classify) { $0.label = .number(2) })
-        == ["text|-|label", "b|-|y"])
+    #expect(labels(try read("text\tlabel\nb\ty\n", .classify) { $0.label = .number(2) }) == ["text|-|label", "b|-|y"])
   }
 
   @Test(arguments: [
     ("a\tx\nb\n", "data.tsv:2", "1 field, field 2"), ("\"a\tx\nb\ty\n", "data.tsv:1", "does not end"),
     ("\"a\"b\tx\n", "data.tsv:1", "closing quote"), ("a\t\n", "data.tsv:1", "label is empty"),
-  ])
-  func badLinesAreNamed(_ text: String, _ place: String, _ reason: String) throws {
+  ]) func badLinesAreNamed(_ text: String, _ place: String, _ reason: String) throws {
     let error = #expect(throws: ClozeError.self) { try read(text, .classify) }
     #expect(error?.status == .invalidText)
     #expect(error?.message.contains(place) == true, "\(error?.message ?? "")")
@@ -75,26 +69,21 @@ struct ReaderTests {
     let set = try read("a\tx\nb\n\"c\"d\ty\ne\tz\n", .classify) { $0.skipBad = true }
     #expect(labels(set) == ["a|-|x", "e|-|z"])
     #expect(set.skipped.count == 2)
-    var reader = DataReader(
-      bytes: [0x61, 0xFF, 0x09, 0x78], name: "f", task: .classify, format: DataFormat())
+    var reader = DataReader(bytes: [0x61, 0xFF, 0x09, 0x78], name: "f", task: .classify, format: DataFormat())
     #expect(throws: ClozeError.self) { try reader.read() }
   }
 
   @Test func jsonLines() throws {
     let set = try read(
-      "{\"text\":\"a\",\"labels\":[\"x\",\"y\"]}\n\n{\"text\":\"b\",\"labels\":[]}\n", .multilabel,
-      name: "f.jsonl")
+      "{\"text\":\"a\",\"labels\":[\"x\",\"y\"]}\n\n{\"text\":\"b\",\"labels\":[]}\n", .multilabel, name: "f.jsonl")
     #expect(labels(set) == ["a|[\"x\", \"y\"]", "b|[]"])
     #expect(throws: ClozeError.self) { try read("{\"text\":1}\n", .classify, name: "f.jsonl") }
     #expect(throws: ClozeError.self) { try read("{", .classify, name: "f.jsonl") }
-    #expect(throws: ClozeError.self) {
-      try read("{\"text\":\"a\",\"value\":\"many\"}", .regress, name: "f.jsonl")
-    }
+    #expect(throws: ClozeError.self) { try read("{\"text\":\"a\",\"value\":\"many\"}", .regress, name: "f.jsonl") }
   }
 
   @Test func sentencesOfWords() throws {
-    let set = try read(
-      "-DOCSTART- O 0\n\nEU B-ORG 0\nrejects O 0\n\nPeter B-PER 0\n", .tag, name: "f.txt")
+    let set = try read("-DOCSTART- O 0\n\nEU B-ORG 0\nrejects O 0\n\nPeter B-PER 0\n", .tag, name: "f.txt")
     #expect(labels(set) == ["[\"EU\", \"rejects\"]|[\"B-ORG\", \"O\"]", "[\"Peter\"]|[\"B-PER\"]"])
     #expect(set.examples.map(\.place) == ["f.txt:3", "f.txt:6"])
     let error = #expect(throws: ClozeError.self) { try read("a O\nb\n", .tag, name: "f") }

@@ -9,13 +9,12 @@ struct ReferenceTests {
     let z = try Block<Double>(12)
     z.fill(from: [0.5, -1, 2, 1.5, 0.2, -0.3, 0, 0.1, 0.2, -1, 2.5, 0.7])
     let loss = Loss(smoothing: 0.1, classWeights: [1, 2, 0.5])
-    let value = loss(
-      z.base, rows: 4, outputs: 3, .classes([0, 2, -1, 1]), offsets: [0, 1, 2, 3, 4])
+    let value = loss(z.base, rows: 4, outputs: 3, .classes([0, 2, -1, 1]), offsets: [0, 1, 2, 3, 4])
     #expect(abs(value - 0.990_481_695_603_423_7) < 1e-9)
     let expected = [
-      -0.215_748_981_330_751_3, -0.007_686_347_764_228_88, 0.223_435_329_094_980_14,
-      0.103_079_686_851_283_2, 0.011_640_413_721_383_911, -0.114_720_100_572_667_09, 0, 0, 0,
-      0.004_308_657_161_827_24, -0.075_264_947_334_917_27, 0.070_956_290_173_089_98,
+      -0.215_748_981_330_751_3, -0.007_686_347_764_228_88, 0.223_435_329_094_980_14, 0.103_079_686_851_283_2,
+      0.011_640_413_721_383_911, -0.114_720_100_572_667_09, 0, 0, 0, 0.004_308_657_161_827_24,
+      -0.075_264_947_334_917_27, 0.070_956_290_173_089_98,
     ]
     for (ours, theirs) in zip(z.array, expected) { #expect(abs(ours - theirs) < 1e-8) }
   }
@@ -26,8 +25,7 @@ struct ReferenceTests {
     let value = Loss()(z.base, rows: 2, outputs: 2, .labels([1, 0, 0, 1]), offsets: [0, 1, 2])
     #expect(abs(value - 1.490_713_508_578_761) < 1e-12)
     let expected = [
-      -0.094_385_167_199_536_37, 0.067_235_355_342_498_78, 0.238_143_531_705_608_26,
-      -0.220_199_269_494_470_6,
+      -0.094_385_167_199_536_37, 0.067_235_355_342_498_78, 0.238_143_531_705_608_26, -0.220_199_269_494_470_6,
     ]
     for (ours, theirs) in zip(z.array, expected) { #expect(abs(ours - theirs) < 1e-7) }
   }
@@ -41,9 +39,7 @@ struct ReferenceTests {
       try optimizer.step(block, rate: 0.01, decay: 0.1, scale: 1)
     }
     let expected: [Float] = [0.983_259_32, -1.990_513_56, 0.478_492_47, 2.976_444_96]
-    for (ours, theirs) in zip(block.values.array, expected) {
-      #expect(abs(ours - theirs) <= 1e-6 * abs(theirs))
-    }
+    for (ours, theirs) in zip(block.values.array, expected) { #expect(abs(ours - theirs) <= 1e-6 * abs(theirs)) }
   }
 
   /// Rows that never had a gradient are treated as all others are, to the bit.
@@ -69,8 +65,7 @@ struct ReferenceTests {
         block.touched = touched
         #expect(block.gradientNorm.isApproximately(dense))
         if !isSparse { block.touched = nil }
-        try optimizer.step(
-          block, rate: 0.01, decay: 0.1, scale: 0.5, isSparse ? arithmetic : nil)
+        try optimizer.step(block, rate: 0.01, decay: 0.1, scale: 0.5, isSparse ? arithmetic : nil)
         block.touched = nil
         if resumes, step == 2 {
           let rows = touched.now
@@ -118,8 +113,7 @@ struct ReferenceTests {
       at[2] = Float(3 * values[2])
       at[3] = 2 * at[2]
     }
-    let whitening = try Whitening(
-      x.base, rows: rows, inputs: inputs, outputs: 1, ridge: 1e-9, Arithmetic(threads: 1))
+    let whitening = try Whitening(x.base, rows: rows, inputs: inputs, outputs: 1, ridge: 1e-9, Arithmetic(threads: 1))
     let variables = [0.3, -0.5, 0.2, 0, 0.7]
     let parameters = whitening.parameters(variables)
     func logit(_ row: Int) -> Double {
@@ -142,6 +136,4 @@ struct ReferenceTests {
   }
 }
 
-extension Double {
-  fileprivate func isApproximately(_ other: Double) -> Bool { abs(self - other) <= 1e-12 * other }
-}
+extension Double { fileprivate func isApproximately(_ other: Double) -> Bool { abs(self - other) <= 1e-12 * other } }

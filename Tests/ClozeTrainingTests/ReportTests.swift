@@ -8,10 +8,9 @@ struct ReportTests {
     let count = labels.count
     var result = TrainingResult(
       head: Head(task: .classify, labels: labels, layers: [], maxTokens: 8),
-      metrics: Metrics([("accuracy", 0.5), ("loss", .infinity)]), metric: "accuracy", epochs: [],
-      steps: [], counts: (1, 1), truncated: 0,
-      confusion: (0..<count).map { i in (0..<count).map { i == $0 ? 0 : $0 } }, scatter: [],
-      mistakes: [])
+      metrics: Metrics([("accuracy", 0.5), ("loss", .infinity)]), metric: "accuracy", epochs: [], steps: [],
+      counts: (1, 1), truncated: 0, confusion: (0..<count).map { i in (0..<count).map { i == $0 ? 0 : $0 } },
+      scatter: [], mistakes: [])
     set(&result)
     return result
   }
@@ -21,9 +20,7 @@ struct ReportTests {
     let evil = "<script>alert(\"&\")</script>\u{0}\u{1B}"
     let html = TrainingReport(
       result: result(labels: [evil, "b"]) {
-        $0.mistakes = [
-          Mistake(place: evil, text: evil, truth: evil, predicted: "", loss: .nan)
-        ]
+        $0.mistakes = [Mistake(place: evil, text: evil, truth: evil, predicted: "", loss: .nan)]
       }, title: evil, facts: [(evil, evil)]
     ).html
     #expect(!html.contains("<script"))
@@ -33,23 +30,19 @@ struct ReportTests {
   }
 
   @Test func manyLabelsAreAList() {
-    let html = TrainingReport(
-      result: result(labels: (0..<200).map { "label \($0)" }) { _ in }, title: "", facts: []
-    ).html
+    let html = TrainingReport(result: result(labels: (0..<200).map { "label \($0)" }) { _ in }, title: "", facts: [])
+      .html
     #expect(html.contains("<td>label 0<td>label 199<td>199"))
     #expect(html.utf8.count < 20_000)
   }
 
   @Test(arguments: [
-    [0.0], [5, 5], [-1e-9, 1e-9], [1e15, 1e15 + 1], [1e29, -1e29], [1e300, 0],
-    [.nan, .infinity, 1],
-    [.nan], [], [0.1, 0.2, 0.3], [-3, 4], [1e-300, 2e-300], [0, 1e-300], [.greatestFiniteMagnitude],
-  ])
-  func plotsOfAnyNumbers(_ values: [Double]) {
+    [0.0], [5, 5], [-1e-9, 1e-9], [1e15, 1e15 + 1], [1e29, -1e29], [1e300, 0], [.nan, .infinity, 1], [.nan], [],
+    [0.1, 0.2, 0.3], [-3, 4], [1e-300, 2e-300], [0, 1e-300], [.greatestFiniteMagnitude],
+  ]) func plotsOfAnyNumbers(_ values: [Double]) {
     let points = values.enumerated().map { (x: Double($0), y: $1) }
     let mark = (x: 0.0, y: values.first ?? 0, text: "best")
-    let line = Plot(
-      title: "t", x: "x", y: "y", lines: [.init(points: points, hasDots: true, mark: mark)])
+    let line = Plot(title: "t", x: "x", y: "y", lines: [.init(points: points, hasDots: true, mark: mark)])
     let dots = Plot(title: "t", x: "x", y: "y", points: points)
     for svg in [line.svg, dots.svg] {
       // A point beyond all others may be left out with its plot, but nothing is drawn outside.
@@ -69,8 +62,7 @@ struct ReportTests {
   }
 
   @Test func numbersWithDigits() {
-    #expect(
-      fixed(-0.049, 1) == "0.0" && fixed(-0.05, 1) == "-0.1" && fixed(1234.5678, 2) == "1234.57")
+    #expect(fixed(-0.049, 1) == "0.0" && fixed(-0.05, 1) == "-0.1" && fixed(1234.5678, 2) == "1234.57")
     #expect(fixed(0.007, 2) == "0.01" && fixed(7, 0) == "7" && fixed(.nan, 2) == "nan")
   }
 }

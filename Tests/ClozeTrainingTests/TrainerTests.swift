@@ -9,19 +9,16 @@ import Testing
 /// Training from end to end, on a model of random weights: what a text holds can be told from its
 /// tokens' vectors all the same.
 struct TrainerTests {
-  static func model(
-    _ precision: Precision = .int8, _ name: String = "pretraining-float16",
-    _ isa: ISA? = nil
-  ) throws -> Model {
+  static func model(_ precision: Precision = .int8, _ name: String = "pretraining-float16", _ isa: ISA? = nil) throws
+    -> Model
+  {
     let letters = (UInt8(ascii: "a")...UInt8(ascii: "z")).map { String(UnicodeScalar($0)) }
-    let named =
-      ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + letters + letters.map { "##" + $0 }
+    let named = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + letters + letters.map { "##" + $0 }
     let size = name == "pretraining-float16" ? 1003 : 103
     let vocabulary = named + (named.count..<size).map { "word\($0)" }
     let tokenizer = try Tokenizer(vocabulary: Array(vocabulary.joined(separator: "\n").utf8))
     return try Model(
-      path: Fixture.modelPath(name),
-      options: LoadOptions(precision: precision, isa: isa, tokenizer: tokenizer))
+      path: Fixture.modelPath(name), options: LoadOptions(precision: precision, isa: isa, tokenizer: tokenizer))
   }
 
   /// Examples whose label, number or tags depend on their letters.
@@ -36,32 +33,28 @@ struct TrainerTests {
         let text = words.joined(separator: " ")
         switch task {
         case .classify: return Example(.text(Text(text), label: isA ? "has" : "lacks"))
-        case .classifyPairs:
-          return Example(.text(Text(text, "b c"), label: isA ? "has" : "lacks"))
+        case .classifyPairs: return Example(.text(Text(text, "b c"), label: isA ? "has" : "lacks"))
         case .multilabel:
           let hasB = words.contains("b")
-          return Example(
-            .labelled(Text(text), labels: (isA ? ["a"] : []) + (hasB ? ["b"] : [])))
+          return Example(.labelled(Text(text), labels: (isA ? ["a"] : []) + (hasB ? ["b"] : [])))
         case .regress: return Example(.scored(Text(text), value: isA ? 3 : -1))
         case .regressPairs: return Example(.scored(Text(text, "z"), value: isA ? 3 : -1))
-        case .tag:
-          return Example(.words(words, tags: words.map { $0 == "a" ? "B-A" : "O" }))
+        case .tag: return Example(.words(words, tags: words.map { $0 == "a" ? "B-A" : "O" }))
         case .answer:
           // Not "a", an article, which does not count in an answer.
           let place = words.firstIndex(of: "a")
           return Example(
             .question(
-              "q",
-              passage: words.map { $0 == "a" ? "w" : $0 == "w" ? "v" : $0 }.joined(separator: " "),
+              "q", passage: words.map { $0 == "a" ? "w" : $0 == "w" ? "v" : $0 }.joined(separator: " "),
               answers: place.map { [Example.Answer(text: "w", offset: 2 * $0)] } ?? [], id: "\(i)"))
         case .mlm, .nsp: return Example(.document(words + words))
         }
       })
   }
 
-  private func train(
-    _ task: Head.Task, _ model: Model, _ set: (inout TrainingOptions) -> Void = { _ in }
-  ) throws -> TrainingResult {
+  private func train(_ task: Head.Task, _ model: Model, _ set: (inout TrainingOptions) -> Void = { _ in }) throws
+    -> TrainingResult
+  {
     var options = TrainingOptions()
     options.threads = 1
     if task == .answer {
@@ -74,11 +67,9 @@ struct TrainerTests {
   }
 
   @Test(arguments: [
-    (Head.Task.classify, "accuracy", 0.9), (.classifyPairs, "accuracy", 0.9),
-    (.multilabel, "f1_micro", 0.8), (.regress, "pearson", 0.8), (.regressPairs, "pearson", 0.8),
-    (.tag, "f1", 0.9),
-  ])
-  func learns(_ task: Head.Task, _ metric: String, _ least: Double) throws {
+    (Head.Task.classify, "accuracy", 0.9), (.classifyPairs, "accuracy", 0.9), (.multilabel, "f1_micro", 0.8),
+    (.regress, "pearson", 0.8), (.regressPairs, "pearson", 0.8), (.tag, "f1", 0.9),
+  ]) func learns(_ task: Head.Task, _ metric: String, _ least: Double) throws {
     let model = try Self.model()
     let result = try train(task, model) { if task == .tag { $0.learningRate = 0.02 } }
     #expect((result.metrics[metric] ?? 0) > least, "\(result.metrics.values)")
@@ -99,9 +90,7 @@ struct TrainerTests {
     var right = 0
     let examples = Self.dataset(.answer, count: 120, seed: 2).examples
     for example in examples {
-      guard case .question(let question, let passage, let answers, _) = example.content else {
-        continue
-      }
+      guard case .question(let question, let passage, let answers, _) = example.content else { continue }
       let answer = try session.predict([Text(question, passage)])[0].answer
       if answer?.text == answers.first?.text { right += 1 }
       if let answer {
@@ -113,8 +102,7 @@ struct TrainerTests {
     #expect(throws: ClozeError.self) { try session.predict(["no pair"]) }
   }
 
-  @Test(arguments: [Head.Task.mlm, .nsp])
-  func pretrainingHeadsGetBetter(_ task: Head.Task) throws {
+  @Test(arguments: [Head.Task.mlm, .nsp]) func pretrainingHeadsGetBetter(_ task: Head.Task) throws {
     let result = try train(task, try Self.model()) {
       $0.epochs = 3
       $0.learningRate = 3e-3
@@ -140,9 +128,7 @@ struct TrainerTests {
     #expect(throws: ClozeError.self) { try Model(model, head: narrow) }
   }
 
-  @Test(arguments: [
-    (Head.Task.classify, 0), (.classify, 1), (.regressPairs, 1), (.tag, 0), (.answer, 0), (.mlm, 0),
-  ])
+  @Test(arguments: [(Head.Task.classify, 0), (.classify, 1), (.regressPairs, 1), (.tag, 0), (.answer, 0), (.mlm, 0)])
   func sameBitsOnAnyNumberOfThreads(_ task: Head.Task, _ kind: Int) throws {
     func run(_ threads: Int) throws -> [UInt32] {
       let result = try train(task, try Self.model()) {
@@ -159,9 +145,8 @@ struct TrainerTests {
   }
 
   @Test func interruptedRunsGoOnToTheSameBits() throws {
-    for (task, unfreeze) in [
-      (Head.Task.classify, 0), (.tag, 0), (.mlm, 0), (.classify, 1), (.tag, .max), (.mlm, .max),
-    ] {
+    for (task, unfreeze) in [(Head.Task.classify, 0), (.tag, 0), (.mlm, 0), (.classify, 1), (.tag, .max), (.mlm, .max)]
+    {
       let model = try Self.model(unfreeze > 0 ? .float32 : .int8)
       let folder = NSTemporaryDirectory() + "cloze-training-\(UUID().uuidString)"
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -179,36 +164,25 @@ struct TrainerTests {
       }
       func bits(_ result: TrainingResult) -> [UInt32] {
         var values = result.head.layers.flatMap { $0.weight + $0.bias }
-        for layer in result.head.encoderLayers {
-          values += EncoderLayerParameter.allCases.flatMap { layer[$0] }
-        }
-        if let embeddings = result.head.embeddings {
-          values += EmbeddingParameter.allCases.flatMap { embeddings[$0] }
-        }
+        for layer in result.head.encoderLayers { values += EncoderLayerParameter.allCases.flatMap { layer[$0] } }
+        if let embeddings = result.head.embeddings { values += EmbeddingParameter.allCases.flatMap { embeddings[$0] } }
         return values.map(\.bitPattern)
       }
       let data = Self.dataset(task, count: 80)
-      let whole = try Trainer(model: model, task: task, options: options(nil, resume: false))
-        .train(data)
+      let whole = try Trainer(model: model, task: task, options: options(nil, resume: false)).train(data)
       for stop in [1, 3] {
-        let first = try Trainer(
-          model: model, task: task, options: options(folder, resume: stop > 1))
+        let first = try Trainer(model: model, task: task, options: options(folder, resume: stop > 1))
         #expect(throws: ClozeError.self) {
-          try first.train(data) { event in
-            if case .step(let step) = event { step.epoch <= stop } else { true }
-          }
+          try first.train(data) { event in if case .step(let step) = event { step.epoch <= stop } else { true } }
         }
       }
-      let rest = try Trainer(model: model, task: task, options: options(folder, resume: true))
-        .train(data)
+      let rest = try Trainer(model: model, task: task, options: options(folder, resume: true)).train(data)
       #expect(bits(rest) == bits(whole))
       #expect(rest.epochs.count == 4)
       // Another seed is another run.
       var other = options(folder, resume: true)
       other.seed = 5
-      let error = #expect(throws: ClozeError.self) {
-        try Trainer(model: model, task: task, options: other).train(data)
-      }
+      let error = #expect(throws: ClozeError.self) { try Trainer(model: model, task: task, options: other).train(data) }
       #expect(error?.status == .invalidArgument)
     }
   }
@@ -217,9 +191,7 @@ struct TrainerTests {
     let model = try Self.model(.float32)
     let path = NSTemporaryDirectory() + "cloze-head-\(UUID().uuidString).safetensors"
     defer { unlink(path) }
-    for (task, unfreeze) in [
-      (Head.Task.classify, 0), (.tag, 0), (.classify, 1), (.nsp, 1), (.tag, .max),
-    ] {
+    for (task, unfreeze) in [(Head.Task.classify, 0), (.tag, 0), (.classify, 1), (.nsp, 1), (.tag, .max)] {
       let result = try train(task, model) {
         $0.unfreeze = unfreeze
         if unfreeze > 0 { $0.epochs = 2 }
@@ -249,8 +221,7 @@ struct TrainerTests {
 
   /// All layers and the embeddings learn more than the head alone, and the head's file predicts in
   /// int8 too.
-  @Test(arguments: [Head.Task.tag, .classify])
-  func theWholeEncoderLearns(_ task: Head.Task) throws {
+  @Test(arguments: [Head.Task.tag, .classify]) func theWholeEncoderLearns(_ task: Head.Task) throws {
     let model = try Self.model(.float32)
     func options(_ options: inout TrainingOptions) {
       options.optimizer = .adamw
@@ -267,9 +238,7 @@ struct TrainerTests {
     #expect((all.metrics["loss"] ?? 9) < (head.metrics["loss"] ?? 0))
     let embeddings = try #require(all.head.embeddings)
     let before = try #require(model.encoderEmbeddings?.embeddings)
-    for parameter in EmbeddingParameter.allCases {
-      #expect(embeddings[parameter] != before[parameter])
-    }
+    for parameter in EmbeddingParameter.allCases { #expect(embeddings[parameter] != before[parameter]) }
     let exact = try Model(model, head: all.head)
     let int8 = try Model(Self.model(.int8), head: all.head)
     for example in Self.dataset(task, count: 60, seed: 2).examples {
@@ -290,8 +259,7 @@ struct TrainerTests {
 
   /// A head over all layers comes back from its file, and in int8 says the same of a text whatever
   /// goes with it.
-  @Test(arguments: [Head.Task.classify, .regressPairs, .tag, .answer])
-  func mixedLayersLearn(_ task: Head.Task) throws {
+  @Test(arguments: [Head.Task.classify, .regressPairs, .tag, .answer]) func mixedLayersLearn(_ task: Head.Task) throws {
     let model = try Self.model(.int8, "base-3-layers-opset11")
     let folder = NSTemporaryDirectory() + "cloze-training-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -322,8 +290,7 @@ struct TrainerTests {
     }
     func bits(_ predictions: [Prediction]) -> [[UInt32]] {
       predictions.map {
-        ($0.probabilities + [$0.value ?? 0, $0.answer?.probability ?? 0]
-          + $0.tags.map(\.probability)).map(\.bitPattern)
+        ($0.probabilities + [$0.value ?? 0, $0.answer?.probability ?? 0] + $0.tags.map(\.probability)).map(\.bitPattern)
       }
     }
     let trained = try Model(model, head: head)
@@ -360,8 +327,7 @@ struct TrainerTests {
   }
 
   /// The last two of three layers.
-  @Test(arguments: [Head.Task.mlm, .nsp, .classifyPairs])
-  func lastLayersLearn(_ task: Head.Task) throws {
+  @Test(arguments: [Head.Task.mlm, .nsp, .classifyPairs]) func lastLayersLearn(_ task: Head.Task) throws {
     let model = try Self.model(.float32, "base-3-layers-opset11")
     let result = try train(task, model) {
       $0.unfreeze = 2
@@ -379,11 +345,11 @@ struct TrainerTests {
   }
 
   /// A masked language model that was trained is what fills masks.
-  @Test(arguments: [(0, true), (0, false), (Int.max, true), (.max, false)])
-  func trainedMaskedLMFillsMasks(_ unfreeze: Int, _ tied: Bool) throws {
+  @Test(arguments: [(0, true), (0, false), (Int.max, true), (.max, false)]) func trainedMaskedLMFillsMasks(
+    _ unfreeze: Int, _ tied: Bool
+  ) throws {
     let model = try Self.model(.float32)
-    let dataset = Dataset(
-      (0..<40).map { i in Example(.document(["a b c a b c", "d e f d e f"])) })
+    let dataset = Dataset((0..<40).map { i in Example(.document(["a b c a b c", "d e f d e f"])) })
     var options = TrainingOptions()
     options.unfreeze = unfreeze
     options.tied = tied
@@ -402,8 +368,7 @@ struct TrainerTests {
     #expect(head.layers[1].weight == result.head.layers[1].weight)
     for precision in Precision.allCases {
       let trained = try Model(Self.model(precision), head: head)
-      let found = try Session(model: trained, threads: 1).fillMask(
-        "d e [MASK] d e f", targets: ["a", "b", "f", "x"])
+      let found = try Session(model: trained, threads: 1).fillMask("d e [MASK] d e f", targets: ["a", "b", "f", "x"])
       #expect(found[0].candidates[0].token == "f", "\(precision)")
     }
   }
@@ -411,8 +376,8 @@ struct TrainerTests {
   @Test func badDataAndOptionsAreErrors() throws {
     let model = try Self.model()
     func fails(
-      _ status: ClozeError.Status, _ dataset: Dataset, valid: Dataset? = nil,
-      task: Head.Task = .classify, _ set: (inout TrainingOptions) -> Void = { _ in }
+      _ status: ClozeError.Status, _ dataset: Dataset, valid: Dataset? = nil, task: Head.Task = .classify,
+      _ set: (inout TrainingOptions) -> Void = { _ in }
     ) {
       var options = TrainingOptions()
       set(&options)
@@ -427,12 +392,8 @@ struct TrainerTests {
     fails(.invalidText, good, valid: Dataset([Example(.text("b", label: "new"))]))
     fails(.invalidText, good, task: .tag)
     fails(.invalidText, good, task: .classifyPairs)
-    fails(
-      .invalidText,
-      Dataset([Example(.words(["a", "b"], tags: ["O"]))] + Self.dataset(.tag).examples), task: .tag)
-    fails(
-      .invalidText,
-      Dataset((0..<20).map { _ in Example(.scored("b", value: .nan)) }), task: .regress)
+    fails(.invalidText, Dataset([Example(.words(["a", "b"], tags: ["O"]))] + Self.dataset(.tag).examples), task: .tag)
+    fails(.invalidText, Dataset((0..<20).map { _ in Example(.scored("b", value: .nan)) }), task: .regress)
     for offset in [-1, 5, .max] {
       let answer = Example.Answer(text: "b", offset: offset)
       let example = Example(.question("q", passage: "b c", answers: [answer], id: ""))
@@ -458,12 +419,8 @@ struct TrainerTests {
     fails(.invalidArgument, good) { $0.tied = false }
     fails(.invalidArgument, Self.dataset(.mlm, count: 20), task: .mlm) { $0.hidden = [8] }
     fails(.invalidArgument, Self.dataset(.mlm, count: 20), task: .mlm) { $0.optimizer = .lbfgs }
-    fails(.invalidArgument, Self.dataset(.regress, count: 20), task: .regress) {
-      $0.balanced = true
-    }
-    fails(.invalidArgument, Self.dataset(.regress, count: 20), task: .regress) {
-      $0.labelSmoothing = 0.1
-    }
+    fails(.invalidArgument, Self.dataset(.regress, count: 20), task: .regress) { $0.balanced = true }
+    fails(.invalidArgument, Self.dataset(.regress, count: 20), task: .regress) { $0.labelSmoothing = 0.1 }
     fails(.invalidArgument, good) {
       $0.optimizer = .lbfgs
       $0.dropout = 0.1

@@ -47,8 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   size -= 8;
   /* The offsets go first: with the last one no larger than the tokens there are, no id outside the
    * array is asked for. */
-  uint8_t *ends =
-      take(&data, &size, ((size_t)batch.batch_size + 1) * widths[batch.cu_seqlens_type]);
+  uint8_t *ends = take(&data, &size, ((size_t)batch.batch_size + 1) * widths[batch.cu_seqlens_type]);
   uint8_t *ids = take(&data, &size, tokens * widths[batch.integer_type]);
   uint8_t *last = ends + (size_t)batch.batch_size * widths[batch.cu_seqlens_type];
   memset(last, 0, widths[batch.cu_seqlens_type]);

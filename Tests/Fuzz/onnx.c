@@ -20,8 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   cloze_session *session = NULL;
   if (cloze_session_create(model, &one, &session) == CLOZE_OK) {
     int32_t ids[] = {0, 0}, ends[] = {0, 2};
-    cloze_batch batch = {
-        .struct_size = sizeof batch, .batch_size = 1, .input_ids = ids, .cu_seqlens = ends};
+    cloze_batch batch = {.struct_size = sizeof batch, .batch_size = 1, .input_ids = ids, .cu_seqlens = ends};
     cloze_output output = {.struct_size = sizeof output, .kind = CLOZE_OUTPUT_EMBEDDING};
     if (cloze_run(session, &batch, &output, 1) == CLOZE_OK && output.size < 1u << 20) {
       output.capacity = output.size;

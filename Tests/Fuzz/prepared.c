@@ -1,5 +1,5 @@
-/* A prepared model with bytes of it changed and, mostly, its checksums made right again: refused with a message, or loaded
- * and run.
+/* A prepared model with bytes of it changed and, mostly, its checksums made right again: refused with a message, or
+ * loaded and run.
  *
  * An input is a byte of choices and then changes of eight bytes: u32 place, u8 how, three bytes of new content. */
 #define _GNU_SOURCE
@@ -20,7 +20,8 @@ static void make_sound(void) {
   char path[] = "/tmp/cloze-fuzz-XXXXXX";
   int descriptor = mkstemp(path);
   cloze_tokenizer *tokenizer = NULL;
-  if (descriptor < 0 || cloze_tokenizer_load_memory(vocabulary, sizeof vocabulary - 1, NULL, &tokenizer) != CLOZE_OK) abort();
+  if (descriptor < 0 || cloze_tokenizer_load_memory(vocabulary, sizeof vocabulary - 1, NULL, &tokenizer) != CLOZE_OK)
+    abort();
   close(descriptor);
   cloze_convert_options options = {.struct_size = sizeof options, .tokenizer = tokenizer};
   if (cloze_convert(getenv("CLOZE_FUZZ_TINY_MODEL"), path, &options) != CLOZE_OK) abort();
@@ -104,14 +105,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     /* Half of them in what is no array: header, table, configuration. */
     size_t within = data[4] & 1 ? length : length < 8192 ? length : 8192;
     for (size_t i = 0, place = number(data, 4) % within; i < 3 && place + i < length; i++) {
-      if (data[4] & 2) bytes[place + i] = data[5 + i];
-      else bytes[place + i] ^= data[5 + i];
+      if (data[4] & 2)
+        bytes[place + i] = data[5 + i];
+      else
+        bytes[place + i] ^= data[5 + i];
     }
   }
   if (!(choices & 2)) repair(bytes, length);
   cloze_model *model = NULL;
-  if (cloze_model_load_memory(bytes, length, NULL, &model) == CLOZE_OK) use(model);
-  else if (model != NULL || cloze_last_error()[0] == '\0') abort();
+  if (cloze_model_load_memory(bytes, length, NULL, &model) == CLOZE_OK)
+    use(model);
+  else if (model != NULL || cloze_last_error()[0] == '\0')
+    abort();
   free(bytes);
   cloze_model_free(model);
   return 0;

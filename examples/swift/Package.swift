@@ -2,17 +2,10 @@
 import PackageDescription
 
 let package = Package(
-  name: "tour",
-  dependencies: [
-    .package(name: "cloze", path: "../..")
-  ],
+  name: "tour", dependencies: [.package(name: "cloze", path: "../..")],
   targets: [
-    .executableTarget(
-      name: "Tour", dependencies: [.product(name: "Cloze", package: "cloze")]),
+    .executableTarget(name: "Tour", dependencies: [.product(name: "Cloze", package: "cloze")]),
     .executableTarget(
       name: "Train",
-      dependencies: [
-        .product(name: "Cloze", package: "cloze"), .product(name: "ClozeTraining", package: "cloze"),
-      ]),
-  ]
-)
+      dependencies: [.product(name: "Cloze", package: "cloze"), .product(name: "ClozeTraining", package: "cloze")]),
+  ])

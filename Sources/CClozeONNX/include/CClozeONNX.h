@@ -117,30 +117,23 @@ typedef int (*cloze_onnx_fill)(
  * model, to be closed once; otherwise it is NULL and `message` (capacity > 0 bytes) is one terminated sentence. */
 cloze_onnx_status cloze_onnx_open(const uint8_t *CLOZE_ONNX_NULLABLE bytes, size_t size,
     cloze_onnx_fill CLOZE_ONNX_NONNULL fill, void *CLOZE_ONNX_NULLABLE context,
-    cloze_onnx_model * CLOZE_ONNX_NULLABLE * CLOZE_ONNX_NONNULL model,
-    char *CLOZE_ONNX_NONNULL message, size_t capacity);
+    cloze_onnx_model *CLOZE_ONNX_NULLABLE *CLOZE_ONNX_NONNULL model, char *CLOZE_ONNX_NONNULL message, size_t capacity);
 
 /* Closing NULL does nothing. */
 void cloze_onnx_close(cloze_onnx_model *CLOZE_ONNX_NULLABLE model);
 
 cloze_onnx_info cloze_onnx_get_info(const cloze_onnx_model *CLOZE_ONNX_NONNULL model);
-cloze_onnx_opset cloze_onnx_get_opset(
-    const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t index);
+cloze_onnx_opset cloze_onnx_get_opset(const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t index);
 cloze_onnx_node cloze_onnx_get_node(const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t index);
-cloze_onnx_text cloze_onnx_get_node_input(
-    const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t node, size_t index);
-cloze_onnx_text cloze_onnx_get_node_output(
-    const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t node, size_t index);
+cloze_onnx_text cloze_onnx_get_node_input(const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t node, size_t index);
+cloze_onnx_text cloze_onnx_get_node_output(const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t node, size_t index);
 cloze_onnx_attribute cloze_onnx_get_node_attribute(
     const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t node, size_t index);
-cloze_onnx_tensor cloze_onnx_get_tensor(
-    const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t index);
-cloze_onnx_value cloze_onnx_get_input(
-    const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t index);
+cloze_onnx_tensor cloze_onnx_get_tensor(const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t index);
+cloze_onnx_value cloze_onnx_get_input(const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t index);
 cloze_onnx_dimension cloze_onnx_get_input_dimension(
     const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t input, size_t index);
-cloze_onnx_value cloze_onnx_get_output(
-    const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t index);
+cloze_onnx_value cloze_onnx_get_output(const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t index);
 cloze_onnx_dimension cloze_onnx_get_output_dimension(
     const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t output, size_t index);
 
@@ -157,41 +150,37 @@ cloze_onnx_writer *CLOZE_ONNX_NULLABLE cloze_onnx_writer_create(int64_t ir_versi
 /* Freeing NULL does nothing. */
 void cloze_onnx_writer_free(cloze_onnx_writer *CLOZE_ONNX_NULLABLE writer);
 
-void cloze_onnx_writer_metadata(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer,
-    const char *CLOZE_ONNX_NONNULL key, const char *CLOZE_ONNX_NONNULL value);
+void cloze_onnx_writer_metadata(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer, const char *CLOZE_ONNX_NONNULL key,
+    const char *CLOZE_ONNX_NONNULL value);
 
 /* Begins a node; its inputs, outputs and attributes follow in order. */
-void cloze_onnx_writer_node(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer,
-    const char *CLOZE_ONNX_NONNULL op_type, const char *CLOZE_ONNX_NONNULL name);
-void cloze_onnx_writer_node_input(
-    cloze_onnx_writer *CLOZE_ONNX_NONNULL writer, const char *CLOZE_ONNX_NONNULL name);
-void cloze_onnx_writer_node_output(
-    cloze_onnx_writer *CLOZE_ONNX_NONNULL writer, const char *CLOZE_ONNX_NONNULL name);
-void cloze_onnx_writer_node_int(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer,
-    const char *CLOZE_ONNX_NONNULL name, int64_t value);
+void cloze_onnx_writer_node(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer, const char *CLOZE_ONNX_NONNULL op_type,
+    const char *CLOZE_ONNX_NONNULL name);
+void cloze_onnx_writer_node_input(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer, const char *CLOZE_ONNX_NONNULL name);
+void cloze_onnx_writer_node_output(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer, const char *CLOZE_ONNX_NONNULL name);
+void cloze_onnx_writer_node_int(
+    cloze_onnx_writer *CLOZE_ONNX_NONNULL writer, const char *CLOZE_ONNX_NONNULL name, int64_t value);
 void cloze_onnx_writer_node_float(
     cloze_onnx_writer *CLOZE_ONNX_NONNULL writer, const char *CLOZE_ONNX_NONNULL name, float value);
-void cloze_onnx_writer_node_ints(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer,
-    const char *CLOZE_ONNX_NONNULL name, const int64_t *CLOZE_ONNX_NONNULL values, size_t count);
+void cloze_onnx_writer_node_ints(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer, const char *CLOZE_ONNX_NONNULL name,
+    const int64_t *CLOZE_ONNX_NONNULL values, size_t count);
 
 /* Begins an input or output of the graph; its dimensions follow in order: free ones with a name, fixed ones with name
  * NULL. */
 void cloze_onnx_writer_value(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer, int is_output,
     const char *CLOZE_ONNX_NONNULL name, int32_t element_type);
-void cloze_onnx_writer_dimension(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer,
-    const char *CLOZE_ONNX_NULLABLE name, int64_t value);
+void cloze_onnx_writer_dimension(
+    cloze_onnx_writer *CLOZE_ONNX_NONNULL writer, const char *CLOZE_ONNX_NULLABLE name, int64_t value);
 
 /* An initializer of byte_count bytes, which the caller writes into the file itself. */
-void cloze_onnx_writer_tensor(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer,
-    const char *CLOZE_ONNX_NONNULL name, int32_t element_type,
-    const int64_t *CLOZE_ONNX_NULLABLE dims, size_t rank, uint64_t byte_count);
+void cloze_onnx_writer_tensor(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer, const char *CLOZE_ONNX_NONNULL name,
+    int32_t element_type, const int64_t *CLOZE_ONNX_NULLABLE dims, size_t rank, uint64_t byte_count);
 
 /* Lays the file out: piece 0, then for each tensor i piece i + 1 and the tensor's bytes. *size receives the length of
  * the file. One longer than 2^31 - 1 bytes, protobuf's limit, is CLOZE_ONNX_UNSUPPORTED. To be called once, last. */
 cloze_onnx_status cloze_onnx_writer_finish(cloze_onnx_writer *CLOZE_ONNX_NONNULL writer,
     uint64_t *CLOZE_ONNX_NONNULL size, char *CLOZE_ONNX_NONNULL message, size_t capacity);
-cloze_onnx_text cloze_onnx_writer_piece(
-    const cloze_onnx_writer *CLOZE_ONNX_NONNULL writer, size_t index);
+cloze_onnx_text cloze_onnx_writer_piece(const cloze_onnx_writer *CLOZE_ONNX_NONNULL writer, size_t index);
 
 #ifdef __cplusplus
 }

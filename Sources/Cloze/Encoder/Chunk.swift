@@ -47,8 +47,7 @@ struct Chunk {
         }
       } else {
         for token in 0..<tokens {
-          (wanted.target + (start &+ token) &* wanted.stride).update(
-            from: rows + token &* width, count: width)
+          (wanted.target + (start &+ token) &* wanted.stride).update(from: rows + token &* width, count: width)
         }
       }
     }

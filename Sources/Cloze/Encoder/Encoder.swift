@@ -74,9 +74,7 @@ final class Encoder: @unchecked Sendable {
   ) throws(ClozeError) {
     // Waking threads takes as long as some million multiplications.
     let isLarge = Double(rows) * Double(dense.inputs) * Double(dense.outputs) > 4e6
-    try run(
-      .dense(dense, activation: activation, source: source, rows: rows, target: target),
-      parallel: isLarge)
+    try run(.dense(dense, activation: activation, source: source, rows: rows, target: target), parallel: isLarge)
   }
 
   private func run(_ job: Job, parallel: Bool) throws(ClozeError) {
@@ -88,8 +86,7 @@ final class Encoder: @unchecked Sendable {
 
   private func work(_ thread: Int) {
     guard let job, let shared = scratch.shared, thread < scratch.perThread.count else { return }
-    let worker = Worker(
-      self, shared, scratch.perThread[thread], thread: thread, blockRows: blockRows(of: job.rows))
+    let worker = Worker(self, shared, scratch.perThread[thread], thread: thread, blockRows: blockRows(of: job.rows))
     switch job {
     case .layers(let chunk):
       if team.threads > 1, chunk.tokens < columnSplitTokens {

@@ -91,16 +91,15 @@ final class Scratch {
     shared = Shared(
       position: pointer(position, Int32.self), hidden: pointer(hidden, Float.self),
       queryKeyValue: pointer(queryKeyValue, Float.self), context: pointer(context, Float.self),
-      mixed: pointer(mixed, Float.self),
-      headInput: pointer(headInput, Float.self), headOutput: pointer(headOutput, Float.self))
+      mixed: pointer(mixed, Float.self), headInput: pointer(headInput, Float.self),
+      headOutput: pointer(headOutput, Float.self))
     for thread in 0..<threads {
       let base = thread * each
       perThread.append(
         PerThread(
           packed: cloze_packed_rows(
             panels: memory.base + (base + packed), scale: pointer(base + scale, Float.self),
-            zero: pointer(base + zero, Int32.self)),
-          intermediate: pointer(base + intermediate, Float.self),
+            zero: pointer(base + zero, Int32.self)), intermediate: pointer(base + intermediate, Float.self),
           block: pointer(base + block, Float.self), word: memory.base + (base + word),
           attention: memory.base + (base + heads)))
     }

@@ -19,9 +19,7 @@ extension Worker {
     for (index, layer) in model.weights.layers.enumerated() {
       multiplyColumns(layer.queryKeyValue, .identity, state, tokens, to: shared.queryKeyValue)
       if team.barrier() { return }
-      if thread == 0, chunk.captures.count > 0 {
-        chunk.capture(.layer(index), state, width: width)
-      }
+      if thread == 0, chunk.captures.count > 0 { chunk.capture(.layer(index), state, width: width) }
       attend(layer, chunk)
       if team.barrier() { return }
       multiplyColumns(layer.attentionOutput, .identity, shared.context, tokens, to: product)
@@ -48,8 +46,8 @@ extension Worker {
     let last = min(panels &* (thread &+ 1) / team.threads &* panel, dense.outputs)
     if first >= last { return }
     apply(
-      dense.columns(first, last &- first, matrix), activation, source, rows: rows,
-      to: target + first, stride: dense.outputs)
+      dense.columns(first, last &- first, matrix), activation, source, rows: rows, to: target + first,
+      stride: dense.outputs)
   }
 }
 

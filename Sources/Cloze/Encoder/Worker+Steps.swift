@@ -15,9 +15,7 @@ extension Worker {
   }
 
   /// target [count, E] = norm(word + position + token type).
-  private func embedTokens(
-    _ chunk: Chunk, _ first: Int, _ count: Int, to target: UnsafeMutablePointer<Float>
-  ) {
+  private func embedTokens(_ chunk: Chunk, _ first: Int, _ count: Int, to target: UnsafeMutablePointer<Float>) {
     let weights = model.weights
     let width = weights.embeddingWidth(width)
     let isQuantized = weights.word.scale != nil
@@ -29,8 +27,7 @@ extension Worker {
       kernels.rows.embedding_sum(
         isQuantized ? row.assumingMemoryBound(to: Int8.self) : nil, weights.word.scale?[id] ?? 1,
         isQuantized ? nil : row.assumingMemoryBound(to: Float.self),
-        weights.position + Int(shared.position[token]) &* width, weights.tokenType + type &* width,
-        width, target)
+        weights.position + Int(shared.position[token]) &* width, weights.tokenType + type &* width, width, target)
       kernels.normalize(target, weights.norm, rows: 1, width: width, to: target)
     }
   }
@@ -40,8 +37,7 @@ extension Worker {
     _ dense: Weights.Dense, _ activation: Activation, _ source: UnsafePointer<Float>, rows: Int,
     to target: UnsafeMutablePointer<Float>, stride: Int
   ) {
-    matrix.pack_rows(
-      source, dense.inputs, dense.inverseSmoothing, rows, dense.inputs, perThread.packed)
+    matrix.pack_rows(source, dense.inputs, dense.inverseSmoothing, rows, dense.inputs, perThread.packed)
     matrix.multiply(
       rows, dense.outputs, dense.inputs, perThread.packed, dense.columns,
       cloze_epilogue(bias: dense.bias, activation: activation.kernel), target, stride)
@@ -66,8 +62,8 @@ extension Worker {
       let length = chunk.offsets[sequence &+ 1] &- chunk.offsets[sequence]
       let query = UnsafePointer(shared.queryKeyValue + (first &* 3 &* width &+ head &* size))
       matrix.attention(
-        query, query + width, query + (2 &* width), 3 &* width, length, size, layer.attentionScale,
-        0, length, shared.context + (first &* width &+ head &* size), width, perThread.attention)
+        query, query + width, query + (2 &* width), 3 &* width, length, size, layer.attentionScale, 0, length,
+        shared.context + (first &* width &+ head &* size), width, perThread.attention)
     }
   }
 
@@ -76,30 +72,24 @@ extension Worker {
     let width = width
     let hidden = shared.hidden + at &* width
     apply(
-      layer.attentionOutput, .identity, shared.context + at &* width, rows: count,
-      to: perThread.block, stride: width)
+      layer.attentionOutput, .identity, shared.context + at &* width, rows: count, to: perThread.block, stride: width)
     normalize(perThread.block, plus: hidden, layer.attentionNorm, count, to: hidden)
     apply(
       layer.intermediate, layer.activation, hidden, rows: count, to: perThread.intermediate,
       stride: layer.intermediate.outputs)
-    apply(
-      layer.output, .identity, perThread.intermediate, rows: count, to: perThread.block,
-      stride: width)
+    apply(layer.output, .identity, perThread.intermediate, rows: count, to: perThread.block, stride: width)
     normalize(perThread.block, plus: hidden, layer.outputNorm, count, to: hidden)
   }
 
   /// target = norm(x + residual), rows of D.
   func normalize(
-    _ x: UnsafePointer<Float>, plus residual: UnsafePointer<Float>, _ norm: Weights.Norm,
-    _ count: Int, to target: UnsafeMutablePointer<Float>
-  ) {
-    kernels.normalize(x, plus: residual, norm, rows: count, width: width, to: target)
-  }
+    _ x: UnsafePointer<Float>, plus residual: UnsafePointer<Float>, _ norm: Weights.Norm, _ count: Int,
+    to target: UnsafeMutablePointer<Float>
+  ) { kernels.normalize(x, plus: residual, norm, rows: count, width: width, to: target) }
 
   /// Adds the state [count, D] after `layer` layers to the mix, where one is wanted.
   func mix(
-    _ layer: Int, _ chunk: Chunk, _ state: UnsafePointer<Float>, _ count: Int,
-    to target: UnsafeMutablePointer<Float>
+    _ layer: Int, _ chunk: Chunk, _ state: UnsafePointer<Float>, _ count: Int, to target: UnsafeMutablePointer<Float>
   ) {
     guard let weight = chunk.mix?[layer] else { return }
     let size = count &* width

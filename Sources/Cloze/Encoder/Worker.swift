@@ -18,10 +18,7 @@ struct Worker {
   /// D
   var width: Int { model.info.hiddenSize }
 
-  init(
-    _ encoder: Encoder, _ shared: Scratch.Shared, _ perThread: Scratch.PerThread, thread: Int,
-    blockRows: Int
-  ) {
+  init(_ encoder: Encoder, _ shared: Scratch.Shared, _ perThread: Scratch.PerThread, thread: Int, blockRows: Int) {
     model = encoder.model
     kernels = encoder.kernels
     matrix = encoder.matrix
@@ -69,16 +66,13 @@ struct Worker {
     blocks(of: rows, times: slices) { first, count, part in
       let from = part &* slice
       apply(
-        dense.columns(from, min(slice, dense.outputs &- from), matrix), activation,
-        source + first &* dense.inputs, rows: count,
-        to: target + (first &* dense.outputs &+ from), stride: dense.outputs)
+        dense.columns(from, min(slice, dense.outputs &- from), matrix), activation, source + first &* dense.inputs,
+        rows: count, to: target + (first &* dense.outputs &+ from), stride: dense.outputs)
     }
   }
 
   /// Takes blocks of rows, each `times` over, until none is left.
-  private func blocks(
-    of rows: Int, times: Int = 1, _ body: (_ first: Int, _ count: Int, _ part: Int) -> Void
-  ) {
+  private func blocks(of rows: Int, times: Int = 1, _ body: (_ first: Int, _ count: Int, _ part: Int) -> Void) {
     while !team.isStopped {
       let (block, part) = team.next().quotientAndRemainder(dividingBy: times)
       let first = block &* blockRows

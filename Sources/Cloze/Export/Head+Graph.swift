@@ -12,8 +12,7 @@ extension BERTGraph {
     for (i, layer) in head.encoderLayers.enumerated() where layers.indices.contains(first + i) {
       let old = layers[first + i]
       layers[first + i] = try Layer(
-        layer, configuration, old.attentionScale,
-        (old.attentionNorm.epsilon, old.outputNorm.epsilon))
+        layer, configuration, old.attentionScale, (old.attentionNorm.epsilon, old.outputNorm.epsilon))
     }
     if let trained = head.embeddings {
       embeddings = try Embeddings(trained, configuration, epsilon: embeddings.norm.epsilon)
@@ -28,21 +27,10 @@ extension BERTGraph {
     let mix = head.mix?.weights
     switch head.task {
     case .classify, .classifyPairs, .multilabel, .regress, .regressPairs:
-      return [
-        AddedHead(
-          name: "classifier", source: source, layers: added, result: .output("logits"),
-          mix: mix)
-      ]
+      return [AddedHead(name: "classifier", source: source, layers: added, result: .output("logits"), mix: mix)]
     case .tag:
-      return [
-        AddedHead(
-          name: "classifier", source: .tokens, layers: added, result: .output("logits"),
-          mix: mix)
-      ]
-    case .answer:
-      return [
-        AddedHead(name: "qa_outputs", source: .tokens, layers: added, result: .answer, mix: mix)
-      ]
+      return [AddedHead(name: "classifier", source: .tokens, layers: added, result: .output("logits"), mix: mix)]
+    case .answer: return [AddedHead(name: "qa_outputs", source: .tokens, layers: added, result: .answer, mix: mix)]
     case .mlm:
       mlm = nil
       if head.layers.count == 2, let norm = added[0].norm {
@@ -50,20 +38,17 @@ extension BERTGraph {
         let isTied = head.embeddings?.word == head.layers[1].weight
         mlm = BERTGraph.MaskedLMHead(
           transform: added[0].linear, activation: added[0].activation, norm: norm,
-          decoder: isTied ? .tied : .separate(decoder.weight),
-          bias: decoder.bias)
+          decoder: isTied ? .tied : .separate(decoder.weight), bias: decoder.bias)
         return []
       }
-      return [
-        AddedHead(name: "cls.predictions", source: .tokens, layers: added, result: .output("logits"))
-      ]
+      return [AddedHead(name: "cls.predictions", source: .tokens, layers: added, result: .output("logits"))]
     case .nsp:
       nsp = nil
       // The head has its own pooler, on the first token.
       return [
         AddedHead(
-          name: "cls.seq_relationship", source: .pooled(.cls), layers: added,
-          result: .output("seq_relationship_logits"))
+          name: "cls.seq_relationship", source: .pooled(.cls), layers: added, result: .output("seq_relationship_logits")
+        )
       ]
     }
   }
@@ -72,34 +57,28 @@ extension BERTGraph {
 /// Encoder layers of a head.
 extension BERTGraph.Layer {
   /// A layer of a head's weights; attention scale and epsilons are not trained.
-  init(
-    _ layer: EncoderLayer, _ c: BERTConfiguration, _ scale: Double,
-    _ epsilons: (Double, Double)
-  ) throws(ClozeError) {
+  init(_ layer: EncoderLayer, _ c: BERTConfiguration, _ scale: Double, _ epsilons: (Double, Double)) throws(ClozeError)
+  {
     let (d, f) = (c.hiddenSize, c.intermediateSize)
     guard layer.fits(d, f) else {
       throw ClozeError(.shape, "an encoder layer of the head does not have the model's sizes")
     }
-    func linear(
-      _ parameters: LinearParameters<[Float]>, _ inputs: Int, _ outputs: Int
-    ) throws(ClozeError) -> Linear {
+    func linear(_ parameters: LinearParameters<[Float]>, _ inputs: Int, _ outputs: Int) throws(ClozeError) -> Linear {
       try Linear(rows: parameters.weight, bias: parameters.bias, inputs, outputs)
     }
     self.init(
       query: try linear(layer.query, d, d), key: try linear(layer.key, d, d), value: try linear(layer.value, d, d),
       attentionOutput: try linear(layer.attentionOutput, d, d),
-      attentionNorm: try LayerNorm(layer.attentionNorm, epsilons.0),
-      intermediate: try linear(layer.intermediate, d, f), output: try linear(layer.output, f, d),
-      outputNorm: try LayerNorm(layer.outputNorm, epsilons.1), attentionScale: scale)
+      attentionNorm: try LayerNorm(layer.attentionNorm, epsilons.0), intermediate: try linear(layer.intermediate, d, f),
+      output: try linear(layer.output, f, d), outputNorm: try LayerNorm(layer.outputNorm, epsilons.1),
+      attentionScale: scale)
   }
 }
 
 /// Embeddings of a head.
 extension BERTGraph.Embeddings {
   /// The embeddings of a head's weights; the epsilon is not trained.
-  init(
-    _ trained: EncoderEmbeddings, _ c: BERTConfiguration, epsilon: Double
-  ) throws(ClozeError) {
+  init(_ trained: EncoderEmbeddings, _ c: BERTConfiguration, epsilon: Double) throws(ClozeError) {
     let (d, positions, types) = (c.hiddenSize, c.maxPositionEmbeddings, max(c.typeVocabSize, 1))
     guard trained.fits(d, vocabulary: c.vocabSize, positions: positions, types: types) else {
       throw ClozeError(.shape, "the embeddings of the head do not have the model's sizes")
@@ -123,14 +102,11 @@ extension LayerNorm {
 
 /// Linear layers of arrays.
 extension Linear {
-  init(
-    rows: [Float], bias: [Float], _ inputs: Int, _ outputs: Int
-  ) throws(ClozeError) {
+  init(rows: [Float], bias: [Float], _ inputs: Int, _ outputs: Int) throws(ClozeError) {
     self.init(
       weight: Matrix(
-        tensor: try Tensor.floats(rows, shape: [outputs, inputs], name: ""), layout: .outIn,
-        inputSize: inputs, outputSize: outputs),
-      bias: try Tensor.floats(bias, shape: [outputs], name: ""))
+        tensor: try Tensor.floats(rows, shape: [outputs, inputs], name: ""), layout: .outIn, inputSize: inputs,
+        outputSize: outputs), bias: try Tensor.floats(bias, shape: [outputs], name: ""))
   }
 }
 

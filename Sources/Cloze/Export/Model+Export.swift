@@ -19,9 +19,7 @@ extension Model {
   public static func export(
     _ source: String? = nil, to target: String, format: ExportFormat = .float32, head: Head? = nil,
     options: LoadOptions = LoadOptions()
-  ) throws(ClozeError) {
-    try ExportedModel(source, format: format, head: head, options: options).write(to: target)
-  }
+  ) throws(ClozeError) { try ExportedModel(source, format: format, head: head, options: options).write(to: target) }
 
   /// Writes this model, with the trained head on it, as one clean ONNX graph.
   ///
@@ -35,9 +33,9 @@ extension Model {
 package final class ExportedModel {
   private let export: ONNXExport
 
-  package init(
-    _ source: String?, format: ExportFormat, head: Head? = nil, options: LoadOptions = LoadOptions()
-  ) throws(ClozeError) {
+  package init(_ source: String?, format: ExportFormat, head: Head? = nil, options: LoadOptions = LoadOptions())
+    throws(ClozeError)
+  {
     let files = try ModelFiles(path: source)
     if head == nil, format != .int8, !PreparedFormat.isPrepared(path: files.model) {
       // The file's own weights, not packed and unpacked.
@@ -51,29 +49,21 @@ package final class ExportedModel {
           pooling: pooling.graph, dense: [], normalize: settings.normalize ?? true)
       }
       export = try Self.export(
-        graph, format, [],
-        Self.metadata(settings.labels, tokenizer, settings.maxTokens, task: nil))
+        graph, format, [], Self.metadata(settings.labels, tokenizer, settings.maxTokens, task: nil))
       return
     }
     var options = options
     // A head is exported with unquantized weights except in int8; a prepared file has one precision only.
-    if !PreparedFormat.isPrepared(path: files.model) {
-      options.precision = format == .int8 ? .int8 : .float32
-    }
+    if !PreparedFormat.isPrepared(path: files.model) { options.precision = format == .int8 ? .int8 : .float32 }
     var model = try Model(path: source, options: options)
     if let head { model = try Model(model, head: head) }
     export = try Self.export(model, format)
   }
 
-  package init(_ model: Model, format: ExportFormat) throws(ClozeError) {
-    export = try Self.export(model, format)
-  }
+  package init(_ model: Model, format: ExportFormat) throws(ClozeError) { export = try Self.export(model, format) }
 
-  private static func export(
-    _ model: Model, _ format: ExportFormat
-  ) throws(ClozeError) -> ONNXExport {
-    let metadata = metadata(
-      model.info.labels, model.tokenizer, model.info.maxTokens, task: model.head?.task)
+  private static func export(_ model: Model, _ format: ExportFormat) throws(ClozeError) -> ONNXExport {
+    let metadata = metadata(model.info.labels, model.tokenizer, model.info.maxTokens, task: model.head?.task)
     var head = model.head
     let isRounded = format == .int8
     // In int8 the model's own weights already include the encoder layers trained with the head, and a trained
@@ -89,8 +79,7 @@ package final class ExportedModel {
       defer { cloze_float_environment_restore(saved) }
       let sentence = graph.sentence
       graph = try Model(
-        graph, tokenizer: nil, settings: ModelSettings(),
-        options: LoadOptions(precision: .int8, isa: model.info.isa)
+        graph, tokenizer: nil, settings: ModelSettings(), options: LoadOptions(precision: .int8, isa: model.info.isa)
       ).graph()
       if graph.sentence == nil { graph.sentence = sentence }
     }
@@ -99,24 +88,20 @@ package final class ExportedModel {
   }
 
   private static func export(
-    _ graph: BERTGraph, _ format: ExportFormat, _ heads: [AddedHead],
-    _ metadata: [(key: String, value: String)]
+    _ graph: BERTGraph, _ format: ExportFormat, _ heads: [AddedHead], _ metadata: [(key: String, value: String)]
   ) throws(ClozeError) -> ONNXExport {
-    try ONNXExport(
-      graph, format: format.onnx, heads: heads, metadata: metadata, version: "\(libraryVersion)")
+    try ONNXExport(graph, format: format.onnx, heads: heads, metadata: metadata, version: "\(libraryVersion)")
   }
 
   /// The file's metadata, with the keys of config.json and tokenizer_config.json.
-  private static func metadata(
-    _ labels: [String], _ tokenizer: Tokenizer?, _ maxTokens: Int?, task: Head.Task?
-  ) -> [(key: String, value: String)] {
+  private static func metadata(_ labels: [String], _ tokenizer: Tokenizer?, _ maxTokens: Int?, task: Head.Task?) -> [(
+    key: String, value: String
+  )] {
     var entries: [(key: String, value: String)] = [("model_type", "bert")]
     if let task { entries.append(("task", task.rawValue)) }
     if !labels.isEmpty {
       var writer = JSONWriter()
-      writer.object { writer in
-        for (i, label) in labels.enumerated() { writer.value("\(i)", label) }
-      }
+      writer.object { writer in for (i, label) in labels.enumerated() { writer.value("\(i)", label) } }
       entries.append(("id2label", writer.text))
     }
     if let maxTokens { entries.append(("max_seq_length", "\(maxTokens)")) }

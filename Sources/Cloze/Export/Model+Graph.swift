@@ -5,9 +5,7 @@ internal import ClozeONNX
 /// A loaded model as a graph.
 extension Model {
   /// The model's weights, unpacked from the kernels' panels: int8 weights with their scales, others in float32.
-  func graph() throws(ClozeError) -> BERTGraph {
-    try Unpacking(self).graph()
-  }
+  func graph() throws(ClozeError) -> BERTGraph { try Unpacking(self).graph() }
 }
 
 /// Unpacks the weights of a model.
@@ -29,25 +27,16 @@ private struct Unpacking {
     for layer in weights.layers { layers.append(try self.layer(layer)) }
     let configuration = model.info.configuration
     var embeddings = BERTGraph.Embeddings(
-      word: try words(width),
-      position: try floats(weights.position, [info.maxPositionEmbeddings, width]),
-      tokenType: try floats(weights.tokenType, [info.typeVocabSize, width]),
-      norm: try norm(weights.norm, width))
-    embeddings.projection = try weights.projection.map { dense throws(ClozeError) in
-      try linear(dense)
-    }
+      word: try words(width), position: try floats(weights.position, [info.maxPositionEmbeddings, width]),
+      tokenType: try floats(weights.tokenType, [info.typeVocabSize, width]), norm: try norm(weights.norm, width))
+    embeddings.projection = try weights.projection.map { dense throws(ClozeError) in try linear(dense) }
     var graph = BERTGraph(configuration: configuration, embeddings: embeddings, layers: layers)
-    for (output, head) in weights.heads where head.arithmetic == .model {
-      try put(head, output, on: &graph)
-    }
+    for (output, head) in weights.heads where head.arithmetic == .model { try put(head, output, on: &graph) }
     var dense: [BERTGraph.SentenceHead.Dense] = []
-    for layer in weights.sentence {
-      dense.append(.init(linear: try linear(layer.dense), activation: layer.activation))
-    }
+    for layer in weights.sentence { dense.append(.init(linear: try linear(layer.dense), activation: layer.activation)) }
     // A model whose files name no supported pooling gets no sentence embedding.
     if let pooling = model.sentencePooling {
-      graph.sentence = BERTGraph.SentenceHead(
-        pooling: pooling.graph, dense: dense, normalize: info.normalize)
+      graph.sentence = BERTGraph.SentenceHead(pooling: pooling.graph, dense: dense, normalize: info.normalize)
     }
     return graph
   }
@@ -58,17 +47,14 @@ private struct Unpacking {
       try linear(layer.queryKeyValue, (index * width)..<((index + 1) * width))
     }
     return BERTGraph.Layer(
-      query: try part(0), key: try part(1), value: try part(2),
-      attentionOutput: try linear(layer.attentionOutput),
-      attentionNorm: try norm(layer.attentionNorm, width),
-      intermediate: try linear(layer.intermediate), output: try linear(layer.output),
-      outputNorm: try norm(layer.outputNorm, width), attentionScale: Double(layer.attentionScale))
+      query: try part(0), key: try part(1), value: try part(2), attentionOutput: try linear(layer.attentionOutput),
+      attentionNorm: try norm(layer.attentionNorm, width), intermediate: try linear(layer.intermediate),
+      output: try linear(layer.output), outputNorm: try norm(layer.outputNorm, width),
+      attentionScale: Double(layer.attentionScale))
   }
 
   /// A head that is packed in the model's precision; a trained one is exported from its own weights.
-  private func put(
-    _ head: PackedHead, _ output: OutputHead, on graph: inout BERTGraph
-  ) throws(ClozeError) {
+  private func put(_ head: PackedHead, _ output: OutputHead, on graph: inout BERTGraph) throws(ClozeError) {
     guard let first = head.layers.first, let last = head.layers.last else { return }
     switch output {
     case .pooler: graph.pooler = try linear(last.dense)
@@ -97,48 +83,37 @@ private struct Unpacking {
 
   // MARK: - Parts
 
-  private func floats(
-    _ values: UnsafePointer<Float>, _ shape: [Int]
-  ) throws(ClozeError) -> Tensor {
+  private func floats(_ values: UnsafePointer<Float>, _ shape: [Int]) throws(ClozeError) -> Tensor {
     try Tensor.made("", shape, UnsafeBufferPointer(start: values, count: shape.reduce(1, *)))
   }
 
   private func norm(_ norm: Weights.Norm, _ width: Int) throws(ClozeError) -> LayerNorm {
     LayerNorm(
-      gamma: try floats(norm.gamma, [width]), beta: try floats(norm.beta, [width]),
-      epsilon: Double(norm.epsilon))
+      gamma: try floats(norm.gamma, [width]), beta: try floats(norm.beta, [width]), epsilon: Double(norm.epsilon))
   }
 
   /// Outputs `range` of a dense layer; nil: all.
-  private func linear(
-    _ dense: Weights.Dense, _ range: Range<Int>? = nil
-  ) throws(ClozeError) -> Linear {
+  private func linear(_ dense: Weights.Dense, _ range: Range<Int>? = nil) throws(ClozeError) -> Linear {
     let range = range ?? 0..<dense.outputs
-    let factors = dense.inverseSmoothing.map {
-      Array(UnsafeBufferPointer(start: $0, count: dense.inputs))
-    }
+    let factors = dense.inverseSmoothing.map { Array(UnsafeBufferPointer(start: $0, count: dense.inputs)) }
     let tensor = try rows(dense.columns, range, dense.inputs, factors)
     return Linear(
-      weight: Matrix(
-        tensor: tensor, layout: .outIn, inputSize: dense.inputs, outputSize: range.count),
+      weight: Matrix(tensor: tensor, layout: .outIn, inputSize: dense.inputs, outputSize: range.count),
       bias: try floats(dense.bias + range.lowerBound, [range.count]))
   }
 
   /// Columns `range` of the panels as rows [range, inputs].
-  private func rows(
-    _ columns: cloze_packed_columns, _ range: Range<Int>, _ inputs: Int, _ factors: [Float]?
-  ) throws(ClozeError) -> Tensor {
+  private func rows(_ columns: cloze_packed_columns, _ range: Range<Int>, _ inputs: Int, _ factors: [Float]?)
+    throws(ClozeError) -> Tensor
+  {
     let size = isInt8 ? 1 : MemoryLayout<Float>.size
     var quantization: Quantization?
     if isInt8, let scale = columns.scale {
       quantization = Quantization(
-        scales: range.map { Self.scale(scale[$0]) },
-        zeroPoints: Array(repeating: 0, count: range.count), axis: 0, factors: factors,
-        factorAxis: 1)
+        scales: range.map { Self.scale(scale[$0]) }, zeroPoints: Array(repeating: 0, count: range.count), axis: 0,
+        factors: factors, factorAxis: 1)
     }
-    return try Tensor.made(
-      "", isInt8 ? .int8 : .float32, [range.count, inputs], quantization: quantization
-    ) { target in
+    return try Tensor.made("", isInt8 ? .int8 : .float32, [range.count, inputs], quantization: quantization) { target in
       guard let base = target.baseAddress else { return }
       for (i, column) in range.enumerated() {
         matrix.unpack_column(columns.panels, inputs, column, base + i &* inputs &* size)
@@ -152,12 +127,9 @@ private struct Unpacking {
     let count = model.info.vocabSize
     if let columns = word.columns { return try rows(columns, 0..<count, width, nil) }
     guard let rows = word.rows else { throw ClozeError(.shape, "the model has no word table") }
-    guard let scale = word.scale else {
-      return try floats(rows.assumingMemoryBound(to: Float.self), [count, width])
-    }
+    guard let scale = word.scale else { return try floats(rows.assumingMemoryBound(to: Float.self), [count, width]) }
     let quantization = Quantization(
-      scales: (0..<count).map { Self.scale(scale[$0]) },
-      zeroPoints: Array(repeating: 0, count: count), axis: 0)
+      scales: (0..<count).map { Self.scale(scale[$0]) }, zeroPoints: Array(repeating: 0, count: count), axis: 0)
     return try Tensor.made("", .int8, [count, width], quantization: quantization) {
       $0.copyMemory(from: UnsafeRawBufferPointer(start: rows, count: $0.count))
     }

@@ -23,12 +23,8 @@ package struct AnswerSearch: Sendable {
   ///   - logits: [tokens, 2] start and end; the first token, `[CLS]`, stands for no answer.
   ///   - first: the window's first token of the passage; `last` is the one after its last.
   ///   - offsets: bytes of the passage, for each of these.
-  package mutating func add(
-    _ logits: UnsafeBufferPointer<Float>, first: Int, last: Int, offsets: [ByteRange]
-  ) {
-    guard logits.count >= 2, first <= last, 2 * last <= logits.count,
-      offsets.count == last - first
-    else { return }
+  package mutating func add(_ logits: UnsafeBufferPointer<Float>, first: Int, last: Int, offsets: [ByteRange]) {
+    guard logits.count >= 2, first <= last, 2 * last <= logits.count, offsets.count == last - first else { return }
     none = min(none, logits[0] + logits[1])
     let starts = ranked(logits, first, last, 0)
     let ends = ranked(logits, first, last, 1)
@@ -36,18 +32,14 @@ package struct AnswerSearch: Sendable {
       for end in ends where end >= start && end - start < Self.longest {
         let score = logits[2 * start] + logits[2 * end + 1]
         if score > (best?.score ?? -.infinity) {
-          best = Span(
-            begin: Int(offsets[start - first].begin), end: Int(offsets[end - first].end),
-            score: score)
+          best = Span(begin: Int(offsets[start - first].begin), end: Int(offsets[end - first].end), score: score)
         }
       }
     }
   }
 
   /// The tokens with the largest logits of one column.
-  private func ranked(
-    _ logits: UnsafeBufferPointer<Float>, _ first: Int, _ last: Int, _ column: Int
-  ) -> [Int] {
+  private func ranked(_ logits: UnsafeBufferPointer<Float>, _ first: Int, _ last: Int, _ column: Int) -> [Int] {
     var order: [Int] = []
     for token in first..<last {
       let value = logits[2 * token + column]

@@ -96,8 +96,8 @@ package enum EncoderLayerParameter: String, CaseIterable {
     case .queryWeight, .keyWeight, .valueWeight, .attentionOutputWeight: d * d
     case .intermediateWeight, .outputWeight: f * d
     case .intermediateBias: f
-    case .queryBias, .keyBias, .valueBias, .attentionOutputBias, .attentionNormGamma, .attentionNormBeta,
-      .outputBias, .outputNormGamma, .outputNormBeta:
+    case .queryBias, .keyBias, .valueBias, .attentionOutputBias, .attentionNormGamma, .attentionNormBeta, .outputBias,
+      .outputNormGamma, .outputNormBeta:
       d
     }
   }

@@ -18,8 +18,7 @@ package struct Entity: Hashable, Sendable {
       let type = hasType ? String(tag.dropFirst(2)) : isOutside ? "" : tag
       let kind: Substring = isOutside ? "O" : hasType ? mark : "I"
       if let entity = open,
-        isOutside || kind == "B" || kind == "S" || before == "E" || before == "S"
-          || entity.type != type
+        isOutside || kind == "B" || kind == "S" || before == "E" || before == "S" || entity.type != type
       {
         entities.append(entity)
         open = nil

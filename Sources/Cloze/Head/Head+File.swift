@@ -23,15 +23,11 @@ extension Head {
     }
     let source = try TensorFile(path: file)
     try self.init(source, name: file)
-    do throws(ClozeError) { try check() } catch {
-      throw ClozeError(error.status, "\(file): \(error.message)")
-    }
+    do throws(ClozeError) { try check() } catch { throw ClozeError(error.status, "\(file): \(error.message)") }
   }
 
   private init(_ file: TensorFile, name: String) throws(ClozeError) {
-    func damaged(_ reason: String) -> ClozeError {
-      ClozeError(.damaged, "\(name): \(reason)")
-    }
+    func damaged(_ reason: String) -> ClozeError { ClozeError(.damaged, "\(name): \(reason)") }
     guard let text = file.text("cloze_head") else { throw damaged("no head of Cloze") }
     let root = try JSONField(parsing: Array(text.utf8), name: "\(name): cloze_head")
     let word = try root.required("task").string()
@@ -46,24 +42,22 @@ extension Head {
       guard let activation = Activation(rawValue: activation) else {
         throw damaged("an unknown activation, \"\(activation)\"")
       }
-      let matrix = try layer.present("matrix").map { field throws(ClozeError) in
-        try field.string()
-      }
+      let matrix = try layer.present("matrix").map { field throws(ClozeError) in try field.string() }
       let name = matrix == "word" ? "embeddings.word" : "layers.\(i).weight"
-      guard let weight = file.floats(name), weight.shape.count == 2,
-        let bias = file.floats("layers.\(i).bias")
-      else { throw damaged("no weights of layer \(i)") }
+      guard let weight = file.floats(name), weight.shape.count == 2, let bias = file.floats("layers.\(i).bias") else {
+        throw damaged("no weights of layer \(i)")
+      }
       var norm: Norm?
       if let epsilon = try layer.present("layer_norm_eps") {
-        guard let gamma = file.floats("layers.\(i).norm.gamma"),
-          let beta = file.floats("layers.\(i).norm.beta")
-        else { throw damaged("no norm of layer \(i)") }
+        guard let gamma = file.floats("layers.\(i).norm.gamma"), let beta = file.floats("layers.\(i).norm.beta") else {
+          throw damaged("no norm of layer \(i)")
+        }
         norm = Norm(gamma: gamma.values, beta: beta.values, epsilon: Float(try epsilon.number()))
       }
       layers.append(
         Dense(
-          inputs: weight.shape[1], outputs: weight.shape[0], weight: weight.values,
-          bias: bias.values, activation: activation, norm: norm))
+          inputs: weight.shape[1], outputs: weight.shape[0], weight: weight.values, bias: bias.values,
+          activation: activation, norm: norm))
     }
     var encoderLayers: [EncoderLayer] = []
     for i in 0..<Int(try root.present("encoder_layers")?.id() ?? 0) {
@@ -91,12 +85,10 @@ extension Head {
     }
     self.init(
       task: task, labels: labels, layers: layers, pooling: pooling,
-      maxTokens: Int(try root.required("max_tokens").id()),
-      stride: Int(try root.required("stride").id()),
-      noAnswerThreshold: try root.present("no_answer_threshold").map {
-        field throws(ClozeError) in Float(try field.number())
-      },
-      encoderLayers: encoderLayers, embeddings: embeddings, mix: mix,
+      maxTokens: Int(try root.required("max_tokens").id()), stride: Int(try root.required("stride").id()),
+      noAnswerThreshold: try root.present("no_answer_threshold").map { field throws(ClozeError) in
+        Float(try field.number())
+      }, encoderLayers: encoderLayers, embeddings: embeddings, mix: mix,
       encoder: UInt64(try root.required("encoder").string(), radix: 16) ?? 0)
   }
 
@@ -133,9 +125,7 @@ extension Head {
     var file = TensorFile()
     file.metadata = [("cloze_head", writer.text)]
     for (i, layer) in layers.enumerated() {
-      if !isWord[i] {
-        file.add("layers.\(i).weight", [layer.outputs, layer.inputs], layer.weight)
-      }
+      if !isWord[i] { file.add("layers.\(i).weight", [layer.outputs, layer.inputs], layer.weight) }
       file.add("layers.\(i).bias", [layer.outputs], layer.bias)
       guard let norm = layer.norm else { continue }
       file.add("layers.\(i).norm.gamma", [layer.outputs], norm.gamma)

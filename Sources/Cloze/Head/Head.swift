@@ -27,9 +27,7 @@ public struct Head: Sendable {
     case nsp
 
     /// Whether an example is two texts.
-    public var takesPairs: Bool {
-      self == .classifyPairs || self == .regressPairs || self == .answer || self == .nsp
-    }
+    public var takesPairs: Bool { self == .classifyPairs || self == .regressPairs || self == .answer || self == .nsp }
   }
 
   /// A LayerNorm.
@@ -66,8 +64,7 @@ public struct Head: Sendable {
 
     /// Of its parts.
     public init(
-      inputs: Int, outputs: Int, weight: [Float], bias: [Float], activation: Activation = .identity,
-      norm: Norm? = nil
+      inputs: Int, outputs: Int, weight: [Float], bias: [Float], activation: Activation = .identity, norm: Norm? = nil
     ) {
       self.inputs = inputs
       self.outputs = outputs
@@ -105,9 +102,9 @@ public struct Head: Sendable {
 
   /// Of its parts.
   public init(
-    task: Task, labels: [String], layers: [Dense], pooling: Pooling = .mean, maxTokens: Int,
-    stride: Int = 0, noAnswerThreshold: Float? = nil, encoderLayers: [EncoderLayer] = [],
-    embeddings: EncoderEmbeddings? = nil, mix: LayerMix? = nil, encoder: UInt64 = 0
+    task: Task, labels: [String], layers: [Dense], pooling: Pooling = .mean, maxTokens: Int, stride: Int = 0,
+    noAnswerThreshold: Float? = nil, encoderLayers: [EncoderLayer] = [], embeddings: EncoderEmbeddings? = nil,
+    mix: LayerMix? = nil, encoder: UInt64 = 0
   ) {
     self.task = task
     self.labels = labels
@@ -166,9 +163,7 @@ public struct Head: Sendable {
       case .mlm: nil
       case .classify, .classifyPairs, .multilabel, .tag: labels.count
       }
-    if let needed, outputs != needed {
-      throw fail("last layer gives \(outputs) numbers, \(needed) are needed")
-    }
+    if let needed, outputs != needed { throw fail("last layer gives \(outputs) numbers, \(needed) are needed") }
     guard maxTokens > 0, stride >= 0, stride < maxTokens else {
       throw fail("max_tokens \(maxTokens) and stride \(stride) do not go together")
     }

@@ -37,9 +37,7 @@ public struct Inspection: Sendable, CustomStringConvertible {
     }
     var settings = try files.settings()
     let result: Result<BERTGraph, ClozeError>
-    do throws(ClozeError) {
-      result = .success(try files.graph(settings))
-    } catch {
+    do throws(ClozeError) { result = .success(try files.graph(settings)) } catch {
       guard error.status == .unsupportedModel else { throw error }
       result = .failure(error)
     }
@@ -47,13 +45,12 @@ public struct Inspection: Sendable, CustomStringConvertible {
     case .success(let graph):
       let hasTokenizer = try files.tokenizer(ofModel: &settings) != nil
       let missing = settings.tokenizerUnsupportedReason.map { "not supported: \($0)" } ?? "none beside the file"
-      self.init(
-        ModelProvenance(graph), path: files.model, lines: [("tokenizer", hasTokenizer ? "found" : missing)]
-      ) { $0.value("tokenizer", hasTokenizer) }
+      self.init(ModelProvenance(graph), path: files.model, lines: [("tokenizer", hasTokenizer ? "found" : missing)]) {
+        $0.value("tokenizer", hasTokenizer)
+      }
     case .failure(let error):
       self.init(
-        Refusal(
-          message: error.reason, node: error.node, place: error.place, expected: error.expected),
+        Refusal(message: error.reason, node: error.node, place: error.place, expected: error.expected),
         path: files.model)
     }
   }
@@ -67,8 +64,7 @@ public struct Inspection: Sendable, CustomStringConvertible {
   }
 
   private init(
-    _ provenance: ModelProvenance, path: String, lines: [(String, String)],
-    json more: (inout JSONWriter) -> Void
+    _ provenance: ModelProvenance, path: String, lines: [(String, String)], json more: (inout JSONWriter) -> Void
   ) {
     self.path = path
     refusal = nil
@@ -76,10 +72,8 @@ public struct Inspection: Sendable, CustomStringConvertible {
     json = provenance.json(path: path, more)
     let rows = provenance.lines(lines)
     let width = rows.map(\.0.count).max() ?? 0
-    description =
-      ([path]
-      + rows.map { "  \($0)\(String(repeating: " ", count: width - $0.count))  \($1)" }).joined(
-        separator: "\n")
+    description = ([path] + rows.map { "  \($0)\(String(repeating: " ", count: width - $0.count))  \($1)" }).joined(
+      separator: "\n")
   }
 
   /// The inspection of a `.cloze` file: its provenance, and its own form.

@@ -72,8 +72,8 @@ extension Model {
     }
     return EncoderLayer(
       query: part(0), key: part(1), value: part(2), attentionOutput: linear(layer.attentionOutput),
-      attentionNorm: norm(layer.attentionNorm), intermediate: linear(layer.intermediate),
-      output: linear(layer.output), outputNorm: norm(layer.outputNorm))
+      attentionNorm: norm(layer.attentionNorm), intermediate: linear(layer.intermediate), output: linear(layer.output),
+      outputNorm: norm(layer.outputNorm))
   }
 
   /// The constants of layer `index` of the encoder, which training leaves as they are.
@@ -110,32 +110,26 @@ extension Model {
       if let inverse = dense.inverseSmoothing { for i in row.indices { row[i] *= inverse[i] } }
       weight.append(contentsOf: row)
     }
-    return LinearParameters(
-      weight: weight, bias: Array(UnsafeBufferPointer(start: dense.bias, count: dense.outputs)))
+    return LinearParameters(weight: weight, bias: Array(UnsafeBufferPointer(start: dense.bias, count: dense.outputs)))
   }
 
   private func dense(_ dense: Weights.Dense, _ activation: Activation = .identity) -> Head.Dense {
     let linear = linear(dense)
     return Head.Dense(
-      inputs: dense.inputs, outputs: dense.outputs, weight: linear.weight, bias: linear.bias,
-      activation: activation)
+      inputs: dense.inputs, outputs: dense.outputs, weight: linear.weight, bias: linear.bias, activation: activation)
   }
 
   private func column(_ columns: cloze_packed_columns, _ index: Int, _ inputs: Int) -> [Float] {
     if let scale = columns.scale {
       var row = [Int8](repeating: 0, count: inputs)
       row.withUnsafeMutableBytes { bytes in
-        if let base = bytes.baseAddress {
-          kernels.int8.unpack_column(columns.panels, inputs, index, base)
-        }
+        if let base = bytes.baseAddress { kernels.int8.unpack_column(columns.panels, inputs, index, base) }
       }
       return row.map { Float($0) * scale[index] }
     }
     var row = [Float](repeating: 0, count: inputs)
     row.withUnsafeMutableBytes { bytes in
-      if let base = bytes.baseAddress {
-        kernels.float32.unpack_column(columns.panels, inputs, index, base)
-      }
+      if let base = bytes.baseAddress { kernels.float32.unpack_column(columns.panels, inputs, index, base) }
     }
     return row
   }

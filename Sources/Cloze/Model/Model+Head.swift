@@ -7,29 +7,24 @@ extension Model {
   func check(_ head: Head) throws(ClozeError) {
     try head.check()
     guard head.inputs == info.hiddenSize, head.encoder == fingerprint else {
-      throw ClozeError(
-        .invalidArgument, "the head was trained on another encoder than this model's")
+      throw ClozeError(.invalidArgument, "the head was trained on another encoder than this model's")
     }
     guard head.maxTokens <= info.maxPositionEmbeddings else {
       throw ClozeError(
-        .invalidArgument,
-        "the head takes \(head.maxTokens) tokens, the model \(info.maxPositionEmbeddings)")
+        .invalidArgument, "the head takes \(head.maxTokens) tokens, the model \(info.maxPositionEmbeddings)")
     }
     if head.task == .mlm, head.outputs != info.vocabSize {
-      throw ClozeError(
-        .invalidModel, "the head knows \(head.outputs) tokens, the model \(info.vocabSize)")
+      throw ClozeError(.invalidModel, "the head knows \(head.outputs) tokens, the model \(info.vocabSize)")
     }
     if head.pooling == .pooler { _ = try packedHead(.pooler) }
     if let mix = head.mix, mix.shares.count != info.numHiddenLayers + 1 {
       throw ClozeError(
-        .invalidModel,
-        "the head mixes \(mix.shares.count) states, the model has \(info.numHiddenLayers + 1)")
+        .invalidModel, "the head mixes \(mix.shares.count) states, the model has \(info.numHiddenLayers + 1)")
     }
     guard head.encoderLayers.count <= info.numHiddenLayers else {
       throw ClozeError(
-        .invalidModel,
-        "the head has \(head.encoderLayers.count) encoder layers, the model "
-          + "\(info.numHiddenLayers)")
+        .invalidModel, "the head has \(head.encoderLayers.count) encoder layers, the model " + "\(info.numHiddenLayers)"
+      )
     }
     for layer in head.encoderLayers {
       guard layer.fits(info.hiddenSize, info.intermediateSize), layer.isFinite else {
@@ -39,9 +34,8 @@ extension Model {
     guard let embeddings = head.embeddings else { return }
     guard
       embeddings.fits(
-        info.hiddenSize, vocabulary: info.vocabSize, positions: info.maxPositionEmbeddings,
-        types: info.typeVocabSize), embeddings.isFinite,
-      head.encoderLayers.count == info.numHiddenLayers, weights.projection == nil
+        info.hiddenSize, vocabulary: info.vocabSize, positions: info.maxPositionEmbeddings, types: info.typeVocabSize),
+      embeddings.isFinite, head.encoderLayers.count == info.numHiddenLayers, weights.projection == nil
     else { throw ClozeError(.invalidModel, "the head's embeddings do not go with this model") }
   }
 
@@ -52,8 +46,7 @@ extension Model {
     guard isOwn || !head.encoderLayers.isEmpty else { return weights }
     let saved = cloze_float_environment_enter()
     defer { cloze_float_environment_restore(saved) }
-    let builder = try WeightBuilder(
-      kernels: kernels, precision: info.precision, threads: LoadOptions().loadingThreads)
+    let builder = try WeightBuilder(kernels: kernels, precision: info.precision, threads: LoadOptions().loadingThreads)
     var (word, position, tokenType) = (weights.word, weights.position, weights.tokenType)
     var (norm, all) = (weights.norm, weights.layers)
     if let embeddings = head.embeddings {
@@ -69,57 +62,47 @@ extension Model {
     }
     // The other weights live as long as the model that they came with.
     var result = Weights(
-      word: word, position: position, tokenType: tokenType, norm: norm, layers: all,
-      memory: builder.memory, heads: weights.heads, sentence: weights.sentence,
-      projection: weights.projection)
+      word: word, position: position, tokenType: tokenType, norm: norm, layers: all, memory: builder.memory,
+      heads: weights.heads, sentence: weights.sentence, projection: weights.projection)
     let own = head.layers
     func layer(_ layer: Head.Dense) throws(ClozeError) -> PackedHead.Layer {
       PackedHead.Layer(
-        dense: try builder.dense(layer.weight, layer.bias, inputs: layer.inputs),
-        activation: layer.activation)
+        dense: try builder.dense(layer.weight, layer.bias, inputs: layer.inputs), activation: layer.activation)
     }
     if head.task == .nsp, own.count == 2, own[0].activation == .tanh {
       let pooler = try layer(own[0])
       let layers = [pooler, PackedHead.Layer(dense: try layer(own[1]).dense)]
-      result.heads[.pooler] = PackedHead(
-        rows: .pooled(.cls), layers: [pooler], memory: builder.memory)
-      result.heads[.nextSentence] = PackedHead(
-        rows: .pooled(.cls), layers: layers, memory: builder.memory)
-    } else if head.task == .mlm, own.count == 2, let last = own[0].norm,
-      own[0].outputs == info.hiddenSize, own[1].outputs == info.vocabSize
+      result.heads[.pooler] = PackedHead(rows: .pooled(.cls), layers: [pooler], memory: builder.memory)
+      result.heads[.nextSentence] = PackedHead(rows: .pooled(.cls), layers: layers, memory: builder.memory)
+    } else if head.task == .mlm, own.count == 2, let last = own[0].norm, own[0].outputs == info.hiddenSize,
+      own[1].outputs == info.vocabSize
     {
       let decoder: Weights.Dense
       if head.embeddings != nil, let columns = word.columns {
         decoder = Weights.Dense(
-          inputs: own[1].inputs, outputs: own[1].outputs, columns: columns,
-          bias: try builder.bias(own[1].bias), inverseSmoothing: nil)
+          inputs: own[1].inputs, outputs: own[1].outputs, columns: columns, bias: try builder.bias(own[1].bias),
+          inverseSmoothing: nil)
       } else {
         decoder = try layer(own[1]).dense
       }
       var transform = try layer(own[0])
       transform.norm = try builder.norm(last.gamma, last.beta, last.epsilon)
       result.heads[.maskedLM] = PackedHead(
-        rows: .tokens, layers: [transform, PackedHead.Layer(dense: decoder)],
-        memory: builder.memory)
+        rows: .tokens, layers: [transform, PackedHead.Layer(dense: decoder)], memory: builder.memory)
     }
     return result
   }
 
   /// The encoder that a head holds whole.
-  private func graph(
-    _ head: Head, _ embeddings: EncoderEmbeddings
-  ) throws(ClozeError) -> BERTGraph {
+  private func graph(_ head: Head, _ embeddings: EncoderEmbeddings) throws(ClozeError) -> BERTGraph {
     let c = info.configuration
     var layers: [BERTGraph.Layer] = []
     for (own, layer) in zip(weights.layers, head.encoderLayers) {
       layers.append(
         try BERTGraph.Layer(
-          layer, c, Double(own.attentionScale),
-          (Double(own.attentionNorm.epsilon), Double(own.outputNorm.epsilon))))
+          layer, c, Double(own.attentionScale), (Double(own.attentionNorm.epsilon), Double(own.outputNorm.epsilon))))
     }
     return BERTGraph(
-      configuration: c,
-      embeddings: try BERTGraph.Embeddings(embeddings, c, epsilon: c.layerNormEps),
-      layers: layers)
+      configuration: c, embeddings: try BERTGraph.Embeddings(embeddings, c, epsilon: c.layerNormEps), layers: layers)
   }
 }

@@ -38,9 +38,7 @@ public final class Model: Sendable {
   ///   used.
   /// - Throws: `.notFound`, `.io`, `.invalidModel`, `.unsupportedModel`, `.unsupportedISA`,
   ///   `.outOfMemory`.
-  public convenience init(path: String? = nil, options: LoadOptions = LoadOptions())
-    throws(ClozeError)
-  {
+  public convenience init(path: String? = nil, options: LoadOptions = LoadOptions()) throws(ClozeError) {
     let files = try ModelFiles(path: path)
     if PreparedFormat.isPrepared(path: files.model) {
       try self.init(prepared: PreparedFile(path: files.model), options: options)
@@ -54,39 +52,30 @@ public final class Model: Sendable {
   }
 
   /// Loads a model from the bytes of a `.onnx` or `.cloze` file, which the model does not keep.
-  public convenience init(
-    bytes: UnsafeRawBufferPointer, options: LoadOptions = LoadOptions()
-  ) throws(ClozeError) {
+  public convenience init(bytes: UnsafeRawBufferPointer, options: LoadOptions = LoadOptions()) throws(ClozeError) {
     if PreparedFormat.isPrepared(bytes) {
-      try self.init(
-        prepared: PreparedFile(MappedFile(copying: bytes), name: "the model"), options: options)
+      try self.init(prepared: PreparedFile(MappedFile(copying: bytes), name: "the model"), options: options)
       return
     }
-    let graph = try Self.graph { () throws(ClozeError) in
-      try recognizeBERT(in: ONNXFile(borrowing: bytes))
-    }
+    let graph = try Self.graph { () throws(ClozeError) in try recognizeBERT(in: ONNXFile(borrowing: bytes)) }
     try self.init(graph, tokenizer: options.tokenizer, settings: ModelSettings(), options: options)
   }
 
   /// The BERT in a model's files.
-  static func graph(
-    _ files: ModelFiles, _ settings: ModelSettings
-  ) throws(ClozeError) -> BERTGraph {
+  static func graph(_ files: ModelFiles, _ settings: ModelSettings) throws(ClozeError) -> BERTGraph {
     try graph { () throws(ClozeError) in try files.graph(settings) }
   }
 
-  private static func graph(
-    _ body: () throws(ClozeError) -> BERTGraph
-  ) throws(ClozeError) -> BERTGraph {
+  private static func graph(_ body: () throws(ClozeError) -> BERTGraph) throws(ClozeError) -> BERTGraph {
     // The probes compute constants of the graph, which must not depend on the host's rounding mode.
     let saved = cloze_float_environment_enter()
     defer { cloze_float_environment_restore(saved) }
     return try body()
   }
 
-  convenience init(
-    _ graph: BERTGraph, tokenizer: Tokenizer?, settings: ModelSettings, options: LoadOptions
-  ) throws(ClozeError) {
+  convenience init(_ graph: BERTGraph, tokenizer: Tokenizer?, settings: ModelSettings, options: LoadOptions)
+    throws(ClozeError)
+  {
     let kernels = try Kernels.choose(options.isa)
     let precision = options.precision ?? .int8
     var settings = settings
@@ -99,8 +88,8 @@ public final class Model: Sendable {
   }
 
   init(
-    _ weights: Weights, _ configuration: BERTConfiguration, kernels: Kernels,
-    precision: Precision, tokenizer: Tokenizer?, settings: ModelSettings
+    _ weights: Weights, _ configuration: BERTConfiguration, kernels: Kernels, precision: Precision,
+    tokenizer: Tokenizer?, settings: ModelSettings
   ) throws(ClozeError) {
     self.weights = weights
     self.kernels = kernels
@@ -109,14 +98,9 @@ public final class Model: Sendable {
     configuration.typeVocabSize = max(configuration.typeVocabSize, 1)
     configuration.layerNormEps = Double(weights.norm.epsilon)
     var info = ModelInfo(
-      configuration: configuration,
-      maxTokens: min(settings.maxTokens ?? .max, configuration.maxPositionEmbeddings),
-      precision: precision,
-      isa: kernels.isa,
-      heads: Heads(weights.heads.keys),
-      pooling: settings.pooling ?? .mean,
-      normalize: settings.normalize ?? true,
-      weightBytes: weights.memory.bytes)
+      configuration: configuration, maxTokens: min(settings.maxTokens ?? .max, configuration.maxPositionEmbeddings),
+      precision: precision, isa: kernels.isa, heads: Heads(weights.heads.keys), pooling: settings.pooling ?? .mean,
+      normalize: settings.normalize ?? true, weightBytes: weights.memory.bytes)
     info.embeddingSize = weights.sentence.last?.dense.outputs ?? configuration.hiddenSize
     info.labels = settings.labels
     self.info = info
@@ -179,8 +163,7 @@ public final class Model: Sendable {
   func noHead(_ name: String) -> ClozeError {
     let names = OutputHead.allCases.filter { weights.heads[$0] != nil }.map(\.name)
     return ClozeError(
-      .noHead,
-      "the model has no \(name); it has \(names.isEmpty ? "no heads" : names.joined(separator: ", "))")
+      .noHead, "the model has no \(name); it has \(names.isEmpty ? "no heads" : names.joined(separator: ", "))")
   }
 
   /// - Throws: `.noTokenizer` where the model has none.

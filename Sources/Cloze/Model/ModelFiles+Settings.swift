@@ -7,9 +7,7 @@ extension ModelFiles {
   /// these files exist.
   func settings() throws(ClozeError) -> ModelSettings {
     var settings = ModelSettings()
-    if let root = try json("sentence_bert_config.json"),
-      let field = try root.present("max_seq_length")
-    {
+    if let root = try json("sentence_bert_config.json"), let field = try root.present("max_seq_length") {
       let length = Int(try field.id())
       if length > 0 { settings.maxTokens = length }
     }
@@ -21,11 +19,9 @@ extension ModelFiles {
         let path = try module.present("path")?.string() ?? ""
         switch type.split(separator: ".").last {
         case "Transformer": break
-        case "Pooling":
-          if !path.isEmpty, !path.split(separator: "/").contains("..") { poolingFolder = path }
+        case "Pooling": if !path.isEmpty, !path.split(separator: "/").contains("..") { poolingFolder = path }
         case "Normalize": settings.normalize = true
-        default:
-          settings.embeddingUnsupportedReason = "modules.json lists \(type), which is not supported"
+        default: settings.embeddingUnsupportedReason = "modules.json lists \(type), which is not supported"
         }
       }
     }
@@ -34,9 +30,7 @@ extension ModelFiles {
       settings.pretrained = try PretrainedConfiguration(root)
       settings.architecture = try root.present("architectures")?.elements().first?.string()
       if let names = try root.present("id2label") {
-        while settings.labels.count < 4096,
-          let name = try names.present("\(settings.labels.count)")
-        {
+        while settings.labels.count < 4096, let name = try names.present("\(settings.labels.count)") {
           settings.labels.append(try name.string())
         }
       }
@@ -53,9 +47,7 @@ extension ModelFiles {
       return try recognizeBERT(in: ONNXFile(path: model), architecture: settings.architecture)
     }
     guard let configuration = settings.pretrained else {
-      throw ClozeError(
-        .unsupported,
-        "\(model): a safetensors file needs a config.json with model_type beside it")
+      throw ClozeError(.unsupported, "\(model): a safetensors file needs a config.json with model_type beside it")
     }
     return try readBERT(safetensors: model, configuration: configuration)
   }
@@ -65,9 +57,9 @@ extension ModelFiles {
 extension ModelSettings {
   fileprivate mutating func readPooling(_ root: JSONField) throws(ClozeError) {
     let modes: [(key: String, pooling: Pooling?)] = [
-      ("pooling_mode_cls_token", .cls), ("pooling_mode_mean_tokens", .mean),
-      ("pooling_mode_max_tokens", .max), ("pooling_mode_mean_sqrt_len_tokens", .meanSqrtLen),
-      ("pooling_mode_weightedmean_tokens", nil), ("pooling_mode_lasttoken", nil),
+      ("pooling_mode_cls_token", .cls), ("pooling_mode_mean_tokens", .mean), ("pooling_mode_max_tokens", .max),
+      ("pooling_mode_mean_sqrt_len_tokens", .meanSqrtLen), ("pooling_mode_weightedmean_tokens", nil),
+      ("pooling_mode_lasttoken", nil),
     ]
     var chosen: [(key: String, pooling: Pooling?)] = []
     for mode in modes where try root.present(mode.key)?.bool() == true { chosen.append(mode) }
@@ -75,9 +67,7 @@ extension ModelSettings {
       embeddingUnsupportedReason = "\(root.path) sets several pooling modes, which is not supported"
     } else if let mode = chosen.first {
       pooling = mode.pooling
-      if mode.pooling == nil {
-        embeddingUnsupportedReason = "\(root.path) sets \(mode.key), which is not supported"
-      }
+      if mode.pooling == nil { embeddingUnsupportedReason = "\(root.path) sets \(mode.key), which is not supported" }
     }
   }
 }
@@ -102,9 +92,7 @@ extension PretrainedConfiguration {
       modelType: type, numAttentionHeads: try heads?.integer() ?? 0,
       // An activation configured as an object is refused under this name.
       hiddenAct: (try? function?.string()) ?? (function == nil ? "gelu" : "custom"),
-      layerNormEps: try root.present("layer_norm_eps")?.number() ?? 1e-12,
-      padTokenID: try padding?.integer() ?? 0,
-      architecture: try root.present("architectures")?.elements().first?.string(),
-      unsupportedReason: unsupportedReason)
+      layerNormEps: try root.present("layer_norm_eps")?.number() ?? 1e-12, padTokenID: try padding?.integer() ?? 0,
+      architecture: try root.present("architectures")?.elements().first?.string(), unsupportedReason: unsupportedReason)
   }
 }

@@ -24,18 +24,14 @@ struct ModelFiles {
     case .file:
       model = path
       let own = parent(path)
-      folders =
-        own.hasSuffix("/onnx") ? [own, parent(own)] : own == "onnx" ? [own, "."] : [own]
+      folders = own.hasSuffix("/onnx") ? [own, parent(own)] : own == "onnx" ? [own, "."] : [own]
     case .folder:
       let candidates = ["model.onnx", "onnx/model.onnx", "model.safetensors"]
       var found: String?
-      for name in candidates where found == nil {
-        if try FileKind(joined(path, name)) == .file { found = name }
-      }
+      for name in candidates where found == nil { if try FileKind(joined(path, name)) == .file { found = name } }
       guard let found else {
         throw ClozeError(
-          .notFound,
-          "\(path): no model in this folder; looked for \(candidates.joined(separator: ", "))")
+          .notFound, "\(path): no model in this folder; looked for \(candidates.joined(separator: ", "))")
       }
       model = joined(path, found)
       folders = found.hasPrefix("onnx/") ? [joined(path, "onnx"), path] : [path]
@@ -87,9 +83,7 @@ struct ModelFiles {
   private static func builtIn() throws(ClozeError) -> String {
     let name = "models/cloze-mini"
     var candidates: [String] = []
-    if let folder = environment("CLOZE_MODELS"), !folder.isEmpty {
-      candidates.append(joined(folder, "cloze-mini"))
-    }
+    if let folder = environment("CLOZE_MODELS"), !folder.isEmpty { candidates.append(joined(folder, "cloze-mini")) }
     let images = [cloze_image_path().map { String(cString: $0) } ?? "", "/proc/self/exe"]
     for image in images {
       guard let resolved = realpath(image, nil) else { continue }
@@ -105,11 +99,8 @@ struct ModelFiles {
       let sources = parent(parent(parent(#filePath)))
       candidates.append(joined(parent(sources), name))
     #endif
-    for candidate in candidates where try FileKind(joined(candidate, "model.onnx")) == .file {
-      return candidate
-    }
-    throw ClozeError(
-      .notFound, "the built-in model was not found; looked in \(candidates.joined(separator: ", "))")
+    for candidate in candidates where try FileKind(joined(candidate, "model.onnx")) == .file { return candidate }
+    throw ClozeError(.notFound, "the built-in model was not found; looked in \(candidates.joined(separator: ", "))")
   }
 }
 

@@ -71,9 +71,8 @@ struct ModelProvenance {
     guard let hiddenAct = Activation(configKey: name) else {
       throw ClozeError(.damaged, "\(Self.section): unknown activation \"\(name)\" in hidden_act")
     }
-    configuration = try BERTConfiguration(
-      hiddenAct: hiddenAct, layerNormEps: root.required("layer_norm_eps").number()
-    ) { key throws(ClozeError) in try root.required(key).integer() }
+    configuration = try BERTConfiguration(hiddenAct: hiddenAct, layerNormEps: root.required("layer_norm_eps").number())
+    { key throws(ClozeError) in try root.required(key).integer() }
     heads = try root.strings("heads")
     isTied = try root.required("tie_word_embeddings").bool()
     parameters = try root.required("parameters").integer()
@@ -81,9 +80,7 @@ struct ModelProvenance {
     memory = []
     let bytes = try root.required("memory_bytes")
     for precision in Precision.allCases {
-      if let field = try bytes.present(precision.word) {
-        memory.append((precision.word, try field.integer()))
-      }
+      if let field = try bytes.present(precision.word) { memory.append((precision.word, try field.integer())) }
     }
     producer = try root.required("producer").string()
     producerVersion = try root.required("producer_version").string()
@@ -168,20 +165,14 @@ struct ModelProvenance {
       ),
       (
         "vocabulary",
-        "\(c.vocabSize) entries, \(c.maxPositionEmbeddings) positions, "
-          + "\(max(c.typeVocabSize, 1)) token types"
-      ),
-      ("activation", "\(c.hiddenAct.configKey), LayerNorm epsilon \(c.layerNormEps)"),
+        "\(c.vocabSize) entries, \(c.maxPositionEmbeddings) positions, " + "\(max(c.typeVocabSize, 1)) token types"
+      ), ("activation", "\(c.hiddenAct.configKey), LayerNorm epsilon \(c.layerNormEps)"),
       ("heads", names.isEmpty ? "none" : names.joined(separator: ", ")),
       (
         "parameters",
         "\(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100) million, "
           + "stored as \(weightTypes.joined(separator: ", "))"
-      ),
-      (
-        "memory",
-        memory.map { "\(Self.megabytes($0.bytes)) in \($0.precision)" }.joined(separator: ", ")
-      ),
+      ), ("memory", memory.map { "\(Self.megabytes($0.bytes)) in \($0.precision)" }.joined(separator: ", ")),
     ]
     rows.append(("work", workText))
     rows += more
@@ -191,8 +182,7 @@ struct ModelProvenance {
         opset == 0
           ? "\(producer), \(nodes) tensors"
           : "\(producer) \(producerVersion), opset \(opset), IR \(irVersion), \(nodes) nodes"
-      ),
-      ("inputs", inputs.map { "\($0.name) \($0.type)" }.joined(separator: ", ")),
+      ), ("inputs", inputs.map { "\($0.name) \($0.type)" }.joined(separator: ", ")),
       ("outputs", outputs.map(\.name).joined(separator: ", ")),
     ]
     rows += forms.map { ($0.block, $0.form) }
@@ -241,10 +231,7 @@ extension BERTGraph {
     total += embeddings.tokenType?.count ?? 0
     total += 2 * configuration.hiddenSize * (1 + 2 * layers.count)
     for layer in layers {
-      for linear in [
-        layer.query, layer.key, layer.value, layer.attentionOutput, layer.intermediate,
-        layer.output,
-      ] {
+      for linear in [layer.query, layer.key, layer.value, layer.attentionOutput, layer.intermediate, layer.output] {
         total += dense(linear)
       }
     }

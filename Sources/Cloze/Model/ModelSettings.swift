@@ -52,8 +52,7 @@ extension ModelSettings {
   func check(_ info: ModelInfo) throws(ClozeError) {
     for (key, found) in info.configuration.sizes {
       guard let value = sizes.first(where: { $0.key == key })?.value, value != found else { continue }
-      throw ClozeError(
-        .invalidModel, "config.json says \(key) is \(value); in the model it is \(found)")
+      throw ClozeError(.invalidModel, "config.json says \(key) is \(value); in the model it is \(found)")
     }
   }
 }

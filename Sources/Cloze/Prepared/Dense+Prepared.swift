@@ -5,25 +5,21 @@ internal import ClozeIO
 /// NAME.smoothing, in the layout of the kernels (layout 1; docs/FORMAT.md).
 extension Weights.Dense {
   /// Appends the sections of this layer.
-  func add(
-    _ name: String, _ precision: Precision, to image: inout PreparedImage
-  ) throws(ClozeError) {
+  func add(_ name: String, _ precision: Precision, to image: inout PreparedImage) throws(ClozeError) {
     try columns.add(name, precision, outputs, inputs, to: &image)
     addBiases(name, to: &image)
     if let inverseSmoothing { image.add(name + ".smoothing", inverseSmoothing, inputs) }
   }
 
   /// Reads the sections of the layer `name`, inputs -> outputs, and uses them in place.
-  init(
-    _ name: String, _ precision: Precision, _ inputs: Int, _ outputs: Int,
-    from file: inout PreparedFile
-  ) throws(ClozeError) {
+  init(_ name: String, _ precision: Precision, _ inputs: Int, _ outputs: Int, from file: inout PreparedFile)
+    throws(ClozeError)
+  {
     self.init(
       inputs: inputs, outputs: outputs,
       columns: try cloze_packed_columns(name, precision, outputs, inputs, from: &file),
       bias: try Self.biases(name, outputs, from: &file),
-      inverseSmoothing: file.contains(name + ".smoothing")
-        ? try file.floats(name + ".smoothing", inputs) : nil)
+      inverseSmoothing: file.contains(name + ".smoothing") ? try file.floats(name + ".smoothing", inputs) : nil)
   }
 
   /// Appends the biases alone: a tied decoder shares its panels with the word table.
@@ -32,20 +28,17 @@ extension Weights.Dense {
   }
 
   /// The biases [outputs] of a layer, padded to whole panels.
-  static func biases(
-    _ name: String, _ outputs: Int, from file: inout PreparedFile
-  ) throws(ClozeError) -> UnsafePointer<Float> {
-    try file.floats(name + ".biases", outputs.roundedUp(to: panelColumns))
-  }
+  static func biases(_ name: String, _ outputs: Int, from file: inout PreparedFile) throws(ClozeError) -> UnsafePointer<
+    Float
+  > { try file.floats(name + ".biases", outputs.roundedUp(to: panelColumns)) }
 }
 
 /// The packed columns of a matrix in a prepared model: panels, and in int8 scales and sums.
 extension cloze_packed_columns {
   /// Appends the sections of these columns.
-  func add(
-    _ name: String, _ precision: Precision, _ outputs: Int, _ inputs: Int,
-    to image: inout PreparedImage
-  ) throws(ClozeError) {
+  func add(_ name: String, _ precision: Precision, _ outputs: Int, _ inputs: Int, to image: inout PreparedImage)
+    throws(ClozeError)
+  {
     let size = try panelBytes(precision, outputs, inputs)
     let padded = outputs.roundedUp(to: panelColumns)
     image.add(name + ".panels", UnsafeRawBufferPointer(start: panels, count: size))
@@ -54,10 +47,9 @@ extension cloze_packed_columns {
   }
 
   /// Reads the columns of the matrix `name` [inputs, outputs] and uses them in place.
-  init(
-    _ name: String, _ precision: Precision, _ outputs: Int, _ inputs: Int,
-    from file: inout PreparedFile
-  ) throws(ClozeError) {
+  init(_ name: String, _ precision: Precision, _ outputs: Int, _ inputs: Int, from file: inout PreparedFile)
+    throws(ClozeError)
+  {
     let size = try panelBytes(precision, outputs, inputs)
     guard precision == .int8 else {
       self.init(panels: try file.floats(name + ".panels", size / 4), scale: nil, sum: nil)
@@ -65,8 +57,7 @@ extension cloze_packed_columns {
     }
     let padded = outputs.roundedUp(to: panelColumns)
     self.init(
-      panels: try file.bytes(name + ".panels", size: size),
-      scale: try file.floats(name + ".scales", padded),
+      panels: try file.bytes(name + ".panels", size: size), scale: try file.floats(name + ".scales", padded),
       sum: try file.numbers(name + ".sums", padded, as: Int32.self))
   }
 }
@@ -75,9 +66,7 @@ extension cloze_packed_columns {
 private let panelColumns = 16
 
 /// Bytes of the panels of a matrix [inputs, outputs].
-private func panelBytes(
-  _ precision: Precision, _ outputs: Int, _ inputs: Int
-) throws(ClozeError) -> Int {
+private func panelBytes(_ precision: Precision, _ outputs: Int, _ inputs: Int) throws(ClozeError) -> Int {
   let columns = outputs.roundedUp(to: panelColumns)
   return switch precision {
   case .int8: try bytes(columns, inputs.roundedUp(to: 4))

@@ -15,9 +15,9 @@ extension Model {
   ///   - source: as in `init(path:)`; nil: the built-in model.
   ///   - target: the path of the file, which replaces an existing one.
   ///   - options: the precision of the weights, and a tokenizer in place of the one beside the model.
-  public static func convert(
-    _ source: String? = nil, to target: String, options: LoadOptions = LoadOptions()
-  ) throws(ClozeError) {
+  public static func convert(_ source: String? = nil, to target: String, options: LoadOptions = LoadOptions())
+    throws(ClozeError)
+  {
     let image = try PreparedModel(source, options: options)
     let file = try AtomicFile(path: target)
     try image.write { bytes throws(ClozeError) in try file.append(bytes) }
@@ -56,9 +56,7 @@ package struct PreparedModel {
   }
 
   /// Passes the whole file to `sink`, in pieces.
-  package func write<Failure: Error>(
-    _ sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
-  ) throws(Failure) {
+  package func write<Failure: Error>(_ sink: (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Failure) {
     defer { withExtendedLifetime(model) {} }
     try image.write(sink)
   }

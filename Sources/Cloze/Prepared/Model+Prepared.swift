@@ -7,9 +7,7 @@ internal import Glibc
 /// What the sections of a prepared model mean.
 extension PreparedFile {
   /// Maps a file and reads its table; `check` verifies the sections.
-  init(path: String) throws(ClozeError) {
-    try self.init(MappedFile(mapping: path), name: path)
-  }
+  init(path: String) throws(ClozeError) { try self.init(MappedFile(mapping: path), name: path) }
 
   /// The configuration and settings of the model.
   mutating func configuration() throws(ClozeError) -> PreparedConfiguration {
@@ -21,11 +19,9 @@ extension PreparedFile {
   mutating func tokenizer() throws(ClozeError) -> Tokenizer? {
     guard contains(TokenizerSection.settings) else { return nil }
     let stored = StoredTokenizer(
-      settings: Array(try bytes(TokenizerSection.settings)),
-      text: Array(try bytes(TokenizerSection.text)),
+      settings: Array(try bytes(TokenizerSection.settings)), text: Array(try bytes(TokenizerSection.text)),
       lengths: try array(TokenizerSection.lengths, of: UInt32.self),
-      ids: try array(TokenizerSection.ids, of: Int32.self),
-      order: try array(TokenizerSection.order, of: UInt32.self))
+      ids: try array(TokenizerSection.ids, of: Int32.self), order: try array(TokenizerSection.order, of: UInt32.self))
     return try parsed { () throws(ClozeError) in try Tokenizer(stored) }
   }
 
@@ -84,7 +80,7 @@ extension Model {
     _ = try file.bytes(ModelProvenance.section)
     try file.checkAllRead()
     try self.init(
-      weights, sizes.model, kernels: kernels, precision: sizes.precision,
-      tokenizer: options.tokenizer ?? stored, settings: sizes.settings)
+      weights, sizes.model, kernels: kernels, precision: sizes.precision, tokenizer: options.tokenizer ?? stored,
+      settings: sizes.settings)
   }
 }

@@ -4,9 +4,8 @@ internal import ClozeONNX
 /// The heads of a prepared model, which come from model files: one or two layers, whose names and
 /// sizes follow from the output.
 extension PackedHead {
-  func add(
-    _ output: OutputHead, _ precision: Precision, isTied: Bool, to image: inout PreparedImage
-  ) throws(ClozeError) {
+  func add(_ output: OutputHead, _ precision: Precision, isTied: Bool, to image: inout PreparedImage) throws(ClozeError)
+  {
     guard let first = layers.first, let last = layers.last else { return }
     switch output {
     case .pooler: try last.dense.add("pooler", precision, to: &image)
@@ -29,17 +28,14 @@ extension PackedHead {
   }
 
   init(
-    _ output: OutputHead, _ sizes: PreparedConfiguration, pooler: PackedHead?,
-    word: Weights.WordTable, memory: WeightMemory, from file: inout PreparedFile
+    _ output: OutputHead, _ sizes: PreparedConfiguration, pooler: PackedHead?, word: Weights.WordTable,
+    memory: WeightMemory, from file: inout PreparedFile
   ) throws(ClozeError) {
     let width = sizes.model.hiddenSize
     func layer(
-      _ name: String, _ inputs: Int, _ outputs: Int, from file: inout PreparedFile,
-      _ activation: Activation = .identity
+      _ name: String, _ inputs: Int, _ outputs: Int, from file: inout PreparedFile, _ activation: Activation = .identity
     ) throws(ClozeError) -> Layer {
-      Layer(
-        dense: try Weights.Dense(name, sizes.precision, inputs, outputs, from: &file),
-        activation: activation)
+      Layer(dense: try Weights.Dense(name, sizes.precision, inputs, outputs, from: &file), activation: activation)
     }
     var rows = Rows.pooled(.cls)
     let layers: [Layer]

@@ -41,9 +41,7 @@ struct PreparedConfiguration {
     if let mlm = graph.mlm { maskedLMActivation = mlm.activation }
     embeddingSize = model.weights.embeddingWidth(model.info.hiddenSize)
     isProjected = model.weights.projection != nil
-    if let layers = model.weights.heads[.classes]?.layers, layers.count > 1 {
-      classTransform = Step(layers[0])
-    }
+    if let layers = model.weights.heads[.classes]?.layers, layers.count > 1 { classTransform = Step(layers[0]) }
     sentence = model.weights.sentence.map { Step($0) }
     self.settings = settings
     self.settings.labels = model.info.labels
@@ -63,9 +61,7 @@ struct PreparedConfiguration {
       if isProjected { $0.value("embedding_size", embeddingSize) }
       if labelCount > 0 { $0.array("labels") { for label in settings.labels { $0.value(nil, label) } } }
       if let classTransform { $0.object("classes_transform") { classTransform.write(to: &$0) } }
-      if !sentence.isEmpty {
-        $0.array("sentence_dense") { for step in sentence { $0.object { step.write(to: &$0) } } }
-      }
+      if !sentence.isEmpty { $0.array("sentence_dense") { for step in sentence { $0.object { step.write(to: &$0) } } } }
       if let reason = settings.tokenizerUnsupportedReason { $0.value("no_tokenizer", reason) }
       if let length = settings.maxTokens { $0.value("max_seq_length", length) }
       if let pooling = settings.pooling { $0.value("pooling", pooling.word) }
@@ -83,9 +79,7 @@ struct PreparedConfiguration {
     func size(_ key: String) throws(ClozeError) -> Int {
       let field = try root.required(key)
       let value = try field.integer()
-      guard value > 0, value < Self.maxSize else {
-        throw ClozeError(.damaged, "\(field.path) is \(value)")
-      }
+      guard value > 0, value < Self.maxSize else { throw ClozeError(.damaged, "\(field.path) is \(value)") }
       return value
     }
     func word<T>(_ key: String, _ meaning: (String) -> T?) throws(ClozeError) -> T {
@@ -105,13 +99,12 @@ struct PreparedConfiguration {
     embeddingSize = isProjected ? try size("embedding_size") : model.hiddenSize
     guard model.hiddenSize % model.numAttentionHeads == 0 else {
       throw ClozeError(
-        .damaged,
-        "\(Self.section): \(model.numAttentionHeads) heads do not divide a hidden size of \(model.hiddenSize)")
+        .damaged, "\(Self.section): \(model.numAttentionHeads) heads do not divide a hidden size of \(model.hiddenSize)"
+      )
     }
     // The largest number of 8-bit products whose sum fits 32 bits.
     guard max(model.hiddenSize, model.intermediateSize) <= 65536 else {
-      throw ClozeError(
-        .damaged, "\(Self.section): a dense layer has more than 65536 inputs")
+      throw ClozeError(.damaged, "\(Self.section): a dense layer has more than 65536 inputs")
     }
     heads = []
     for field in try root.required("heads").elements() {
@@ -128,17 +121,12 @@ struct PreparedConfiguration {
     guard !isTied || heads.contains(.mlm) && embeddingSize == model.hiddenSize else {
       throw ClozeError(.damaged, "\(Self.section): the tied decoder is missing or has another size than the word table")
     }
-    if heads.contains(.mlm) {
-      maskedLMActivation = try word("mlm_hidden_act", Activation.init(configKey:))
-    }
+    if heads.contains(.mlm) { maskedLMActivation = try word("mlm_hidden_act", Activation.init(configKey:)) }
     settings = ModelSettings()
-    for field in try root.present("labels")?.elements() ?? [] {
-      settings.labels.append(try field.string())
-    }
+    for field in try root.present("labels")?.elements() ?? [] { settings.labels.append(try field.string()) }
     let hasLabels = heads.contains(.classes) || heads.contains(.tags)
     guard hasLabels == (labelCount > 0), !heads.isSuperset(of: [.classes, .tags]) else {
-      throw ClozeError(
-        .damaged, "\(Self.section): \(labelCount) labels do not match the heads")
+      throw ClozeError(.damaged, "\(Self.section): \(labelCount) labels do not match the heads")
     }
     // The widest rows that fit a run's scratch memory.
     let widest = max(model.hiddenSize, model.intermediateSize)
@@ -149,12 +137,8 @@ struct PreparedConfiguration {
       }
       return step
     }
-    if let field = try root.present("classes_transform") {
-      classTransform = try step(field, model.hiddenSize)
-    }
-    for field in try root.present("sentence_dense")?.elements() ?? [] {
-      sentence.append(try step(field, 65536))
-    }
+    if let field = try root.present("classes_transform") { classTransform = try step(field, model.hiddenSize) }
+    for field in try root.present("sentence_dense")?.elements() ?? [] { sentence.append(try step(field, 65536)) }
     guard embeddingSize <= widest, sentence.dropLast().allSatisfy({ $0.size <= widest }),
       classTransform == nil || heads.contains(.classes)
     else {
@@ -164,13 +148,9 @@ struct PreparedConfiguration {
     settings.tokenizerUnsupportedReason = try root.present("no_tokenizer")?.string()
     if let field = try root.present("max_seq_length") {
       settings.maxTokens = Int(try field.id())
-      guard settings.maxTokens != 0 else {
-        throw ClozeError(.damaged, "\(field.path) is 0")
-      }
+      guard settings.maxTokens != 0 else { throw ClozeError(.damaged, "\(field.path) is 0") }
     }
-    if try root.present("pooling") != nil {
-      settings.pooling = try word("pooling", Pooling.init(word:))
-    }
+    if try root.present("pooling") != nil { settings.pooling = try word("pooling", Pooling.init(word:)) }
     settings.normalize = try root.present("normalize")?.bool()
     settings.embeddingUnsupportedReason = try root.present("no_embedding")?.string()
   }
@@ -178,9 +158,7 @@ struct PreparedConfiguration {
 
 /// A dense layer as JSON: its size, and its activation unless that is the identity.
 extension PreparedConfiguration.Step {
-  fileprivate init(_ layer: PackedHead.Layer) {
-    self.init(size: layer.dense.outputs, activation: layer.activation)
-  }
+  fileprivate init(_ layer: PackedHead.Layer) { self.init(size: layer.dense.outputs, activation: layer.activation) }
 
   fileprivate func write(to writer: inout JSONWriter) {
     writer.value("size", size)
@@ -233,8 +211,7 @@ extension Pooling {
 /// The names of heads in files.
 extension Heads {
   private static let all: [(head: Heads, word: String)] = [
-    (.pooler, "pooler"), (.mlm, "mlm"), (.nsp, "nsp"), (.classes, "classes"), (.tags, "tags"),
-    (.answer, "answer"),
+    (.pooler, "pooler"), (.mlm, "mlm"), (.nsp, "nsp"), (.classes, "classes"), (.tags, "tags"), (.answer, "answer"),
   ]
   var words: [String] { Self.all.filter { contains($0.head) }.map(\.word) }
   init?(word: String) {

@@ -80,8 +80,7 @@ struct PreparedFile {
   private mutating func readTable(_ count: Int) throws(ClozeError) {
     typealias Entry = PreparedFormat.Entry
     let start = PreparedFormat.headerSize
-    let table = UnsafeRawBufferPointer(
-      rebasing: storage.bytes[start..<(start + count * PreparedFormat.entrySize)])
+    let table = UnsafeRawBufferPointer(rebasing: storage.bytes[start..<(start + count * PreparedFormat.entrySize)])
     let checksum: UInt32 = storage.bytes.number(at: PreparedFormat.Field.tableChecksum)
     guard checksum == cloze_crc32c(table.baseAddress, table.count) else {
       throw damaged("the section table is damaged: its checksum does not match")
@@ -102,8 +101,7 @@ struct PreparedFile {
         throw damaged("section \"\(name)\" has alignment \(alignment), expected 64, or unknown flags")
       }
       let (last, overflow) = offset.addingReportingOverflow(size)
-      guard !overflow, offset >= UInt64(end), offset % UInt64(alignment) == 0,
-        last <= UInt64(storage.bytes.count)
+      guard !overflow, offset >= UInt64(end), offset % UInt64(alignment) == 0, last <= UInt64(storage.bytes.count)
       else {
         throw damaged(
           "section \"\(name)\" has \(size) bytes at offset \(offset): misaligned, overlapping the section "
@@ -114,8 +112,7 @@ struct PreparedFile {
         throw damaged("bytes before section \"\(name)\" are not 0")
       }
       end = range.upperBound
-      guard sections.updateValue(
-        Section(range: range, checksum: entry.number(at: Entry.checksum)), forKey: name) == nil
+      guard sections.updateValue(Section(range: range, checksum: entry.number(at: Entry.checksum)), forKey: name) == nil
       else { throw damaged("section \"\(name)\" occurs twice") }
       names.append(name)
     }
@@ -142,24 +139,18 @@ struct PreparedFile {
   mutating func bytes(_ name: String, size: Int) throws(ClozeError) -> UnsafeRawPointer {
     let found = try bytes(name)
     guard found.count == size, let base = found.baseAddress else {
-      throw damaged(
-        "section \"\(name)\" has \(found.count) bytes; the configuration requires \(size)")
+      throw damaged("section \"\(name)\" has \(found.count) bytes; the configuration requires \(size)")
     }
     return base
   }
 
   /// A section of first x second numbers.
-  mutating func numbers<T: BitwiseCopyable>(
-    _ name: String, _ first: Int, _ second: Int = 1, as type: T.Type = T.self
-  ) throws(ClozeError) -> UnsafePointer<T> {
-    try bytes(name, size: ClozeIO.bytes(first, second, MemoryLayout<T>.stride))
-      .assumingMemoryBound(to: type)
-  }
+  mutating func numbers<T: BitwiseCopyable>(_ name: String, _ first: Int, _ second: Int = 1, as type: T.Type = T.self)
+    throws(ClozeError) -> UnsafePointer<T>
+  { try bytes(name, size: ClozeIO.bytes(first, second, MemoryLayout<T>.stride)).assumingMemoryBound(to: type) }
 
   /// A section of first x second finite floats.
-  mutating func floats(
-    _ name: String, _ first: Int, _ second: Int = 1
-  ) throws(ClozeError) -> UnsafePointer<Float> {
+  mutating func floats(_ name: String, _ first: Int, _ second: Int = 1) throws(ClozeError) -> UnsafePointer<Float> {
     let found = try numbers(name, first, second, as: Float.self)
     guard cloze_floats_finite(found, first * second) != 0 else {
       throw damaged("section \"\(name)\" has a value that is NaN or infinite")
@@ -178,8 +169,6 @@ struct PreparedFile {
 
   /// - Throws: `.invalidModel` for a section that was never read: this library does not know what it means.
   func checkAllRead() throws(ClozeError) {
-    if let name = names.first(where: { unread.contains($0) }) {
-      throw damaged("section \"\(name)\" is unknown")
-    }
+    if let name = names.first(where: { unread.contains($0) }) { throw damaged("section \"\(name)\" is unknown") }
   }
 }

@@ -56,8 +56,7 @@ enum PreparedFormat {
 /// Numbers in a header or table.
 extension UnsafeRawBufferPointer {
   /// A little-endian number; the caller ensures that it is inside the buffer.
-  func number<T: FixedWidthInteger & BitwiseCopyable>(at offset: Int, as type: T.Type = T.self) -> T
-  {
+  func number<T: FixedWidthInteger & BitwiseCopyable>(at offset: Int, as type: T.Type = T.self) -> T {
     T(littleEndian: loadUnaligned(fromByteOffset: offset, as: T.self))
   }
 }

@@ -7,9 +7,7 @@ struct PreparedImage {
   private var owners: [AlignedMemory] = []
 
   /// Adds bytes that outlive the image.
-  mutating func add(_ name: String, _ bytes: UnsafeRawBufferPointer) {
-    sections.append((name, bytes))
-  }
+  mutating func add(_ name: String, _ bytes: UnsafeRawBufferPointer) { sections.append((name, bytes)) }
 
   /// Adds memory, which the image keeps.
   mutating func add(_ name: String, _ memory: AlignedMemory) {
@@ -26,22 +24,16 @@ struct PreparedImage {
   mutating func add<T: BitwiseCopyable>(_ name: String, copying values: [T]) throws(ClozeError) {
     let memory = try AlignedMemory(bytes: values.count * MemoryLayout<T>.stride)
     values.withUnsafeBytes { source in
-      if let base = source.baseAddress {
-        memory.base.copyMemory(from: base, byteCount: source.count)
-      }
+      if let base = source.baseAddress { memory.base.copyMemory(from: base, byteCount: source.count) }
     }
     add(name, memory)
   }
 
   /// Adds a text as UTF-8.
-  mutating func add(_ name: String, text: String) throws(ClozeError) {
-    try add(name, copying: Array(text.utf8))
-  }
+  mutating func add(_ name: String, text: String) throws(ClozeError) { try add(name, copying: Array(text.utf8)) }
 
   /// Passes the whole file to `sink`, in pieces.
-  func write<Failure: Error>(
-    _ sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
-  ) throws(Failure) {
+  func write<Failure: Error>(_ sink: (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Failure) {
     let table = self.table()
     var head = header(table)
     head += table.bytes
@@ -54,9 +46,9 @@ struct PreparedImage {
     }
   }
 
-  private func send<Failure: Error>(
-    _ bytes: [UInt8], _ sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
-  ) throws(Failure) {
+  private func send<Failure: Error>(_ bytes: [UInt8], _ sink: (UnsafeRawBufferPointer) throws(Failure) -> Void)
+    throws(Failure)
+  {
     let result = bytes.withUnsafeBytes { buffer -> Result<Void, Failure> in
       do throws(Failure) { return .success(try sink(buffer)) } catch { return .failure(error) }
     }

@@ -5,9 +5,7 @@ internal import ClozeONNX
 /// All weights in a prepared model, written and read in the same order.
 extension Weights {
   /// Appends the sections of all weights.
-  func add(
-    to image: inout PreparedImage, _ sizes: PreparedConfiguration
-  ) throws(ClozeError) {
+  func add(to image: inout PreparedImage, _ sizes: PreparedConfiguration) throws(ClozeError) {
     let precision = sizes.precision
     let width = sizes.model.hiddenSize
     let embeddingSize = sizes.embeddingSize
@@ -33,26 +31,18 @@ extension Weights {
       try layer.output.add("\(name).output", precision, to: &image)
       try layer.outputNorm.add("\(name).output_norm", width, to: &image)
     }
-    for output in OutputHead.allCases {
-      try heads[output]?.add(output, precision, isTied: sizes.isTied, to: &image)
-    }
-    for (index, layer) in sentence.enumerated() {
-      try layer.dense.add("sentence.\(index)", precision, to: &image)
-    }
+    for output in OutputHead.allCases { try heads[output]?.add(output, precision, isTied: sizes.isTied, to: &image) }
+    for (index, layer) in sentence.enumerated() { try layer.dense.add("sentence.\(index)", precision, to: &image) }
   }
 
   /// Reads the sections of all weights and uses them in place.
-  init(
-    _ file: inout PreparedFile, _ sizes: PreparedConfiguration
-  ) throws(ClozeError) {
+  init(_ file: inout PreparedFile, _ sizes: PreparedConfiguration) throws(ClozeError) {
     let precision = sizes.precision
     let width = sizes.model.hiddenSize
     let embeddingSize = sizes.embeddingSize
     let intermediateSize = sizes.model.intermediateSize
     let entries = sizes.model.vocabSize
-    func dense(
-      _ name: String, _ inputs: Int, _ outputs: Int, _ file: inout PreparedFile
-    ) throws(ClozeError) -> Dense {
+    func dense(_ name: String, _ inputs: Int, _ outputs: Int, _ file: inout PreparedFile) throws(ClozeError) -> Dense {
       try Dense(name, precision, inputs, outputs, from: &file)
     }
 
@@ -83,35 +73,29 @@ extension Weights {
           attentionNorm: try Norm("\(name).attention_norm", width, from: &file),
           intermediate: try dense("\(name).intermediate", width, intermediateSize, &file),
           output: try dense("\(name).output", intermediateSize, width, &file),
-          outputNorm: try Norm("\(name).output_norm", width, from: &file),
-          attentionScale: scales[index],
+          outputNorm: try Norm("\(name).output_norm", width, from: &file), attentionScale: scales[index],
           activation: sizes.model.hiddenAct))
     }
     let memory = WeightMemory(prepared: file.storage, bytes: file.weightBytes)
     var heads: [OutputHead: PackedHead] = [:]
     for output in OutputHead.allCases where sizes.heads.contains(output.bit) {
-      heads[output] = try PackedHead(
-        output, sizes, pooler: heads[.pooler], word: word, memory: memory, from: &file)
+      heads[output] = try PackedHead(output, sizes, pooler: heads[.pooler], word: word, memory: memory, from: &file)
     }
     var sentence: [PackedHead.Layer] = []
     for (index, step) in sizes.sentence.enumerated() {
       let inputs = sentence.last?.dense.outputs ?? width
       sentence.append(
-        PackedHead.Layer(
-          dense: try dense("sentence.\(index)", inputs, step.size, &file),
-          activation: step.activation))
+        PackedHead.Layer(dense: try dense("sentence.\(index)", inputs, step.size, &file), activation: step.activation))
     }
     self.init(
-      word: word, position: position, tokenType: tokenType, norm: norm, layers: layers,
-      memory: memory, heads: heads, sentence: sentence, projection: projection)
+      word: word, position: position, tokenType: tokenType, norm: norm, layers: layers, memory: memory, heads: heads,
+      sentence: sentence, projection: projection)
   }
 }
 
 /// A LayerNorm in a prepared model: section NAME with gamma [D], beta [D], epsilon.
 extension Weights.Norm {
-  func add(
-    _ name: String, _ width: Int, to image: inout PreparedImage
-  ) throws(ClozeError) {
+  func add(_ name: String, _ width: Int, to image: inout PreparedImage) throws(ClozeError) {
     let memory = try AlignedMemory(bytes: bytes(2 * width + 1, MemoryLayout<Float>.size))
     memory.floats().update(from: gamma, count: width)
     (memory.floats() + width).update(from: beta, count: width)
@@ -119,13 +103,9 @@ extension Weights.Norm {
     image.add(name, memory)
   }
 
-  init(
-    _ name: String, _ width: Int, from file: inout PreparedFile
-  ) throws(ClozeError) {
+  init(_ name: String, _ width: Int, from file: inout PreparedFile) throws(ClozeError) {
     let values = try file.floats(name, 2 * width + 1)
-    guard values[2 * width] >= 0 else {
-      throw file.damaged("section \"\(name)\" has epsilon \(values[2 * width])")
-    }
+    guard values[2 * width] >= 0 else { throw file.damaged("section \"\(name)\" has epsilon \(values[2 * width])") }
     self.init(gamma: values, beta: values + width, epsilon: values[2 * width])
   }
 }

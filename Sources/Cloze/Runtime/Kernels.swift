@@ -8,18 +8,13 @@ package struct Kernels: @unchecked Sendable {
   let int8: cloze_matrix_kernels
   package let float32: cloze_matrix_kernels
 
-  func matrix(_ precision: Precision) -> cloze_matrix_kernels {
-    precision == .int8 ? int8 : float32
-  }
+  func matrix(_ precision: Precision) -> cloze_matrix_kernels { precision == .int8 ? int8 : float32 }
 
   /// target = norm(x + residual), each [rows, width]; target may be x.
   func normalize(
-    _ x: UnsafePointer<Float>, plus residual: UnsafePointer<Float>? = nil, _ norm: Weights.Norm,
-    rows count: Int, width: Int, to target: UnsafeMutablePointer<Float>
-  ) {
-    rows.layernorm(
-      x, width, residual, width, norm.gamma, norm.beta, norm.epsilon, count, width, target, width)
-  }
+    _ x: UnsafePointer<Float>, plus residual: UnsafePointer<Float>? = nil, _ norm: Weights.Norm, rows count: Int,
+    width: Int, to target: UnsafeMutablePointer<Float>
+  ) { rows.layernorm(x, width, residual, width, norm.gamma, norm.beta, norm.epsilon, count, width, target, width) }
 
   /// The kernels of the instruction set that the caller or else the environment's `CLOZE_ISA` forces; without
   /// either, of the fastest that this CPU has.
@@ -29,8 +24,7 @@ package struct Kernels: @unchecked Sendable {
     var wanted = forced
     if wanted == nil, let text = environment("CLOZE_ISA"), !text.isEmpty {
       guard let isa = ISA(rawValue: text) else {
-        throw ClozeError(
-          .unsupportedISA, "CLOZE_ISA is \"\(text)\"; expected one of \(names(ISA.allCases))")
+        throw ClozeError(.unsupportedISA, "CLOZE_ISA is \"\(text)\"; expected one of \(names(ISA.allCases))")
       }
       wanted = isa
     }
@@ -39,14 +33,12 @@ package struct Kernels: @unchecked Sendable {
       guard let isa = ISA(rawValue: String(cString: kernels.isa)) else { continue }
       if wanted == nil || wanted == isa {
         return Kernels(
-          isa: isa, rows: kernels.rows.pointee, int8: kernels.int8.pointee,
-          float32: kernels.float32.pointee)
+          isa: isa, rows: kernels.rows.pointee, int8: kernels.int8.pointee, float32: kernels.float32.pointee)
       }
     }
     let has = available.compactMap { ISA(rawValue: String(cString: $0.isa)) }
     throw ClozeError(
-      .unsupportedISA,
-      "\(wanted?.rawValue ?? "no instruction set") is not supported; this CPU runs \(names(has))")
+      .unsupportedISA, "\(wanted?.rawValue ?? "no instruction set") is not supported; this CPU runs \(names(has))")
   }
 
   private static func all() -> [cloze_kernels] {
@@ -55,7 +47,5 @@ package struct Kernels: @unchecked Sendable {
     return (0..<count).map { tables[$0].pointee }
   }
 
-  private static func names(_ list: [ISA]) -> String {
-    list.map(\.rawValue).joined(separator: ", ")
-  }
+  private static func names(_ list: [ISA]) -> String { list.map(\.rawValue).joined(separator: ", ") }
 }

@@ -41,9 +41,7 @@ package final class Team: @unchecked Sendable {
         defer { cloze_float_environment_restore(saved) }
         Unmanaged<Team>.fromOpaque(context).takeUnretainedValue().body?(Int(thread))
       }, Unmanaged.passUnretained(self).toOpaque())
-    guard error == 0 else {
-      throw ClozeError(.outOfMemory, "cannot start \(threads) threads: \(systemError(error))")
-    }
+    guard error == 0 else { throw ClozeError(.outOfMemory, "cannot start \(threads) threads: \(systemError(error))") }
   }
 
   /// Calls `body` once for each index below `count`, in any order, with the number of the thread that
@@ -51,8 +49,7 @@ package final class Team: @unchecked Sendable {
   ///
   /// - Throws: the error of the smallest index that failed.
   package func forEach(
-    _ count: Int, parallel: Bool = true,
-    _ body: (_ index: Int, _ thread: Int) throws(ClozeError) -> Void
+    _ count: Int, parallel: Bool = true, _ body: (_ index: Int, _ thread: Int) throws(ClozeError) -> Void
   ) throws(ClozeError) {
     let failure = Mutex<(index: Int, error: ClozeError)?>(nil)
     withoutActuallyEscaping(body) { body in

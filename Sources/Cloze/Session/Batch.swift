@@ -14,10 +14,8 @@ package struct RaggedBatch {
   package var sequences: Int { offsets.count - 1 }
   package var tokens: Int { ids.count }
 
-  package init(
-    ids: UnsafeBufferPointer<Int32>, typeIDs: UnsafeBufferPointer<Int32>?,
-    offsets: UnsafeBufferPointer<Int>
-  ) {
+  package init(ids: UnsafeBufferPointer<Int32>, typeIDs: UnsafeBufferPointer<Int32>?, offsets: UnsafeBufferPointer<Int>)
+  {
     self.ids = ids
     self.typeIDs = typeIDs
     self.offsets = offsets
@@ -36,49 +34,38 @@ package struct RaggedBatch {
     if isValid { return }
     try Self.check(offsets: offsets, info)
     guard offsets[sequences] == ids.count else {
-      throw ClozeError(
-        .invalidArgument,
-        "cu_seqlens ends at \(offsets[sequences]), there are \(ids.count) token ids")
+      throw ClozeError(.invalidArgument, "cu_seqlens ends at \(offsets[sequences]), there are \(ids.count) token ids")
     }
     let vocabulary = UInt32(clamping: info.vocabSize)
     for (i, id) in ids.enumerated() where UInt32(bitPattern: id) >= vocabulary {
-      throw ClozeError(
-        .invalidArgument, "input_ids[\(i)] = \(id), the vocabulary has \(info.vocabSize) entries")
+      throw ClozeError(.invalidArgument, "input_ids[\(i)] = \(id), the vocabulary has \(info.vocabSize) entries")
     }
     guard let typeIDs else { return }
     guard typeIDs.count == ids.count else {
-      throw ClozeError(
-        .invalidArgument, "there are \(typeIDs.count) token_type_ids and \(ids.count) token ids")
+      throw ClozeError(.invalidArgument, "there are \(typeIDs.count) token_type_ids and \(ids.count) token ids")
     }
     let types = UInt32(clamping: info.typeVocabSize)
     for (i, type) in typeIDs.enumerated() where UInt32(bitPattern: type) >= types {
       throw ClozeError(
-        .invalidArgument,
-        "token_type_ids[\(i)] = \(type), the model has \(info.typeVocabSize) token types")
+        .invalidArgument, "token_type_ids[\(i)] = \(type), the model has \(info.typeVocabSize) token types")
     }
   }
 
   /// Throws where offsets [B + 1] do not rise from 0 by lengths that the model accepts; otherwise the
   /// last is at most B times the longest.
-  package static func check(
-    offsets: UnsafeBufferPointer<Int>, _ info: ModelInfo
-  ) throws(ClozeError) {
+  package static func check(offsets: UnsafeBufferPointer<Int>, _ info: ModelInfo) throws(ClozeError) {
     let longest = info.maxPositionEmbeddings
     guard offsets.count >= 2 else { throw ClozeError(.invalidArgument, "the batch is empty") }
-    guard offsets[0] == 0 else {
-      throw ClozeError(.invalidArgument, "cu_seqlens[0] = \(offsets[0]), expected 0")
-    }
+    guard offsets[0] == 0 else { throw ClozeError(.invalidArgument, "cu_seqlens[0] = \(offsets[0]), expected 0") }
     for i in 1..<offsets.count {
       let (from, to) = (offsets[i - 1], offsets[i])
       guard to > from else {
         throw ClozeError(
           .invalidArgument,
-          "cu_seqlens[\(i)] = \(to) does not exceed cu_seqlens[\(i - 1)] = \(from); "
-            + "every sequence needs a token")
+          "cu_seqlens[\(i)] = \(to) does not exceed cu_seqlens[\(i - 1)] = \(from); " + "every sequence needs a token")
       }
       guard to - from <= longest else {
-        throw ClozeError(
-          .tooLong, "sequence \(i - 1) has \(to - from) tokens, the model takes \(longest)")
+        throw ClozeError(.tooLong, "sequence \(i - 1) has \(to - from) tokens, the model takes \(longest)")
       }
     }
   }

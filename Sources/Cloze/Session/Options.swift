@@ -28,9 +28,7 @@ public struct LoadOptions: Sendable {
   public var threads: Int?
 
   /// All defaults, or some of them replaced.
-  public init(
-    precision: Precision? = nil, isa: ISA? = nil, tokenizer: Tokenizer? = nil, threads: Int? = nil
-  ) {
+  public init(precision: Precision? = nil, isa: ISA? = nil, tokenizer: Tokenizer? = nil, threads: Int? = nil) {
     self.precision = precision
     self.isa = isa
     self.tokenizer = tokenizer

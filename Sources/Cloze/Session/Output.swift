@@ -60,20 +60,15 @@ package struct Output {
       guard kind == .hidden || kind == .mlm else {
         throw ClozeError(.invalidArgument, "positions are for the outputs hidden and mlm")
       }
-      guard !positions.isEmpty else {
-        throw ClozeError(.invalidArgument, "the list of positions is empty")
-      }
+      guard !positions.isEmpty else { throw ClozeError(.invalidArgument, "the list of positions is empty") }
       for (i, position) in positions.enumerated() where position < 0 || position >= tokens {
-        throw ClozeError(
-          .invalidArgument, "positions[\(i)] = \(position), the batch has \(tokens) tokens")
+        throw ClozeError(.invalidArgument, "positions[\(i)] = \(position), the batch has \(tokens) tokens")
       }
     }
     switch kind {
     case .hidden:
       if let layers {
-        guard !layers.isEmpty else {
-          throw ClozeError(.invalidArgument, "the list of layers is empty")
-        }
+        guard !layers.isEmpty else { throw ClozeError(.invalidArgument, "the list of layers is empty") }
         for layer in layers { _ = try Self.layer(Int(layer), model) }
       }
       return try bytes(rows, layers?.count ?? 1, info.hiddenSize)
@@ -107,8 +102,7 @@ package struct Output {
     let index = layer < 0 ? count &+ 1 &+ layer : layer
     guard index >= 0, index <= count else {
       throw ClozeError(
-        .invalidArgument,
-        "layer \(layer), the model has \(count): 0 to \(count), or -1 to -\(count + 1)")
+        .invalidArgument, "layer \(layer), the model has \(count): 0 to \(count), or -1 to -\(count + 1)")
     }
     return index
   }

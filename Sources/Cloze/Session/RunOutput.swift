@@ -6,9 +6,7 @@ public struct RunOutput: Sendable {
   let layers: [Int]?
   let embedding: EmbeddingOptions
 
-  private init(
-    _ kind: Output.Kind, layers: [Int]? = nil, embedding: EmbeddingOptions = EmbeddingOptions()
-  ) {
+  private init(_ kind: Output.Kind, layers: [Int]? = nil, embedding: EmbeddingOptions = EmbeddingOptions()) {
     self.kind = kind
     self.layers = layers
     self.embedding = embedding
@@ -25,9 +23,7 @@ public struct RunOutput: Sendable {
   public static let embedding = RunOutput(.embedding)
 
   /// [B, D], or [B, dimensions], one vector for each sequence.
-  public static func embedding(_ options: EmbeddingOptions) -> RunOutput {
-    RunOutput(.embedding, embedding: options)
-  }
+  public static func embedding(_ options: EmbeddingOptions) -> RunOutput { RunOutput(.embedding, embedding: options) }
 
   /// [B, D] the pooler's vector of each sequence.
   public static let pooler = RunOutput(.pooler)

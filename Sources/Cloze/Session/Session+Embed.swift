@@ -12,9 +12,7 @@ public struct Embeddings: Sendable {
   public let truncated: [Bool]
 
   /// The vector of one text.
-  public subscript(index: Int) -> ArraySlice<Float> {
-    values[(index * dimensions)..<((index + 1) * dimensions)]
-  }
+  public subscript(index: Int) -> ArraySlice<Float> { values[(index * dimensions)..<((index + 1) * dimensions)] }
 }
 
 /// Sentence embeddings.
@@ -30,8 +28,7 @@ extension Session {
   ///   `.noHead`, `.unsupportedModel` where the model's files ask for a pooling that is not known,
   ///   `.cancelled`, `.busy`, `.outOfMemory`.
   public func embed(
-    _ texts: [Text], text: TextOptions = TextOptions(),
-    embedding: EmbeddingOptions = EmbeddingOptions()
+    _ texts: [Text], text: TextOptions = TextOptions(), embedding: EmbeddingOptions = EmbeddingOptions()
   ) throws(ClozeError) -> Embeddings {
     let dimensions = try embeddingWidth(embedding)
     let size = try bytes(texts.count, dimensions)
@@ -39,13 +36,10 @@ extension Session {
     let values = try [Float](count: size) { values throws(ClozeError) in
       try truncated.withUnsafeMutableBufferPointer { truncated throws(ClozeError) in
         try embed(
-          SwiftTexts(texts: texts), text: text, embedding: embedding, into: values,
-          truncated: truncated.baseAddress)
+          SwiftTexts(texts: texts), text: text, embedding: embedding, into: values, truncated: truncated.baseAddress)
       }
     }
-    return Embeddings(
-      values: values, count: texts.count, dimensions: dimensions,
-      truncated: truncated.map { $0 != 0 })
+    return Embeddings(values: values, count: texts.count, dimensions: dimensions, truncated: truncated.map { $0 != 0 })
   }
 
   /// Elements of an embedding with these options: what `embed` writes for each text.
@@ -59,8 +53,8 @@ extension Session {
   ///
   /// - Parameter values: [texts.count, embeddingWidth(embedding)]
   package func embed<Source: TextSource>(
-    _ texts: Source, text: TextOptions, embedding: EmbeddingOptions,
-    into values: UnsafeMutablePointer<Float>, truncated: UnsafeMutablePointer<UInt8>?
+    _ texts: Source, text: TextOptions, embedding: EmbeddingOptions, into values: UnsafeMutablePointer<Float>,
+    truncated: UnsafeMutablePointer<UInt8>?
   ) throws(ClozeError) {
     try exclusively { () throws(ClozeError) in
       var output = Output(embedding)

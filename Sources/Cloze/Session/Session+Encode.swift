@@ -21,9 +21,9 @@ extension Session {
   ///   - text: the length limit, and how longer texts are truncated.
   ///   - layers: which states: 0 the embeddings after LayerNorm, L or -1 the last layer.
   /// - Throws: as `embed`.
-  public func encode(
-    _ texts: [Text], text: TextOptions = TextOptions(), layers: [Int] = [-1]
-  ) throws(ClozeError) -> [Encoded] {
+  public func encode(_ texts: [Text], text: TextOptions = TextOptions(), layers: [Int] = [-1]) throws(ClozeError)
+    -> [Encoded]
+  {
     let source = SwiftTexts(texts: texts)
     let width = try count(of: .hidden(layers: layers), sequences: 1, tokens: 1)
     let wanted = layers.map { Int32(clamping: $0) }
@@ -35,9 +35,8 @@ extension Session {
         var truncated = [UInt8](repeating: 0, count: texts.count)
         var results: [Encoded] = []
         try truncated.withUnsafeMutableBufferPointer { truncated throws(ClozeError) in
-          try forEachBatch(
-            of: source, text, in: buffer, truncated: truncated.baseAddress
-          ) { batch, range throws(ClozeError) in
+          try forEachBatch(of: source, text, in: buffer, truncated: truncated.baseAddress) {
+            batch, range throws(ClozeError) in
             let values = try [Float](count: bytes(batch.tokens, width)) { values throws(ClozeError) in
               output.values = values
               try run(batch, output)
@@ -64,9 +63,8 @@ extension Session {
   ///     wanted, and the model does not run.
   ///   - cuSeqlens: [texts.count + 1]
   package func encode<Source: TextSource>(
-    _ texts: Source, text: TextOptions, layers: UnsafeBufferPointer<Int32>?,
-    into values: UnsafeMutablePointer<Float>?, capacity: Int?,
-    cuSeqlens: UnsafeMutablePointer<Int64>, truncated: UnsafeMutablePointer<UInt8>?
+    _ texts: Source, text: TextOptions, layers: UnsafeBufferPointer<Int32>?, into values: UnsafeMutablePointer<Float>?,
+    capacity: Int?, cuSeqlens: UnsafeMutablePointer<Int64>, truncated: UnsafeMutablePointer<UInt8>?
   ) throws(ClozeError) {
     try exclusively { () throws(ClozeError) in
       var output = Output(.hidden)
@@ -77,16 +75,13 @@ extension Session {
       var total = 0
       cuSeqlens[0] = 0
       try forEachBatch(of: texts, text, truncated: truncated) { batch, range throws(ClozeError) in
-        for (i, index) in range.enumerated() {
-          cuSeqlens[index + 1] = Int64(total + batch.offsets[i + 1])
-        }
+        for (i, index) in range.enumerated() { cuSeqlens[index + 1] = Int64(total + batch.offsets[i + 1]) }
         total += batch.tokens
       }
       guard let capacity else { return }
       let needed = try bytes(total, width)
       guard capacity >= needed else {
-        throw ClozeError(
-          .bufferTooSmall, "hidden has room for \(capacity) elements, \(needed) are needed")
+        throw ClozeError(.bufferTooSmall, "hidden has room for \(capacity) elements, \(needed) are needed")
       }
       if total == 0 { return }
       guard let values else { throw ClozeError(.invalidArgument, "hidden is NULL") }

@@ -8,8 +8,7 @@ extension Session {
     guard let limit = options.maxTokens else { return model.info.maxTokens }
     guard limit > 0, limit <= model.info.maxPositionEmbeddings else {
       throw ClozeError(
-        .invalidArgument,
-        "max_tokens = \(limit), the model takes 1 to \(model.info.maxPositionEmbeddings)")
+        .invalidArgument, "max_tokens = \(limit), the model takes 1 to \(model.info.maxPositionEmbeddings)")
     }
     return limit
   }
@@ -23,9 +22,8 @@ extension Session {
   ///   - truncated: [texts.count]
   ///   - body: a batch, and the indices of its texts.
   func forEachBatch<Source: TextSource>(
-    of texts: Source, _ options: TextOptions, pairs: Bool = false,
-    tokens limit: Int = Session.chunkTokens, in buffer: EncodingBuffer? = nil,
-    truncated: UnsafeMutablePointer<UInt8>?,
+    of texts: Source, _ options: TextOptions, pairs: Bool = false, tokens limit: Int = Session.chunkTokens,
+    in buffer: EncodingBuffer? = nil, truncated: UnsafeMutablePointer<UInt8>?,
     _ body: (_ batch: RaggedBatch, _ texts: Range<Int>) throws(ClozeError) -> Void
   ) throws(ClozeError) {
     let tokenizer = try model.requiredTokenizer()
@@ -45,7 +43,9 @@ extension Session {
       }
       truncated?[index] = isTruncated ? 1 : 0
       return true
-    } _: { batch, texts throws(ClozeError) in try body(batch, texts) }
+    } _: { batch, texts throws(ClozeError) in
+      try body(batch, texts)
+    }
   }
 
   /// Gathers sequences in a buffer and calls `body` with one batch after another: whole sequences, in
@@ -73,11 +73,7 @@ extension Session {
       while !isComplete, buffer.ids.count < limit {
         // Long texts take long to tokenize, and counting tokens runs no model that would notice.
         try checkCancellation()
-        if try append(first + offsets.count - 1) {
-          offsets.append(buffer.ids.count)
-        } else {
-          isComplete = true
-        }
+        if try append(first + offsets.count - 1) { offsets.append(buffer.ids.count) } else { isComplete = true }
       }
       let gathered = offsets.count - 1
       if gathered == 0 { return }

@@ -7,10 +7,9 @@ extension Session {
   ///
   /// - Parameter rows: may be `headInput` of the scratch memory, not `headOutput`, and is overwritten
   ///   there.
-  func apply(
-    _ head: PackedHead, _ rows: UnsafePointer<Float>, _ count: Int,
-    to results: UnsafeMutablePointer<Float>
-  ) throws(ClozeError) {
+  func apply(_ head: PackedHead, _ rows: UnsafePointer<Float>, _ count: Int, to results: UnsafeMutablePointer<Float>)
+    throws(ClozeError)
+  {
     guard let inputs = head.layers.first?.dense.inputs, let shared = encoder.scratch.shared else {
       throw ClozeError(.internal, "a head without layers, or no scratch memory")
     }
@@ -27,8 +26,7 @@ extension Session {
       var source = rows + first * inputs
       for (i, layer) in head.layers.enumerated() {
         let isLast = i == head.layers.count - 1
-        let target =
-          isLast ? results + first * head.outputs : i % 2 == 0 ? states.0 : states.1
+        let target = isLast ? results + first * head.outputs : i % 2 == 0 ? states.0 : states.1
         try multiply(layer, head.arithmetic, source, block, to: target)
         if let norm = layer.norm {
           let width = layer.dense.outputs
@@ -42,22 +40,19 @@ extension Session {
 
   /// target [rows, outputs] = activation(source [rows, inputs] W + b)
   private func multiply(
-    _ layer: PackedHead.Layer, _ arithmetic: PackedHead.Arithmetic,
-    _ source: UnsafePointer<Float>, _ rows: Int, to target: UnsafeMutablePointer<Float>
+    _ layer: PackedHead.Layer, _ arithmetic: PackedHead.Arithmetic, _ source: UnsafePointer<Float>, _ rows: Int,
+    to target: UnsafeMutablePointer<Float>
   ) throws(ClozeError) {
     let dense = layer.dense
     switch arithmetic {
-    case .model:
-      try encoder.multiply(
-        dense, activation: layer.activation, source: source, rows: rows, target: target)
+    case .model: try encoder.multiply(dense, activation: layer.activation, source: source, rows: rows, target: target)
     case .float32:
       guard let panels = headScratch?.panels else { return }
       let matrix = model.kernels.float32
       matrix.pack_rows(source, dense.inputs, nil, rows, dense.inputs, panels)
       matrix.multiply(
         rows, dense.outputs, dense.inputs, panels, dense.columns,
-        cloze_epilogue(bias: dense.bias, activation: layer.activation.kernel), target,
-        dense.outputs)
+        cloze_epilogue(bias: dense.bias, activation: layer.activation.kernel), target, dense.outputs)
     }
   }
 

@@ -13,14 +13,11 @@ extension Session {
   /// The probability that the second text of each pair follows the first.
   ///
   /// - Throws: `.invalidArgument` for a text that is not a pair, else as `embed`.
-  public func nextSentence(
-    _ pairs: [Text], text: TextOptions = TextOptions()
-  ) throws(ClozeError) -> [NextSentence] {
+  public func nextSentence(_ pairs: [Text], text: TextOptions = TextOptions()) throws(ClozeError) -> [NextSentence] {
     var truncated = [UInt8](repeating: 0, count: pairs.count)
     let values = try [Float](count: pairs.count) { values throws(ClozeError) in
       try truncated.withUnsafeMutableBufferPointer { truncated throws(ClozeError) in
-        try nextSentence(
-          SwiftTexts(texts: pairs), text: text, into: values, truncated: truncated.baseAddress)
+        try nextSentence(SwiftTexts(texts: pairs), text: text, into: values, truncated: truncated.baseAddress)
       }
     }
     return zip(values, truncated).map { NextSentence(probability: $0, truncated: $1 != 0) }
@@ -40,9 +37,7 @@ extension Session {
       let logits = room.floats()
       let output = Output(.nsp, values: logits)
       _ = try output.count(model, sequences: 1, tokens: 1)
-      try forEachBatch(
-        of: pairs, text, pairs: true, truncated: truncated
-      ) { batch, range throws(ClozeError) in
+      try forEachBatch(of: pairs, text, pairs: true, truncated: truncated) { batch, range throws(ClozeError) in
         try run(batch, output)
         for (i, index) in range.enumerated() {
           model.kernels.rows.softmax(logits + 2 * i, 2)

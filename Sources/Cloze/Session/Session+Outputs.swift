@@ -4,9 +4,7 @@ internal import ClozeIO
 /// Outputs that are computed from the states of a chunk, once its layers have run.
 extension Session {
   /// Writes an output of a chunk; hidden states were copied while the layers ran.
-  func write(
-    _ output: Output, _ chunk: Chunk, firstSequence: Int
-  ) throws(ClozeError) {
+  func write(_ output: Output, _ chunk: Chunk, firstSequence: Int) throws(ClozeError) {
     guard let values = output.values, let shared = encoder.scratch.shared else { return }
     if output.kind == .embedding {
       return try embed(output, chunk, shared, to: values + firstSequence * output.width(model))
@@ -17,8 +15,7 @@ extension Session {
     switch head.rows {
     case .pooled(let pooling):
       try pool(pooling, states, chunk, shared, columns: model.info.hiddenSize, to: shared.headInput)
-      try apply(
-        head, shared.headInput, chunk.sequences, to: values + firstSequence * head.outputs)
+      try apply(head, shared.headInput, chunk.sequences, to: values + firstSequence * head.outputs)
     case .tokens:
       if let positions = output.positions {
         try apply(head, states, chunk, shared, at: positions, to: values)
@@ -30,9 +27,8 @@ extension Session {
 
   /// Applies a head to those of the batch's tokens at `positions` that are in the chunk.
   private func apply(
-    _ head: PackedHead, _ states: UnsafePointer<Float>, _ chunk: Chunk,
-    _ shared: Scratch.Shared, at positions: UnsafeBufferPointer<Int64>,
-    to values: UnsafeMutablePointer<Float>
+    _ head: PackedHead, _ states: UnsafePointer<Float>, _ chunk: Chunk, _ shared: Scratch.Shared,
+    at positions: UnsafeBufferPointer<Int64>, to values: UnsafeMutablePointer<Float>
   ) throws(ClozeError) {
     let width = model.info.hiddenSize
     let start = chunk.offsets[0]
@@ -41,25 +37,20 @@ extension Session {
     while at < positions.count {
       // Neighbours in the output go through the head together, as many as scratch has rows for.
       var count = 0
-      while at + count < positions.count, count < chunk.tokens,
-        tokens.contains(Int(positions[at + count]))
-      {
+      while at + count < positions.count, count < chunk.tokens, tokens.contains(Int(positions[at + count])) {
         let row = states + (Int(positions[at + count]) - start) * width
         (shared.headInput + count * width).update(from: row, count: width)
         count += 1
       }
-      if count > 0 {
-        try apply(head, shared.headInput, count, to: values + at * head.outputs)
-      }
+      if count > 0 { try apply(head, shared.headInput, count, to: values + at * head.outputs) }
       at += max(count, 1)
     }
   }
 
   /// One vector for each sequence of a chunk.
-  private func embed(
-    _ output: Output, _ chunk: Chunk, _ shared: Scratch.Shared,
-    to values: UnsafeMutablePointer<Float>
-  ) throws(ClozeError) {
+  private func embed(_ output: Output, _ chunk: Chunk, _ shared: Scratch.Shared, to values: UnsafeMutablePointer<Float>)
+    throws(ClozeError)
+  {
     let info = model.info
     let kept = try output.width(model)
     let pooling = output.pooling ?? info.pooling
@@ -86,15 +77,14 @@ extension Session {
 
   /// target [sequences, columns] = the first columns of each sequence's states [tokens, D], pooled.
   private func pool(
-    _ pooling: Pooling, _ states: UnsafePointer<Float>, _ chunk: Chunk,
-    _ shared: Scratch.Shared, columns: Int, to target: UnsafeMutablePointer<Float>
+    _ pooling: Pooling, _ states: UnsafePointer<Float>, _ chunk: Chunk, _ shared: Scratch.Shared, columns: Int,
+    to target: UnsafeMutablePointer<Float>
   ) throws(ClozeError) {
     let rows = model.kernels.rows
     let width = model.info.hiddenSize
     if pooling == .pooler {
       try pool(.cls, shared.hidden, chunk, shared, columns: width, to: shared.headInput)
-      try apply(
-        model.packedHead(.pooler), shared.headInput, chunk.sequences, to: shared.headOutput)
+      try apply(model.packedHead(.pooler), shared.headInput, chunk.sequences, to: shared.headOutput)
     }
     for i in 0..<chunk.sequences {
       let length = chunk.offsets[i + 1] - chunk.offsets[i]
@@ -115,22 +105,19 @@ extension Session {
   }
 
   /// The dense layers that the graph has after pooling: vectors [count, D] in, [count, kept] out.
-  private func sentence(
-    _ pooled: [Float], _ count: Int, kept: Int, to values: UnsafeMutablePointer<Float>
-  ) throws(ClozeError) {
+  private func sentence(_ pooled: [Float], _ count: Int, kept: Int, to values: UnsafeMutablePointer<Float>)
+    throws(ClozeError)
+  {
     var rows = pooled
     for layer in model.weights.sentence {
       rows = try [Float](count: bytes(count, layer.dense.outputs)) { next throws(ClozeError) in
         try rows.withUnsafeBufferPointer { rows throws(ClozeError) in
           guard let source = rows.baseAddress else { return }
-          try encoder.multiply(
-            layer.dense, activation: layer.activation, source: source, rows: count, target: next)
+          try encoder.multiply(layer.dense, activation: layer.activation, source: source, rows: count, target: next)
         }
       }
     }
     let width = rows.count / max(count, 1)
-    for i in 0..<count {
-      for j in 0..<min(kept, width) { values[i * kept + j] = rows[i * width + j] }
-    }
+    for i in 0..<count { for j in 0..<min(kept, width) { values[i * kept + j] = rows[i * width + j] } }
   }
 }

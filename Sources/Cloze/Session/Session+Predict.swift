@@ -31,8 +31,7 @@ extension Session {
     for (index, text) in texts.enumerated() {
       var end = begin
       while end < scored.count, scored[end].text == index { end += 1 }
-      predictions.append(
-        Prediction(scored[begin..<end], of: text, try taskHead(), truncated: truncated[index] != 0))
+      predictions.append(Prediction(scored[begin..<end], of: text, try taskHead(), truncated: truncated[index] != 0))
       begin = end
     }
     return predictions
@@ -43,8 +42,7 @@ extension Session {
     let task = try taskHead()
     guard task.task == .tag else { throw model.noHead("trained head for tags") }
     return try exclusively { () throws(ClozeError) in
-      let encoded = try WordEncoding(
-        words, model.requiredTokenizer(), maxTokens: task.maxTokens)
+      let encoded = try WordEncoding(words, model.requiredTokenizer(), maxTokens: task.maxTokens)
       var tags: [Prediction.Span] = []
       var at = 0
       for word in words {
@@ -69,9 +67,9 @@ extension Session {
 
   /// The same for texts anywhere in memory, text by text: classification, all labels in descending
   /// probability; regression, the number; tagging, the words in order; answering, one answer.
-  package func predict<Source: TextSource>(
-    _ texts: Source, truncated: UnsafeMutablePointer<UInt8>?
-  ) throws(ClozeError) -> [ScoredLabel] {
+  package func predict<Source: TextSource>(_ texts: Source, truncated: UnsafeMutablePointer<UInt8>?) throws(ClozeError)
+    -> [ScoredLabel]
+  {
     try exclusively { () throws(ClozeError) in
       let task = try taskHead()
       switch task.task {
@@ -84,14 +82,13 @@ extension Session {
   }
 
   /// Predictions about whole texts.
-  private func labels<Source: TextSource>(
-    of texts: Source, _ task: TaskHead, truncated: UnsafeMutablePointer<UInt8>?
-  ) throws(ClozeError) -> [ScoredLabel] {
+  private func labels<Source: TextSource>(of texts: Source, _ task: TaskHead, truncated: UnsafeMutablePointer<UInt8>?)
+    throws(ClozeError) -> [ScoredLabel]
+  {
     let count = task.head.outputs
     var scored: [ScoredLabel] = []
     try forEachBatch(
-      of: texts, TextOptions(maxTokens: task.maxTokens), pairs: task.task.takesPairs,
-      truncated: truncated
+      of: texts, TextOptions(maxTokens: task.maxTokens), pairs: task.task.takesPairs, truncated: truncated
     ) { batch, range throws(ClozeError) in
       var logits = try outputs(of: task, batch)
       for (row, text) in range.enumerated() {
@@ -108,8 +105,7 @@ extension Session {
           return a > b || a == b && $0 < $1
         }
         for label in order {
-          scored.append(
-            ScoredLabel(text: text, label: label, score: logits[place.lowerBound + label]))
+          scored.append(ScoredLabel(text: text, label: label, score: logits[place.lowerBound + label]))
         }
       }
     }
@@ -128,9 +124,7 @@ extension Session {
   /// The head's outputs [rows, outputs] for the sequences of a batch or for some of its tokens.
   ///
   /// - Parameter positions: tokens; nil: one row for each sequence.
-  func outputs(
-    of task: TaskHead, _ batch: RaggedBatch, at positions: [Int64]? = nil
-  ) throws(ClozeError) -> [Float] {
+  func outputs(of task: TaskHead, _ batch: RaggedBatch, at positions: [Int64]? = nil) throws(ClozeError) -> [Float] {
     let count = positions?.count ?? batch.sequences
     if count == 0 { return [] }
     let inputs = model.info.hiddenSize
@@ -180,9 +174,7 @@ extension Session {
 
 extension Prediction {
   /// From the labels of one text.
-  fileprivate init(
-    _ scored: ArraySlice<ScoredLabel>, of text: Text, _ task: TaskHead, truncated: Bool
-  ) {
+  fileprivate init(_ scored: ArraySlice<ScoredLabel>, of text: Text, _ task: TaskHead, truncated: Bool) {
     self.init()
     switch task.task {
     case .regress, .regressPairs: value = scored.first?.score
@@ -195,8 +187,7 @@ extension Prediction {
         }, truncated: truncated)
     case .answer:
       if let answer = scored.first, answer.label != nil {
-        let bytes = (text.second ?? "").utf8.dropFirst(answer.bytes.lowerBound)
-          .prefix(answer.bytes.count)
+        let bytes = (text.second ?? "").utf8.dropFirst(answer.bytes.lowerBound).prefix(answer.bytes.count)
         self.answer = Span(
           begin: answer.bytes.lowerBound, end: answer.bytes.upperBound,
           text: String(decoding: Array(bytes), as: UTF8.self), probability: answer.score)

@@ -4,15 +4,14 @@ internal import ClozeTokenizer
 /// Predictions about parts of texts: the tags of words, and answers in passages; within `exclusively`.
 extension Session {
   /// The tag of each word of each text.
-  func tags<Source: TextSource>(
-    of texts: Source, _ task: TaskHead, truncated: UnsafeMutablePointer<UInt8>?
-  ) throws(ClozeError) -> [ScoredLabel] {
+  func tags<Source: TextSource>(of texts: Source, _ task: TaskHead, truncated: UnsafeMutablePointer<UInt8>?)
+    throws(ClozeError) -> [ScoredLabel]
+  {
     let tokenizer = try model.requiredTokenizer()
     let buffer = EncodingBuffer()
     var scored: [ScoredLabel] = []
     try forEachBatch(
-      of: FirstTexts(texts: texts), TextOptions(maxTokens: task.maxTokens), in: buffer,
-      truncated: truncated
+      of: FirstTexts(texts: texts), TextOptions(maxTokens: task.maxTokens), in: buffer, truncated: truncated
     ) { batch, range throws(ClozeError) in
       let start = scored.count
       var positions: [Int64] = []
@@ -27,8 +26,7 @@ extension Session {
             scored[scored.count - 1].bytes = begin..<max(begin, Int(place.end))
           } else {
             positions.append(Int64(token))
-            scored.append(
-              ScoredLabel(text: text, bytes: Int(place.begin)..<Int(place.end), score: 0))
+            scored.append(ScoredLabel(text: text, bytes: Int(place.begin)..<Int(place.end), score: 0))
           }
         }
       }
@@ -43,9 +41,9 @@ extension Session {
   }
 
   /// The answer to each question in its passage.
-  func answers<Source: TextSource>(
-    to texts: Source, _ task: TaskHead, truncated: UnsafeMutablePointer<UInt8>?
-  ) throws(ClozeError) -> [ScoredLabel] {
+  func answers<Source: TextSource>(to texts: Source, _ task: TaskHead, truncated: UnsafeMutablePointer<UInt8>?)
+    throws(ClozeError) -> [ScoredLabel]
+  {
     let tokenizer = try model.requiredTokenizer()
     var searches = Array(repeating: AnswerSearch(), count: texts.count)
     // Windows that are in the buffer, with the indices of their texts.
@@ -63,8 +61,7 @@ extension Session {
         passage = try texts.withText(text) { question, passage throws(ClozeError) in
           guard let passage else { throw Self.noPair(text) }
           do throws(ClozeError) {
-            return try PassageWindows(
-              question, passage, tokenizer, maxTokens: task.maxTokens, stride: task.stride)
+            return try PassageWindows(question, passage, tokenizer, maxTokens: task.maxTokens, stride: task.stride)
           } catch { throw error.prefixed(texts.prefix(text)) }
         }
         truncated?[text] = 0
@@ -81,8 +78,8 @@ extension Session {
         for (i, window) in gathered.prefix(range.count).enumerated() {
           let rows = (2 * batch.offsets[i])..<(2 * batch.offsets[i + 1])
           searches[window.text].add(
-            UnsafeBufferPointer(rebasing: logits[rows]), first: window.first,
-            last: window.first + window.offsets.count, offsets: window.offsets)
+            UnsafeBufferPointer(rebasing: logits[rows]), first: window.first, last: window.first + window.offsets.count,
+            offsets: window.offsets)
         }
       }
       gathered.removeFirst(range.count)
@@ -92,8 +89,7 @@ extension Session {
         return ScoredLabel(text: text, label: nil, score: 0)
       }
       return ScoredLabel(
-        text: text, bytes: span.begin..<max(span.begin, span.end), label: 0,
-        score: sigmoid(search.margin))
+        text: text, bytes: span.begin..<max(span.begin, span.end), label: 0, score: sigmoid(search.margin))
     }
   }
 }
@@ -104,9 +100,6 @@ private struct FirstTexts<Source: TextSource>: TextSource {
   var count: Int { texts.count }
 
   func withText<Result>(
-    _ index: Int,
-    _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws(ClozeError) -> Result
-  ) throws(ClozeError) -> Result {
-    try texts.withText(index) { first, _ throws(ClozeError) in try body(first, nil) }
-  }
+    _ index: Int, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws(ClozeError) -> Result
+  ) throws(ClozeError) -> Result { try texts.withText(index) { first, _ throws(ClozeError) in try body(first, nil) } }
 }

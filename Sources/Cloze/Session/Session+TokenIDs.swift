@@ -27,8 +27,8 @@ extension Session {
   ///   out of range, `.tooLong` for a sequence longer than the model takes, `.noHead`,
   ///   `.bufferTooSmall`, `.cancelled`, `.busy`, `.outOfMemory`.
   public func run(
-    ids: Span<Int32>, cuSeqlens: Span<Int32>, typeIDs: Span<Int32>? = nil,
-    output: RunOutput = .hidden, positions: Span<Int>? = nil, into values: inout MutableSpan<Float>
+    ids: Span<Int32>, cuSeqlens: Span<Int32>, typeIDs: Span<Int32>? = nil, output: RunOutput = .hidden,
+    positions: Span<Int>? = nil, into values: inout MutableSpan<Float>
   ) throws(ClozeError) {
     let sequences = max(cuSeqlens.count &- 1, 0)
     try ids.withUnsafeBufferPointer { ids throws(ClozeError) in
@@ -36,12 +36,9 @@ extension Session {
         try Self.withBuffer(typeIDs) { types throws(ClozeError) in
           try Self.withBuffer(positions) { positions throws(ClozeError) in
             try values.withUnsafeMutableBufferPointer { values throws(ClozeError) in
-              let needed = try count(
-                of: output, sequences: sequences, tokens: positions?.count ?? ids.count)
+              let needed = try count(of: output, sequences: sequences, tokens: positions?.count ?? ids.count)
               guard values.count >= needed else {
-                throw ClozeError(
-                  .bufferTooSmall,
-                  "values has room for \(values.count) elements, \(needed) are needed")
+                throw ClozeError(.bufferTooSmall, "values has room for \(values.count) elements, \(needed) are needed")
               }
               try run(ids, ends, types, output, positions, values)
             }
@@ -53,19 +50,15 @@ extension Session {
 
   /// The same with arrays: returns the output as `RunOutput` lays it out.
   public func run(
-    ids: [Int32], cuSeqlens: [Int32], typeIDs: [Int32]? = nil, output: RunOutput = .hidden,
-    positions: [Int]? = nil
+    ids: [Int32], cuSeqlens: [Int32], typeIDs: [Int32]? = nil, output: RunOutput = .hidden, positions: [Int]? = nil
   ) throws(ClozeError) -> [Float] {
-    let size = try count(
-      of: output, sequences: max(cuSeqlens.count &- 1, 0), tokens: positions?.count ?? ids.count)
+    let size = try count(of: output, sequences: max(cuSeqlens.count &- 1, 0), tokens: positions?.count ?? ids.count)
     return try [Float](count: size) { values throws(ClozeError) in
       try ids.withUnsafeBufferPointer { ids throws(ClozeError) in
         try cuSeqlens.withUnsafeBufferPointer { ends throws(ClozeError) in
           try Self.withBuffer(typeIDs?.span) { types throws(ClozeError) in
             try Self.withBuffer(positions?.span) { positions throws(ClozeError) in
-              try run(
-                ids, ends, types, output, positions,
-                UnsafeMutableBufferPointer(start: values, count: size))
+              try run(ids, ends, types, output, positions, UnsafeMutableBufferPointer(start: values, count: size))
             }
           }
         }
@@ -78,13 +71,9 @@ extension Session {
   /// - Parameter tokens: T, or the number of positions where they are given.
   /// - Throws: `.noHead` for an output that the model does not have, `.invalidArgument` for layers
   ///   or dimensions out of range.
-  public func count(
-    of output: RunOutput, sequences: Int, tokens: Int
-  ) throws(ClozeError) -> Int {
+  public func count(of output: RunOutput, sequences: Int, tokens: Int) throws(ClozeError) -> Int {
     if let layers = output.layers {
-      guard !layers.isEmpty else {
-        throw ClozeError(.invalidArgument, "the list of layers is empty")
-      }
+      guard !layers.isEmpty else { throw ClozeError(.invalidArgument, "the list of layers is empty") }
       for layer in layers { _ = try Output.layer(layer, model) }
     }
     let size = try Output(output).count(model, sequences: sequences, tokens: tokens)
@@ -92,9 +81,8 @@ extension Session {
   }
 
   private func run(
-    _ ids: UnsafeBufferPointer<Int32>, _ ends: UnsafeBufferPointer<Int32>,
-    _ types: UnsafeBufferPointer<Int32>?, _ output: RunOutput,
-    _ positions: UnsafeBufferPointer<Int>?, _ values: UnsafeMutableBufferPointer<Float>
+    _ ids: UnsafeBufferPointer<Int32>, _ ends: UnsafeBufferPointer<Int32>, _ types: UnsafeBufferPointer<Int32>?,
+    _ output: RunOutput, _ positions: UnsafeBufferPointer<Int>?, _ values: UnsafeMutableBufferPointer<Float>
   ) throws(ClozeError) {
     try exclusively { () throws(ClozeError) in
       offsets.removeAll(keepingCapacity: true)
@@ -109,8 +97,7 @@ extension Session {
           // Int is Int64 on every machine this runs on.
           wanted.positions = positions.map {
             UnsafeBufferPointer(
-              start: UnsafeRawPointer($0.baseAddress)?.assumingMemoryBound(to: Int64.self),
-              count: $0.count)
+              start: UnsafeRawPointer($0.baseAddress)?.assumingMemoryBound(to: Int64.self), count: $0.count)
           }
           try run(RaggedBatch(ids: ids, typeIDs: types, offsets: offsets), wanted)
         }
@@ -119,8 +106,7 @@ extension Session {
   }
 
   private static func withBuffer<Element, Result>(
-    _ span: Span<Element>?,
-    _ body: (UnsafeBufferPointer<Element>?) throws(ClozeError) -> Result
+    _ span: Span<Element>?, _ body: (UnsafeBufferPointer<Element>?) throws(ClozeError) -> Result
   ) throws(ClozeError) -> Result {
     guard let span else { return try body(nil) }
     return try span.withUnsafeBufferPointer { buffer throws(ClozeError) in try body(buffer) }

@@ -34,8 +34,7 @@ public final class Session: @unchecked Sendable {
   ///   cgroup quota.
   public init(model: Model, threads: Int? = nil) throws(ClozeError) {
     if let threads, !(1...Team.maxThreads).contains(threads) {
-      throw ClozeError(
-        .invalidArgument, "threads = \(threads), expected 1 to \(Team.maxThreads)")
+      throw ClozeError(.invalidArgument, "threads = \(threads), expected 1 to \(Team.maxThreads)")
     }
     self.model = model
     self.threads = threads ?? min(defaultThreads(), Team.maxThreads)
@@ -58,13 +57,9 @@ public final class Session: @unchecked Sendable {
   ///
   /// Every public call enters here once, and takes back any earlier cancellation with it. Below it
   /// only what threads start with sets the floating-point environment.
-  package func exclusively<Result>(
-    _ body: () throws(ClozeError) -> Result
-  ) throws(ClozeError) -> Result {
-    guard running.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
-    else {
-      throw ClozeError(
-        .busy, "another call is running on this session; use a session for each thread")
+  package func exclusively<Result>(_ body: () throws(ClozeError) -> Result) throws(ClozeError) -> Result {
+    guard running.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else {
+      throw ClozeError(.busy, "another call is running on this session; use a session for each thread")
     }
     defer { running.store(false, ordering: .releasing) }
     encoder.team.resume()

@@ -5,8 +5,7 @@ package protocol TextSource {
   var count: Int { get }
   /// Calls `body` with the bytes of a text and, of a pair, of its second text.
   func withText<Result>(
-    _ index: Int,
-    _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws(ClozeError) -> Result
+    _ index: Int, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws(ClozeError) -> Result
   ) throws(ClozeError) -> Result
 }
 
@@ -21,8 +20,7 @@ struct SwiftTexts: TextSource {
   var count: Int { texts.count }
 
   func withText<Result>(
-    _ index: Int,
-    _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws(ClozeError) -> Result
+    _ index: Int, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws(ClozeError) -> Result
   ) throws(ClozeError) -> Result {
     var first = texts[index].first
     guard var second = texts[index].second else {

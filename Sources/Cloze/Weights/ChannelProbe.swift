@@ -29,9 +29,7 @@ final class ChannelProbe {
   private let packed: cloze_packed_rows
   private let attention: UnsafeMutableRawPointer
 
-  init(
-    _ configuration: BERTConfiguration, kernels: Kernels, team: Team
-  ) throws(ClozeError) {
+  init(_ configuration: BERTConfiguration, kernels: Kernels, team: Team) throws(ClozeError) {
     self.team = team
     self.kernels = kernels
     matrix = kernels.int8
@@ -65,8 +63,8 @@ final class ChannelProbe {
 
   /// Computes the embeddings of tokens spread over the vocabulary.
   func embed(
-    _ word: Weights.WordTable, _ vocabulary: Int, _ position: UnsafePointer<Float>,
-    _ tokenType: UnsafePointer<Float>, _ norm: Weights.Norm
+    _ word: Weights.WordTable, _ vocabulary: Int, _ position: UnsafePointer<Float>, _ tokenType: UnsafePointer<Float>,
+    _ norm: Weights.Norm
   ) throws(ClozeError) {
     let row = try AlignedMemory(bytes: width)
     defer { withExtendedLifetime(row) {} }
@@ -75,34 +73,32 @@ final class ChannelProbe {
       let spread = UInt64(UInt32(truncatingIfNeeded: place &+ 1) &* 0x9E37_79B9)
       let id = Int((spread &* UInt64(max(vocabulary, 0))) >> 32)
       kernels.rows.embedding_sum(
-        word.row(id, width, matrix, row.base)?.assumingMemoryBound(to: Int8.self),
-        word.scale?[id] ?? 1, nil, position + place &* width, tokenType, width,
-        hidden + place &* width)
+        word.row(id, width, matrix, row.base)?.assumingMemoryBound(to: Int8.self), word.scale?[id] ?? 1, nil,
+        position + place &* width, tokenType, width, hidden + place &* width)
     }
     normalize(hidden, plus: nil, norm)
   }
 
   /// Computes the state between a layer's attention and its feed-forward block.
-  func attend(
-    _ queryKeyValue: Weights.Dense, scale: Float, _ output: Weights.Dense, _ norm: Weights.Norm
-  ) throws(ClozeError) {
+  func attend(_ queryKeyValue: Weights.Dense, scale: Float, _ output: Weights.Dense, _ norm: Weights.Norm)
+    throws(ClozeError)
+  {
     try apply(queryKeyValue, .identity, hidden, self.queryKeyValue)
     let size = width / heads
     for head in 0..<heads {
       let query = UnsafePointer(self.queryKeyValue + head &* size)
       matrix.attention(
-        query, query + width, query + 2 &* width, 3 &* width, count, size, scale, 0, count,
-        context + head &* size, width, attention)
+        query, query + width, query + 2 &* width, 3 &* width, count, size, scale, 0, count, context + head &* size,
+        width, attention)
     }
     try apply(output, .identity, context, self.queryKeyValue)
     normalize(self.queryKeyValue, plus: hidden, norm)
   }
 
   /// Computes the state after the layer.
-  func feedForward(
-    _ intermediate: Weights.Dense, activation: Activation, _ output: Weights.Dense,
-    _ norm: Weights.Norm
-  ) throws(ClozeError) {
+  func feedForward(_ intermediate: Weights.Dense, activation: Activation, _ output: Weights.Dense, _ norm: Weights.Norm)
+    throws(ClozeError)
+  {
     try apply(intermediate, activation, hidden, self.intermediate)
     try apply(output, .identity, self.intermediate, context)
     normalize(context, plus: hidden, norm)
@@ -123,16 +119,12 @@ final class ChannelProbe {
     }
   }
 
-  private func normalize(
-    _ x: UnsafePointer<Float>, plus residual: UnsafePointer<Float>?, _ norm: Weights.Norm
-  ) {
+  private func normalize(_ x: UnsafePointer<Float>, plus residual: UnsafePointer<Float>?, _ norm: Weights.Norm) {
     kernels.normalize(x, plus: residual, norm, rows: count, width: width, to: hidden)
   }
 
   /// The largest magnitude of each channel of the current state; [D].
   func ranges() -> [Float] {
-    (0..<width).map { channel in
-      (0..<count).reduce(0) { max($0, abs(hidden[$1 &* width &+ channel])) }
-    }
+    (0..<width).map { channel in (0..<count).reduce(0) { max($0, abs(hidden[$1 &* width &+ channel])) } }
   }
 }

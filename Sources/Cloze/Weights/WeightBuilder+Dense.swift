@@ -14,8 +14,7 @@ extension WeightBuilder {
   func dense(_ parts: [Linear], ranges: [Float]? = nil) throws(ClozeError) -> Weights.Dense {
     guard let inputs = parts.first?.weight.inputSize, inputs > 0, inputs <= 65536 else {
       throw ClozeError(
-        .unsupportedModel,
-        "a dense layer has \(parts.first?.weight.inputSize ?? 0) inputs; 1 to 65536 are supported")
+        .unsupportedModel, "a dense layer has \(parts.first?.weight.inputSize ?? 0) inputs; 1 to 65536 are supported")
     }
     let outputs = parts.reduce(0) { $0 &+ $1.weight.outputSize }
     if takesStored(parts.map(\.weight)) {
@@ -25,19 +24,15 @@ extension WeightBuilder {
         bias: try bias(parts.map(\.bias), parts.map(\.weight.outputSize)),
         inverseSmoothing: try storedFactors(parts[0].weight))
     }
-    let sources = try sources(
-      parts.map(\.weight), inputs: inputs, outputs: outputs, smoothed: ranges != nil)
+    let sources = try sources(parts.map(\.weight), inputs: inputs, outputs: outputs, smoothed: ranges != nil)
     let smoothing = try self.smoothing(ranges, sources, inputs)
     return Weights.Dense(
-      inputs: inputs, outputs: outputs,
-      columns: try pack(sources, outputs, inputs, smoothing: smoothing?.forward),
-      bias: try bias(parts.map(\.bias), parts.map(\.weight.outputSize)),
-      inverseSmoothing: smoothing?.inverse)
+      inputs: inputs, outputs: outputs, columns: try pack(sources, outputs, inputs, smoothing: smoothing?.forward),
+      bias: try bias(parts.map(\.bias), parts.map(\.weight.outputSize)), inverseSmoothing: smoothing?.inverse)
   }
 
   /// The word table: as packed columns where a decoder is tied to it, else as rows.
-  func wordTable(_ tensor: Tensor, width: Int, packed: Bool) throws(ClozeError) -> Weights.WordTable
-  {
+  func wordTable(_ tensor: Tensor, width: Int, packed: Bool) throws(ClozeError) -> Weights.WordTable {
     let count = tensor.count / max(width, 1)
     let table = Matrix(tensor: tensor, layout: .outIn, inputSize: width, outputSize: count)
     if takesStored([table]) {
@@ -48,10 +43,9 @@ extension WeightBuilder {
       let scale = try memory.floats(count)
       let rows = try memory.allocate(tensor.count)
       try stored(
-        [table], outputs: count, inputs: width,
-        rows: rows.bindMemory(to: Int8.self, capacity: tensor.count), scales: scale)
-      return Weights.WordTable(
-        columns: nil, rows: UnsafeRawPointer(rows), scale: UnsafePointer(scale))
+        [table], outputs: count, inputs: width, rows: rows.bindMemory(to: Int8.self, capacity: tensor.count),
+        scales: scale)
+      return Weights.WordTable(columns: nil, rows: UnsafeRawPointer(rows), scale: UnsafePointer(scale))
     }
     let source = try WeightSource(table, staged: nil)
     if packed {
@@ -73,8 +67,7 @@ extension WeightBuilder {
         if bad != 0 { throw try source.notFinite() }
       }
     }
-    return Weights.WordTable(
-      columns: nil, rows: UnsafeRawPointer(rows), scale: UnsafePointer(scale))
+    return Weights.WordTable(columns: nil, rows: UnsafeRawPointer(rows), scale: UnsafePointer(scale))
   }
 
   /// Biases side by side, padded with zeros to whole panels; a missing bias is zeros.
@@ -87,8 +80,7 @@ extension WeightBuilder {
       if let part {
         guard part.count == size else {
           throw ClozeError(
-            .invalidModel,
-            "bias \"\(part.name)\" has \(part.count) elements, its layer has \(size) outputs")
+            .invalidModel, "bias \"\(part.name)\" has \(part.count) elements, its layer has \(size) outputs")
         }
         try part.copyFinite(to: UnsafeMutableBufferPointer(start: target + at, count: size))
       }
@@ -98,31 +90,25 @@ extension WeightBuilder {
   }
 
   /// The sources of matrices side by side; joined to one where a panel would hold columns of two of them.
-  private func sources(
-    _ parts: [Matrix], inputs: Int, outputs: Int, smoothed: Bool
-  ) throws(ClozeError) -> [WeightSource] {
+  private func sources(_ parts: [Matrix], inputs: Int, outputs: Int, smoothed: Bool) throws(ClozeError)
+    -> [WeightSource]
+  {
     let joined = !parts.dropLast().allSatisfy { $0.outputSize % Int(matrix.nr) == 0 }
     // Rows of outputs are read as they are packed; everything else is read in advance.
-    func isStaged(_ part: Matrix) -> Bool {
-      part.isFloat32 && (part.layout == .inOut || smoothed || joined)
-    }
+    func isStaged(_ part: Matrix) -> Bool { part.isFloat32 && (part.layout == .inOut || smoothed || joined) }
     var staged = try readBuffer.read(parts.filter(isStaged).map(\.tensor), team: team)[...]
     var sources: [WeightSource] = []
-    for part in parts {
-      sources.append(try WeightSource(part, staged: isStaged(part) ? staged.popFirst() : nil))
-    }
+    for part in parts { sources.append(try WeightSource(part, staged: isStaged(part) ? staged.popFirst() : nil)) }
     for source in sources where source.inputs != inputs {
-      throw ClozeError(
-        .invalidModel,
-        "\"\(source.name)\" has \(source.inputs) inputs, expected \(inputs)")
+      throw ClozeError(.invalidModel, "\"\(source.name)\" has \(source.inputs) inputs, expected \(inputs)")
     }
     return joined ? [try WeightSource(joining: sources, inputs: inputs, outputs: outputs)] : sources
   }
 
   /// [inputs] the factors k of `dense(_:ranges:)`, and their reciprocals.
-  private func smoothing(
-    _ ranges: [Float]?, _ sources: [WeightSource], _ inputs: Int
-  ) throws(ClozeError) -> (forward: UnsafePointer<Float>, inverse: UnsafePointer<Float>)? {
+  private func smoothing(_ ranges: [Float]?, _ sources: [WeightSource], _ inputs: Int) throws(ClozeError) -> (
+    forward: UnsafePointer<Float>, inverse: UnsafePointer<Float>
+  )? {
     guard let ranges, ranges.count == inputs else { return nil }
     let forward = try memory.floats(inputs)
     let inverse = try memory.floats(inputs)
@@ -134,8 +120,8 @@ extension WeightBuilder {
         guard let base = source.base else { continue }
         let byRow = source.layout == .inOut
         kernels.rows.channel_ranges(
-          base + first &* (byRow ? source.stride : 1), source.stride, source.outputs,
-          min(step, inputs &- first), byRow ? 1 : 0, forward + first)
+          base + first &* (byRow ? source.stride : 1), source.stride, source.outputs, min(step, inputs &- first),
+          byRow ? 1 : 0, forward + first)
       }
     }
     for input in 0..<inputs {
@@ -149,9 +135,9 @@ extension WeightBuilder {
 
   /// Packs matrices side by side, in strips of columns of one matrix each, which the threads take in turn
   /// and which stay in the second-level cache while they are quantized.
-  func pack(
-    _ sources: [WeightSource], _ outputs: Int, _ inputs: Int, smoothing: UnsafePointer<Float>?
-  ) throws(ClozeError) -> cloze_packed_columns {
+  func pack(_ sources: [WeightSource], _ outputs: Int, _ inputs: Int, smoothing: UnsafePointer<Float>?)
+    throws(ClozeError) -> cloze_packed_columns
+  {
     let padded = outputs.roundedUp(to: Int(matrix.nr))
     let columnSize = try bytes(inputs.roundedUp(to: Int(matrix.kr)), Int(matrix.column_element_size))
     let panels = try memory.allocate(bytes(padded, columnSize))
@@ -171,27 +157,24 @@ extension WeightBuilder {
       return cloze_packed_columns(panels: panels, scale: nil, sum: nil)
     }
     let scale = try memory.floats(padded)
-    let sum = try memory.allocate(padded * MemoryLayout<Int32>.size).bindMemory(
-      to: Int32.self, capacity: padded)
+    let sum = try memory.allocate(padded * MemoryLayout<Int32>.size).bindMemory(to: Int32.self, capacity: padded)
     scale.update(repeating: 0, count: padded)
     try team.forEach(strips.count) { i, _ throws(ClozeError) in
       let (source, first, count, column) = strips[i]
-      try quantize(
-        source, first, count, smoothing, panels + column &* columnSize, scale + column, sum + column)
+      try quantize(source, first, count, smoothing, panels + column &* columnSize, scale + column, sum + column)
     }
     return cloze_packed_columns(panels: panels, scale: scale, sum: sum)
   }
 
   /// Packs columns `first ..< first + count` of a matrix as float32.
-  private func packFloats(
-    _ source: WeightSource, _ first: Int, _ count: Int, _ panels: UnsafeMutableRawPointer
-  ) throws(ClozeError) {
+  private func packFloats(_ source: WeightSource, _ first: Int, _ count: Int, _ panels: UnsafeMutableRawPointer)
+    throws(ClozeError)
+  {
     var isFinite = false
     if source.layout == .inOut, let base = source.base {
       isFinite =
         kernels.rows.pack_float_columns(
-          base + first, source.stride, count, source.inputs,
-          panels.assumingMemoryBound(to: Float.self)) != 0
+          base + first, source.stride, count, source.inputs, panels.assumingMemoryBound(to: Float.self)) != 0
     } else {
       try source.withRows(first, count) { rows throws(ClozeError) in
         matrix.pack_columns(rows, source.stride, count, source.inputs, panels, nil)
@@ -204,23 +187,20 @@ extension WeightBuilder {
   /// Quantizes and packs columns `first ..< first + count` of a matrix.
   private func quantize(
     _ source: WeightSource, _ first: Int, _ count: Int, _ smoothing: UnsafePointer<Float>?,
-    _ panels: UnsafeMutableRawPointer, _ scale: UnsafeMutablePointer<Float>,
-    _ sum: UnsafeMutablePointer<Int32>
+    _ panels: UnsafeMutableRawPointer, _ scale: UnsafeMutablePointer<Float>, _ sum: UnsafeMutablePointer<Int32>
   ) throws(ClozeError) {
     let inputs = source.inputs
     var isFinite = false
     if source.layout == .inOut, let base = source.base {
       isFinite =
         kernels.rows.quantize_columns(
-          base + first, source.stride, smoothing, count, inputs,
-          panels.assumingMemoryBound(to: UInt8.self), scale, sum) != 0
+          base + first, source.stride, smoothing, count, inputs, panels.assumingMemoryBound(to: UInt8.self), scale, sum)
+        != 0
     } else {
-      try withUnsafeTemporaryAllocation(of: Int8.self, capacity: count &* inputs) {
-        rows throws(ClozeError) in
+      try withUnsafeTemporaryAllocation(of: Int8.self, capacity: count &* inputs) { rows throws(ClozeError) in
         guard let q = rows.baseAddress else { return }
         try source.withRows(first, count) { values throws(ClozeError) in
-          let bad = kernels.rows.quantize_weights(
-            values, source.stride, smoothing, count, inputs, q, inputs, scale)
+          let bad = kernels.rows.quantize_weights(values, source.stride, smoothing, count, inputs, q, inputs, scale)
           matrix.pack_columns(q, inputs, count, inputs, panels, sum)
           isFinite = bad == 0
         }

@@ -3,9 +3,8 @@ internal import ClozeIO
 /// Packing of plain float32 weights, those that a head brings with it.
 extension WeightBuilder {
   /// An encoder layer; what is not trained is that of the layer it replaces.
-  func layer(
-    _ layer: EncoderLayer, replacing old: Weights.Layer, _ info: ModelInfo
-  ) throws(ClozeError) -> Weights.Layer {
+  func layer(_ layer: EncoderLayer, replacing old: Weights.Layer, _ info: ModelInfo) throws(ClozeError) -> Weights.Layer
+  {
     let (d, f) = (info.hiddenSize, info.intermediateSize)
     return Weights.Layer(
       queryKeyValue: try dense(
@@ -13,10 +12,9 @@ extension WeightBuilder {
         layer.query.bias + layer.key.bias + layer.value.bias, inputs: d),
       attentionOutput: try dense(layer.attentionOutput, inputs: d),
       attentionNorm: try norm(layer.attentionNorm, old.attentionNorm.epsilon),
-      intermediate: try dense(layer.intermediate, inputs: d),
-      output: try dense(layer.output, inputs: f),
-      outputNorm: try norm(layer.outputNorm, old.outputNorm.epsilon),
-      attentionScale: old.attentionScale, activation: old.activation)
+      intermediate: try dense(layer.intermediate, inputs: d), output: try dense(layer.output, inputs: f),
+      outputNorm: try norm(layer.outputNorm, old.outputNorm.epsilon), attentionScale: old.attentionScale,
+      activation: old.activation)
   }
 
   private func dense(_ linear: LinearParameters<[Float]>, inputs: Int) throws(ClozeError) -> Weights.Dense {
@@ -35,8 +33,7 @@ extension WeightBuilder {
     return Weights.Dense(
       inputs: inputs, outputs: bias.count,
       columns: try pack(
-        [WeightSource(rows: staged.floats(), inputs: inputs, outputs: bias.count)], bias.count,
-        inputs, smoothing: nil),
+        [WeightSource(rows: staged.floats(), inputs: inputs, outputs: bias.count)], bias.count, inputs, smoothing: nil),
       bias: try self.bias(bias), inverseSmoothing: nil)
   }
 

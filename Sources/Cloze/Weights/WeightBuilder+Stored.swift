@@ -6,9 +6,7 @@ internal import ClozeONNX
 extension WeightBuilder {
   /// Whether matrices side by side are packed without requantizing.
   func takesStored(_ parts: [Matrix]) -> Bool {
-    guard precision == .int8, let first = parts.first, parts.allSatisfy(\.isStoredInt8) else {
-      return false
-    }
+    guard precision == .int8, let first = parts.first, parts.allSatisfy(\.isStoredInt8) else { return false }
     let factors = first.inputFactors
     return parts.dropFirst().allSatisfy { $0.inputFactors == factors }
   }
@@ -23,15 +21,12 @@ extension WeightBuilder {
 
   /// Writes the integers of matrices side by side, [outputs, inputs] signed bytes, and a scale per row.
   func stored(
-    _ parts: [Matrix], outputs: Int, inputs: Int, rows: UnsafeMutablePointer<Int8>,
-    scales: UnsafeMutablePointer<Float>
+    _ parts: [Matrix], outputs: Int, inputs: Int, rows: UnsafeMutablePointer<Int8>, scales: UnsafeMutablePointer<Float>
   ) throws(ClozeError) {
     var row = 0
     for part in parts {
       guard part.inputSize == inputs, row &+ part.outputSize <= outputs else {
-        throw ClozeError(
-          .invalidModel,
-          "\"\(part.tensor.name)\" has \(part.inputSize) inputs, expected \(inputs)")
+        throw ClozeError(.invalidModel, "\"\(part.tensor.name)\" has \(part.inputSize) inputs, expected \(inputs)")
       }
       try part.copyInt8(to: rows + row &* inputs, scales: scales + row)
       row &+= part.outputSize
@@ -39,14 +34,11 @@ extension WeightBuilder {
   }
 
   /// The integers of matrices side by side, packed.
-  func packStored(
-    _ parts: [Matrix], outputs: Int, inputs: Int
-  ) throws(ClozeError) -> cloze_packed_columns {
+  func packStored(_ parts: [Matrix], outputs: Int, inputs: Int) throws(ClozeError) -> cloze_packed_columns {
     let padded = outputs.roundedUp(to: Int(matrix.nr))
     let scale = try memory.floats(padded)
     scale.update(repeating: 0, count: padded)
-    let sum = try memory.allocate(padded * MemoryLayout<Int32>.size).bindMemory(
-      to: Int32.self, capacity: padded)
+    let sum = try memory.allocate(padded * MemoryLayout<Int32>.size).bindMemory(to: Int32.self, capacity: padded)
     let panels = try memory.allocate(
       bytes(padded, inputs.roundedUp(to: Int(matrix.kr)), Int(matrix.column_element_size)))
     let staged = try AlignedMemory(bytes: bytes(outputs, inputs))

@@ -21,18 +21,12 @@ struct WeightBuilder {
   func build(_ graph: BERTGraph) throws(ClozeError) -> Weights {
     let width = graph.embeddings.width
     guard width <= max(graph.configuration.hiddenSize, graph.configuration.intermediateSize) else {
-      throw ClozeError(
-        .unsupportedModel, "the embeddings have \(width) columns, more than the layers")
+      throw ClozeError(.unsupportedModel, "the embeddings have \(width) columns, more than the layers")
     }
     let tied = if case .tied? = graph.mlm?.decoder { true } else { false }
     let (word, position, tokenType, norm, layers) = try encoder(graph, packsWords: tied)
     var weights = Weights(
-      word: word,
-      position: position,
-      tokenType: tokenType,
-      norm: norm,
-      layers: layers,
-      memory: memory)
+      word: word, position: position, tokenType: tokenType, norm: norm, layers: layers, memory: memory)
     weights.heads = try heads(graph, word: word)
     weights.sentence = try sentence(graph)
     if let projection = graph.embeddings.projection { weights.projection = try dense([projection]) }
@@ -42,11 +36,9 @@ struct WeightBuilder {
   /// Packs embeddings and layers.
   ///
   /// - Parameter packsWords: whether the word table becomes columns, for a tied decoder.
-  func encoder(
-    _ graph: BERTGraph, packsWords: Bool
-  ) throws(ClozeError) -> (
-    word: Weights.WordTable, position: UnsafePointer<Float>, tokenType: UnsafePointer<Float>,
-    norm: Weights.Norm, layers: [Weights.Layer]
+  func encoder(_ graph: BERTGraph, packsWords: Bool) throws(ClozeError) -> (
+    word: Weights.WordTable, position: UnsafePointer<Float>, tokenType: UnsafePointer<Float>, norm: Weights.Norm,
+    layers: [Weights.Layer]
   ) {
     let width = graph.embeddings.width
     let word = try wordTable(graph.embeddings.word, width: width, packed: packsWords)
@@ -62,17 +54,16 @@ struct WeightBuilder {
     layers.reserveCapacity(graph.layers.count)
     let position = try floats(graph.embeddings.position)
     let norm = try self.norm(graph.embeddings.norm, width)
-    let probe = precision == .int8 && graph.embeddings.projection == nil
+    let probe =
+      precision == .int8 && graph.embeddings.projection == nil
       ? try ChannelProbe(graph.configuration, kernels: kernels, team: team) : nil
     try probe?.embed(word, graph.configuration.vocabSize, position, tokenType, norm)
-    for layer in graph.layers {
-      layers.append(try self.layer(layer, graph: graph, probe: probe))
-    }
+    for layer in graph.layers { layers.append(try self.layer(layer, graph: graph, probe: probe)) }
     return (word, position, tokenType, norm, layers)
   }
 
-  private func layer(_ layer: BERTGraph.Layer, graph: BERTGraph, probe: ChannelProbe?)
-    throws(ClozeError) -> Weights.Layer
+  private func layer(_ layer: BERTGraph.Layer, graph: BERTGraph, probe: ChannelProbe?) throws(ClozeError)
+    -> Weights.Layer
   {
     let width = graph.configuration.hiddenSize
     let scale = Float(layer.attentionScale)
@@ -87,21 +78,17 @@ struct WeightBuilder {
     try probe?.feedForward(intermediate, activation: activation, output, outputNorm)
     return Weights.Layer(
       queryKeyValue: queryKeyValue, attentionOutput: attentionOutput, attentionNorm: attentionNorm,
-      intermediate: intermediate, output: output, outputNorm: outputNorm, attentionScale: scale,
-      activation: activation)
+      intermediate: intermediate, output: output, outputNorm: outputNorm, attentionScale: scale, activation: activation)
   }
 
   func norm(_ norm: LayerNorm, _ width: Int) throws(ClozeError) -> Weights.Norm {
     Weights.Norm(
-      gamma: try floats(norm.gamma, width, default: 1),
-      beta: try floats(norm.beta, width, default: 0),
+      gamma: try floats(norm.gamma, width, default: 1), beta: try floats(norm.beta, width, default: 0),
       epsilon: Float(norm.epsilon))
   }
 
   /// A tensor as float32; `width` times the default where it is nil.
-  func floats(_ tensor: Tensor?, _ width: Int, default value: Float) throws(ClozeError)
-    -> UnsafePointer<Float>
-  {
+  func floats(_ tensor: Tensor?, _ width: Int, default value: Float) throws(ClozeError) -> UnsafePointer<Float> {
     if let tensor { return try floats(tensor) }
     let target = try memory.floats(width)
     target.update(repeating: value, count: width)

@@ -26,9 +26,7 @@ struct WeightSource {
   var stride: Int { layout == .inOut ? outputs : inputs }
 
   /// All elements; nil where only `withRows` reads them.
-  var base: UnsafePointer<Float>? {
-    if case .memory(let base, _) = storage { base } else { nil }
-  }
+  var base: UnsafePointer<Float>? { if case .memory(let base, _) = storage { base } else { nil } }
 
   /// A matrix [outputs, inputs] in memory that the caller keeps.
   init(rows: UnsafePointer<Float>, inputs: Int, outputs: Int) {
@@ -52,8 +50,7 @@ struct WeightSource {
     outputs = matrix.outputSize
     guard try tensor.count == bytes(inputs, outputs) else {
       throw ClozeError(
-        .invalidModel,
-        "\"\(tensor.name)\" has \(tensor.count) elements, expected \(inputs) x \(outputs)")
+        .invalidModel, "\"\(tensor.name)\" has \(tensor.count) elements, expected \(inputs) x \(outputs)")
     }
     if matrix.isFloat32, let staged {
       storage = .memory(staged, owner: nil)
@@ -64,8 +61,7 @@ struct WeightSource {
       return
     }
     let memory = try AlignedMemory(bytes: bytes(tensor.count, MemoryLayout<Float>.size))
-    try tensor.copyFinite(
-      to: UnsafeMutableBufferPointer(start: memory.floats(), count: tensor.count))
+    try tensor.copyFinite(to: UnsafeMutableBufferPointer(start: memory.floats(), count: tensor.count))
     storage = .memory(memory.floats(), owner: memory)
   }
 
@@ -81,8 +77,7 @@ struct WeightSource {
       for output in 0..<part.outputs {
         for input in 0..<inputs {
           let place = part.layout == .inOut ? input &* part.outputs &+ output : output &* inputs &+ input
-          row.storeBytes(
-            of: source.loadUnaligned(fromByteOffset: place &* 4, as: UInt32.self), as: UInt32.self)
+          row.storeBytes(of: source.loadUnaligned(fromByteOffset: place &* 4, as: UInt32.self), as: UInt32.self)
           row += 4
         }
       }
@@ -96,16 +91,15 @@ struct WeightSource {
 
   /// Calls `body` with rows `first ..< first + count` of a matrix with layout `.outIn`. May be called by
   /// several threads at once.
-  func withRows(
-    _ first: Int, _ count: Int, _ body: (UnsafePointer<Float>) throws(ClozeError) -> Void
-  ) throws(ClozeError) {
+  func withRows(_ first: Int, _ count: Int, _ body: (UnsafePointer<Float>) throws(ClozeError) -> Void)
+    throws(ClozeError)
+  {
     let tensor: Tensor
     switch storage {
     case .memory(let base, _): return try body(base + first &* stride)
     case .file(let stored): tensor = stored
     }
-    try withUnsafeTemporaryAllocation(of: Float.self, capacity: count &* inputs) {
-      rows throws(ClozeError) in
+    try withUnsafeTemporaryAllocation(of: Float.self, capacity: count &* inputs) { rows throws(ClozeError) in
       guard let start = rows.baseAddress else { return }
       try tensor.read((first &* inputs)..<((first &+ count) &* inputs), to: start)
       try body(start)

@@ -20,8 +20,7 @@ struct Weights: @unchecked Sendable {
         inputs: inputs, outputs: count,
         columns: cloze_packed_columns(
           panels: columns.panels + first &* panel, scale: columns.scale.map { $0 + first },
-          sum: columns.sum.map { $0 + first }),
-        bias: bias + first, inverseSmoothing: inverseSmoothing)
+          sum: columns.sum.map { $0 + first }), bias: bias + first, inverseSmoothing: inverseSmoothing)
     }
   }
 
@@ -40,12 +39,10 @@ struct Weights: @unchecked Sendable {
     let scale: UnsafePointer<Float>?
 
     /// Row `id`, s8 or f32; unpacked to `scratch` [D] where the table is stored as columns.
-    func row(
-      _ id: Int, _ width: Int, _ matrix: cloze_matrix_kernels, _ scratch: UnsafeMutableRawPointer
-    ) -> UnsafeRawPointer? {
-      guard let columns else {
-        return rows.map { $0 + id &* width &* Int(matrix.column_element_size) }
-      }
+    func row(_ id: Int, _ width: Int, _ matrix: cloze_matrix_kernels, _ scratch: UnsafeMutableRawPointer)
+      -> UnsafeRawPointer?
+    {
+      guard let columns else { return rows.map { $0 + id &* width &* Int(matrix.column_element_size) } }
       matrix.unpack_column(columns.panels, width, id, scratch)
       return UnsafeRawPointer(scratch)
     }
@@ -102,7 +99,6 @@ final class WeightMemory: @unchecked Sendable {
   }
 
   func floats(_ count: Int) throws(ClozeError) -> UnsafeMutablePointer<Float> {
-    try allocate(ClozeIO.bytes(count, MemoryLayout<Float>.size)).bindMemory(
-      to: Float.self, capacity: count)
+    try allocate(ClozeIO.bytes(count, MemoryLayout<Float>.size)).bindMemory(to: Float.self, capacity: count)
   }
 }

@@ -5,8 +5,7 @@ import Glibc
 
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure the speed of a model on this machine.",
-    usage: "cloze bench [<options>]",
+    abstract: "Measure the speed of a model on this machine.", usage: "cloze bench [<options>]",
     discussion: """
       Runs batches of token ids of several shapes and prints the median times, without \
       tokenization. Every result is compared with the first; a difference is an error.
@@ -15,11 +14,9 @@ struct Bench: ParsableCommand {
         cloze bench --model model.onnx --precision float32 --threads 1
       """)
 
-  @Option(help: ArgumentHelp("Measuring time per shape, in seconds.", valueName: "n"))
-  var seconds = 1.0
+  @Option(help: ArgumentHelp("Measuring time per shape, in seconds.", valueName: "n")) var seconds = 1.0
 
-  @Flag(help: "Print one JSON object per shape.")
-  var json = false
+  @Flag(help: "Print one JSON object per shape.") var json = false
 
   @OptionGroup(title: "Model") var modelOptions: ModelOptions
 
@@ -38,25 +35,21 @@ struct Bench: ParsableCommand {
     let processor = processorName()
     if !json {
       var facts = Table(alignments: [.left, .left])
-      facts.add([
-        "model", "\(modelOptions.model ?? "built-in"), loaded in \(fixed(loading, digits: 2)) s",
-      ])
+      facts.add(["model", "\(modelOptions.model ?? "built-in"), loaded in \(fixed(loading, digits: 2)) s"])
       facts.add([
         "",
         "\(info.numHiddenLayers) layers, hidden \(info.hiddenSize), \(PrecisionName(info.precision)), "
           + "\(fixed(Double(info.weightBytes) / 1e6, digits: 1)) MB of weights",
       ])
       facts.add(["processor", processor])
-      facts.add([
-        "", "\(info.isa), \(session.threads == 1 ? "1 thread" : "\(session.threads) threads")",
-      ])
+      facts.add(["", "\(info.isa), \(session.threads == 1 ? "1 thread" : "\(session.threads) threads")"])
       try printer.write(facts.rendered() + "\n")
       try printer.flush()
     }
 
     var table = Table([
-      ("shape", .left), ("texts", .right), ("tokens", .right), ("ms", .right),
-      ("tokens/s", .right), ("texts/s", .right),
+      ("shape", .left), ("texts", .right), ("tokens", .right), ("ms", .right), ("tokens/s", .right),
+      ("texts/s", .right),
     ])
     for workload in Workload.all(longest: info.maxPositionEmbeddings) {
       let seconds = try measure(workload, session)
@@ -79,9 +72,8 @@ struct Bench: ParsableCommand {
         try printer.flush()
       } else {
         table.add([
-          workload.name, grouped(workload.lengths.count), grouped(workload.tokens),
-          fixed(seconds * 1000, digits: 2), grouped(Int((tokens / seconds).rounded())),
-          grouped(Int((texts / seconds).rounded())),
+          workload.name, grouped(workload.lengths.count), grouped(workload.tokens), fixed(seconds * 1000, digits: 2),
+          grouped(Int((tokens / seconds).rounded())), grouped(Int((texts / seconds).rounded())),
         ])
       }
     }
@@ -151,8 +143,7 @@ struct Workload {
   static func all(longest: Int) -> [Workload] {
     let (short, long) = (min(16, longest), min(128, longest))
     var all = [
-      Workload(name: "single\(short)", lengths: [short]),
-      Workload(name: "single\(long)", lengths: [long]),
+      Workload(name: "single\(short)", lengths: [short]), Workload(name: "single\(long)", lengths: [long]),
       Workload(name: "batch8x\(long)", lengths: [Int](repeating: long, count: 8)),
     ]
     if longest >= 512 { all.append(Workload(name: "single512", lengths: [512])) }

@@ -15,11 +15,9 @@ struct Convert: ParsableCommand {
         cloze embed --model model.cloze "A text."
       """)
 
-  @Argument(help: ArgumentHelp("A .onnx file or a folder, as for --model.", valueName: "in"))
-  var first: String
+  @Argument(help: ArgumentHelp("A .onnx file or a folder, as for --model.", valueName: "in")) var first: String
 
-  @Argument(help: ArgumentHelp("The .cloze file to write.", valueName: "out"))
-  var second: String?
+  @Argument(help: ArgumentHelp("The .cloze file to write.", valueName: "out")) var second: String?
 
   @OptionGroup(title: "Model") var modelOptions: ModelOptions
 
@@ -31,8 +29,7 @@ struct Convert: ParsableCommand {
 
   func run() throws {
     let file = try AtomicFile(output: second ?? first)
-    let prepared = try PreparedModel(
-      second == nil ? modelOptions.model : first, options: modelOptions.loadOptions())
+    let prepared = try PreparedModel(second == nil ? modelOptions.model : first, options: modelOptions.loadOptions())
     try prepared.write { bytes throws(ClozeError) in try file.append(bytes) }
     try file.commit()
   }

@@ -16,52 +16,42 @@ struct Embed: ParsableCommand {
 
   @OptionGroup(title: "Input") var input: InputOptions
 
-  @Flag(help: "Take arguments two by two, as pairs of texts.")
-  var pairArguments = false
+  @Flag(help: "Take arguments two by two, as pairs of texts.") var pairArguments = false
 
-  @Option(help: "How token vectors are pooled (default: as the model's files say, else mean).")
-  var pooling: PoolingName?
+  @Option(help: "How token vectors are pooled (default: as the model's files say, else mean).") var pooling:
+    PoolingName?
 
-  @Flag(
-    inversion: .prefixedNo,
-    help: "Normalize vectors to length 1 (default: as the model's files say, else yes).")
+  @Flag(inversion: .prefixedNo, help: "Normalize vectors to length 1 (default: as the model's files say, else yes).")
   var normalize: Bool?
 
-  @Option(help: ArgumentHelp("Keep the first n dimensions, then normalize.", valueName: "n"))
-  var dimensions: Int?
+  @Option(help: ArgumentHelp("Keep the first n dimensions, then normalize.", valueName: "n")) var dimensions: Int?
 
   @Option(
     name: [.short, .long],
-    help: ArgumentHelp("Write a NumPy array to this file, one row per text.", valueName: "file.npy"))
-  var output: String?
+    help: ArgumentHelp("Write a NumPy array to this file, one row per text.", valueName: "file.npy")) var output:
+    String?
 
-  @Option(help: "Element type of --output (default: float32).")
-  var dtype: NPYWriter.ElementType?
+  @Option(help: "Element type of --output (default: float32).") var dtype: NPYWriter.ElementType?
 
-  @Flag(help: "Print one JSON object per text.")
-  var json = false
+  @Flag(help: "Print one JSON object per text.") var json = false
 
   @OptionGroup(title: "Length") var length: LengthOptions
   @OptionGroup(title: "Model") var modelOptions: ModelOptions
 
   func validate() throws {
-    if let dimensions, dimensions < 1 {
-      throw ValidationError("--dimensions \(dimensions): must be 1 or more")
-    }
+    if let dimensions, dimensions < 1 { throw ValidationError("--dimensions \(dimensions): must be 1 or more") }
     if json, output != nil { throw ValidationError("--json cannot be combined with --output") }
     if dtype != nil, output == nil { throw ValidationError("--dtype needs --output") }
     if let output, output.isEmpty { throw ValidationError("--output is empty") }
   }
 
   func run() throws {
-    let run = TextRun(
-      try input.open(argumentsArePairs: pairArguments), printsResults: output == nil)
+    let run = TextRun(try input.open(argumentsArePairs: pairArguments), printsResults: output == nil)
     // Before the model is loaded, so that an output that cannot be written fails at once.
     let file = try output.map { path throws(ClozeError) in try AtomicFile(output: path) }
     let session = try modelOptions.makeSession()
     let info = session.model.info
-    let embedding = EmbeddingOptions(
-      pooling: pooling?.value, normalize: normalize, dimensions: dimensions)
+    let embedding = EmbeddingOptions(pooling: pooling?.value, normalize: normalize, dimensions: dimensions)
     let size = pooling == nil ? info.embeddingSize : info.hiddenSize
     if let dimensions, dimensions > size {
       throw ValidationError("--dimensions \(dimensions): the model's vectors have \(size)")
@@ -70,17 +60,13 @@ struct Embed: ParsableCommand {
       try NPYWriter(file, columns: dimensions ?? size, elementType: dtype ?? .float32)
     }
     try run.forEachBatch { batch in
-      let embeddings = try run.locating(batch) {
-        try session.embed($0, text: length.textOptions, embedding: embedding)
-      }
+      let embeddings = try run.locating(batch) { try session.embed($0, text: length.textOptions, embedding: embedding) }
       for isTruncated in embeddings.truncated { run.add(truncated: isTruncated) }
       if let npy { return try npy.append(rows: embeddings.values) }
       for (index, text) in batch.enumerated() where index < embeddings.count {
         let vector = embeddings[index]
         if json {
-          try run.writeObject(text, truncated: embeddings.truncated[index]) {
-            $0.array("embedding", vector)
-          }
+          try run.writeObject(text, truncated: embeddings.truncated[index]) { $0.array("embedding", vector) }
         } else {
           try run.output.write(numbers(vector) + "\n")
         }

@@ -15,18 +15,15 @@ struct Encode: ParsableCommand {
 
   @OptionGroup(title: "Input") var input: InputOptions
 
-  @Flag(help: "Take arguments two by two, as pairs of texts.")
-  var pairArguments = false
+  @Flag(help: "Take arguments two by two, as pairs of texts.") var pairArguments = false
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Layer of the vectors: 0 for the embeddings, 1 for the first layer, -1 for the last.",
-      valueName: "n"))
+      "Layer of the vectors: 0 for the embeddings, 1 for the first layer, -1 for the last.", valueName: "n"))
   var layer = -1
 
-  @Flag(help: "Print one JSON object per text.")
-  var json = false
+  @Flag(help: "Print one JSON object per text.") var json = false
 
   @OptionGroup(title: "Length") var length: LengthOptions
   @OptionGroup(title: "Model") var modelOptions: ModelOptions
@@ -42,9 +39,7 @@ struct Encode: ParsableCommand {
     let width = model.info.hiddenSize
     var isFirst = true
     try run.forEachBatch(of: Self.batchSize) { batch in
-      let results = try run.locating(batch) {
-        try session.encode($0, text: length.textOptions, layers: [layer])
-      }
+      let results = try run.locating(batch) { try session.encode($0, text: length.textOptions, layers: [layer]) }
       for (text, result) in zip(batch, results) {
         run.add(truncated: result.truncated)
         let tokenized = TokenizedText(result.encoding, tokenizer: tokenizer)

@@ -4,8 +4,7 @@ import ClozeIO
 
 struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Write a model as an ONNX file.",
-    usage: "cloze export [<options>] [<in>] <out>",
+    abstract: "Write a model as an ONNX file.", usage: "cloze export [<options>] [<in>] <out>",
     discussion: """
       Opset 17, with the input and output names of Hugging Face, for ONNX Runtime and others. Weights \
       are those of the model's file; float16 halves its size, int8 quantizes as Cloze does, with one \
@@ -15,22 +14,17 @@ struct Export: ParsableCommand {
         cloze export --format float16 --head reviews model reviews.onnx
       """)
 
-  @Argument(
-    help: ArgumentHelp(
-      "A .onnx or .cloze file or a folder, as for --model.", valueName: "in"))
-  var first: String
+  @Argument(help: ArgumentHelp("A .onnx or .cloze file or a folder, as for --model.", valueName: "in")) var first:
+    String
 
-  @Argument(help: ArgumentHelp("The .onnx file to write.", valueName: "out"))
-  var second: String?
+  @Argument(help: ArgumentHelp("The .onnx file to write.", valueName: "out")) var second: String?
 
-  @Option(help: "Format of the weights.")
-  var format: ExportFormat = .float32
+  @Option(help: "Format of the weights.") var format: ExportFormat = .float32
 
   @Option(
     help: ArgumentHelp(
-      "A head that `cloze train` wrote for the model, to include: a file or a folder.",
-      valueName: "path"))
-  var head: String?
+      "A head that `cloze train` wrote for the model, to include: a file or a folder.", valueName: "path")) var head:
+    String?
 
   @OptionGroup(title: "Model") var modelOptions: ModelOptions
 
@@ -38,16 +32,14 @@ struct Export: ParsableCommand {
     if second != nil, modelOptions.model != nil {
       throw ValidationError("give the model as an argument or with --model, not both")
     }
-    if modelOptions.precision != nil {
-      throw ValidationError("--precision does not apply to export: use --format")
-    }
+    if modelOptions.precision != nil { throw ValidationError("--precision does not apply to export: use --format") }
   }
 
   func run() throws {
     let file = try AtomicFile(output: second ?? first)
     let model = try ExportedModel(
-      second == nil ? modelOptions.model : first, format: format,
-      head: try head.map { try Head(path: $0) }, options: modelOptions.loadOptions())
+      second == nil ? modelOptions.model : first, format: format, head: try head.map { try Head(path: $0) },
+      options: modelOptions.loadOptions())
     while let bytes = try model.next() { try file.append(bytes) }
     try file.commit()
   }

@@ -16,25 +16,20 @@ struct FillMask: ParsableCommand {
 
   @OptionGroup(title: "Input") var input: InputOptions
 
-  @Flag(help: "Take arguments two by two, as pairs of texts.")
-  var pairArguments = false
+  @Flag(help: "Take arguments two by two, as pairs of texts.") var pairArguments = false
 
-  @Option(help: ArgumentHelp("Number of tokens shown for each [MASK].", valueName: "n"))
-  var topK: Int = 5
+  @Option(help: ArgumentHelp("Number of tokens shown for each [MASK].", valueName: "n")) var topK: Int = 5
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Rank only these tokens; probabilities stay relative to the whole vocabulary.",
-      valueName: "a,b,c"))
-  var targets: String?
+      "Rank only these tokens; probabilities stay relative to the whole vocabulary.", valueName: "a,b,c")) var targets:
+    String?
 
-  @Option(
-    help: ArgumentHelp("A head that `cloze train mlm` wrote for the model.", valueName: "folder"))
-  var head: String?
+  @Option(help: ArgumentHelp("A head that `cloze train mlm` wrote for the model.", valueName: "folder")) var head:
+    String?
 
-  @Flag(help: "Print one JSON object per text.")
-  var json = false
+  @Flag(help: "Print one JSON object per text.") var json = false
 
   @OptionGroup(title: "Length") var length: LengthOptions
   @OptionGroup(title: "Model") var modelOptions: ModelOptions
@@ -105,9 +100,7 @@ struct FillMask: ParsableCommand {
 
   private func table(_ mask: FilledMask) -> String {
     var table = Table([("token", .left), ("probability", .left)])
-    for candidate in mask.candidates {
-      table.add([candidate.token, probability(candidate.probability)])
-    }
+    for candidate in mask.candidates { table.add([candidate.token, probability(candidate.probability)]) }
     return table.rendered()
   }
 

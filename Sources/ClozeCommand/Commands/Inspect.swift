@@ -3,8 +3,7 @@ import Cloze
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Describe a model file.",
-    usage: "cloze inspect [<options>] [<path>]",
+    abstract: "Describe a model file.", usage: "cloze inspect [<options>] [<path>]",
     discussion: """
       Shows architecture, heads, weight types, opset, producer and memory use. For a file that is \
       not a supported BERT, names the first node that does not fit and what was expected there.
@@ -13,11 +12,9 @@ struct Inspect: ParsableCommand {
         cloze inspect --json
       """)
 
-  @Argument(help: "A .onnx or .cloze file, or a folder, as for --model.")
-  var path: String?
+  @Argument(help: "A .onnx or .cloze file, or a folder, as for --model.") var path: String?
 
-  @Flag(help: "Print one JSON object.")
-  var json = false
+  @Flag(help: "Print one JSON object.") var json = false
 
   @OptionGroup(title: "Model") var modelOptions: ModelOptions
 

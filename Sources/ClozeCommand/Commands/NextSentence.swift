@@ -4,8 +4,7 @@ import ClozeIO
 
 struct NextSentenceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "next-sentence",
-    abstract: "Compute the probability that one text follows another.",
+    commandName: "next-sentence", abstract: "Compute the probability that one text follows another.",
     discussion: """
       Prints one probability per pair. A pair is two arguments, two fields of a file, or two texts \
       with a tab between them on a line of standard input.
@@ -16,8 +15,7 @@ struct NextSentenceCommand: ParsableCommand {
 
   @OptionGroup(title: "Input") var input: InputOptions
 
-  @Flag(help: "Print one JSON object per pair.")
-  var json = false
+  @Flag(help: "Print one JSON object per pair.") var json = false
 
   @OptionGroup(title: "Length") var length: LengthOptions
   @OptionGroup(title: "Model") var modelOptions: ModelOptions
@@ -36,9 +34,7 @@ struct NextSentenceCommand: ParsableCommand {
       for (text, result) in zip(batch, results) {
         run.add(truncated: result.truncated)
         if json {
-          try run.writeObject(text, truncated: result.truncated) {
-            $0.value("probability", result.probability)
-          }
+          try run.writeObject(text, truncated: result.truncated) { $0.value("probability", result.probability) }
         } else {
           try run.output.write(probability(result.probability) + "\n")
         }

@@ -14,13 +14,11 @@ struct Predict: ParsableCommand {
         cloze predict --head names --input texts.txt --json
       """)
 
-  @Option(help: ArgumentHelp("A head that `cloze train` wrote.", valueName: "folder"))
-  var head: String
+  @Option(help: ArgumentHelp("A head that `cloze train` wrote.", valueName: "folder")) var head: String
 
   @OptionGroup(title: "Input") var input: InputOptions
 
-  @Flag(help: "Print one JSON object per text.")
-  var json = false
+  @Flag(help: "Print one JSON object per text.") var json = false
 
   @OptionGroup(title: "Model") var modelOptions: ModelOptions
 
@@ -88,9 +86,8 @@ struct Predict: ParsableCommand {
     case .regress, .regressPairs: return "\(prediction.value ?? 0)"
     case .tag:
       let bytes = Array(text.first.utf8)
-      return prediction.entities.map {
-        "\($0.text): \(String(decoding: bytes[$0.begin..<$0.end], as: UTF8.self))"
-      }.joined(separator: "  ")
+      return prediction.entities.map { "\($0.text): \(String(decoding: bytes[$0.begin..<$0.end], as: UTF8.self))" }
+        .joined(separator: "  ")
     case .answer: return prediction.answer?.text ?? ""
     case .multilabel: return prediction.labels.joined(separator: ", ")
     default:

@@ -17,26 +17,19 @@ struct Tokenize: ParsableCommand {
 
   @OptionGroup(title: "Input") var input: InputOptions
 
-  @Flag(help: "Take arguments two by two, as pairs of texts.")
-  var pairArguments = false
+  @Flag(help: "Take arguments two by two, as pairs of texts.") var pairArguments = false
 
-  @Flag(help: "Print one JSON object per text.")
-  var json = false
+  @Flag(help: "Print one JSON object per text.") var json = false
 
-  @Option(
-    help: ArgumentHelp(
-      "Maximum tokens of a text, [CLS] and [SEP] included (default: no limit).", valueName: "n"))
+  @Option(help: ArgumentHelp("Maximum tokens of a text, [CLS] and [SEP] included (default: no limit).", valueName: "n"))
   var maxTokens: Int?
 
-  @Option(help: "How longer texts are truncated; error refuses them.")
-  var truncation: Truncation = .longestFirst
+  @Option(help: "How longer texts are truncated; error refuses them.") var truncation: Truncation = .longestFirst
 
   @OptionGroup(title: "Model") var modelOptions: ModelOptions
 
   func validate() throws {
-    if let maxTokens, maxTokens < 1 {
-      throw ValidationError("--max-tokens \(maxTokens): must be 1 or more")
-    }
+    if let maxTokens, maxTokens < 1 { throw ValidationError("--max-tokens \(maxTokens): must be 1 or more") }
   }
 
   func run() throws {
@@ -45,9 +38,7 @@ struct Tokenize: ParsableCommand {
     var isFirst = true
     try run.forEachBatch { batch in
       let encodings = try run.locating(batch) { texts in
-        try texts.map {
-          try tokenizer.encode($0.first, pair: $0.second, maxTokens: maxTokens, truncation: truncation)
-        }
+        try texts.map { try tokenizer.encode($0.first, pair: $0.second, maxTokens: maxTokens, truncation: truncation) }
       }
       for (text, encoding) in zip(batch, encodings) {
         let tokenized = TokenizedText(encoding, tokenizer: tokenizer)
@@ -68,8 +59,7 @@ struct Tokenize: ParsableCommand {
     for index in text.tokens.indices {
       let encoding = text.encoding
       table.add([
-        text.tokens[index], encoding.ids[index].description, encoding.typeIDs[index].description,
-        text.position(index),
+        text.tokens[index], encoding.ids[index].description, encoding.typeIDs[index].description, text.position(index),
       ])
     }
     return table.rendered()

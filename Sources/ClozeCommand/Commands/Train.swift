@@ -17,29 +17,22 @@ struct Train: ParsableCommand {
         cloze predict --head sentiment "What a film!"
       """)
 
-  @Argument(help: "The task.")
-  var task: Head.Task
+  @Argument(help: "The task.") var task: Head.Task
 
-  @Option(name: [.short, .long], help: ArgumentHelp("Training examples.", valueName: "file"))
-  var data: String
+  @Option(name: [.short, .long], help: ArgumentHelp("Training examples.", valueName: "file")) var data: String
 
-  @Option(
-    help: ArgumentHelp(
-      "Validation examples (default: a tenth of --data is held out).", valueName: "file"))
+  @Option(help: ArgumentHelp("Validation examples (default: a tenth of --data is held out).", valueName: "file"))
   var valid: String?
 
-  @Option(name: [.short, .long], help: ArgumentHelp("The folder for the results.", valueName: "folder"))
-  var output: String
+  @Option(name: [.short, .long], help: ArgumentHelp("The folder for the results.", valueName: "folder")) var output:
+    String
 
-  @Flag(help: "Resume from the checkpoint in --output.")
-  var resume = false
+  @Flag(help: "Resume from the checkpoint in --output.") var resume = false
 
-  @Flag(
-    help: "Also write encoder and head as one ONNX file, model.onnx in --output; as `cloze export`.")
-  var export = false
+  @Flag(help: "Also write encoder and head as one ONNX file, model.onnx in --output; as `cloze export`.") var export =
+    false
 
-  @Flag(help: "Print the metrics as one JSON object.")
-  var json = false
+  @Flag(help: "Print the metrics as one JSON object.") var json = false
 
   @OptionGroup(title: "Data") var dataOptions: DataOptions
   @OptionGroup(title: "Training") var headOptions: HeadOptions
@@ -47,8 +40,7 @@ struct Train: ParsableCommand {
 
   func run() throws {
     let start = Clock.seconds()
-    let options = try headOptions.options(
-      threads: modelOptions.threads, folder: output, resume: resume)
+    let options = try headOptions.options(threads: modelOptions.threads, folder: output, resume: resume)
     let format = dataOptions.dataFormat
     let train = try Dataset(path: data, task: task, format: format)
     let valid = try valid.map { try Dataset(path: $0, task: task, format: format) }
@@ -61,9 +53,7 @@ struct Train: ParsableCommand {
       throw ClozeError.system("cannot create the folder \(output)")
     }
     let isResumed = resume && access("\(output)/checkpoint.safetensors", F_OK) == 0
-    if resume, !isResumed {
-      StandardError.note("no checkpoint in \(output): training starts from the beginning")
-    }
+    if resume, !isResumed { StandardError.note("no checkpoint in \(output): training starts from the beginning") }
     let model = try modelOptions.loadModel()
     let trainer = try Trainer(model: model, task: task, options: options)
     let recorder = try TrainingRecorder(folder: output, isResumed: isResumed)
@@ -83,8 +73,7 @@ struct Train: ParsableCommand {
       if error.status == .cancelled, StopRequest.isMade {
         StandardError.note(
           hasCheckpoint
-            ? "interrupted; --resume goes on from the last checkpoint"
-            : "interrupted before the first checkpoint")
+            ? "interrupted; --resume goes on from the last checkpoint" : "interrupted before the first checkpoint")
         StopRequest.end()
       }
       throw error
@@ -95,8 +84,7 @@ struct Train: ParsableCommand {
     try result.head.save(to: "\(output)/\(Head.fileName)")
     if export {
       try Model.export(
-        modelOptions.model, to: "\(output)/model.onnx", head: result.head,
-        options: modelOptions.loadOptions())
+        modelOptions.model, to: "\(output)/model.onnx", head: result.head, options: modelOptions.loadOptions())
     }
     let seconds = Clock.seconds() - start
     try write(metricsJSON(result, seconds), to: "\(output)/metrics.json")
@@ -105,23 +93,19 @@ struct Train: ParsableCommand {
       facts: [
         ("model", modelOptions.model ?? "built in"), ("precision", "\(model.info.precision)"),
         ("trained on", "\(grouped(result.counts.train)) examples"),
-        ("validated on", "\(grouped(result.counts.valid)) examples"),
-        ("truncated texts", grouped(result.truncated)), ("seed", "\(options.seed)"),
-        ("time", Progress.duration(seconds)),
+        ("validated on", "\(grouped(result.counts.valid)) examples"), ("truncated texts", grouped(result.truncated)),
+        ("seed", "\(options.seed)"), ("time", Progress.duration(seconds)),
       ])
     try write(Array(report.html.utf8), to: "\(output)/report.html")
     if result.truncated > 0 {
       StandardError.note(
-        "\(grouped(result.truncated)) of \(grouped(result.counts.train + result.counts.valid)) "
-          + "examples were cut")
+        "\(grouped(result.truncated)) of \(grouped(result.counts.train + result.counts.valid)) " + "examples were cut")
     }
     let printer = ByteWriter.standardOutput()
     if json {
       try printer.write(metricsJSON(result, seconds))
     } else {
-      for (name, value) in result.metrics.values {
-        try printer.write("\(name) \(fixed(value, digits: 4))\n")
-      }
+      for (name, value) in result.metrics.values { try printer.write("\(name) \(fixed(value, digits: 4))\n") }
     }
     try printer.flush()
   }

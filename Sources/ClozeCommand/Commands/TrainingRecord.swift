@@ -10,8 +10,7 @@ final class TrainingRecorder {
 
   init(folder: String, isResumed: Bool) throws {
     let path = "\(folder)/steps.jsonl"
-    descriptor = open(
-      path, O_WRONLY | O_CREAT | O_CLOEXEC | (isResumed ? O_APPEND : O_TRUNC), 0o666)
+    descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (isResumed ? O_APPEND : O_TRUNC), 0o666)
     guard descriptor >= 0 else { throw ClozeError.system("cannot write to \(path)") }
     writer = ByteWriter(descriptor: descriptor, name: path)
   }
@@ -67,8 +66,7 @@ struct TrainingProgress {
       let loss = fixed(step.loss, digits: 4)
       show(step.step, step.steps, since: featuresEnd, "epoch \(step.epoch)  loss \(loss)  \(metrics)")
     case .epoch(let epoch):
-      metrics = epoch.metrics.values.prefix(1)
-        .map { "\($0.name) \(fixed($0.value, digits: 4))" }.joined()
+      metrics = epoch.metrics.values.prefix(1).map { "\($0.name) \(fixed($0.value, digits: 4))" }.joined()
     case .result: break
     }
   }

@@ -13,10 +13,7 @@ struct DelimitedReader: TextReader {
   private var columns: (text: Int, pair: Int?, count: Int?)?
 
   /// - Parameter separator: not empty; without quote, CR or LF.
-  init(
-    _ lines: LineReader, separator: String, quotes: Bool, wanted: WantedFields,
-    hasHeader: Bool = false
-  ) {
+  init(_ lines: LineReader, separator: String, quotes: Bool, wanted: WantedFields, hasHeader: Bool = false) {
     self.lines = lines
     self.separator = Array(separator.utf8)
     self.quotes = quotes
@@ -30,14 +27,11 @@ struct DelimitedReader: TextReader {
     let fields = record.fields
     if let count = columns.count, fields.count != count {
       throw lines.failure(
-        record.number,
-        "\(Self.fields(fields.count)) where the header has \(count)\(quoteAdvice(fields.count < count))"
-      )
+        record.number, "\(Self.fields(fields.count)) where the header has \(count)\(quoteAdvice(fields.count < count))")
     }
     for (field, column) in [(wanted.text, columns.text), (wanted.pair, columns.pair)] {
       if let field, let column, column >= fields.count {
-        throw lines.failure(
-          record.number, "\(Self.fields(fields.count)), field \(field) was asked for")
+        throw lines.failure(record.number, "\(Self.fields(fields.count)), field \(field) was asked for")
       }
     }
     func text(_ column: Int) -> String { String(decoding: fields[column], as: UTF8.self) }
@@ -45,9 +39,7 @@ struct DelimitedReader: TextReader {
   }
 
   /// Reads the header on the first call.
-  private mutating func resolvedColumns() throws(ClozeError) -> (
-    text: Int, pair: Int?, count: Int?
-  ) {
+  private mutating func resolvedColumns() throws(ClozeError) -> (text: Int, pair: Int?, count: Int?) {
     if let columns { return columns }
     let header = hasHeader ? try record() : nil
     var resolved: (text: Int, pair: Int?, count: Int?) = (0, nil, header?.fields.count)
@@ -96,9 +88,7 @@ struct DelimitedReader: TextReader {
     }
   }
 
-  private func quoteAdvice(_ wanted: Bool) -> String {
-    quotes && wanted ? " (--no-quotes reads quotes as text)" : ""
-  }
+  private func quoteAdvice(_ wanted: Bool) -> String { quotes && wanted ? " (--no-quotes reads quotes as text)" : "" }
 
   private static func fields(_ count: Int) -> String { count == 1 ? "1 field" : "\(count) fields" }
 }

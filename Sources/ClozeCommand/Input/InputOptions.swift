@@ -22,15 +22,13 @@ enum InputFormat: String, CaseIterable, ExpressibleByArgument {
 
 /// The source of texts: arguments, a file, or standard input.
 struct InputOptions: ParsableArguments {
-  @Argument(
-    help: ArgumentHelp("Texts; without any, they are read from --input or standard input."))
-  var texts: [String] = []
+  @Argument(help: ArgumentHelp("Texts; without any, they are read from --input or standard input.")) var texts:
+    [String] = []
 
   @Option(
     name: [.short, .long],
     help: ArgumentHelp(
-      "A file of texts: one per line, or .jsonl, .tsv or .csv with --text; - is standard input.",
-      valueName: "file"))
+      "A file of texts: one per line, or .jsonl, .tsv or .csv with --text; - is standard input.", valueName: "file"))
   var input: String?
 
   @Option(
@@ -38,55 +36,41 @@ struct InputOptions: ParsableArguments {
       """
       The field with the text: its name in the header or JSON object, or its number, counted \
       from 1, where there is no header.
-      """, valueName: "field"))
-  var text: String?
+      """, valueName: "field")) var text: String?
 
-  @Option(help: ArgumentHelp("The field with the second text of a pair.", valueName: "field"))
-  var pair: String?
+  @Option(help: ArgumentHelp("The field with the second text of a pair.", valueName: "field")) var pair: String?
 
-  @Option(
-    help: ArgumentHelp(
-      "Format of the input (default: by the file's extension).", valueName: "format"))
+  @Option(help: ArgumentHelp("Format of the input (default: by the file's extension).", valueName: "format"))
   var format: InputFormat?
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp(
-      "Field separator; \\t is a tab (default: a comma for .csv, else a tab).",
-      valueName: "s"))
+    help: ArgumentHelp("Field separator; \\t is a tab (default: a comma for .csv, else a tab).", valueName: "s"))
   var separator: String?
 
-  @Flag(name: .customLong("no-quotes"), help: "Treat quotes as text.")
-  var noQuotes = false
+  @Flag(name: .customLong("no-quotes"), help: "Treat quotes as text.") var noQuotes = false
 
-  @Flag(help: "Skip a header line although fields are given by number.")
-  var header = false
+  @Flag(help: "Skip a header line although fields are given by number.") var header = false
 
   func validate() throws {
     guard texts.isEmpty else {
       let options: [(String, Bool)] = [
-        ("--input", input != nil), ("--text", text != nil), ("--pair", pair != nil),
-        ("--format", format != nil), ("--separator", separator != nil),
-        ("--no-quotes", noQuotes), ("--header", header),
+        ("--input", input != nil), ("--text", text != nil), ("--pair", pair != nil), ("--format", format != nil),
+        ("--separator", separator != nil), ("--no-quotes", noQuotes), ("--header", header),
       ]
       if let (name, _) = options.first(where: \.1) {
-        throw ValidationError(
-          "\(name) is for files and standard input, but texts were given as arguments")
+        throw ValidationError("\(name) is for files and standard input, but texts were given as arguments")
       }
       return
     }
     for (name, value) in [("--text", text), ("--pair", pair)] {
       if let value, DataField(value) == nil {
-        throw ValidationError(
-          "\(name) \(value.isEmpty ? "is empty" : value): a field has a name, or a number from 1")
+        throw ValidationError("\(name) \(value.isEmpty ? "is empty" : value): a field has a name, or a number from 1")
       }
     }
     if let separator {
-      let isSound =
-        !separator.isEmpty && !separator.utf8.contains { $0 == 0x22 || $0 == 0x0A || $0 == 0x0D }
-      guard isSound else {
-        throw ValidationError("--separator must not be empty or contain a quote or line end")
-      }
+      let isSound = !separator.isEmpty && !separator.utf8.contains { $0 == 0x22 || $0 == 0x0A || $0 == 0x0D }
+      guard isSound else { throw ValidationError("--separator must not be empty or contain a quote or line end") }
     }
   }
 
@@ -104,9 +88,7 @@ struct InputOptions: ParsableArguments {
   func open(argumentsArePairs: Bool = false, needsPairs: Bool = false) throws -> TextInput {
     if !texts.isEmpty { return try argumentSource(arePairs: argumentsArePairs) }
     var format = resolvedFormat
-    var wanted = text.flatMap(DataField.init).map {
-      WantedFields(text: $0, pair: pair.flatMap(DataField.init))
-    }
+    var wanted = text.flatMap(DataField.init).map { WantedFields(text: $0, pair: pair.flatMap(DataField.init)) }
     if needsPairs, format == .lines, self.format == nil {
       format = .tsv
       wanted = WantedFields(text: .number(1), pair: .number(2))
@@ -114,39 +96,26 @@ struct InputOptions: ParsableArguments {
     try validate(format, wanted, needsPairs: needsPairs)
 
     let file = try SequentialFile(path: input ?? "-")
-    if file.isTerminal {
-      StandardError.note("reading texts from the terminal, one a line; Ctrl-D ends")
-    }
+    if file.isTerminal { StandardError.note("reading texts from the terminal, one a line; Ctrl-D ends") }
     let lines = LineReader(file)
     guard format != .lines, let wanted else { return TextInput(PlainLines(lines: lines)) }
-    if format == .jsonl {
-      return TextInput(JSONLinesReader(lines, wanted: wanted))
-    }
+    if format == .jsonl { return TextInput(JSONLinesReader(lines, wanted: wanted)) }
     return TextInput(
-      DelimitedReader(
-        lines, separator: resolvedSeparator(format), quotes: !noQuotes, wanted: wanted,
-        hasHeader: header))
+      DelimitedReader(lines, separator: resolvedSeparator(format), quotes: !noQuotes, wanted: wanted, hasHeader: header)
+    )
   }
 
   private func argumentSource(arePairs: Bool) throws -> TextInput {
-    guard arePairs else {
-      return TextInput(arguments: texts.map { Text($0) }, perText: 1)
-    }
-    guard texts.count % 2 == 0 else {
-      throw ValidationError("a pair is two arguments, but \(texts.count) were given")
-    }
+    guard arePairs else { return TextInput(arguments: texts.map { Text($0) }, perText: 1) }
+    guard texts.count % 2 == 0 else { throw ValidationError("a pair is two arguments, but \(texts.count) were given") }
     let pairs = stride(from: 0, to: texts.count, by: 2).map { Text(texts[$0], texts[$0 + 1]) }
     return TextInput(arguments: pairs, perText: 2)
   }
 
-  private func validate(
-    _ format: InputFormat, _ wanted: WantedFields?, needsPairs: Bool
-  ) throws {
+  private func validate(_ format: InputFormat, _ wanted: WantedFields?, needsPairs: Bool) throws {
     let name = input.map { $0 == "-" ? "standard input" : $0 } ?? "standard input"
     if format == .jsonl || format == .lines {
-      let options = [
-        ("--separator", separator != nil), ("--no-quotes", noQuotes), ("--header", header),
-      ]
+      let options = [("--separator", separator != nil), ("--no-quotes", noQuotes), ("--header", header)]
       if let (option, _) = options.first(where: \.1) {
         throw ValidationError(
           format == .jsonl
@@ -155,18 +124,13 @@ struct InputOptions: ParsableArguments {
       }
     }
     if format == .lines {
-      guard text == nil, pair == nil else {
-        throw ValidationError("--text and --pair do not apply to --format lines")
-      }
+      guard text == nil, pair == nil else { throw ValidationError("--text and --pair do not apply to --format lines") }
       guard !needsPairs else { throw ValidationError("--format lines has no pairs") }
       return
     }
-    guard let wanted else {
-      throw ValidationError("\(name) has fields: name the one with the text by --text FIELD")
-    }
+    guard let wanted else { throw ValidationError("\(name) has fields: name the one with the text by --text FIELD") }
     guard !needsPairs || wanted.pair != nil else {
-      throw ValidationError(
-        "\(name) has fields: name the one with the second text by --pair FIELD")
+      throw ValidationError("\(name) has fields: name the one with the second text by --pair FIELD")
     }
   }
 

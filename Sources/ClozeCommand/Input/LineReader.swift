@@ -30,9 +30,7 @@ struct LineReader {
   private var end = 0
   private var lineNumber = 0
 
-  init(
-    _ file: SequentialFile, maximumLength: Int = LineReader.defaultMaximumLength, chunk: Int = 1 << 18
-  ) {
+  init(_ file: SequentialFile, maximumLength: Int = LineReader.defaultMaximumLength, chunk: Int = 1 << 18) {
     self.file = file
     self.maximumLength = maximumLength
     buffer = [UInt8](repeating: 0, count: max(chunk, 16))
@@ -56,22 +54,16 @@ struct LineReader {
         start = lineEnd + 1
         searched = start
         let hasReturn = lineEnd > first && buffer[lineEnd - 1] == 0x0D
-        return try line(
-          from: first, to: hasReturn ? lineEnd - 1 : lineEnd,
-          ending: hasReturn ? [0x0D, 0x0A] : [0x0A])
+        return try line(from: first, to: hasReturn ? lineEnd - 1 : lineEnd, ending: hasReturn ? [0x0D, 0x0A] : [0x0A])
       }
-      guard end - start <= maximumLength else {
-        throw failure(lineNumber + 1, "longer than \(maximumLength) bytes")
-      }
+      guard end - start <= maximumLength else { throw failure(lineNumber + 1, "longer than \(maximumLength) bytes") }
       if try !fill() {
         guard end > start else { return nil }
         let (first, last) = (start, end)
         start = end
         searched = end
         // A file with only a byte-order mark has no line.
-        if lineNumber == 0, buffer[first..<last].elementsEqual(LineReader.byteOrderMark) {
-          return nil
-        }
+        if lineNumber == 0, buffer[first..<last].elementsEqual(LineReader.byteOrderMark) { return nil }
         return try line(from: first, to: last, ending: [])
       }
     }
@@ -84,18 +76,14 @@ struct LineReader {
     guard searched < end else { return nil }
     let (from, count) = (searched, end - searched)
     let distance = buffer.withUnsafeBytes { bytes -> Int? in
-      guard let base = bytes.baseAddress, let found = memchr(base + from, 0x0A, count) else {
-        return nil
-      }
+      guard let base = bytes.baseAddress, let found = memchr(base + from, 0x0A, count) else { return nil }
       return UnsafeRawPointer(found) - base
     }
     if distance == nil { searched = end }
     return distance
   }
 
-  private mutating func line(
-    from first: Int, to last: Int, ending: [UInt8]
-  ) throws(ClozeError) -> Line {
+  private mutating func line(from first: Int, to last: Int, ending: [UInt8]) throws(ClozeError) -> Line {
     lineNumber += 1
     var first = first
     var skipped = 0
@@ -103,9 +91,7 @@ struct LineReader {
       skipped = LineReader.byteOrderMark.count
       first += skipped
     }
-    guard last - first <= maximumLength else {
-      throw failure(lineNumber, "longer than \(maximumLength) bytes")
-    }
+    guard last - first <= maximumLength else { throw failure(lineNumber, "longer than \(maximumLength) bytes") }
     let bytes = buffer[first..<last]
     if let offset = UTF8Scan.firstInvalid(bytes) {
       throw failure(lineNumber, "not UTF-8 at byte offset \(offset + skipped) of the line")
@@ -121,9 +107,7 @@ struct LineReader {
       end -= start
       start = 0
     }
-    if end == buffer.count {
-      buffer.append(contentsOf: repeatElement(0, count: buffer.count))
-    }
+    if end == buffer.count { buffer.append(contentsOf: repeatElement(0, count: buffer.count)) }
     let (from, file) = (end, file)
     let count = try buffer.withUnsafeMutableBufferPointer { (buffer) throws(ClozeError) in
       try file.read(into: UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: buffer[from...])))

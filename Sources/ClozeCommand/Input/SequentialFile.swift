@@ -30,16 +30,13 @@ final class SequentialFile {
     self.name = name
     self.closesDescriptor = closesDescriptor
     var status = stat()
-    let isRegular =
-      fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && status.st_size > 0
+    let isRegular = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && status.st_size > 0
     // The parent process may have read a part of standard input.
     let start = isRegular ? lseek(descriptor, 0, SEEK_CUR) : 0
     size = isRegular ? max(0, Int(status.st_size) - max(0, Int(start))) : nil
   }
 
-  deinit {
-    if closesDescriptor { close(descriptor) }
-  }
+  deinit { if closesDescriptor { close(descriptor) } }
 
   /// Reads at least one byte into `buffer`, blocking if necessary, and returns the number of bytes; 0 at the end.
   func read(into buffer: UnsafeMutableRawBufferPointer) throws(ClozeError) -> Int {

@@ -61,9 +61,7 @@ struct TextInput {
   /// The next texts: at most `count`, and no more once they have `bytes` bytes. Fewer if the file is a pipe without
   /// more input at the moment, so that a program that writes a line and waits for its result gets it. Empty at the
   /// end.
-  mutating func batch(
-    count: Int = 1024, bytes: Int = 1 << 20
-  ) throws(ClozeError) -> [NumberedText] {
+  mutating func batch(count: Int = 1024, bytes: Int = 1 << 20) throws(ClozeError) -> [NumberedText] {
     var batch: [NumberedText] = []
     var taken = 0
     while batch.count < count, taken < bytes, batch.isEmpty || isReady {

@@ -18,9 +18,7 @@ final class ByteWriter {
     buffer.reserveCapacity(Self.pieceSize + 4096)
   }
 
-  static func standardOutput() -> ByteWriter {
-    ByteWriter(descriptor: STDOUT_FILENO, name: "standard output")
-  }
+  static func standardOutput() -> ByteWriter { ByteWriter(descriptor: STDOUT_FILENO, name: "standard output") }
 
   static var standardOutputIsTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
@@ -51,9 +49,7 @@ enum StandardError {
   }
 
   /// Writes text as it is. Errors are ignored.
-  static func write(_ text: String) {
-    _ = Array(text.utf8).withUnsafeBytes { writeAll($0, to: STDERR_FILENO) }
-  }
+  static func write(_ text: String) { _ = Array(text.utf8).withUnsafeBytes { writeAll($0, to: STDERR_FILENO) } }
 
   static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }
 }

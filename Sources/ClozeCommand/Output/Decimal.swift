@@ -4,16 +4,14 @@
 func fixed(_ value: Double, digits: Int) -> String {
   var scale = 1.0
   for _ in 0..<digits { scale *= 10 }
-  guard value.isFinite, abs(value) <= 1e9, digits >= 0, digits <= 9 else {
-    return value.description
-  }
+  guard value.isFinite, abs(value) <= 1e9, digits >= 0, digits <= 9 else { return value.description }
   let scaled = Int64((abs(value) * scale).rounded())
   let unit = Int64(scale)
   let sign = value < 0 && scaled != 0 ? "-" : ""
   guard digits > 0 else { return sign + scaled.description }
   let fraction = (scaled % unit).description
-  return sign + (scaled / unit).description + "."
-    + String(repeating: "0", count: digits - fraction.utf8.count) + fraction
+  return sign + (scaled / unit).description + "." + String(repeating: "0", count: digits - fraction.utf8.count)
+    + fraction
 }
 
 /// A whole number with a comma between groups of three digits.

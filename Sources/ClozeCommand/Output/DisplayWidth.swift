@@ -9,9 +9,7 @@ func displayWidth(_ text: String) -> Int {
     // A grapheme is as wide as its widest scalar; the emoji variation selector makes a symbol an
     // emoji.
     var widest = 0
-    for scalar in character.unicodeScalars {
-      widest = max(widest, scalar.value == 0xFE0F ? 2 : displayWidth(scalar))
-    }
+    for scalar in character.unicodeScalars { widest = max(widest, scalar.value == 0xFE0F ? 2 : displayWidth(scalar)) }
     width += widest
   }
   return width
@@ -44,8 +42,7 @@ private func isWide(_ value: UInt32) -> Bool {
     0x20000...0x3FFFD:  // further ideographs
     // Of the compatibility marks only the kana voicing marks combine.
     return value != 0x3099 && value != 0x309A && !(0x302A...0x302D).contains(value)
-  default:
-    return false
+  default: return false
   }
 }
 

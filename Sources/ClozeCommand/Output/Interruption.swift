@@ -48,17 +48,14 @@ struct Interruption: TemporaryFileGuard {
   private static func watchedSignals() -> sigset_t {
     var signals = sigset_t()
     sigemptyset(&signals)
-    for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] where !isIgnored(number) {
-      sigaddset(&signals, number)
-    }
+    for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] where !isIgnored(number) { sigaddset(&signals, number) }
     return signals
   }
 
   static func isIgnored(_ number: Int32) -> Bool {
     var current = sigaction()
     guard sigaction(number, nil, &current) == 0 else { return false }
-    return unsafeBitCast(current.__sigaction_handler.sa_handler, to: Int.self)
-      == unsafeBitCast(SIG_IGN, to: Int.self)
+    return unsafeBitCast(current.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
   }
 
   /// The body of the thread.
@@ -84,7 +81,5 @@ struct Interruption: TemporaryFileGuard {
 
 extension AtomicFile {
   /// An output file of the command line, guarded against interruption.
-  convenience init(output path: String) throws(ClozeError) {
-    try self.init(path: path, interruption: Interruption())
-  }
+  convenience init(output path: String) throws(ClozeError) { try self.init(path: path, interruption: Interruption()) }
 }

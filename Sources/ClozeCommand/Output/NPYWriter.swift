@@ -47,16 +47,13 @@ final class NPYWriter {
     switch elementType {
     case .float32:
       buffer.reserveCapacity(values.count * 4)
-      for value in values {
-        withUnsafeBytes(of: value.bitPattern.littleEndian) { buffer.append(contentsOf: $0) }
-      }
+      for value in values { withUnsafeBytes(of: value.bitPattern.littleEndian) { buffer.append(contentsOf: $0) } }
     case .float16:
       buffer.reserveCapacity(values.count * 2)
       for (index, value) in values.enumerated() {
         let bits = float16Bits(value)
         if bits & 0x7FFF == 0x7C00, value.isFinite {
-          throw ClozeError(
-            .io, "row \(rows + index / max(columns, 1)): \(value) is too large for float16")
+          throw ClozeError(.io, "row \(rows + index / max(columns, 1)): \(value) is too large for float16")
         }
         withUnsafeBytes(of: bits.littleEndian) { buffer.append(contentsOf: $0) }
       }
@@ -73,8 +70,7 @@ final class NPYWriter {
 
   /// Everything before the first element.
   static func header(rows: Int, columns: Int, elementType: ElementType) -> [UInt8] {
-    let dictionary =
-      "{'descr': '\(elementType.descriptor)', 'fortran_order': False, 'shape': (\(rows), \(columns)), }"
+    let dictionary = "{'descr': '\(elementType.descriptor)', 'fortran_order': False, 'shape': (\(rows), \(columns)), }"
     // Magic, version 1.0, and the length of the rest of the header in two bytes.
     let length = headerLength - 10
     var bytes: [UInt8] = [0x93] + Array("NUMPY".utf8) + [1, 0]

@@ -14,9 +14,7 @@ struct Progress {
   mutating func show(texts: Int, bytes: Int) {
     let seconds = Clock.seconds() - start
     guard seconds >= 0.5 else { return }
-    status.show { [total] width in
-      Self.line(texts: texts, bytes: bytes, total: total, seconds: seconds, width: width)
-    }
+    status.show { [total] width in Self.line(texts: texts, bytes: bytes, total: total, seconds: seconds, width: width) }
   }
 
   mutating func clear() { status.clear() }
@@ -41,7 +39,6 @@ struct Progress {
     let whole = Int(min(max(seconds, 0), 1e6).rounded(.up))
     func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
     let (hours, minutes) = (whole / 3600, whole / 60 % 60)
-    return hours > 0
-      ? "\(hours):\(two(minutes)):\(two(whole % 60))" : "\(minutes):\(two(whole % 60))"
+    return hours > 0 ? "\(hours):\(two(minutes)):\(two(whole % 60))" : "\(minutes):\(two(whole % 60))"
   }
 }

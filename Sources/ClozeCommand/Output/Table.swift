@@ -21,18 +21,14 @@ struct Table {
   }
 
   /// Adds a row; missing cells are empty, extra ones are dropped.
-  mutating func add(_ cells: [String]) {
-    rows.append(cells.map(printable))
-  }
+  mutating func add(_ cells: [String]) { rows.append(cells.map(printable)) }
 
   /// One line per row, with two spaces between columns and none at the end.
   func rendered(indent: Int = 0) -> String {
     var widths = [Int](repeating: 0, count: alignments.count)
     let cellWidths = rows.map { $0.map(displayWidth) }
     for row in cellWidths {
-      for (column, width) in zip(widths.indices, row) {
-        widths[column] = max(widths[column], width)
-      }
+      for (column, width) in zip(widths.indices, row) { widths[column] = max(widths[column], width) }
     }
     var text = ""
     for (row, rowWidths) in zip(rows, cellWidths) {

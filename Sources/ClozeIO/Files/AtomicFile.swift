@@ -75,9 +75,7 @@ package final class AtomicFile {
 
   /// Replaces the bytes at the start of the file.
   package func overwriteStart(with bytes: [UInt8]) throws(ClozeError) {
-    try bytes.withUnsafeBufferPointer { (bytes) throws(ClozeError) in
-      try write(UnsafeRawBufferPointer(bytes), at: 0)
-    }
+    try bytes.withUnsafeBufferPointer { (bytes) throws(ClozeError) in try write(UnsafeRawBufferPointer(bytes), at: 0) }
   }
 
   /// Synchronizes the file and gives it its name.

@@ -62,9 +62,7 @@ package func contents(of path: String) throws(ClozeError) -> [UInt8] {
       throw .system(path)
     }
     bytes.append(contentsOf: chunk[..<count])
-    guard bytes.count < Int(Int32.max) else {
-      throw ClozeError(.damaged, "\(path): 2^31 bytes or more")
-    }
+    guard bytes.count < Int(Int32.max) else { throw ClozeError(.damaged, "\(path): 2^31 bytes or more") }
   }
 }
 
@@ -78,11 +76,7 @@ package func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, at 
     let count =
       offset.map { pwrite(descriptor, rest.baseAddress, rest.count, off_t($0 + done)) }
       ?? write(descriptor, rest.baseAddress, rest.count)
-    if count > 0 {
-      done += count
-    } else if count == 0 || errno != EINTR {
-      return count == 0 ? EIO : errno
-    }
+    if count > 0 { done += count } else if count == 0 || errno != EINTR { return count == 0 ? EIO : errno }
   }
   return 0
 }

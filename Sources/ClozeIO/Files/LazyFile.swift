@@ -81,14 +81,11 @@ package final class LazyFile: @unchecked Sendable {
     let size: Int
     do throws(ClozeError) {
       guard fstat(descriptor, &status) == 0 else { throw .system(path) }
-      guard status.st_mode & S_IFMT == S_IFREG else {
-        throw ClozeError(.io, "\(path) is not a regular file")
-      }
+      guard status.st_mode & S_IFMT == S_IFREG else { throw ClozeError(.io, "\(path) is not a regular file") }
       size = Int(status.st_size)
       let wanted = range ?? 0..<size
       guard wanted.lowerBound >= 0, wanted.upperBound <= size else {
-        throw ClozeError(
-          .externalData, "\(path) has \(size) bytes, bytes \(wanted) of it are asked for")
+        throw ClozeError(.externalData, "\(path) has \(size) bytes, bytes \(wanted) of it are asked for")
       }
       let memory = try LazyFile.reserve(wanted.count, named: path)
       reserved = memory
@@ -100,9 +97,7 @@ package final class LazyFile: @unchecked Sendable {
     }
   }
 
-  deinit {
-    if let reserved { munmap(reserved.baseAddress, reserved.count) }
-  }
+  deinit { if let reserved { munmap(reserved.baseAddress, reserved.count) } }
 
   /// Makes sure that `part` of `place` holds the file's bytes; of bytes elsewhere it does.
   package func fill(_ part: UnsafeRawBufferPointer) throws(ClozeError) {
@@ -140,12 +135,9 @@ package final class LazyFile: @unchecked Sendable {
   }
 
   /// At least one byte, so that an empty file has an address too.
-  private static func reserve(
-    _ count: Int, named name: String
-  ) throws(ClozeError) -> UnsafeMutableRawBufferPointer {
+  private static func reserve(_ count: Int, named name: String) throws(ClozeError) -> UnsafeMutableRawBufferPointer {
     let count = Swift.max(count, 1)
-    let memory = mmap(
-      nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    let memory = mmap(nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
     guard let memory, memory != MAP_FAILED else {
       throw ClozeError(.outOfMemory, "\(name): no memory for \(count) bytes: \(systemError(errno))")
     }

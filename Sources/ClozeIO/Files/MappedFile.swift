@@ -21,8 +21,9 @@ package final class MappedFile: @unchecked Sendable {
     guard status.st_mode & S_IFMT == S_IFREG, size > 0 else {
       throw ClozeError(.io, "\(path) is not a regular file, or is empty")
     }
-    guard let base = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED
-    else { throw .system(path) }
+    guard let base = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED else {
+      throw .system(path)
+    }
     bytes = UnsafeRawBufferPointer(start: base, count: size)
     copy = nil
   }
@@ -34,8 +35,6 @@ package final class MappedFile: @unchecked Sendable {
     copy = memory
   }
 
-  deinit {
-    if copy == nil { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
-  }
+  deinit { if copy == nil { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) } }
 
 }

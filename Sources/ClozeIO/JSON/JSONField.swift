@@ -22,11 +22,8 @@ package struct JSONField {
   /// The member with a name, nil where it is missing; of members with one name the last counts.
   package func member(_ name: String) throws(ClozeError) -> JSONField? {
     guard case .object(let members) = value else { throw mismatch("an object") }
-    guard let found = members.last(where: { $0.key.decoded.elementsEqual(name.utf8) }) else {
-      return nil
-    }
-    return JSONField(
-      value: found.value, path: path.hasSuffix(":") ? "\(path) \(name)" : "\(path).\(name)")
+    guard let found = members.last(where: { $0.key.decoded.elementsEqual(name.utf8) }) else { return nil }
+    return JSONField(value: found.value, path: path.hasSuffix(":") ? "\(path) \(name)" : "\(path).\(name)")
   }
 
   /// The same, with null as good as missing.
@@ -38,8 +35,7 @@ package struct JSONField {
 
   package func required(_ name: String) throws(ClozeError) -> JSONField {
     guard let field = try present(name) else {
-      throw ClozeError(
-        .damaged, path.hasSuffix(":") ? "\(path) no \(name)" : "\(path) has no \(name)")
+      throw ClozeError(.damaged, path.hasSuffix(":") ? "\(path) no \(name)" : "\(path) has no \(name)")
     }
     return field
   }
@@ -61,16 +57,12 @@ package struct JSONField {
 
   /// An integer of any size that fits.
   package func integer() throws(ClozeError) -> Int {
-    guard case .number(let number) = value, let integer = number.integer else {
-      throw mismatch("an integer")
-    }
+    guard case .number(let number) = value, let integer = number.integer else { throw mismatch("an integer") }
     return integer
   }
 
   package func number() throws(ClozeError) -> Double {
-    guard case .number(let number) = value, let double = Double(number.string) else {
-      throw mismatch("a number")
-    }
+    guard case .number(let number) = value, let double = Double(number.string) else { throw mismatch("a number") }
     return double
   }
 
@@ -113,12 +105,9 @@ package struct JSONField {
     return try JSONField.id(number, path)
   }
 
-  package static func id(
-    _ number: JSONText, _ path: @autoclosure () -> String
-  ) throws(ClozeError) -> Int32 {
+  package static func id(_ number: JSONText, _ path: @autoclosure () -> String) throws(ClozeError) -> Int32 {
     guard let integer = number.integer, let id = Int32(exactly: integer), id >= 0 else {
-      throw ClozeError(
-        .damaged, "\(path()) is \(number.string), 0 to \(Int32.max) was expected")
+      throw ClozeError(.damaged, "\(path()) is \(number.string), 0 to \(Int32.max) was expected")
     }
     return id
   }

@@ -74,9 +74,7 @@ package struct JSONParser {
   }
 
   /// Calls `member` with every key of the object that begins here; `member` must read or skip the key's value.
-  package mutating func object(
-    _ member: (JSONText, inout JSONParser) throws(ClozeError) -> Void
-  ) throws(ClozeError) {
+  package mutating func object(_ member: (JSONText, inout JSONParser) throws(ClozeError) -> Void) throws(ClozeError) {
     try open("{")
     if take("}") { return close() }
     while true {
@@ -102,8 +100,7 @@ package struct JSONParser {
   }
 
   /// Reads a string.
-  @inline(never)
-  package mutating func string() throws(ClozeError) -> JSONText {
+  @inline(never) package mutating func string() throws(ClozeError) -> JSONText {
     skipSpace()
     let opening = at
     guard current == UInt8(ascii: "\"") else { throw error("a string was expected", at: at) }
@@ -128,8 +125,7 @@ package struct JSONParser {
   }
 
   /// Reads a number: `-? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?`
-  @inline(never)
-  package mutating func number() throws(ClozeError) -> JSONText {
+  @inline(never) package mutating func number() throws(ClozeError) -> JSONText {
     skipSpace()
     let begin = at
     if current == UInt8(ascii: "-") { at &+= 1 }
@@ -163,8 +159,7 @@ package struct JSONParser {
   // MARK: - Tokens
 
   // Not inlined, as its temporaries would take stack at every level of recursion.
-  @inline(never)
-  private func error(_ reason: String, at position: Int) -> ClozeError {
+  @inline(never) private func error(_ reason: String, at position: Int) -> ClozeError {
     ClozeError(.damaged, "\(name): \(reason) at byte \(position)")
   }
 
@@ -221,9 +216,7 @@ package struct JSONParser {
     }
     let unit = try hexUnit(begin)
     guard unit >= 0xD800, unit < 0xE000 else { return }
-    guard unit < 0xDC00, source[at...].starts(with: "\\u".utf8) else {
-      throw error("half a surrogate pair", at: begin)
-    }
+    guard unit < 0xDC00, source[at...].starts(with: "\\u".utf8) else { throw error("half a surrogate pair", at: begin) }
     at &+= 2
     let second = try hexUnit(begin)
     guard second >= 0xDC00, second < 0xE000 else { throw error("half a surrogate pair", at: begin) }

@@ -22,9 +22,7 @@ package struct JSONWriter {
     enclose(key, "{", "}", body)
   }
 
-  package mutating func array(_ key: String? = nil, _ body: (inout JSONWriter) -> Void) {
-    enclose(key, "[", "]", body)
-  }
+  package mutating func array(_ key: String? = nil, _ body: (inout JSONWriter) -> Void) { enclose(key, "[", "]", body) }
 
   package mutating func array(_ key: String? = nil, _ strings: [String]) {
     array(key) { for string in strings { $0.value(nil, string) } }
@@ -50,9 +48,7 @@ package struct JSONWriter {
     quote(string)
   }
 
-  private mutating func enclose(
-    _ key: String?, _ open: String, _ close: String, _ body: (inout JSONWriter) -> Void
-  ) {
+  private mutating func enclose(_ key: String?, _ open: String, _ close: String, _ body: (inout JSONWriter) -> Void) {
     put(key, open)
     needsComma = false
     body(&self)

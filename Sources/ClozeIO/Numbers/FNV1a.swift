@@ -13,7 +13,5 @@ package struct FNV1a {
   }
 
   /// Adds the bits of numbers.
-  package mutating func add(_ values: some Sequence<Float>) {
-    for value in values { add(UInt64(value.bitPattern)) }
-  }
+  package mutating func add(_ values: some Sequence<Float>) { for value in values { add(UInt64(value.bitPattern)) } }
 }

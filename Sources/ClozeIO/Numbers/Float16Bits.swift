@@ -4,8 +4,7 @@
 /// The bits of the IEEE 754 binary16 value nearest to `value`, halfway cases to even.
 ///
 /// Finite values of 65,520 and above round to infinity, as IEEE 754 has it; a NaN stays a quiet NaN.
-@inlinable @inline(__always)
-package func float16Bits(_ value: Float) -> UInt16 {
+@inlinable @inline(__always) package func float16Bits(_ value: Float) -> UInt16 {
   let bits = value.bitPattern
   let sign = UInt16(truncatingIfNeeded: bits &>> 16) & 0x8000
   let magnitude = bits & 0x7FFF_FFFF
@@ -31,8 +30,7 @@ extension Float {
   /// A normal number gets its exponent's bias raised from 15 to 127; infinity and NaN get it raised twice, to float32's
   /// all ones; a subnormal is its fraction times 2^-24. No operand is a float32 subnormal, so that a host that flushes
   /// them to zero changes nothing.
-  @inlinable @inline(__always)
-  package init(float16Bits bits: UInt16) {
+  @inlinable @inline(__always) package init(float16Bits bits: UInt16) {
     let wide = UInt32(truncatingIfNeeded: bits)
     let magnitude = (wide & 0x7FFF) &<< 13
     let bias: UInt32 = (127 - 15) << 23

@@ -30,8 +30,8 @@ package struct Safetensors {
   private static let maximumRank = 16
   /// Bytes of an element. Tensors of other types are listed, with only their range checked.
   private static let sizes = [
-    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4,
-    "U16": 2, "U8": 1, "BOOL": 1,
+    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2,
+    "U8": 1, "BOOL": 1,
   ]
 
   package init(path: String) throws(ClozeError) { try self.init(LazyFile(path: path), name: path) }
@@ -42,9 +42,7 @@ package struct Safetensors {
     self.file = file
     self.name = name
     let bytes = file.place
-    guard bytes.count >= 8 else {
-      throw ClozeError(.damaged, "\(name): not a safetensors file: \(bytes.count) bytes")
-    }
+    guard bytes.count >= 8 else { throw ClozeError(.damaged, "\(name): not a safetensors file: \(bytes.count) bytes") }
     try file.fill(UnsafeRawBufferPointer(rebasing: bytes[..<8]))
     let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
     guard length <= UInt64(Self.largestHeader), Int(length) <= bytes.count - 8 else {
@@ -62,12 +60,13 @@ package struct Safetensors {
   /// Reads the elements of a tensor.
   ///
   /// - Throws: `.damaged` if `type` has another size than the tensor's elements; `.io`.
-  package func elements<Element: BitwiseCopyable>(
-    of tensor: Tensor, as type: Element.Type
-  ) throws(ClozeError) -> [Element] {
+  package func elements<Element: BitwiseCopyable>(of tensor: Tensor, as type: Element.Type) throws(ClozeError)
+    -> [Element]
+  {
     try [Element](unsafeUninitializedCapacity: tensor.count) { (target, count) throws(ClozeError) in
-      guard let base = target.baseAddress, tensor.place.count == tensor.count * MemoryLayout<Element>.size
-      else { throw refusal(tensor.name, "is \(tensor.dtype), not \(type)") }
+      guard let base = target.baseAddress, tensor.place.count == tensor.count * MemoryLayout<Element>.size else {
+        throw refusal(tensor.name, "is \(tensor.dtype), not \(type)")
+      }
       try file.read(tensor.place, to: base)
       count = tensor.count
     }
@@ -100,9 +99,9 @@ package struct Safetensors {
     try parser.end()
   }
 
-  private func tensor(
-    _ name: String, _ parser: inout JSONParser, _ data: UnsafeRawBufferPointer
-  ) throws(ClozeError) -> Tensor {
+  private func tensor(_ name: String, _ parser: inout JSONParser, _ data: UnsafeRawBufferPointer) throws(ClozeError)
+    -> Tensor
+  {
     var (dtype, shape, offsets): (String?, [Int]?, [Int]?)
     try parser.object { (key, parser) throws(ClozeError) in
       switch key.string {
@@ -128,24 +127,21 @@ package struct Safetensors {
       throw refusal(name, "lies at \(offsets[0]) to \(offsets[1]) of \(data.count) bytes")
     }
     if let size = Self.sizes[dtype], offsets[1] - offsets[0] != count * size {
-      throw refusal(
-        name, "has \(offsets[1] - offsets[0]) bytes, its shape \(shape) calls for \(count * size)")
+      throw refusal(name, "has \(offsets[1] - offsets[0]) bytes, its shape \(shape) calls for \(count * size)")
     }
     return Tensor(
-      name: name, dtype: dtype, shape: shape,
-      place: UnsafeRawBufferPointer(rebasing: data[offsets[0]..<offsets[1]]))
+      name: name, dtype: dtype, shape: shape, place: UnsafeRawBufferPointer(rebasing: data[offsets[0]..<offsets[1]]))
   }
 
   /// A list of at most `limit` integers from 0 to 2^56 - 1.
-  private func integers(
-    _ tensor: String, _ key: String, _ limit: Int, _ parser: inout JSONParser
-  ) throws(ClozeError) -> [Int] {
+  private func integers(_ tensor: String, _ key: String, _ limit: Int, _ parser: inout JSONParser) throws(ClozeError)
+    -> [Int]
+  {
     var numbers: [Int] = []
     try parser.array { (parser) throws(ClozeError) in
       let number = try parser.number()
       guard numbers.count < limit, let integer = number.integer, integer >= 0, integer < 1 << 56 else {
-        throw refusal(
-          tensor, "has \(number.string) in its \(key), at most \(limit) integers below 2^56 are expected")
+        throw refusal(tensor, "has \(number.string) in its \(key), at most \(limit) integers below 2^56 are expected")
       }
       numbers.append(integer)
     }

@@ -27,8 +27,7 @@ package struct TensorFile {
       switch tensor.dtype {
       case "F32": values = .float32(try source.elements(of: tensor, as: Float.self))
       case "F64": values = .float64(try source.elements(of: tensor, as: Double.self))
-      default:
-        throw ClozeError(.damaged, "\(path): tensor \"\(tensor.name)\" is \(tensor.dtype), not F32 or F64")
+      default: throw ClozeError(.damaged, "\(path): tensor \"\(tensor.name)\" is \(tensor.dtype), not F32 or F64")
       }
       tensors.append(Tensor(name: tensor.name, shape: tensor.shape, values: values))
     }
@@ -52,9 +51,7 @@ package struct TensorFile {
   }
 
   package func doubles(_ name: String) -> [Double]? {
-    for tensor in tensors where tensor.name == name {
-      if case .float64(let values) = tensor.values { return values }
-    }
+    for tensor in tensors where tensor.name == name { if case .float64(let values) = tensor.values { return values } }
     return nil
   }
 
@@ -79,9 +76,7 @@ package struct TensorFile {
     var offset = 0
     writer.object { writer in
       if !metadata.isEmpty {
-        writer.object("__metadata__") { writer in
-          for (key, value) in metadata { writer.value(key, value) }
-        }
+        writer.object("__metadata__") { writer in for (key, value) in metadata { writer.value(key, value) } }
       }
       for tensor in tensors {
         let (type, size) =

@@ -14,9 +14,7 @@ package enum UTF8Scan {
     let raw = UnsafeRawPointer(base)
     var p = 0
     while p < count {
-      if count &- p >= 8,
-        raw.loadUnaligned(fromByteOffset: p, as: UInt64.self) & 0x8080_8080_8080_8080 == 0
-      {
+      if count &- p >= 8, raw.loadUnaligned(fromByteOffset: p, as: UInt64.self) & 0x8080_8080_8080_8080 == 0 {
         p &+= 8
         continue
       }
@@ -50,8 +48,9 @@ package enum UTF8Scan {
   }
 
   /// The scalar at `p` and its length; the text must be valid.
-  @inlinable @inline(__always)
-  package static func decode(_ base: UnsafePointer<UInt8>, _ p: Int) -> (scalar: UInt32, length: Int) {
+  @inlinable @inline(__always) package static func decode(_ base: UnsafePointer<UInt8>, _ p: Int) -> (
+    scalar: UInt32, length: Int
+  ) {
     let lead = UInt32(base[p])
     if lead < 0x80 { return (lead, 1) }
     let second = UInt32(base[p &+ 1]) & 0x3F
@@ -63,16 +62,16 @@ package enum UTF8Scan {
   }
 
   /// Where the scalar that ends before `p` begins; `lower < p`.
-  @inlinable @inline(__always)
-  package static func start(before p: Int, _ base: UnsafePointer<UInt8>, _ lower: Int) -> Int {
+  @inlinable @inline(__always) package static func start(before p: Int, _ base: UnsafePointer<UInt8>, _ lower: Int)
+    -> Int
+  {
     var q = p &- 1
     while q > lower && base[q] & 0xC0 == 0x80 { q &-= 1 }
     return q
   }
 
   /// Writes a scalar to `out`, which has room for four bytes, and returns its length.
-  @inlinable @inline(__always)
-  package static func encode(_ scalar: UInt32, _ out: UnsafeMutablePointer<UInt8>) -> Int {
+  @inlinable @inline(__always) package static func encode(_ scalar: UInt32, _ out: UnsafeMutablePointer<UInt8>) -> Int {
     if scalar < 0x80 {
       out[0] = UInt8(truncatingIfNeeded: scalar)
       return 1

@@ -22,9 +22,9 @@ struct ExternalData {
   /// its first to its last byte in use.
   ///
   /// - Throws: `.externalData`, `.notFound`, `.io`, `.outOfMemory`.
-  static func read(
-    _ regions: [Region], folder: String?, model: String? = nil
-  ) throws(ClozeError) -> [(place: UnsafeRawBufferPointer, file: LazyFile)] {
+  static func read(_ regions: [Region], folder: String?, model: String? = nil) throws(ClozeError) -> [(
+    place: UnsafeRawBufferPointer, file: LazyFile
+  )] {
     guard let first = regions.first else { return [] }
     guard let folder else {
       throw ClozeError(
@@ -44,8 +44,7 @@ struct ExternalData {
       let range = Int(region.offset)..<Int(end)
       if let known = extents[region.location] {
         extents[region.location] =
-          Swift.min(
-            known.lowerBound, range.lowerBound)..<Swift.max(known.upperBound, range.upperBound)
+          Swift.min(known.lowerBound, range.lowerBound)..<Swift.max(known.upperBound, range.upperBound)
       } else {
         extents[region.location] = range
       }
@@ -59,8 +58,7 @@ struct ExternalData {
       guard let extent = extents[region.location] else { continue }
       total += extent.count
       guard total <= maximumBytes else {
-        throw ClozeError(
-          .externalData, "the model's external data has more than \(maximumBytes) bytes")
+        throw ClozeError(.externalData, "the model's external data has more than \(maximumBytes) bytes")
       }
       let path = try locate(region, in: root, or: store)
       do throws(ClozeError) {
@@ -75,30 +73,21 @@ struct ExternalData {
     var parts: [(place: UnsafeRawBufferPointer, file: LazyFile)] = []
     parts.reserveCapacity(regions.count)
     for region in regions {
-      guard let file = files[region.location], let extent = extents[region.location] else {
-        continue
-      }
+      guard let file = files[region.location], let extent = extents[region.location] else { continue }
       let start = Int(region.offset) - extent.lowerBound
-      parts.append(
-        (UnsafeRawBufferPointer(rebasing: file.place[start..<(start + Int(region.count))]), file))
+      parts.append((UnsafeRawBufferPointer(rebasing: file.place[start..<(start + Int(region.count))]), file))
     }
     return parts
   }
 
   /// The real path of a region's file, inside `root` or `store`, which are real paths.
-  private static func locate(
-    _ region: Region, in root: String, or store: String?
-  ) throws(ClozeError) -> String {
+  private static func locate(_ region: Region, in root: String, or store: String?) throws(ClozeError) -> String {
     let location = region.location
     func refuse(_ reason: String) -> ClozeError {
-      ClozeError(
-        .externalData,
-        "external data of tensor \"\(region.tensorName)\": \"\(location)\" \(reason)")
+      ClozeError(.externalData, "external data of tensor \"\(region.tensorName)\": \"\(location)\" \(reason)")
     }
     if location.isEmpty { throw refuse("is not a file name") }
-    if location.hasPrefix("/") {
-      throw refuse("is an absolute path; it must stay in the model's folder")
-    }
+    if location.hasPrefix("/") { throw refuse("is an absolute path; it must stay in the model's folder") }
     if location.utf8.contains(0) { throw refuse("contains a zero byte") }
     // Files written on Windows separate folders by backslashes.
     for part in location.split(whereSeparator: { $0 == "/" || $0 == "\\" }) where part == ".." {
@@ -107,8 +96,7 @@ struct ExternalData {
     let path = root == "/" ? "/" + location : root + "/" + location
     let real = try realPath(path, named: path, tensor: region.tensorName)
     guard real.hasPrefix(root == "/" ? "/" : root + "/") || parent(real) == store else {
-      throw refuse(
-        "is a symbolic link to \(real), outside the model's folder; copy the file into the folder")
+      throw refuse("is a symbolic link to \(real), outside the model's folder; copy the file into the folder")
     }
     return real
   }
@@ -117,15 +105,12 @@ struct ExternalData {
   /// Face hub all files of a model are links into one folder of blobs.
   private static func store(of model: String) -> String? {
     var status = stat()
-    guard lstat(model, &status) == 0, status.st_mode & S_IFMT == S_IFLNK,
-      let real = try? realPath(model, named: model)
+    guard lstat(model, &status) == 0, status.st_mode & S_IFMT == S_IFLNK, let real = try? realPath(model, named: model)
     else { return nil }
     return parent(real)
   }
 
-  private static func realPath(
-    _ path: String, named name: String, tensor: String? = nil
-  ) throws(ClozeError) -> String {
+  private static func realPath(_ path: String, named name: String, tensor: String? = nil) throws(ClozeError) -> String {
     guard let resolved = resolvedPath(path) else {
       throw .system((tensor.map { "external data of tensor \"\($0)\": " } ?? "") + name)
     }

@@ -24,22 +24,16 @@ public final class ONNXFile: @unchecked Sendable {
   /// Copies the bytes of a model.
   ///
   /// - Parameter folder: the folder of external data; nil: a model with external data is an error.
-  public convenience init(
-    bytes: UnsafeRawBufferPointer, folder: String? = nil
-  ) throws(ClozeError) {
+  public convenience init(bytes: UnsafeRawBufferPointer, folder: String? = nil) throws(ClozeError) {
     try self.init(storage: ONNXStorage(LazyFile(copying: bytes)), folder: folder)
   }
 
   /// Reads a model from the caller's bytes in place; they must outlive this object and its tensors, unchanged.
-  public convenience init(
-    borrowing bytes: UnsafeRawBufferPointer, folder: String? = nil
-  ) throws(ClozeError) {
+  public convenience init(borrowing bytes: UnsafeRawBufferPointer, folder: String? = nil) throws(ClozeError) {
     try self.init(storage: ONNXStorage(LazyFile(borrowing: bytes)), folder: folder)
   }
 
-  private init(
-    storage: ONNXStorage, folder: String?, path: String? = nil
-  ) throws(ClozeError) {
+  private init(storage: ONNXStorage, folder: String?, path: String? = nil) throws(ClozeError) {
     self.storage = storage
     graph = try Graph(storage, folder: folder, path: path)
   }

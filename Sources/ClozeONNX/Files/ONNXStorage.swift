@@ -20,8 +20,8 @@ final class ONNXStorage: @unchecked Sendable {
       guard let start = buffer.baseAddress else { return (CLOZE_ONNX_OUT_OF_MEMORY, "") }
       start.initialize(repeating: 0, count: capacity)
       let status = cloze_onnx_open(
-        main.place.baseAddress?.assumingMemoryBound(to: UInt8.self), main.place.count,
-        fill, Unmanaged.passUnretained(filler).toOpaque(), &model, start, capacity)
+        main.place.baseAddress?.assumingMemoryBound(to: UInt8.self), main.place.count, fill,
+        Unmanaged.passUnretained(filler).toOpaque(), &model, start, capacity)
       return (status, status == CLOZE_ONNX_OK ? "" : String(cString: start))
     }
     if let failure = filler.failure { throw failure }

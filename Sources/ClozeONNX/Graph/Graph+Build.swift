@@ -25,12 +25,10 @@ extension Graph {
     // Newer versions than the tested ones differ little and become a warning of the summary; older ones wrote
     // models differently.
     guard irVersion >= 3 else {
-      throw ClozeError(
-        .unsupported, "the file has IR version \(irVersion)", expected: "IR version 3 or newer")
+      throw ClozeError(.unsupported, "the file has IR version \(irVersion)", expected: "IR version 3 or newer")
     }
     guard opset >= 9 else {
-      throw ClozeError(
-        .unsupported, "the file uses operator set \(opset)", expected: "operator set 9 or newer")
+      throw ClozeError(.unsupported, "the file uses operator set \(opset)", expected: "operator set 9 or newer")
     }
 
     try readTensors(storage, folder: folder, path: path)
@@ -63,8 +61,7 @@ extension Graph {
       guard defined.insert(value).inserted else {
         throw ClozeError(.damaged, "two inputs are named \"\(names[value])\"")
       }
-      inputs.append(
-        Graph.describe(value, names[value], input) { cloze_onnx_get_input_dimension(model, i, $0) })
+      inputs.append(Graph.describe(value, names[value], input) { cloze_onnx_get_input_dimension(model, i, $0) })
     }
 
     nodes.reserveCapacity(info.node_count)
@@ -75,8 +72,7 @@ extension Graph {
       // `Lowering`'s own domain must not occur in a file.
       if domain == Lowering.domain { domain += " (of the file)" }
       var built = Node(
-        name: String(node.name), op: String(node.op_type), domain: domain, inputs: [], outputs: [],
-        attributes: [])
+        name: String(node.name), op: String(node.op_type), domain: domain, inputs: [], outputs: [], attributes: [])
       for j in 0..<node.input_count {
         let text = cloze_onnx_get_node_input(model, i, j)
         if text.count == 0 {
@@ -113,23 +109,16 @@ extension Graph {
       guard defined.contains(value) else {
         throw ClozeError(.damaged, "the graph's output \"\(names[value])\" is not computed by any node")
       }
-      outputs.append(
-        Graph.describe(value, names[value], output) {
-          cloze_onnx_get_output_dimension(model, i, $0)
-        })
+      outputs.append(Graph.describe(value, names[value], output) { cloze_onnx_get_output_dimension(model, i, $0) })
     }
-    if info.sparse_count > 0 {
-      throw ClozeError(.unsupported, "the file has sparse initializers")
-    }
+    if info.sparse_count > 0 { throw ClozeError(.unsupported, "the file has sparse initializers") }
   }
 
   /// Sorts the nodes topologically, keeping the file's order where it is one already (some writers keep none),
   /// and records producer and uses of every value.
   private mutating func sort(given: Set<ValueID>) throws(ClozeError) {
     var makers = Array(repeating: -1, count: names.count)
-    for (index, node) in nodes.enumerated() {
-      for case let output? in node.outputs { makers[output] = index }
-    }
+    for (index, node) in nodes.enumerated() { for case let output? in node.outputs { makers[output] = index } }
     var missing = Array(repeating: 0, count: nodes.count)
     var followers: [[NodeID]] = Array(repeating: [], count: nodes.count)
     var sorted = true
@@ -138,8 +127,7 @@ extension Graph {
         let maker = makers[input]
         guard maker >= 0 else {
           throw ClozeError(
-            .damaged,
-            "\(node.operation) \"\(node.name)\" uses \"\(names[input])\", which nothing computes")
+            .damaged, "\(node.operation) \"\(node.name)\" uses \"\(names[input])\", which nothing computes")
         }
         if maker >= index { sorted = false }
         missing[index] += 1
@@ -162,8 +150,7 @@ extension Graph {
       }
       guard order.count == nodes.count else {
         let node = nodes.indices.first { missing[$0] > 0 } ?? 0
-        throw ClozeError(
-          .damaged, "\(nodes[node].operation) \"\(nodes[node].name)\" is part of a cycle")
+        throw ClozeError(.damaged, "\(nodes[node].operation) \"\(nodes[node].name)\" is part of a cycle")
       }
       nodes = order.map { nodes[$0] }
     }
@@ -175,9 +162,7 @@ extension Graph {
     }
   }
 
-  private mutating func readTensors(
-    _ storage: ONNXStorage, folder: String?, path: String?
-  ) throws(ClozeError) {
+  private mutating func readTensors(_ storage: ONNXStorage, folder: String?, path: String?) throws(ClozeError) {
     let model = storage.model
     let count = cloze_onnx_get_info(model).tensor_count
     var regions: [ExternalData.Region] = []
@@ -195,23 +180,22 @@ extension Graph {
       if tensor.is_external != 0 {
         regions.append(
           ExternalData.Region(
-            tensorName: String(tensor.name), location: String(tensor.external_location),
-            offset: tensor.external_offset, count: tensor.byte_count))
+            tensorName: String(tensor.name), location: String(tensor.external_location), offset: tensor.external_offset,
+            count: tensor.byte_count))
         regionOwners.append(Int(i))
       }
-      let place = UnsafeRawBufferPointer(
-        start: tensor.data, count: tensor.data == nil ? 0 : Int(tensor.byte_count))
+      let place = UnsafeRawBufferPointer(start: tensor.data, count: tensor.data == nil ? 0 : Int(tensor.byte_count))
       tensors.append(
         Tensor(
-          name: String(tensor.name), elementType: type, shape: shapes[Int(i)], place: place,
-          file: storage.main, owner: storage))
+          name: String(tensor.name), elementType: type, shape: shapes[Int(i)], place: place, file: storage.main,
+          owner: storage))
     }
     let parts = try ExternalData.read(regions, folder: folder, model: path)
     for (index, part) in zip(regionOwners, parts) {
       guard let tensor = tensors[index] else { continue }
       tensors[index] = Tensor(
-        name: tensor.name, elementType: tensor.elementType, shape: tensor.shape, place: part.place,
-        file: part.file, owner: part.file)
+        name: tensor.name, elementType: tensor.elementType, shape: tensor.shape, place: part.place, file: part.file,
+        owner: part.file)
     }
     // Reads the tensors that recognition inspects, so that errors of reading are thrown here.
     for case let tensor? in tensors where Probe.looksInto(tensor) { _ = try tensor.bytes() }
@@ -225,23 +209,16 @@ extension Graph {
     case 3: return .string(String(attribute.text))
     case 4: return attribute.tensor >= 0 ? .tensor(Int(attribute.tensor)) : .other
     case 5: return .graph
-    case 6:
-      return .floats(
-        Array(UnsafeBufferPointer(start: attribute.floats, count: attribute.float_count)))
-    case 7:
-      return .ints(
-        UnsafeBufferPointer(start: attribute.ints, count: attribute.int_count).map { Int($0) })
+    case 6: return .floats(Array(UnsafeBufferPointer(start: attribute.floats, count: attribute.float_count)))
+    case 7: return .ints(UnsafeBufferPointer(start: attribute.ints, count: attribute.int_count).map { Int($0) })
     default: return .other
     }
   }
 
   private static func describe(
-    _ value: ValueID, _ name: String, _ proto: cloze_onnx_value,
-    _ dimension: (Int) -> cloze_onnx_dimension
+    _ value: ValueID, _ name: String, _ proto: cloze_onnx_value, _ dimension: (Int) -> cloze_onnx_dimension
   ) -> Input {
-    var input = Input(
-      value: value, name: name, elementType: Int(proto.element_type), shape: nil,
-      dimensionNames: [])
+    var input = Input(value: value, name: name, elementType: Int(proto.element_type), shape: nil, dimensionNames: [])
     if proto.rank >= 0 {
       let dims = (0..<Int(proto.rank)).map { dimension($0) }
       input.shape = dims.map { $0.value >= 0 ? Int($0.value) : nil }

@@ -36,8 +36,7 @@ extension Lowering {
       emit(activation, [emit("Gemm", node.inputs, attributes)], to: y)
     case "BiasSoftmax":
       guard let bias = node.input(1) else { return false }
-      emit(
-        "Softmax", [emit("Add", [x, bias])], node.attributes.filter { $0.name == "axis" }, to: y)
+      emit("Softmax", [emit("Add", [x, bias])], node.attributes.filter { $0.name == "axis" }, to: y)
     case "MatMulNBits": return try smallWeights(node, x, to: y)
     case "LayerNormalization": emit(node.op, node.inputs, node.attributes, to: y)
     default: return false
@@ -50,11 +49,10 @@ extension Lowering {
   /// EmbedLayerNormalization: ids, segments, word, position and segment tables, gamma, beta, mask, positions ->
   /// normalised, number of tokens, sum.
   private mutating func embeddings(_ node: Node) -> Bool {
-    guard let ids = node.input(0), let word = node.input(2), let position = node.input(3),
-      let y = node.output(0)
-    else { return false }
-    let rows =
-      node.input(8) ?? emit(Lowering.positions, [ids], domain: Lowering.domain)
+    guard let ids = node.input(0), let word = node.input(2), let position = node.input(3), let y = node.output(0) else {
+      return false
+    }
+    let rows = node.input(8) ?? emit(Lowering.positions, [ids], domain: Lowering.domain)
     var sum = emit("Gather", [word, ids])
     if let segments = node.input(1), let table = node.input(4) {
       sum = emit("Add", [sum, emit("Gather", [table, segments])])
@@ -87,23 +85,21 @@ extension Lowering {
     return embeddings(plain)
   }
 
-  private mutating func norm(
-    _ x: ValueID, _ gamma: ValueID?, _ beta: ValueID?, _ node: Node, to output: ValueID
-  ) {
+  private mutating func norm(_ x: ValueID, _ gamma: ValueID?, _ beta: ValueID?, _ node: Node, to output: ValueID) {
     // The attribute's default, from the operators' definitions.
     let epsilon = node.attribute("epsilon") ?? .float(1e-12)
     emit(
-      "LayerNormalization", beta == nil ? [x, gamma] : [x, gamma, beta],
-      [("epsilon", epsilon), ("axis", .int(-1))], to: output)
+      "LayerNormalization", beta == nil ? [x, gamma] : [x, gamma, beta], [("epsilon", epsilon), ("axis", .int(-1))],
+      to: output)
   }
 
   // MARK: - Products
 
   /// FusedMatMul: alpha A B, either transposed. Computed operands are split into heads: four dimensions.
   private mutating func matrixProduct(_ node: Node, _ x: ValueID, to output: ValueID) -> Bool {
-    guard let weight = node.input(1), (node.int("transBatchA") ?? 0) == 0,
-      (node.int("transBatchB") ?? 0) == 0
-    else { return false }
+    guard let weight = node.input(1), (node.int("transBatchA") ?? 0) == 0, (node.int("transBatchB") ?? 0) == 0 else {
+      return false
+    }
     func transposed(_ value: ValueID) -> ValueID {
       let perm = graph.constant(value)?.tensor.shape.count == 2 ? [1, 0] : [0, 1, 3, 2]
       return emit("Transpose", [value], [("perm", .ints(perm))])
@@ -122,32 +118,26 @@ extension Lowering {
   /// MatMulNBits: A, B [N, blocks of K, bytes], scales [N, blocks], zero points, order of groups, bias. Weights
   /// of 2, 4 or 8 bits in blocks of K, each with a scale; dequantized to float32, as int8 with a scale per
   /// output cannot represent them.
-  private mutating func smallWeights(
-    _ node: Node, _ x: ValueID, to output: ValueID
-  ) throws(ClozeError) -> Bool {
+  private mutating func smallWeights(_ node: Node, _ x: ValueID, to output: ValueID) throws(ClozeError) -> Bool {
     let bits = node.int("bits") ?? 4
-    guard let k = node.int("K"), let n = node.int("N"), let block = node.int("block_size"),
-      [2, 4, 8].contains(bits), k > 0, n > 0, block >= 16, k <= 1 << 20, n <= 1 << 24,
-      block <= 1 << 20, node.input(4) == nil,
+    guard let k = node.int("K"), let n = node.int("N"), let block = node.int("block_size"), [2, 4, 8].contains(bits),
+      k > 0, n > 0, block >= 16, k <= 1 << 20, n <= 1 << 24, block <= 1 << 20, node.input(4) == nil,
       let packed = node.input(1).flatMap({ graph.constant($0) })?.tensor,
       let scale = node.input(2).flatMap({ graph.constant($0) })?.tensor
     else { return leave(node, "only weights of 2, 4 or 8 bits in blocks without reordering are supported") }
     let blocks = (k + block - 1) / block
     let blob = block * bits / 8
-    guard packed.elementType == .uint8, packed.count == n * blocks * blob,
-      scale.elementType.isFloat, scale.count == n * blocks
-    else {
-      throw ClozeError(
-        .shape, "\(packed.label) with \(scale.label) is not a \(k) x \(n) matrix of \(bits) bits")
-    }
+    guard packed.elementType == .uint8, packed.count == n * blocks * blob, scale.elementType.isFloat,
+      scale.count == n * blocks
+    else { throw ClozeError(.shape, "\(packed.label) with \(scale.label) is not a \(k) x \(n) matrix of \(bits) bits") }
     let perByte = 8 / bits
     let zeroBytes = (blocks + perByte - 1) / perByte
     var zeros: Tensor?
     if let given = node.input(3) {
       zeros = graph.constant(given)?.tensor
       guard let zeros,
-        zeros.elementType == .uint8 ? zeros.count == n * zeroBytes
-          : zeros.elementType.isFloat && zeros.count == n * blocks
+        zeros.elementType == .uint8
+          ? zeros.count == n * zeroBytes : zeros.elementType.isFloat && zeros.count == n * blocks
       else { return leave(node, "the type or shape of its zero points is not supported") }
     }
     try charge(4 * n * k / 8)
@@ -164,9 +154,7 @@ extension Lowering {
         }
       }
     } else if let zeros {
-      try points.withUnsafeMutableBufferPointer { p throws(ClozeError) in
-        try zeros.copyFloat32(to: p)
-      }
+      try points.withUnsafeMutableBufferPointer { p throws(ClozeError) in try zeros.copyFloat32(to: p) }
     }
     let memory = try TensorMemory(4 * n * k)
     let target = memory.bytes.bindMemory(to: Float.self)
@@ -182,11 +170,7 @@ extension Lowering {
     }
     let weight = constant(Tensor(name: packed.name, .float32, [n, k], memory))
     let product = emit("MatMul", [x, emit("Transpose", [weight], [("perm", .ints([1, 0]))])])
-    if let bias = node.input(5) {
-      emit("Add", [product, bias], to: output)
-    } else {
-      real[output] = product
-    }
+    if let bias = node.input(5) { emit("Add", [product, bias], to: output) } else { real[output] = product }
     return true
   }
 }

@@ -22,8 +22,7 @@ extension Lowering {
 
   /// Operators that only move elements: applied to integers, they move the real numbers too.
   private static let moving: Set<String> = [
-    "Identity", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Gather", "Flatten",
-    "Expand",
+    "Identity", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Gather", "Flatten", "Expand",
   ]
 
   /// Lowers a node of quantized arithmetic; false for other nodes.
@@ -36,13 +35,10 @@ extension Lowering {
       scales[y] = node.input(1)
       return true
     case "DequantizeLinear":
-      guard let q = node.input(0), let scale = node.input(1), let y = node.output(0) else {
+      guard let q = node.input(0), let scale = node.input(1), let y = node.output(0) else { return false }
+      guard let x = try dequantize(source.input(0) ?? q, q, scale, node.input(2), axis: node.int("axis") ?? 1) else {
         return false
       }
-      guard
-        let x = try dequantize(
-          source.input(0) ?? q, q, scale, node.input(2), axis: node.int("axis") ?? 1)
-      else { return false }
       real[y] = x
       return true
     case "DynamicQuantizeLinear":
@@ -55,9 +51,7 @@ extension Lowering {
     case "Cast":
       // From an integer product to real numbers.
       if quantizedRows(node) { return true }
-      guard let x = source.input(0), let y = node.output(0), let product = products[x] else {
-        return false
-      }
+      guard let x = source.input(0), let y = node.output(0), let product = products[x] else { return false }
       products[y] = product
       add(node)
       return true
@@ -67,9 +61,9 @@ extension Lowering {
       return try scaled(node, source)
     case "DynamicQuantizeMatMul":
       // A, B, scale of B, zero point of B, bias
-      guard let a = node.input(0), let b = source.input(1), let scale = node.input(2),
-        let y = node.output(0)
-      else { return false }
+      guard let a = node.input(0), let b = source.input(1), let scale = node.input(2), let y = node.output(0) else {
+        return false
+      }
       var right = real[b]
       if right == nil { right = try weight(b, scale, node.input(3)) }
       guard let right else { return false }
@@ -77,16 +71,16 @@ extension Lowering {
       return true
     case "MatMulIntegerToFloat":
       // A, B, scales of A and B, zero points of A and B, bias
-      guard let a = source.input(0), let b = source.input(1), let scale = node.input(3),
-        let y = node.output(0), let x = real[a]
+      guard let a = source.input(0), let b = source.input(1), let scale = node.input(3), let y = node.output(0),
+        let x = real[a]
       else { return false }
       var right = real[b]
       if right == nil { right = try weight(b, scale, node.input(5)) }
       guard let right else { return false }
       product(x, right, bias: node.input(6), to: y)
       return true
-    case "QLinearMatMul", "QGemm", "QLinearAdd", "QLinearMul", "QLinearSoftmax", "QLinearSigmoid",
-      "QLinearReduceMean", "QLinearConcat", "QLinearWhere":
+    case "QLinearMatMul", "QGemm", "QLinearAdd", "QLinearMul", "QLinearSoftmax", "QLinearSigmoid", "QLinearReduceMean",
+      "QLinearConcat", "QLinearWhere":
       return try integerOperator(node, source)
     default: return false
     }
@@ -98,8 +92,8 @@ extension Lowering {
   /// After a kept node that moves quantized elements: its inputs were resolved, so its output is real, with the
   /// scale of the input.
   mutating func follow(_ source: Node) {
-    guard source.domain.isEmpty, Lowering.moving.contains(source.op), let x = source.input(0),
-      let y = source.output(0), real[x] != nil, scales[x] != nil
+    guard source.domain.isEmpty, Lowering.moving.contains(source.op), let x = source.input(0), let y = source.output(0),
+      real[x] != nil, scales[x] != nil
     else { return }
     real[y] = y
     scales[y] = scales[x]
@@ -108,9 +102,9 @@ extension Lowering {
   // MARK: - Weights
 
   /// The real value of integers `q` with a scale and zero point.
-  private mutating func dequantize(
-    _ source: ValueID, _ q: ValueID, _ scale: ValueID, _ zeroPoint: ValueID?, axis: Int
-  ) throws(ClozeError) -> ValueID? {
+  private mutating func dequantize(_ source: ValueID, _ q: ValueID, _ scale: ValueID, _ zeroPoint: ValueID?, axis: Int)
+    throws(ClozeError) -> ValueID?
+  {
     // Quantized in the graph: the value before quantization.
     if real[source] != nil { return resolve(source) }
     if let (tensor, transposed) = graph.constant(q) {
@@ -119,18 +113,13 @@ extension Lowering {
       var axis = axis < 0 ? axis + tensor.shape.count : axis
       if transposed { axis = 1 - axis }
       let made = try quantizedConstant(tensor, scale, zeroPoint, axis: axis)
-      return transposed
-        ? emit("Transpose", [made], [("perm", .ints([1, 0]))]) : made
+      return transposed ? emit("Transpose", [made], [("perm", .ints([1, 0]))]) : made
     }
     // Rows of a quantized table: dequantizes the table, then takes its rows.
-    guard graph.constant(scale)?.tensor.count == 1, let producer = graph.producer(of: q) else {
-      return nil
-    }
+    guard graph.constant(scale)?.tensor.count == 1, let producer = graph.producer(of: q) else { return nil }
     var chain: [Node] = []
     var node = graph.nodes[producer]
-    while chain.count < 8, node.domain.isEmpty, Lowering.moving.contains(node.op),
-      let data = node.input(0)
-    {
+    while chain.count < 8, node.domain.isEmpty, Lowering.moving.contains(node.op), let data = node.input(0) {
       chain.append(node)
       if graph.constant(data) != nil {
         guard var x = try dequantize(data, data, scale, zeroPoint, axis: 0) else { return nil }
@@ -148,13 +137,11 @@ extension Lowering {
     return nil
   }
 
-  mutating func quantizedConstant(
-    _ tensor: Tensor, _ scale: Tensor, _ zeroPoint: ValueID?, axis: Int
-  ) throws(ClozeError) -> ValueID {
+  mutating func quantizedConstant(_ tensor: Tensor, _ scale: Tensor, _ zeroPoint: ValueID?, axis: Int)
+    throws(ClozeError) -> ValueID
+  {
     let zero = zeroPoint.flatMap { graph.constant($0) }?.tensor
-    if zeroPoint != nil, zero == nil {
-      throw ClozeError(.unsupported, "the zero point of \(tensor.label) is computed")
-    }
+    if zeroPoint != nil, zero == nil { throw ClozeError(.unsupported, "the zero point of \(tensor.label) is computed") }
     let key = tensor.place.baseAddress.map {
       Made(
         address: $0, count: tensor.place.count, ranges: [], scale: scale.place.baseAddress,
@@ -168,16 +155,13 @@ extension Lowering {
   }
 
   /// A constant weight [inputs, outputs] of integers; nil where it is computed.
-  private mutating func weight(
-    _ value: ValueID, _ scale: ValueID, _ zeroPoint: ValueID?
-  ) throws(ClozeError) -> ValueID? {
+  private mutating func weight(_ value: ValueID, _ scale: ValueID, _ zeroPoint: ValueID?) throws(ClozeError) -> ValueID?
+  {
     guard graph.constant(value) != nil, graph.constant(scale) != nil else { return nil }
     return try dequantize(value, value, scale, zeroPoint, axis: -1)
   }
 
-  private mutating func product(
-    _ a: ValueID, _ b: ValueID, bias: ValueID?, to output: ValueID
-  ) {
+  private mutating func product(_ a: ValueID, _ b: ValueID, bias: ValueID?, to output: ValueID) {
     guard let bias else {
       emit("MatMul", [a, b], to: output)
       return
@@ -189,12 +173,10 @@ extension Lowering {
 
   /// MatMulInteger: the real product except for the scales of both operands, which are multiplied later.
   private mutating func integerProduct(_ node: Node, _ source: Node) -> Bool {
-    guard let a = source.input(0), let b = source.input(1), let y = node.output(0),
-      let x = real[a], let scale = scales[a]
+    guard let a = source.input(0), let b = source.input(1), let y = node.output(0), let x = real[a],
+      let scale = scales[a]
     else { return false }
-    if let right = real[b], let other = scales[b], rowZeroPoints[a] == nil,
-      rowZeroPoints[b] == nil
-    {
+    if let right = real[b], let other = scales[b], rowZeroPoints[a] == nil, rowZeroPoints[b] == nil {
       products[y] = Product(left: x, right: .activation(right), missing: [scale, other])
     } else if graph.constant(b) != nil {
       products[y] = Product(
@@ -211,23 +193,20 @@ extension Lowering {
   private mutating func scaled(_ node: Node, _ source: Node) throws(ClozeError) -> Bool {
     guard source.inputs.count == 2, let y = node.output(0),
       let side = source.inputs.firstIndex(where: { $0.map { products[$0] != nil } ?? false }),
-      let value = source.inputs[side], let factor = node.inputs[1 - side],
-      var product = products[value], product.rowZeroPoint == nil
+      let value = source.inputs[side], let factor = node.inputs[1 - side], var product = products[value],
+      product.rowZeroPoint == nil
     else { return false }
     for factor in factors(factor) {
       if let index = product.missing.firstIndex(of: factor) {
         product.missing.remove(at: index)
-      } else if case .weight(let weight, let zero, nil) = product.right,
-        graph.constant(factor) != nil
-      {
+      } else if case .weight(let weight, let zero, nil) = product.right, graph.constant(factor) != nil {
         product.right = .weight(weight, zeroPoint: zero, scale: factor)
       } else {
         return false
       }
     }
     switch product.right {
-    case .activation(let right) where product.missing.isEmpty:
-      emit("MatMul", [product.left, right], to: y)
+    case .activation(let right) where product.missing.isEmpty: emit("MatMul", [product.left, right], to: y)
     case .weight(let integers, let zero, let scale?) where product.missing.isEmpty:
       guard var weight = try weight(integers, scale, zero) else { return false }
       if let factors = product.factors {
@@ -247,8 +226,8 @@ extension Lowering {
     var result: [ValueID] = []
     var pending = [value]
     while let next = pending.popLast(), result.count < 8 {
-      if let index = graph.producer(of: next), graph.nodes[index].op == "Mul",
-        graph.nodes[index].domain.isEmpty, pending.count < 8
+      if let index = graph.producer(of: next), graph.nodes[index].op == "Mul", graph.nodes[index].domain.isEmpty,
+        pending.count < 8
       {
         pending += graph.nodes[index].inputs.compactMap { $0 }
       } else {
@@ -268,9 +247,7 @@ extension Lowering {
       guard let value = source.input(index), let scale = node.input(index + 1) else { return nil }
       return try dequantize(value, node.input(index) ?? value, scale, node.input(index + 2), axis: axis)
     }
-    func axes(_ names: [String]) -> Attributes {
-      node.attributes.filter { names.contains($0.name) }
-    }
+    func axes(_ names: [String]) -> Attributes { node.attributes.filter { names.contains($0.name) } }
     var result: ValueID?
     switch node.op {
     case "QLinearMatMul":
@@ -299,8 +276,7 @@ extension Lowering {
       guard let a = try operand(1), let b = try operand(4) else { return false }
       result = emit("Where", [node.input(0), a, b])
     case "QGemm":
-      guard let a = try operand(0), let b = try operand(3, axis: node.int("transB") == 1 ? 0 : 1)
-      else { return false }
+      guard let a = try operand(0), let b = try operand(3, axis: node.int("transB") == 1 ? 0 : 1) else { return false }
       var inputs: [ValueID?] = [a, b]
       if let c = node.input(6) {
         guard let bias = try accumulated(c, node.input(1), node.input(4)) else { return false }
@@ -316,9 +292,7 @@ extension Lowering {
   }
 
   /// A bias of integers, whose scale is that of the activation times that of the weight.
-  private mutating func accumulated(
-    _ bias: ValueID, _ a: ValueID?, _ b: ValueID?
-  ) throws(ClozeError) -> ValueID? {
+  private mutating func accumulated(_ bias: ValueID, _ a: ValueID?, _ b: ValueID?) throws(ClozeError) -> ValueID? {
     guard let tensor = graph.constant(bias)?.tensor, let a = a.flatMap({ graph.constant($0) })?.tensor,
       let b = b.flatMap({ graph.constant($0) })?.tensor, a.count == 1, b.count >= 1
     else { return nil }
@@ -327,8 +301,7 @@ extension Lowering {
     var right = [Float](repeating: 0, count: b.count)
     try left.withUnsafeMutableBufferPointer { x throws(ClozeError) in try a.copyFloat32(to: x) }
     try right.withUnsafeMutableBufferPointer { x throws(ClozeError) in try b.copyFloat32(to: x) }
-    let scale = try Tensor.floats(
-      right.map { $0 * left[0] }, shape: [b.count], name: tensor.name + " scale")
+    let scale = try Tensor.floats(right.map { $0 * left[0] }, shape: [b.count], name: tensor.name + " scale")
     return try quantizedConstant(tensor, scale, nil, axis: 0)
   }
 }

@@ -8,29 +8,24 @@ extension Lowering {
   ///   scale = max((high - low) / 255, tiny), zero = round(-(low / scale))
   ///   bytes = clip(round(x / scale) + zero, 0, 255)
   mutating func quantizedRows(_ node: Node) -> Bool {
-    guard node.int("to") == 2, let y = node.output(0),
-      let clip = step("Clip", node.input(0)), number(clip.input(1)) == 0,
-      number(clip.input(2)) == 255,
-      let sum = step("Add", clip.input(0)), let round = step("Round", sum.input(0)),
-      let quotient = step("Div", round.input(0)), let x = quotient.input(0),
-      let scale = quotient.input(1), let zero = sum.input(1),
-      let zeroRound = step("Round", zero), let negative = step("Neg", zeroRound.input(0)),
-      let shift = step("Div", negative.input(0)), shift.input(1) == scale,
-      let low = shift.input(0), let bounded = step("Max", scale),
-      let range = step("Div", bounded.input(0)), number(range.input(1)) == 255,
-      let tiny = number(bounded.input(1)), tiny > 0, tiny < 1e-6,
-      let difference = step("Sub", range.input(0)), difference.input(1) == low,
-      let minimum = step("Min", low), number(minimum.input(1)) == 0,
-      let maximum = step("Max", difference.input(0)), number(maximum.input(1)) == 0,
-      let reduceMin = step("ReduceMin", minimum.input(0)), reduceMin.input(0) == x,
+    guard node.int("to") == 2, let y = node.output(0), let clip = step("Clip", node.input(0)),
+      number(clip.input(1)) == 0, number(clip.input(2)) == 255, let sum = step("Add", clip.input(0)),
+      let round = step("Round", sum.input(0)), let quotient = step("Div", round.input(0)), let x = quotient.input(0),
+      let scale = quotient.input(1), let zero = sum.input(1), let zeroRound = step("Round", zero),
+      let negative = step("Neg", zeroRound.input(0)), let shift = step("Div", negative.input(0)),
+      shift.input(1) == scale, let low = shift.input(0), let bounded = step("Max", scale),
+      let range = step("Div", bounded.input(0)), number(range.input(1)) == 255, let tiny = number(bounded.input(1)),
+      tiny > 0, tiny < 1e-6, let difference = step("Sub", range.input(0)), difference.input(1) == low,
+      let minimum = step("Min", low), number(minimum.input(1)) == 0, let maximum = step("Max", difference.input(0)),
+      number(maximum.input(1)) == 0, let reduceMin = step("ReduceMin", minimum.input(0)), reduceMin.input(0) == x,
       let reduceMax = step("ReduceMax", maximum.input(0)), reduceMax.input(0) == x,
       [reduceMin, reduceMax].allSatisfy({ $0.ints("axes") == [-1] && $0.int("keepdims") ?? 1 == 1 })
     else { return false }
     add(node)
     var origin = x
     if let product = step("Mul", x), let source = product.input(0), let other = product.input(1),
-      let (factors, _) = graph.constant(other), factors.elementType == .float32,
-      factors.shape.count == 1, factors.count > 1
+      let (factors, _) = graph.constant(other), factors.elementType == .float32, factors.shape.count == 1,
+      factors.count > 1
     {
       origin = source
       channelFactors[y] = factors
@@ -45,11 +40,9 @@ extension Lowering {
   /// points.
   mutating func withoutZeroPoints(_ node: Node, _ source: Node) throws(ClozeError) -> Bool {
     guard let value = source.input(0), var product = products[value], let y = node.output(0),
-      let zero = product.rowZeroPoint, let times = step("Mul", node.input(1)),
-      let cast = step("Cast", times.input(0)), cast.input(0) == zero, cast.int("to") == 6,
-      let sums = times.input(1).flatMap({ graph.constant($0) })?.tensor,
-      case .weight(let weight, let point, nil) = product.right,
-      try isSum(sums, of: weight, zeroPoint: point)
+      let zero = product.rowZeroPoint, let times = step("Mul", node.input(1)), let cast = step("Cast", times.input(0)),
+      cast.input(0) == zero, cast.int("to") == 6, let sums = times.input(1).flatMap({ graph.constant($0) })?.tensor,
+      case .weight(let weight, let point, nil) = product.right, try isSum(sums, of: weight, zeroPoint: point)
     else { return false }
     product.rowZeroPoint = nil
     products[y] = product
@@ -59,15 +52,14 @@ extension Lowering {
 
   /// Mul(bytes of a table - 128, scales), both gathered by the same ids: rows of the dequantized table.
   mutating func storedRows(_ node: Node) throws(ClozeError) -> Bool {
-    guard let y = node.output(0), let whole = step("Sub", node.input(0)),
-      number(whole.input(1)) == 128, let cast = step("Cast", whole.input(0)),
-      let rows = step("Gather", cast.input(0)), let scale = step("Gather", node.input(1)),
-      let ids = rows.input(1), ids == scale.input(1),
+    guard let y = node.output(0), let whole = step("Sub", node.input(0)), number(whole.input(1)) == 128,
+      let cast = step("Cast", whole.input(0)), let rows = step("Gather", cast.input(0)),
+      let scale = step("Gather", node.input(1)), let ids = rows.input(1), ids == scale.input(1),
       [rows, scale].allSatisfy({ ($0.int("axis") ?? 0) == 0 }),
-      let (table, transposed) = rows.input(0).flatMap({ graph.constant($0) }), !transposed,
-      table.elementType == .uint8, table.quantization == nil, table.shape.count == 2,
-      let (scales, turned) = scale.input(0).flatMap({ graph.constant($0) }), !turned,
-      scales.elementType == .float32, scales.shape == [table.shape[0], 1]
+      let (table, transposed) = rows.input(0).flatMap({ graph.constant($0) }), !transposed, table.elementType == .uint8,
+      table.quantization == nil, table.shape.count == 2,
+      let (scales, turned) = scale.input(0).flatMap({ graph.constant($0) }), !turned, scales.elementType == .float32,
+      scales.shape == [table.shape[0], 1]
     else { return false }
     let zero = try TensorMemory(1)
     zero.bytes[0] = 128
@@ -82,12 +74,10 @@ extension Lowering {
     guard let (tensor, transposed) = graph.constant(weight) else { return nil }
     try charge(4 * factors.count)
     var numbers = [Float](repeating: 0, count: factors.count)
-    try numbers.withUnsafeMutableBufferPointer { buffer throws(ClozeError) in
-      try factors.copyFloat32(to: buffer)
+    try numbers.withUnsafeMutableBufferPointer { buffer throws(ClozeError) in try factors.copyFloat32(to: buffer) }
+    guard numbers.allSatisfy(\.isFinite), let made = tensor.multiplied(by: numbers, axis: transposed ? 1 : 0) else {
+      return nil
     }
-    guard numbers.allSatisfy(\.isFinite),
-      let made = tensor.multiplied(by: numbers, axis: transposed ? 1 : 0)
-    else { return nil }
     let id = constant(made)
     return transposed ? emit("Transpose", [id], [("perm", .ints([1, 0]))]) : id
   }
@@ -96,16 +86,13 @@ extension Lowering {
 
   /// The producer of a value, if it is this operator.
   private func step(_ op: String, _ value: ValueID?) -> Node? {
-    guard let value, let index = graph.producer(of: value), graph.nodes[index].operation == op else {
-      return nil
-    }
+    guard let value, let index = graph.producer(of: value), graph.nodes[index].operation == op else { return nil }
     return graph.nodes[index]
   }
 
   /// A constant of one element.
   private func number(_ value: ValueID?) -> Float? {
-    guard let tensor = value.flatMap({ graph.constant($0) })?.tensor, tensor.count == 1,
-      tensor.elementType.isFloat
+    guard let tensor = value.flatMap({ graph.constant($0) })?.tensor, tensor.count == 1, tensor.elementType.isFloat
     else { return nil }
     var number: Float = 0
     let copied = withUnsafeMutablePointer(to: &number) {
@@ -122,8 +109,8 @@ extension Lowering {
     else { return false }
     var zero = 0
     if let zeroPoint {
-      guard let point = graph.constant(zeroPoint)?.tensor, point.count == 1,
-        point.elementType == tensor.elementType, let byte = try point.bytes().first
+      guard let point = graph.constant(zeroPoint)?.tensor, point.count == 1, point.elementType == tensor.elementType,
+        let byte = try point.bytes().first
       else { return false }
       zero = tensor.elementType == .int8 ? Int(Int8(bitPattern: byte)) : Int(byte)
     }

@@ -117,15 +117,12 @@ struct Lowering {
     if budget < 0 {
       throw ClozeError(
         .unsupported, "the graph splits its weights too often",
-        node: current.map { $0.origin ?? $0.operation + " \"" + $0.name + "\"" },
-        expected: "each weight used once")
+        node: current.map { $0.origin ?? $0.operation + " \"" + $0.name + "\"" }, expected: "each weight used once")
     }
   }
 
   /// A constant of integers.
-  mutating func integers(_ numbers: [Int]) throws(ClozeError) -> ValueID {
-    try constant(Tensor.integers(numbers))
-  }
+  mutating func integers(_ numbers: [Int]) throws(ClozeError) -> ValueID { try constant(Tensor.integers(numbers)) }
 
   // MARK: - Nodes
 
@@ -135,16 +132,14 @@ struct Lowering {
   }
 
   /// Adds a node that is part of the current one; returns its output.
-  @discardableResult
-  mutating func emit(
-    _ op: String, _ inputs: [ValueID?], _ attributes: Attributes = [], domain: String = "",
-    to output: ValueID? = nil
+  @discardableResult mutating func emit(
+    _ op: String, _ inputs: [ValueID?], _ attributes: Attributes = [], domain: String = "", to output: ValueID? = nil
   ) -> ValueID {
     let output = output ?? value()
     add(
       Node(
-        name: current?.name ?? "", op: op, domain: domain, inputs: inputs, outputs: [output],
-        attributes: attributes, origin: current.map { $0.operation }))
+        name: current?.name ?? "", op: op, domain: domain, inputs: inputs, outputs: [output], attributes: attributes,
+        origin: current.map { $0.operation }))
     return output
   }
 

@@ -17,9 +17,7 @@ extension Pretrained {
           transform: pooler, activation: .tanh, output: try linear("classifier", inputs: width))
       }
     }
-    if isForTokens, has("classifier.weight") {
-      graph.tokenClassifier = try linear("classifier", inputs: width)
-    }
+    if isForTokens, has("classifier.weight") { graph.tokenClassifier = try linear("classifier", inputs: width) }
     if has("classifier.out_proj.weight") {
       graph.classifier = BERTGraph.SequenceHead(
         transform: try linear("classifier.dense", inputs: width, outputs: width),
@@ -30,29 +28,24 @@ extension Pretrained {
         transform: try linear("pre_classifier", inputs: width, outputs: width), activation: .relu,
         output: try linear("classifier", inputs: width))
     }
-    if has("qa_outputs.weight") {
-      graph.answer = try linear("qa_outputs", inputs: width, outputs: 2)
-    }
+    if has("qa_outputs.weight") { graph.answer = try linear("qa_outputs", inputs: width, outputs: 2) }
     graph.mlm = try maskedLM(graph)
   }
 
-  private var isForTokens: Bool {
-    configuration.architecture?.hasSuffix("ForTokenClassification") ?? false
-  }
+  private var isForTokens: Bool { configuration.architecture?.hasSuffix("ForTokenClassification") ?? false }
 
   private func maskedLM(_ graph: BERTGraph) throws(ClozeError) -> BERTGraph.MaskedLMHead? {
     // Names of the transform, its norm, the decoder and its bias.
     let forms = [
       (
-        "cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm",
-        "cls.predictions.decoder", "cls.predictions.bias"
-      ),
-      ("vocab_transform", "vocab_layer_norm", "vocab_projector", "vocab_projector.bias"),
+        "cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm", "cls.predictions.decoder",
+        "cls.predictions.bias"
+      ), ("vocab_transform", "vocab_layer_norm", "vocab_projector", "vocab_projector.bias"),
       ("lm_head.dense", "lm_head.layer_norm", "lm_head.decoder", "lm_head.bias"),
     ]
-    guard let form = forms.first(where: { has($0.0 + ".weight") }),
-      graph.embeddings.projection == nil
-    else { return nil }
+    guard let form = forms.first(where: { has($0.0 + ".weight") }), graph.embeddings.projection == nil else {
+      return nil
+    }
     let width = graph.configuration.hiddenSize
     let count = graph.configuration.vocabSize
     var decoder = BERTGraph.Decoder.tied
@@ -64,8 +57,8 @@ extension Pretrained {
     // RoBERTa's masked LM always uses gelu.
     let function = form.0.utf8.starts(with: "lm_head".utf8) ? "gelu" : configuration.hiddenAct
     return BERTGraph.MaskedLMHead(
-      transform: try linear(form.0, inputs: width, outputs: width),
-      activation: try activation(function), norm: try norm(form.1, width), decoder: decoder,
+      transform: try linear(form.0, inputs: width, outputs: width), activation: try activation(function),
+      norm: try norm(form.1, width), decoder: decoder,
       bias: try bias.map { name throws(ClozeError) in try tensor(name, [count]) })
   }
 }

@@ -14,8 +14,8 @@ public struct PretrainedConfiguration: Sendable {
   public var unsupportedReason: String?
 
   public init(
-    modelType: String, numAttentionHeads: Int, hiddenAct: String, layerNormEps: Double,
-    padTokenID: Int, architecture: String?, unsupportedReason: String?
+    modelType: String, numAttentionHeads: Int, hiddenAct: String, layerNormEps: Double, padTokenID: Int,
+    architecture: String?, unsupportedReason: String?
   ) {
     self.modelType = modelType
     self.numAttentionHeads = numAttentionHeads
@@ -32,9 +32,7 @@ public struct PretrainedConfiguration: Sendable {
 ///
 /// - Throws: `.damaged` for a malformed file, `.unsupported` for another model type or a missing tensor,
 ///   `.shape` where tensors contradict each other.
-public func readBERT(
-  safetensors path: String, configuration: PretrainedConfiguration
-) throws(ClozeError) -> BERTGraph {
+public func readBERT(safetensors path: String, configuration: PretrainedConfiguration) throws(ClozeError) -> BERTGraph {
   try Pretrained(Safetensors(path: path), configuration).graph()
 }
 
@@ -46,9 +44,7 @@ struct Pretrained {
   let prefix: String
   private let isDistilled: Bool
 
-  private static let known: Set<String> = [
-    "bert", "distilbert", "electra", "roberta", "xlm-roberta", "camembert",
-  ]
+  private static let known: Set<String> = ["bert", "distilbert", "electra", "roberta", "xlm-roberta", "camembert"]
 
   init(_ file: Safetensors, _ configuration: PretrainedConfiguration) throws(ClozeError) {
     tensors = file.byName
@@ -56,8 +52,7 @@ struct Pretrained {
     let type = configuration.modelType
     guard Self.known.contains(type) else {
       throw ClozeError(
-        .unsupported, "config.json says model_type \"\(type)\"",
-        expected: Self.known.sorted().joined(separator: ", "))
+        .unsupported, "config.json says model_type \"\(type)\"", expected: Self.known.sorted().joined(separator: ", "))
     }
     if let unsupportedReason = configuration.unsupportedReason { throw ClozeError(.unsupported, unsupportedReason) }
     isDistilled = type == "distilbert"
@@ -74,15 +69,9 @@ struct Pretrained {
   // MARK: - Tensors
 
   func tensor(_ name: String, _ shape: [Int]? = nil) throws(ClozeError) -> Tensor {
-    guard let tensor = tensors[name] else {
-      throw ClozeError(.unsupported, "the tensor \"\(name)\" is missing")
-    }
-    guard tensor.elementType.isFloat else {
-      throw ClozeError(.unsupported, "\(tensor.label) is not floating-point")
-    }
-    if let shape, tensor.shape != shape {
-      throw ClozeError(.shape, "\(tensor.label) should have the shape \(shape)")
-    }
+    guard let tensor = tensors[name] else { throw ClozeError(.unsupported, "the tensor \"\(name)\" is missing") }
+    guard tensor.elementType.isFloat else { throw ClozeError(.unsupported, "\(tensor.label) is not floating-point") }
+    if let shape, tensor.shape != shape { throw ClozeError(.shape, "\(tensor.label) should have the shape \(shape)") }
     return tensor
   }
 
@@ -94,11 +83,9 @@ struct Pretrained {
     guard weight.shape.count == 2, weight.shape[1] == inputs, weight.shape[0] > 0,
       outputs == nil || weight.shape[0] == outputs
     else {
-      throw ClozeError(
-        .shape, "\(weight.label) should have the shape [\(outputs.map { "\($0)" } ?? "any"), \(inputs)]")
+      throw ClozeError(.shape, "\(weight.label) should have the shape [\(outputs.map { "\($0)" } ?? "any"), \(inputs)]")
     }
-    let matrix = Matrix(
-      tensor: weight, layout: .outIn, inputSize: inputs, outputSize: weight.shape[0])
+    let matrix = Matrix(tensor: weight, layout: .outIn, inputSize: inputs, outputSize: weight.shape[0])
     let bias = has(name + ".bias") ? try tensor(name + ".bias", [weight.shape[0]]) : nil
     return Linear(weight: matrix, bias: bias)
   }
@@ -118,8 +105,7 @@ struct Pretrained {
     default:
       guard let activation = Activation(configKey: name) else {
         throw ClozeError(
-          .unsupported, "unknown activation \"\(name)\"",
-          expected: "gelu, gelu_new, relu, silu, quick_gelu or tanh")
+          .unsupported, "unknown activation \"\(name)\"", expected: "gelu, gelu_new, relu, silu, quick_gelu or tanh")
       }
       return activation
     }
@@ -129,14 +115,16 @@ struct Pretrained {
 
   func graph() throws(ClozeError) -> BERTGraph {
     let word = try tensor(prefix + "embeddings.word_embeddings.weight")
-    guard word.shape.count == 2, word.shape[0] > 0, word.shape[1] > 0, word.shape[1] <= 1 << 16
-    else { throw ClozeError(.shape, "\(word.label) is not a matrix") }
+    guard word.shape.count == 2, word.shape[0] > 0, word.shape[1] > 0, word.shape[1] <= 1 << 16 else {
+      throw ClozeError(.shape, "\(word.label) is not a matrix")
+    }
     let narrow = word.shape[1]
     var position = try table("position", narrow)
     if ["roberta", "xlm-roberta", "camembert"].contains(configuration.modelType) {
       let first = configuration.padTokenID + 1
-      guard first > 0, first < position.shape[0], let rows = position.rows(first..<position.shape[0])
-      else { throw ClozeError(.shape, "\(position.label) has no row \(first)") }
+      guard first > 0, first < position.shape[0], let rows = position.rows(first..<position.shape[0]) else {
+        throw ClozeError(.shape, "\(position.label) has no row \(first)")
+      }
       position = rows
     }
     let types = prefix + "embeddings.token_type_embeddings.weight"
@@ -146,8 +134,7 @@ struct Pretrained {
     }
     let width = projection?.weight.outputSize ?? narrow
     let embeddings = BERTGraph.Embeddings(
-      word: word, position: position,
-      tokenType: has(types) ? try table("token_type", narrow) : nil,
+      word: word, position: position, tokenType: has(types) ? try table("token_type", narrow) : nil,
       norm: try norm(prefix + "embeddings.LayerNorm", narrow), projection: projection)
 
     let heads = configuration.numAttentionHeads
@@ -168,12 +155,10 @@ struct Pretrained {
       configuration: BERTConfiguration(
         hiddenSize: width, numHiddenLayers: layers.count, numAttentionHeads: heads,
         intermediateSize: last.intermediate.weight.outputSize, vocabSize: word.shape[0],
-        maxPositionEmbeddings: position.shape[0],
-        typeVocabSize: embeddings.tokenType?.shape[0] ?? 0,
+        maxPositionEmbeddings: position.shape[0], typeVocabSize: embeddings.tokenType?.shape[0] ?? 0,
         layerNormEps: embeddings.norm.epsilon, hiddenAct: try activation(configuration.hiddenAct)),
-      embeddings: embeddings, layers: layers,
-      inputs: BERTGraph.InputNames(inputIDs: "input_ids"), outputs: BERTGraph.OutputNames(),
-      summary: summary())
+      embeddings: embeddings, layers: layers, inputs: BERTGraph.InputNames(inputIDs: "input_ids"),
+      outputs: BERTGraph.OutputNames(), summary: summary())
     try readHeads(&graph)
     return graph
   }
@@ -190,19 +175,16 @@ struct Pretrained {
   private var layerNames: [String] {
     isDistilled
       ? [
-        "attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin",
-        "sa_layer_norm", "ffn.lin1", "ffn.lin2", "output_layer_norm",
+        "attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin", "sa_layer_norm", "ffn.lin1",
+        "ffn.lin2", "output_layer_norm",
       ]
       : [
-        "attention.self.query", "attention.self.key", "attention.self.value",
-        "attention.output.dense", "attention.output.LayerNorm", "intermediate.dense",
-        "output.dense", "output.LayerNorm",
+        "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
+        "attention.output.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm",
       ]
   }
 
-  private func layer(
-    _ stem: String, _ width: Int, _ scale: Double
-  ) throws(ClozeError) -> BERTGraph.Layer {
+  private func layer(_ stem: String, _ width: Int, _ scale: Double) throws(ClozeError) -> BERTGraph.Layer {
     let names = layerNames
     let intermediate = try linear(stem + names[5], inputs: width)
     return BERTGraph.Layer(
@@ -211,8 +193,7 @@ struct Pretrained {
       value: try linear(stem + names[2], inputs: width, outputs: width),
       attentionOutput: try linear(stem + names[3], inputs: width, outputs: width),
       attentionNorm: try norm(stem + names[4], width), intermediate: intermediate,
-      output: try linear(
-        stem + names[6], inputs: intermediate.weight.outputSize, outputs: width),
+      output: try linear(stem + names[6], inputs: intermediate.weight.outputSize, outputs: width),
       outputNorm: try norm(stem + names[7], width), attentionScale: scale)
   }
 
@@ -223,8 +204,8 @@ struct Pretrained {
     }
     let types = bytes.sorted { ($0.value, $0.key.rawValue) > ($1.value, $1.key.rawValue) }
     return GraphSummary(
-      producer: "safetensors", producerVersion: "", irVersion: 0, opset: 0, otherOpsets: [],
-      nodeCount: tensors.count, inputs: [], outputs: [],
+      producer: "safetensors", producerVersion: "", irVersion: 0, opset: 0, otherOpsets: [], nodeCount: tensors.count,
+      inputs: [], outputs: [],
       forms: [GraphSummary.Form(block: "tensors", form: "named as in a \(configuration.modelType)")],
       weightTypes: types.map { $0.key.description }, tensorBytes: tensors.values.reduce(0) { $0 + $1.place.count },
       warnings: [])

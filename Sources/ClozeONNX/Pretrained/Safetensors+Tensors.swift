@@ -14,7 +14,7 @@ extension Safetensors {
   }
 
   private static let types: [String: ClozeONNX.Tensor.ElementType] = [
-    "F64": .float64, "F32": .float32, "F16": .float16, "BF16": .bfloat16, "I64": .int64, "I32": .int32,
-    "U8": .uint8, "I8": .int8, "BOOL": .bool,
+    "F64": .float64, "F32": .float32, "F16": .float16, "BF16": .bfloat16, "I64": .int64, "I32": .int32, "U8": .uint8,
+    "I8": .int8, "BOOL": .bool,
   ]
 }

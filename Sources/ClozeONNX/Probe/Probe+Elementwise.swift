@@ -16,8 +16,7 @@ extension Probe {
       let code = node.op == "Cast" ? node.int("to").flatMap { Int32(exactly: $0) } : nil
       let type =
         node.op == "Cast"
-        ? code.flatMap { Tensor.ElementType(rawValue: $0) }
-        : (inputs.count > 1 ? inputs[1]?.type : nil)
+        ? code.flatMap { Tensor.ElementType(rawValue: $0) } : (inputs.count > 1 ? inputs[1]?.type : nil)
       guard let type else { return nil }
       return Value(type, x.shape, x.elements.map { $0.map { Probe.cast($0, to: type) } })
     case "Clip":
@@ -25,9 +24,7 @@ extension Probe {
       let low = node.float("min") ?? (inputs.count > 1 ? inputs[1]?.scalar : nil)
       let high = node.float("max") ?? (inputs.count > 2 ? inputs[2]?.scalar : nil)
       return Value(
-        x.type, x.shape,
-        x.elements.map { $0.map { Swift.min(Swift.max($0, low ?? -.infinity), high ?? .infinity) } }
-      )
+        x.type, x.shape, x.elements.map { $0.map { Swift.min(Swift.max($0, low ?? -.infinity), high ?? .infinity) } })
     case "Where":
       guard inputs.count == 3, let c = inputs[0], let x = inputs[1], let y = inputs[2],
         let xy = Probe.broadcast(x.shape, y.shape), let shape = Probe.broadcast(c.shape, xy)
@@ -38,13 +35,10 @@ extension Probe {
       return Value(x.type, shape, a.indices.map { a[$0] != 0 ? b[$0] : d[$0] })
     case "Sum", "Min", "Max":
       let function: (Double, Double) -> Double =
-        node.op == "Sum"
-        ? { $0 + $1 } : node.op == "Min" ? { Swift.min($0, $1) } : { Swift.max($0, $1) }
+        node.op == "Sum" ? { $0 + $1 } : node.op == "Min" ? { Swift.min($0, $1) } : { Swift.max($0, $1) }
       guard var result = inputs.first.flatMap({ $0 }) else { return nil }
       for other in inputs.dropFirst() {
-        guard let other, let next = Probe.combine(result, other, result.type, function) else {
-          return nil
-        }
+        guard let other, let next = Probe.combine(result, other, result.type, function) else { return nil }
         result = next
       }
       return result
@@ -78,9 +72,7 @@ extension Probe {
     case "IsInf": return { $0.isInfinite ? 1 : 0 }
     case "Softplus": return { log1p(exp($0)) }
     case "Gelu":
-      if case .string("tanh")? = node.attribute("approximate") {
-        return Activation.geluTanh.callAsFunction
-      }
+      if case .string("tanh")? = node.attribute("approximate") { return Activation.geluTanh.callAsFunction }
       return Activation.gelu.callAsFunction
     case "FastGelu": return Activation.geluTanh.callAsFunction
     case "QuickGelu":
@@ -93,9 +85,9 @@ extension Probe {
     }
   }
 
-  private static func binary(
-    _ node: Graph.Node, integers: Bool
-  ) -> (function: (Double, Double) -> Double, boolean: Bool)? {
+  private static func binary(_ node: Graph.Node, integers: Bool) -> (
+    function: (Double, Double) -> Double, boolean: Bool
+  )? {
     switch node.op {
     case "Add": return ({ $0 + $1 }, false)
     case "Sub": return ({ $0 - $1 }, false)
@@ -214,15 +206,9 @@ extension Probe {
     guard let shape = broadcast(a.shape, b.shape) else { return nil }
     // Most operands are unknown or scalars, which need no broadcasting.
     guard let known = a.elements, let other = b.elements else { return Value(type, shape) }
-    if shape == a.shape, let number = b.scalar {
-      return Value(type, shape, known.map { function($0, number) })
-    }
-    if shape == b.shape, let number = a.scalar {
-      return Value(type, shape, other.map { function(number, $0) })
-    }
-    guard let x = expand(a, to: shape), let y = expand(b, to: shape) else {
-      return Value(type, shape)
-    }
+    if shape == a.shape, let number = b.scalar { return Value(type, shape, known.map { function($0, number) }) }
+    if shape == b.shape, let number = a.scalar { return Value(type, shape, other.map { function(number, $0) }) }
+    guard let x = expand(a, to: shape), let y = expand(b, to: shape) else { return Value(type, shape) }
     return Value(type, shape, x.indices.map { function(x[$0], y[$0]) })
   }
 }
@@ -234,8 +220,7 @@ extension Activation {
     switch self {
     case .identity: return x
     case .gelu: return x / 2 * (1 + erf(x / 2.0.squareRoot()))
-    case .geluTanh:
-      return x / 2 * (1 + Glibc.tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
+    case .geluTanh: return x / 2 * (1 + Glibc.tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
     case .quickGelu: return x / (1 + exp(-1.702 * x))
     case .relu: return Swift.max(x, 0)
     case .silu: return x / (1 + exp(-x))

@@ -16,9 +16,9 @@ extension Probe {
     case "Flatten":
       guard let x else { return [nil] }
       let axis = Probe.clampedIndex(node.int("axis") ?? 1, x.shape.count)
-      guard let rows = Probe.count(Array(x.shape[..<axis])),
-        let columns = Probe.count(Array(x.shape[axis...]))
-      else { return [nil] }
+      guard let rows = Probe.count(Array(x.shape[..<axis])), let columns = Probe.count(Array(x.shape[axis...])) else {
+        return [nil]
+      }
       return [Value(x.type, [rows, columns], x.elements)]
     case "Squeeze", "Unsqueeze": return [x.flatMap { squeeze(node, $0, inputs) }]
     case "Transpose": return [x.flatMap { transpose(node, $0) }]
@@ -29,8 +29,8 @@ extension Probe {
     case "GatherElements": return [gatherElements(node, inputs)]
     case "GatherND": return [gatherND(node, inputs)]
     case "Expand":
-      guard let x, inputs.count > 1, let target = inputs[1]?.integers,
-        let shape = Probe.broadcast(x.shape, target), Probe.count(shape) != nil
+      guard let x, inputs.count > 1, let target = inputs[1]?.integers, let shape = Probe.broadcast(x.shape, target),
+        Probe.count(shape) != nil
       else { return [nil] }
       return [Value(x.type, shape, Probe.expand(x, to: shape))]
     case "Tile": return [x.flatMap { tile($0, inputs) }]
@@ -50,11 +50,7 @@ extension Probe {
         fill = Probe.constant(tensor)
       }
       guard let element = fill.scalar else { return [nil] }
-      return [
-        Value(
-          fill.type, shape,
-          n <= Probe.maximumElements ? Array(repeating: element, count: n) : nil)
-      ]
+      return [Value(fill.type, shape, n <= Probe.maximumElements ? Array(repeating: element, count: n) : nil)]
     case "Trilu": return [x.flatMap { trilu(node, $0, inputs) }]
     case "CumSum": return [x.flatMap { cumulativeSum(node, $0, inputs) }]
     default: return nil
@@ -98,8 +94,7 @@ extension Probe {
         return graph.tensors[index].map { Probe.constant($0) }
       case ("value_float", .float(let value)): return Value(.float32, [], [Double(value)])
       case ("value_int", .int(let value)): return Value(.int64, [], [Double(value)])
-      case ("value_floats", .floats(let values)):
-        return Value(.float32, [values.count], values.map { Double($0) })
+      case ("value_floats", .floats(let values)): return Value(.float32, [values.count], values.map { Double($0) })
       case ("value_ints", .ints(let values)): return .ints(values)
       default: continue
       }
@@ -108,9 +103,7 @@ extension Probe {
   }
 
   private func reshape(_ node: Graph.Node, _ x: Value, _ inputs: [Value?]) -> Value? {
-    guard inputs.count > 1, var shape = inputs[1]?.integers, let total = Probe.count(x.shape) else {
-      return nil
-    }
+    guard inputs.count > 1, var shape = inputs[1]?.integers, let total = Probe.count(x.shape) else { return nil }
     var free: Int?
     for i in shape.indices {
       if shape[i] == 0, node.int("allowzero") != 1 {
@@ -136,16 +129,13 @@ extension Probe {
   private func squeeze(_ node: Graph.Node, _ x: Value, _ inputs: [Value?]) -> Value? {
     let given = axes(node, inputs)
     if node.op == "Squeeze" {
-      guard let given else {
-        return inputs.count > 1 ? nil : Value(x.type, x.shape.filter { $0 != 1 }, x.elements)
-      }
+      guard let given else { return inputs.count > 1 ? nil : Value(x.type, x.shape.filter { $0 != 1 }, x.elements) }
       var drop: Set<Int> = []
       for axis in given {
         guard let axis = Probe.axis(axis, x.shape.count), x.shape[axis] == 1 else { return nil }
         drop.insert(axis)
       }
-      return Value(
-        x.type, x.shape.indices.filter { !drop.contains($0) }.map { x.shape[$0] }, x.elements)
+      return Value(x.type, x.shape.indices.filter { !drop.contains($0) }.map { x.shape[$0] }, x.elements)
     }
     guard let given, given.count <= 8 else { return nil }
     let rank = x.shape.count + given.count
@@ -167,10 +157,7 @@ extension Probe {
     let shape = order.map { x.shape[$0] }
     let from = Probe.strides(x.shape)
     return Value(
-      x.type, shape,
-      x.elements.flatMap {
-        Probe.gather($0, shape: shape, strides: order.map { from[$0] }, start: 0)
-      })
+      x.type, shape, x.elements.flatMap { Probe.gather($0, shape: shape, strides: order.map { from[$0] }, start: 0) })
   }
 
   private func concat(_ node: Graph.Node, _ inputs: [Value?]) -> Value? {
@@ -190,9 +177,9 @@ extension Probe {
     }
     shape[axis] = size
     guard let total = Probe.count(shape) else { return nil }
-    guard known, total <= Probe.maximumElements,
-      let outer = Probe.count(Array(shape[..<axis]))
-    else { return Value(first.type, shape) }
+    guard known, total <= Probe.maximumElements, let outer = Probe.count(Array(shape[..<axis])) else {
+      return Value(first.type, shape)
+    }
     var elements: [Double] = []
     elements.reserveCapacity(total)
     for row in 0..<outer {
@@ -209,10 +196,7 @@ extension Probe {
     func list(_ name: String, _ index: Int) -> [Int]? {
       node.ints(name) ?? (index < inputs.count ? inputs[index]?.integers : nil)
     }
-    guard let starts = list("starts", 1), let ends = list("ends", 2), starts.count == ends.count
-    else {
-      return nil
-    }
+    guard let starts = list("starts", 1), let ends = list("ends", 2), starts.count == ends.count else { return nil }
     // An axes or steps input that is present but unknown must not count as omitted.
     if inputs.count > 3, node.inputs[3] != nil, inputs[3]?.elements == nil { return nil }
     if inputs.count > 4, node.inputs[4] != nil, inputs[4]?.elements == nil { return nil }
@@ -223,8 +207,7 @@ extension Probe {
     var strides = Probe.strides(x.shape)
     var origin = 0
     for i in starts.indices {
-      guard let axis = Probe.axis(given[i], x.shape.count), steps[i] != 0,
-        steps[i] > -(1 << 32), steps[i] < 1 << 32
+      guard let axis = Probe.axis(given[i], x.shape.count), steps[i] != 0, steps[i] > -(1 << 32), steps[i] < 1 << 32
       else { return nil }
       let size = x.shape[axis]
       let step = steps[i]
@@ -242,9 +225,7 @@ extension Probe {
       if shape[axis] > 0 { origin += start * strides[axis] }
       strides[axis] = strides[axis] &* step
     }
-    return Value(
-      x.type, shape,
-      x.elements.flatMap { Probe.gather($0, shape: shape, strides: strides, start: origin) })
+    return Value(x.type, shape, x.elements.flatMap { Probe.gather($0, shape: shape, strides: strides, start: origin) })
   }
 
   private func split(_ node: Graph.Node, _ x: Value, _ inputs: [Value?]) -> [Value?]? {
@@ -266,8 +247,7 @@ extension Probe {
       shape[axis] = size
       defer { origin += size * strides[axis] }
       return Value(
-        x.type, shape,
-        x.elements.flatMap { Probe.gather($0, shape: shape, strides: strides, start: origin) })
+        x.type, shape, x.elements.flatMap { Probe.gather($0, shape: shape, strides: strides, start: origin) })
     }
   }
 
@@ -278,8 +258,7 @@ extension Probe {
     let shape = Array(x.shape[..<axis]) + indices.shape + Array(x.shape[(axis + 1)...])
     guard let total = Probe.count(shape) else { return nil }
     guard let elements = x.elements, let at = indices.integers, total <= Probe.maximumElements,
-      let outer = Probe.count(Array(x.shape[..<axis])),
-      let inner = Probe.count(Array(x.shape[(axis + 1)...]))
+      let outer = Probe.count(Array(x.shape[..<axis])), let inner = Probe.count(Array(x.shape[(axis + 1)...]))
     else { return Value(x.type, shape) }
     let size = x.shape[axis]
     var result: [Double] = []
@@ -295,14 +274,11 @@ extension Probe {
   }
 
   private func gatherElements(_ node: Graph.Node, _ inputs: [Value?]) -> Value? {
-    guard inputs.count == 2, let x = inputs[0], let indices = inputs[1],
-      x.shape.count == indices.shape.count,
+    guard inputs.count == 2, let x = inputs[0], let indices = inputs[1], x.shape.count == indices.shape.count,
       let axis = Probe.axis(node.int("axis") ?? 0, x.shape.count)
     else { return nil }
     for i in x.shape.indices where i != axis && indices.shape[i] > x.shape[i] { return nil }
-    guard let elements = x.elements, let at = indices.integers else {
-      return Value(x.type, indices.shape)
-    }
+    guard let elements = x.elements, let at = indices.integers else { return Value(x.type, indices.shape) }
     let from = Probe.strides(x.shape)
     let to = Probe.strides(indices.shape)
     var result: [Double] = []
@@ -310,17 +286,15 @@ extension Probe {
     for position in at.indices {
       guard let index = Probe.axis(at[position], x.shape[axis]) else { return nil }
       var start = index * from[axis]
-      for i in x.shape.indices where i != axis {
-        start += position / to[i] % indices.shape[i] * from[i]
-      }
+      for i in x.shape.indices where i != axis { start += position / to[i] % indices.shape[i] * from[i] }
       result.append(elements[start])
     }
     return Value(x.type, indices.shape, result)
   }
 
   private func gatherND(_ node: Graph.Node, _ inputs: [Value?]) -> Value? {
-    guard (node.int("batch_dims") ?? 0) == 0, inputs.count == 2, let x = inputs[0],
-      let indices = inputs[1], let depth = indices.shape.last, depth > 0, depth <= x.shape.count
+    guard (node.int("batch_dims") ?? 0) == 0, inputs.count == 2, let x = inputs[0], let indices = inputs[1],
+      let depth = indices.shape.last, depth > 0, depth <= x.shape.count
     else { return nil }
     let shape = Array(indices.shape.dropLast()) + Array(x.shape[depth...])
     guard let total = Probe.count(shape) else { return nil }
@@ -341,9 +315,7 @@ extension Probe {
   }
 
   private func tile(_ x: Value, _ inputs: [Value?]) -> Value? {
-    guard inputs.count > 1, let repeats = inputs[1]?.integers, repeats.count == x.shape.count else {
-      return nil
-    }
+    guard inputs.count > 1, let repeats = inputs[1]?.integers, repeats.count == x.shape.count else { return nil }
     var shape: [Int] = []
     for (size, times) in zip(x.shape, repeats) {
       let (product, overflow) = size.multipliedReportingOverflow(by: times)
@@ -351,16 +323,12 @@ extension Probe {
       shape.append(product)
     }
     guard let total = Probe.count(shape) else { return nil }
-    guard let elements = x.elements, total <= Probe.maximumElements else {
-      return Value(x.type, shape)
-    }
+    guard let elements = x.elements, total <= Probe.maximumElements else { return Value(x.type, shape) }
     let to = Probe.strides(shape)
     let from = Probe.strides(x.shape)
     let result = (0..<total).map { position -> Double in
       var index = 0
-      for axis in shape.indices {
-        index += position / to[axis] % shape[axis] % x.shape[axis] * from[axis]
-      }
+      for axis in shape.indices { index += position / to[axis] % shape[axis] % x.shape[axis] * from[axis] }
       return elements[index]
     }
     return Value(x.type, shape, result)
@@ -385,8 +353,8 @@ extension Probe {
 
   private func cumulativeSum(_ node: Graph.Node, _ x: Value, _ inputs: [Value?]) -> Value? {
     guard let elements = x.elements, inputs.count > 1, let given = inputs[1]?.scalar,
-      let axis = Probe.axis(Probe.integer(given), x.shape.count),
-      (node.int("reverse") ?? 0) == 0, (node.int("exclusive") ?? 0) == 0
+      let axis = Probe.axis(Probe.integer(given), x.shape.count), (node.int("reverse") ?? 0) == 0,
+      (node.int("exclusive") ?? 0) == 0
     else { return Value(x.type, x.shape) }
     let stride = Probe.strides(x.shape)[axis]
     var result = elements

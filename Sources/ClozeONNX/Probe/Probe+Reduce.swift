@@ -9,9 +9,9 @@ extension Probe {
       guard inputs.count == 2, let a = inputs[0], let b = inputs[1] else { return nil }
       return product(a, b)
     case "Gemm":
-      guard inputs.count >= 2, let a = inputs[0], let b = inputs[1], a.shape.count == 2,
-        b.shape.count == 2
-      else { return nil }
+      guard inputs.count >= 2, let a = inputs[0], let b = inputs[1], a.shape.count == 2, b.shape.count == 2 else {
+        return nil
+      }
       let rows = node.int("transA") == 1 ? a.shape[1] : a.shape[0]
       let columns = node.int("transB") == 1 ? b.shape[0] : b.shape[1]
       let inner = node.int("transA") == 1 ? a.shape[0] : a.shape[1]
@@ -21,20 +21,17 @@ extension Probe {
     case "LayerNormalization": return x.map { Value($0.type, $0.shape) }
     case "Attention":
       // Attention of operator set 23 with four dimensions.
-      guard inputs.count >= 3, let q = inputs[0], let v = inputs[2], q.shape.count == 4,
-        v.shape.count == 4
-      else { return nil }
+      guard inputs.count >= 3, let q = inputs[0], let v = inputs[2], q.shape.count == 4, v.shape.count == 4 else {
+        return nil
+      }
       return Value(q.type, [q.shape[0], q.shape[1], q.shape[2], v.shape[3]])
-    case "ReduceMean":
-      return x.flatMap { reduce(node, $0, inputs) { $0.reduce(0, +) / Double($0.count) } }
+    case "ReduceMean": return x.flatMap { reduce(node, $0, inputs) { $0.reduce(0, +) / Double($0.count) } }
     case "ReduceSum": return x.flatMap { reduce(node, $0, inputs) { $0.reduce(0, +) } }
     case "ReduceProd": return x.flatMap { reduce(node, $0, inputs) { $0.reduce(1, *) } }
     case "ReduceMax": return x.flatMap { reduce(node, $0, inputs) { $0.max() ?? -.infinity } }
     case "ReduceMin": return x.flatMap { reduce(node, $0, inputs) { $0.min() ?? .infinity } }
-    case "ReduceSumSquare":
-      return x.flatMap { reduce(node, $0, inputs) { $0.reduce(0) { $0 + $1 * $1 } } }
-    case "ReduceL2":
-      return x.flatMap { reduce(node, $0, inputs) { $0.reduce(0) { $0 + $1 * $1 }.squareRoot() } }
+    case "ReduceSumSquare": return x.flatMap { reduce(node, $0, inputs) { $0.reduce(0) { $0 + $1 * $1 } } }
+    case "ReduceL2": return x.flatMap { reduce(node, $0, inputs) { $0.reduce(0) { $0 + $1 * $1 }.squareRoot() } }
     default: return nil
     }
   }
@@ -48,9 +45,7 @@ extension Probe {
     return Value(a.type, outer + [a.shape[a.shape.count - 2], b.shape[b.shape.count - 1]])
   }
 
-  private func reduce(
-    _ node: Graph.Node, _ x: Value, _ inputs: [Value?], _ function: ([Double]) -> Double
-  ) -> Value? {
+  private func reduce(_ node: Graph.Node, _ x: Value, _ inputs: [Value?], _ function: ([Double]) -> Double) -> Value? {
     let rank = x.shape.count
     if inputs.count > 1, node.inputs[1] != nil, inputs[1]?.elements == nil { return nil }
     var given = axes(node, inputs) ?? []
@@ -65,8 +60,7 @@ extension Probe {
     }
     let keep = node.int("keepdims") != 0
     let kept = (0..<rank).filter { !reduced.contains($0) }
-    let shape =
-      keep ? (0..<rank).map { reduced.contains($0) ? 1 : x.shape[$0] } : kept.map { x.shape[$0] }
+    let shape = keep ? (0..<rank).map { reduced.contains($0) ? 1 : x.shape[$0] } : kept.map { x.shape[$0] }
     guard let elements = x.elements else { return Value(x.type, shape) }
 
     let strides = Probe.strides(x.shape)
@@ -79,9 +73,7 @@ extension Probe {
         strides: kept.map { strides[$0] } + order.map { strides[$0] }, start: 0)
     else { return nil }
     guard inner > 0 else { return nil }
-    let result = stride(from: 0, to: moved.count, by: inner).map {
-      function(Array(moved[$0..<($0 + inner)]))
-    }
+    let result = stride(from: 0, to: moved.count, by: inner).map { function(Array(moved[$0..<($0 + inner)])) }
     return Value(x.type, shape, result)
   }
 }

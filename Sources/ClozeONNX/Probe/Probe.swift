@@ -23,9 +23,7 @@ struct Probe: Sendable {
       self.elements = elements
     }
 
-    static func ints(_ values: [Int]) -> Value {
-      Value(.int64, [values.count], values.map { Double($0) })
-    }
+    static func ints(_ values: [Int]) -> Value { Value(.int64, [values.count], values.map { Double($0) }) }
 
     var count: Int { Probe.count(shape) ?? Int.max }
     /// The elements as integers, where they are known.
@@ -59,10 +57,7 @@ struct Probe: Sendable {
   ///   - ids: inputs with unknown elements.
   ///   - positions: the input that counts from 0 in each sequence; every other input with two dimensions gets
   ///     `mask`.
-  init(
-    _ graph: Graph, batch: Int, sequence: Int, mask: [Double], ids: Set<Graph.ValueID>,
-    positions: Graph.ValueID?
-  ) {
+  init(_ graph: Graph, batch: Int, sequence: Int, mask: [Double], ids: Set<Graph.ValueID>, positions: Graph.ValueID?) {
     self.graph = graph
     self.batch = batch
     self.sequence = sequence
@@ -73,14 +68,12 @@ struct Probe: Sendable {
       values[value] = Probe.constant(tensor)
     }
     for input in graph.inputs {
-      let type =
-        Tensor.ElementType(rawValue: Int32(truncatingIfNeeded: input.elementType)) ?? .int64
+      let type = Tensor.ElementType(rawValue: Int32(truncatingIfNeeded: input.elementType)) ?? .int64
       if ids.contains(input.value) {
         values[input.value] = Value(type, [batch, sequence])
       } else if input.value == positions {
         let row = (0..<sequence).map { Double($0) }
-        values[input.value] = Value(
-          type, [batch, sequence], Array((0..<batch).map { _ in row }.joined()))
+        values[input.value] = Value(type, [batch, sequence], Array((0..<batch).map { _ in row }.joined()))
       } else if input.shape == nil || input.shape?.count == 2 {
         values[input.value] = Value(type, [batch, sequence], mask)
       }
@@ -89,9 +82,7 @@ struct Probe: Sendable {
     for index in graph.nodes.indices {
       let node = graph.nodes[index]
       let inputs = node.inputs.map { id -> Value? in id.flatMap { values[$0] } }
-      for (output, result) in zip(node.outputs, run(node, inputs, &work)) {
-        if let output { values[output] = result }
-      }
+      for (output, result) in zip(node.outputs, run(node, inputs, &work)) { if let output { values[output] = result } }
     }
   }
 
@@ -132,9 +123,7 @@ struct Probe: Sendable {
         local[output] = result
       }
       // The result of this node is unknown, or only its shape is known.
-      if node.outputs.first.flatMap({ $0 }).flatMap({ local[$0]?.elements }) == nil {
-        return .unknown(index)
-      }
+      if node.outputs.first.flatMap({ $0 }).flatMap({ local[$0]?.elements }) == nil { return .unknown(index) }
     }
     guard let result = local[target] ?? values[target], result.elements != nil else {
       return .unknown(graph.producer(of: target))
@@ -190,9 +179,7 @@ struct Probe: Sendable {
   static func constant(_ tensor: Tensor) -> Value {
     if tensor.quantization != nil {
       var numbers = [Float](repeating: 0, count: tensor.count <= maximumConstant ? tensor.count : 0)
-      let copied = numbers.withUnsafeMutableBufferPointer { buffer in
-        (try? tensor.copyFloat32(to: buffer)) != nil
-      }
+      let copied = numbers.withUnsafeMutableBufferPointer { buffer in (try? tensor.copyFloat32(to: buffer)) != nil }
       return Value(.float32, tensor.shape, copied ? numbers.map { Double($0) } : nil)
     }
     guard looksInto(tensor), let base = (try? tensor.bytes())?.baseAddress else {
@@ -200,9 +187,7 @@ struct Probe: Sendable {
     }
     let n = tensor.count
     func read<T: BitwiseCopyable>(_ type: T.Type, _ convert: (T) -> Double) -> [Double] {
-      (0..<n).map {
-        convert(base.loadUnaligned(fromByteOffset: $0 * MemoryLayout<T>.size, as: T.self))
-      }
+      (0..<n).map { convert(base.loadUnaligned(fromByteOffset: $0 * MemoryLayout<T>.size, as: T.self)) }
     }
     let elements: [Double]
     switch tensor.elementType {
@@ -228,9 +213,7 @@ struct Probe: Sendable {
   private func run(_ node: Graph.Node, _ inputs: [Value?], _ work: inout Int) -> [Value?] {
     var inputs = inputs
     if work > Probe.maximumWork {
-      for i in inputs.indices where inputs[i]?.elements.map({ $0.count > 64 }) == true {
-        inputs[i]?.elements = nil
-      }
+      for i in inputs.indices where inputs[i]?.elements.map({ $0.count > 64 }) == true { inputs[i]?.elements = nil }
     }
     return apply(node, inputs).map { result in
       guard let result, Probe.count(result.shape) != nil else { return nil }
@@ -248,13 +231,10 @@ struct Probe: Sendable {
       if let result = reduce(node, inputs) { return [result] }
       return []
     case "com.microsoft":
-      if ["Gelu", "FastGelu", "QuickGelu"].contains(node.op) {
-        return [elementwise(node, inputs)]
-      }
+      if ["Gelu", "FastGelu", "QuickGelu"].contains(node.op) { return [elementwise(node, inputs)] }
       return []
     case Lowering.domain: return [lowered(node, inputs)]
-    default:
-      return []
+    default: return []
     }
   }
 
@@ -269,18 +249,12 @@ struct Probe: Sendable {
       switch mask.shape {
       case [batch]:
         // Lengths are the sum of a mask, whose tokens such a graph assumes to come first.
-        let sums = (0..<batch).map { b in
-          self.mask[(b * sequence)..<((b + 1) * sequence)].reduce(0, +)
-        }
+        let sums = (0..<batch).map { b in self.mask[(b * sequence)..<((b + 1) * sequence)].reduce(0, +) }
         let keep =
           sums == numbers
-          ? self.mask
-          : (0..<(batch * sequence)).map {
-            Double($0 % sequence) < numbers[$0 / sequence] ? 1 : 0
-          }
+          ? self.mask : (0..<(batch * sequence)).map { Double($0 % sequence) < numbers[$0 / sequence] ? 1 : 0 }
         return Value(.bool, [batch, 1, 1, sequence], keep)
-      case [batch, sequence]:
-        return Value(.bool, [batch, 1, 1, sequence], numbers.map { $0 > 0 ? 1 : 0 })
+      case [batch, sequence]: return Value(.bool, [batch, 1, 1, sequence], numbers.map { $0 > 0 ? 1 : 0 })
       case [batch, sequence, sequence]:
         return Value(.bool, [batch, 1, sequence, sequence], numbers.map { $0 > 0 ? 1 : 0 })
       default: return nil

@@ -23,8 +23,7 @@ public enum Activation: String, Sendable, CaseIterable {
 
   /// nil for an unknown name, and for `identity`, which is not a name in `config.json`.
   package init?(configKey: String) {
-    guard let found = Self.allCases.first(where: { $0.configKey == configKey }), found != .identity
-    else { return nil }
+    guard let found = Self.allCases.first(where: { $0.configKey == configKey }), found != .identity else { return nil }
     self = found
   }
 }

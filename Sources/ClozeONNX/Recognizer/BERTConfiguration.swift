@@ -23,9 +23,8 @@ public struct BERTConfiguration: Hashable, Sendable {
   public var hiddenAct: Activation
 
   package init(
-    hiddenSize: Int, numHiddenLayers: Int, numAttentionHeads: Int, intermediateSize: Int,
-    vocabSize: Int, maxPositionEmbeddings: Int, typeVocabSize: Int, layerNormEps: Double,
-    hiddenAct: Activation
+    hiddenSize: Int, numHiddenLayers: Int, numAttentionHeads: Int, intermediateSize: Int, vocabSize: Int,
+    maxPositionEmbeddings: Int, typeVocabSize: Int, layerNormEps: Double, hiddenAct: Activation
   ) {
     self.hiddenSize = hiddenSize
     self.numHiddenLayers = numHiddenLayers
@@ -41,22 +40,19 @@ public struct BERTConfiguration: Hashable, Sendable {
   /// The sizes by key, in the order of files.
   package var sizes: [(key: String, value: Int)] {
     [
-      ("hidden_size", hiddenSize), ("num_hidden_layers", numHiddenLayers),
-      ("num_attention_heads", numAttentionHeads), ("intermediate_size", intermediateSize),
-      ("vocab_size", vocabSize), ("max_position_embeddings", maxPositionEmbeddings),
-      ("type_vocab_size", typeVocabSize),
+      ("hidden_size", hiddenSize), ("num_hidden_layers", numHiddenLayers), ("num_attention_heads", numAttentionHeads),
+      ("intermediate_size", intermediateSize), ("vocab_size", vocabSize),
+      ("max_position_embeddings", maxPositionEmbeddings), ("type_vocab_size", typeVocabSize),
     ]
   }
 
   /// A configuration whose sizes `size` returns by key.
-  package init(
-    hiddenAct: Activation, layerNormEps: Double, size: (String) throws(ClozeError) -> Int
-  ) throws(ClozeError) {
+  package init(hiddenAct: Activation, layerNormEps: Double, size: (String) throws(ClozeError) -> Int) throws(ClozeError)
+  {
     self.init(
       hiddenSize: try size("hidden_size"), numHiddenLayers: try size("num_hidden_layers"),
-      numAttentionHeads: try size("num_attention_heads"),
-      intermediateSize: try size("intermediate_size"), vocabSize: try size("vocab_size"),
-      maxPositionEmbeddings: try size("max_position_embeddings"),
+      numAttentionHeads: try size("num_attention_heads"), intermediateSize: try size("intermediate_size"),
+      vocabSize: try size("vocab_size"), maxPositionEmbeddings: try size("max_position_embeddings"),
       typeVocabSize: try size("type_vocab_size"), layerNormEps: layerNormEps, hiddenAct: hiddenAct)
   }
 }

@@ -29,16 +29,16 @@ public struct BERTGraph: Sendable {
   /// The encoder, without heads and with an empty summary.
   package init(configuration: BERTConfiguration, embeddings: Embeddings, layers: [Layer]) {
     self.init(
-      configuration: configuration, embeddings: embeddings, layers: layers,
-      inputs: InputNames(inputIDs: "input_ids"), outputs: OutputNames(),
+      configuration: configuration, embeddings: embeddings, layers: layers, inputs: InputNames(inputIDs: "input_ids"),
+      outputs: OutputNames(),
       summary: GraphSummary(
-        producer: "", producerVersion: "", irVersion: 0, opset: 0, otherOpsets: [], nodeCount: 0,
-        inputs: [], outputs: [], forms: [], weightTypes: [], tensorBytes: 0, warnings: []))
+        producer: "", producerVersion: "", irVersion: 0, opset: 0, otherOpsets: [], nodeCount: 0, inputs: [],
+        outputs: [], forms: [], weightTypes: [], tensorBytes: 0, warnings: []))
   }
 
   init(
-    configuration: BERTConfiguration, embeddings: Embeddings, layers: [Layer], inputs: InputNames,
-    outputs: OutputNames, summary: GraphSummary
+    configuration: BERTConfiguration, embeddings: Embeddings, layers: [Layer], inputs: InputNames, outputs: OutputNames,
+    summary: GraphSummary
   ) {
     self.configuration = configuration
     self.embeddings = embeddings
@@ -63,9 +63,7 @@ public struct BERTGraph: Sendable {
     /// Columns of the tables.
     public var width: Int { norm.gamma?.count ?? word.shape.last ?? 0 }
 
-    package init(
-      word: Tensor, position: Tensor, tokenType: Tensor?, norm: LayerNorm, projection: Linear? = nil
-    ) {
+    package init(word: Tensor, position: Tensor, tokenType: Tensor?, norm: LayerNorm, projection: Linear? = nil) {
       self.word = word
       self.position = position
       self.tokenType = tokenType
@@ -118,9 +116,7 @@ public struct BERTGraph: Sendable {
     /// [V]
     public var bias: Tensor?
 
-    package init(
-      transform: Linear, activation: Activation, norm: LayerNorm, decoder: Decoder, bias: Tensor?
-    ) {
+    package init(transform: Linear, activation: Activation, norm: LayerNorm, decoder: Decoder, bias: Tensor?) {
       self.transform = transform
       self.activation = activation
       self.norm = norm
@@ -204,8 +200,8 @@ public struct BERTGraph: Sendable {
     /// All recognised outputs.
     var all: [String] {
       [
-        lastHiddenState, poolerOutput, predictionLogits, seqRelationshipLogits, classLogits,
-        tokenLogits, startLogits, endLogits, sentenceEmbedding,
+        lastHiddenState, poolerOutput, predictionLogits, seqRelationshipLogits, classLogits, tokenLogits, startLogits,
+        endLogits, sentenceEmbedding,
       ].compactMap { $0 } + hiddenStates.values
     }
     /// Outputs that this library does not compute.

@@ -4,9 +4,9 @@ internal import ClozeIO
 extension Recognizer {
   /// The operators that activations consist of.
   static let activationOperators: Set<String> = [
-    "Add", "Sub", "Mul", "Div", "Pow", "Sqrt", "Neg", "Exp", "Erf", "Tanh", "Sigmoid", "Relu",
-    "Softplus", "Reciprocal", "Min", "Max", "Clip", "Gelu", "Swish", "Sum", "com.microsoft.Gelu",
-    "com.microsoft.FastGelu", "com.microsoft.QuickGelu",
+    "Add", "Sub", "Mul", "Div", "Pow", "Sqrt", "Neg", "Exp", "Erf", "Tanh", "Sigmoid", "Relu", "Softplus", "Reciprocal",
+    "Min", "Max", "Clip", "Gelu", "Swish", "Sum", "com.microsoft.Gelu", "com.microsoft.FastGelu",
+    "com.microsoft.QuickGelu",
   ]
 
   enum Follower {
@@ -17,14 +17,13 @@ extension Recognizer {
   /// The activation between `value` and the next operator outside `activationOperators`, and its result.
   ///
   /// - Parameter next: the block that must follow.
-  mutating func activation(
-    _ value: ValueID, next: Follower, expected: String
-  ) throws(ClozeError) -> (activation: Activation, output: ValueID) {
+  mutating func activation(_ value: ValueID, next: Follower, expected: String) throws(ClozeError) -> (
+    activation: Activation, output: ValueID
+  ) {
     let found = exits(from: value, through: Recognizer.activationOperators)
     guard let first = found.first else { throw misfit(usersOf: value, expected) }
     guard next == .linear ? isLinear(first.use) : startsNorm(first.use) else {
-      throw misfit(
-        first.use.node, "\(node(first.use).operation) is unexpected here", expected: expected)
+      throw misfit(first.use.node, "\(node(first.use).operation) is unexpected here", expected: expected)
     }
     guard first.value != value else {
       throw misfit(first.use.node, "the activation is missing before this", expected: expected)
@@ -34,9 +33,7 @@ extension Recognizer {
   }
 
   /// The activation that computes `result` from `value`, compared on a grid that distinguishes all of `Activation`.
-  private mutating func activation(
-    from value: ValueID, to result: ValueID
-  ) throws(ClozeError) -> Activation {
+  private mutating func activation(from value: ValueID, to result: ValueID) throws(ClozeError) -> Activation {
     let grid = stride(from: -6.0, through: 6.0, by: 0.125).map { $0 }
     let expected = "gelu (erf or tanh), relu, silu, quick_gelu or tanh"
     func outcome(_ shape: [Int]) -> Probe.Outcome {
@@ -46,8 +43,8 @@ extension Recognizer {
     var count = grid.count
     var found = outcome([1, 1, count])
     // Graphs that reshape in between need the value's own shape.
-    if case .unknown = found, let shape = probes[0].values[value]?.shape,
-      let room = Probe.count(shape), room >= count, room <= 1 << 16
+    if case .unknown = found, let shape = probes[0].values[value]?.shape, let room = Probe.count(shape), room >= count,
+      room <= 1 << 16
     {
       count = room
       found = outcome(shape)
@@ -55,8 +52,7 @@ extension Recognizer {
     switch found {
     case .unknown(let node):
       throw misfit(
-        node ?? producer(result), "the activation cannot be computed from its input alone",
-        expected: expected)
+        node ?? producer(result), "the activation cannot be computed from its input alone", expected: expected)
     case .known(let computed, _):
       guard let y = computed.elements, y.count == count else {
         throw misfit(producer(result), "the activation changes the shape", expected: expected)
@@ -77,10 +73,9 @@ extension Recognizer {
         throw misfit(producer(result), "unknown activation", expected: expected)
       }
       let operators = Set(path(from: value, to: result))
-      let decisive = [
-        "Erf", "Tanh", "Gelu", "com.microsoft.Gelu", "com.microsoft.FastGelu", "Sigmoid",
-      ]
-      .first { operators.contains($0) }
+      let decisive = ["Erf", "Tanh", "Gelu", "com.microsoft.Gelu", "com.microsoft.FastGelu", "Sigmoid"].first {
+        operators.contains($0)
+      }
       note("activation", best.activation.configKey + (decisive.map { ", with \($0)" } ?? ""))
       return best.activation
     }

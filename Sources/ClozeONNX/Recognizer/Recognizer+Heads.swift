@@ -13,21 +13,16 @@ extension Recognizer {
     var sentence: BERTGraph.SentenceHead?
   }
 
-  static let headList =
-    "masked LM, next sentence, pooler, classes, tags, answer, sentence embedding"
+  static let headList = "masked LM, next sentence, pooler, classes, tags, answer, sentence embedding"
 
   /// The heads on the last hidden state `x`. The outputs of an unknown head stay unrecognised; an inconsistent
   /// head is an error.
-  mutating func heads(
-    _ x: ValueID, word: Tensor, outputs: inout BERTGraph.OutputNames
-  ) throws(ClozeError) -> Heads {
+  mutating func heads(_ x: ValueID, word: Tensor, outputs: inout BERTGraph.OutputNames) throws(ClozeError) -> Heads {
     var heads = Heads()
     for use in uses[x].sorted(by: { $0.node < $1.node }) {
       if isLinear(use) {
         try tokenHead(use, word: word, heads: &heads, outputs: &outputs)
-      } else if graph.nodes[use.node].operation == "Gather"
-        || graph.nodes[use.node].operation == "Slice"
-      {
+      } else if graph.nodes[use.node].operation == "Gather" || graph.nodes[use.node].operation == "Slice" {
         try firstToken(use, x, heads: &heads, outputs: &outputs)
       }
     }
@@ -37,9 +32,9 @@ extension Recognizer {
 
   // MARK: - On every token
 
-  private mutating func tokenHead(
-    _ use: Use, word: Tensor, heads: inout Heads, outputs: inout BERTGraph.OutputNames
-  ) throws(ClozeError) {
+  private mutating func tokenHead(_ use: Use, word: Tensor, heads: inout Heads, outputs: inout BERTGraph.OutputNames)
+    throws(ClozeError)
+  {
     place = "head on every token"
     let (first, value) = try linear(use, inputSize: hiddenSize, outputSize: nil)
     if uses[value].isEmpty {
@@ -56,9 +51,9 @@ extension Recognizer {
     }
     // A masked-LM head begins with an activation and a normalisation; others are unknown.
     let found = exits(from: value, through: Recognizer.activationOperators)
-    guard let next = found.first, startsNorm(next.use), heads.mlm == nil,
-      first.weight.outputSize == hiddenSize
-    else { return }
+    guard let next = found.first, startsNorm(next.use), heads.mlm == nil, first.weight.outputSize == hiddenSize else {
+      return
+    }
 
     place = "masked-LM head"
     let (activation, activated) = try activation(
@@ -67,15 +62,14 @@ extension Recognizer {
     guard let decode = uses[normed].first, uses[normed].count == 1, isLinear(decode) else {
       throw misfit(usersOf: normed, "the decoder, a linear layer to the vocabulary")
     }
-    let (decoder, logits) = try linear(
-      decode, inputSize: hiddenSize, outputSize: word.shape[0])
+    let (decoder, logits) = try linear(decode, inputSize: hiddenSize, outputSize: word.shape[0])
     guard let name = outputNames[logits]?.first else {
       throw misfit(usersOf: logits, "the logits as an output of the graph")
     }
     let tied = try Recognizer.isSameMatrix(decoder.weight, word)
     heads.mlm = BERTGraph.MaskedLMHead(
-      transform: first, activation: activation, norm: norm,
-      decoder: tied ? .tied : .separate(decoder.weight), bias: decoder.bias)
+      transform: first, activation: activation, norm: norm, decoder: tied ? .tied : .separate(decoder.weight),
+      bias: decoder.bias)
     outputs.predictionLogits = name
     note("masked-LM decoder", tied ? "tied to the word embeddings" : "a separate matrix")
   }
@@ -85,13 +79,11 @@ extension Recognizer {
     let tensor = matrix.tensor
     let rows = matrix.outputSize
     let columns = matrix.inputSize
-    guard tensor.elementType == table.elementType, tensor.count == table.count,
-      rows * columns == tensor.count
-    else { return false }
-    if matrix.layout == .outIn, tensor.place.baseAddress == table.place.baseAddress { return true }
-    guard let a = try tensor.bytes().baseAddress, let b = try table.bytes().baseAddress else {
+    guard tensor.elementType == table.elementType, tensor.count == table.count, rows * columns == tensor.count else {
       return false
     }
+    if matrix.layout == .outIn, tensor.place.baseAddress == table.place.baseAddress { return true }
+    guard let a = try tensor.bytes().baseAddress, let b = try table.bytes().baseAddress else { return false }
     if matrix.layout == .outIn { return memcmp(a, b, tensor.place.count) == 0 }
     switch tensor.elementType.size {
     case 2: return isTransposed(a, b, rows, columns, as: UInt16.self)
@@ -126,27 +118,26 @@ extension Recognizer {
 
   // MARK: - On the first token
 
-  private mutating func firstToken(
-    _ use: Use, _ x: ValueID, heads: inout Heads, outputs: inout BERTGraph.OutputNames
-  ) throws(ClozeError) {
+  private mutating func firstToken(_ use: Use, _ x: ValueID, heads: inout Heads, outputs: inout BERTGraph.OutputNames)
+    throws(ClozeError)
+  {
     place = "pooler"
     let found = exits(from: x, through: ["Gather", "Slice", "Squeeze", "Reshape"]).filter {
       isLinear($0.use) && $0.value != x
     }
-    guard let start = found.first, heads.pooler == nil, heads.classifier == nil,
-      isFirstToken(start.value, of: x)
-    else { return }
+    guard let start = found.first, heads.pooler == nil, heads.classifier == nil, isFirstToken(start.value, of: x) else {
+      return
+    }
     let (linear, value) = try linear(start.use, inputSize: hiddenSize, outputSize: nil)
     if uses[value].isEmpty, let name = outputNames[value]?.first {
-      heads.classifier = BERTGraph.SequenceHead(
-        transform: nil, activation: .identity, output: linear)
+      heads.classifier = BERTGraph.SequenceHead(transform: nil, activation: .identity, output: linear)
       outputs.classLogits = name
       note("classes", "first token, linear layer")
       return
     }
     guard linear.weight.outputSize == hiddenSize else { return }
-    if let tanh = uses[value].first, uses[value].count == 1,
-      graph.nodes[tanh.node].operation == "Tanh", let pooled = output(tanh.node)
+    if let tanh = uses[value].first, uses[value].count == 1, graph.nodes[tanh.node].operation == "Tanh",
+      let pooled = output(tanh.node)
     {
       heads.pooler = linear
       note("pooler", "first token, linear layer, Tanh")
@@ -167,8 +158,7 @@ extension Recognizer {
 
   /// A linear layer to logits: next-sentence prediction, or classes of the model's own.
   private mutating func classes(
-    _ use: Use, on transform: Linear, _ activation: Activation, heads: inout Heads,
-    outputs: inout BERTGraph.OutputNames
+    _ use: Use, on transform: Linear, _ activation: Activation, heads: inout Heads, outputs: inout BERTGraph.OutputNames
   ) throws(ClozeError) {
     let (head, logits) = try linear(use, inputSize: hiddenSize, outputSize: nil)
     guard uses[logits].isEmpty, let name = outputNames[logits]?.first else { return }
@@ -185,16 +175,14 @@ extension Recognizer {
       note("classes", "\(head.weight.outputSize) classes, linear layer, \(activation.configKey)")
     }
     guard heads.classifier == nil else { return }
-    heads.classifier = BERTGraph.SequenceHead(
-      transform: transform, activation: activation, output: head)
+    heads.classifier = BERTGraph.SequenceHead(transform: transform, activation: activation, output: head)
     outputs.classLogits = name
   }
 
   /// Whether two classes on the pooler are next-sentence prediction, which the graph alone does not tell.
   private func isNextSentence(_ name: String, withMaskedLM: Bool) -> (Bool, reason: String) {
     if let architecture {
-      let next = architecture.hasSuffix("ForNextSentencePrediction")
-        || architecture.hasSuffix("ForPreTraining")
+      let next = architecture.hasSuffix("ForNextSentencePrediction") || architecture.hasSuffix("ForPreTraining")
       return (next, "config.json says \(architecture)")
     }
     if name.utf8.starts(with: "seq_relationship".utf8) { return (true, "by the output's name") }
@@ -210,8 +198,8 @@ extension Recognizer {
     if Probe.count(shape) != 2 * count { shape = [probe.batch, probe.sequence, 2] }
     let given = [value: Probe.Value(.float32, shape, (0..<(2 * count)).map { Double($0) })]
     for output in graph.outputs {
-      guard case .known(let result, _) = probe.evaluate(output.value, given: given),
-        let y = result.elements, y.count == count
+      guard case .known(let result, _) = probe.evaluate(output.value, given: given), let y = result.elements,
+        y.count == count
       else { continue }
       if y.indices.allSatisfy({ y[$0] == Double(2 * $0) }) { outputs.startLogits = output.name }
       if y.indices.allSatisfy({ y[$0] == Double(2 * $0 + 1) }) { outputs.endLogits = output.name }
@@ -225,12 +213,10 @@ extension Recognizer {
       let total = probe.batch * probe.sequence * hiddenSize
       guard total <= Probe.maximumElements else { return false }
       let given = [x: state(x, probe, (0..<total).map { Double($0) })]
-      guard case .known(let result, _) = probe.evaluate(value, given: given),
-        let y = result.elements, y.count == probe.batch * hiddenSize
+      guard case .known(let result, _) = probe.evaluate(value, given: given), let y = result.elements,
+        y.count == probe.batch * hiddenSize
       else { return false }
-      return y.indices.allSatisfy {
-        y[$0] == Double($0 / hiddenSize * probe.sequence * hiddenSize + $0 % hiddenSize)
-      }
+      return y.indices.allSatisfy { y[$0] == Double($0 / hiddenSize * probe.sequence * hiddenSize + $0 % hiddenSize) }
     }
   }
 

@@ -9,8 +9,8 @@ struct InputRoles {
 
   var names: BERTGraph.InputNames {
     BERTGraph.InputNames(
-      inputIDs: inputIDs.name, attentionMask: attentionMask?.name,
-      tokenTypeIDs: tokenTypeIDs?.name, positionIDs: positionIDs?.name)
+      inputIDs: inputIDs.name, attentionMask: attentionMask?.name, tokenTypeIDs: tokenTypeIDs?.name,
+      positionIDs: positionIDs?.name)
   }
 
   init(_ graph: Graph) throws(ClozeError) {
@@ -42,9 +42,8 @@ struct InputRoles {
     guard let ids = lookups.first else {
       let first = graph.nodes.indices.first { graph.nodes[$0].op != "Constant" }
       throw ClozeError(
-        .unsupported, "no input indexes a table of embeddings",
-        node: first.map { graph.label($0) }, place: "embeddings",
-        expected: "Gather(word embeddings [V, D], input_ids)")
+        .unsupported, "no input indexes a table of embeddings", node: first.map { graph.label($0) },
+        place: "embeddings", expected: "Gather(word embeddings [V, D], input_ids)")
     }
     inputIDs = ids.input
     var rest = Array(lookups.dropFirst())
@@ -87,15 +86,12 @@ struct InputRoles {
       for use in graph.uses[current] {
         let node = graph.nodes[use.node]
         guard node.domain.isEmpty else { continue }
-        if node.op == "Gather", use.index == 1, let data = node.input(0),
-          let table = graph.constant(data), !table.transposed, table.tensor.isReal,
-          table.tensor.shape.count == 2
+        if node.op == "Gather", use.index == 1, let data = node.input(0), let table = graph.constant(data),
+          !table.transposed, table.tensor.isReal, table.tensor.shape.count == 2
         {
           return table.tensor.shape[0]
         }
-        if ["Identity", "Cast", "Reshape"].contains(node.op), use.index == 0,
-          let output = node.output(0)
-        {
+        if ["Identity", "Cast", "Reshape"].contains(node.op), use.index == 0, let output = node.output(0) {
           pending.append(output)
         }
       }
@@ -124,8 +120,8 @@ struct InputRoles {
         batch * sequence * sequence <= Probe.maximumElements
       else {
         throw ClozeError(
-          .unsupported, "the graph is fixed to \(batch) sequences of \(sequence) tokens",
-          place: "inputs", expected: "free dimensions, or fewer tokens")
+          .unsupported, "the graph is fixed to \(batch) sequences of \(sequence) tokens", place: "inputs",
+          expected: "free dimensions, or fewer tokens")
       }
     }
     let first = probe(graph, batch: sizes[0].0, sequence: sizes[0].1)
@@ -145,8 +141,7 @@ struct InputRoles {
     }
     var ids: Set<Graph.ValueID> = [inputIDs.value]
     if let tokenTypeIDs { ids.insert(tokenTypeIDs.value) }
-    return Probe(
-      graph, batch: batch, sequence: sequence, mask: mask, ids: ids, positions: positionIDs?.value)
+    return Probe(graph, batch: batch, sequence: sequence, mask: mask, ids: ids, positions: positionIDs?.value)
   }
 }
 
@@ -158,17 +153,13 @@ extension Graph {
     var value = value
     var transposed = false
     for _ in 0..<32 {
-      if let index = initializers[value] {
-        return tensors[index].map { ($0, transposed) }
-      }
+      if let index = initializers[value] { return tensors[index].map { ($0, transposed) } }
       guard let producer = producer(of: value) else { return nil }
       let node = nodes[producer]
       guard node.domain.isEmpty else { return nil }
       switch node.op {
       case "Constant":
-        guard case .tensor(let index)? = node.attribute("value"), index < tensors.count else {
-          return nil
-        }
+        guard case .tensor(let index)? = node.attribute("value"), index < tensors.count else { return nil }
         return tensors[index].map { ($0, transposed) }
       case "Identity": break
       case "Cast":

@@ -9,26 +9,19 @@ extension Recognizer {
   }
 
   /// The layer normalisation of `value`, and its result.
-  mutating func layerNorm(
-    _ value: ValueID
-  ) throws(ClozeError) -> (norm: LayerNorm, output: ValueID) {
-    if let use = uses[value].first(where: {
-      $0.index == 0 && graph.nodes[$0.node].operation == "LayerNormalization"
-    }) {
+  mutating func layerNorm(_ value: ValueID) throws(ClozeError) -> (norm: LayerNorm, output: ValueID) {
+    if let use = uses[value].first(where: { $0.index == 0 && graph.nodes[$0.node].operation == "LayerNormalization" }) {
       return try nativeNorm(use)
     }
     return try decomposedNorm(value)
   }
 
   /// `LayerNormalization`, operator set 17.
-  private mutating func nativeNorm(
-    _ use: Use
-  ) throws(ClozeError) -> (norm: LayerNorm, output: ValueID) {
+  private mutating func nativeNorm(_ use: Use) throws(ClozeError) -> (norm: LayerNorm, output: ValueID) {
     let node = graph.nodes[use.node]
     let rank = node.input(0).flatMap { probes[0].values[$0]?.shape.count } ?? 3
     guard Probe.axis(node.int("axis") ?? -1, rank) == rank - 1, let made = output(use.node) else {
-      throw misfit(
-        use.node, "LayerNormalization is not over the last axis", expected: "axis -1")
+      throw misfit(use.node, "LayerNormalization is not over the last axis", expected: "axis -1")
     }
     var gamma: Tensor?
     if let scale = node.input(1) {
@@ -38,9 +31,7 @@ extension Recognizer {
         throw misfit(use.node, "the scale is not a constant", expected: "a constant scale")
       }
     }
-    let beta = try node.input(2).map { id throws(ClozeError) in
-      try vector(id, "bias", node: use.node)
-    }
+    let beta = try node.input(2).map { id throws(ClozeError) in try vector(id, "bias", node: use.node) }
     // The attribute's default, from the operator's definition.
     let epsilon = node.float("epsilon") ?? Double(Float(1e-5))
     note("layer norm", node.origin ?? "LayerNormalization")
@@ -51,28 +42,21 @@ extension Recognizer {
   ///
   /// Epsilon is computed: for a sample x of mean 0 and variance v the quotient is x / sqrt(v + epsilon), which is
   /// solved for epsilon.
-  private mutating func decomposedNorm(
-    _ value: ValueID
-  ) throws(ClozeError) -> (norm: LayerNorm, output: ValueID) {
+  private mutating func decomposedNorm(_ value: ValueID) throws(ClozeError) -> (norm: LayerNorm, output: ValueID) {
     let expected = "a layer normalisation over the last axis"
-    let means = uses[value].filter {
-      $0.index == 0 && graph.nodes[$0.node].operation == "ReduceMean"
-    }.compactMap { output($0.node) }
+    let means = uses[value].filter { $0.index == 0 && graph.nodes[$0.node].operation == "ReduceMean" }.compactMap {
+      output($0.node)
+    }
     guard !means.isEmpty else { throw misfit(usersOf: value, expected) }
 
-    for centred in uses[value]
-    where centred.index == 0 && graph.nodes[centred.node].operation == "Sub" {
-      guard let mean = root(centred.node, 1), means.contains(mean), let d = output(centred.node)
-      else { continue }
+    for centred in uses[value] where centred.index == 0 && graph.nodes[centred.node].operation == "Sub" {
+      guard let mean = root(centred.node, 1), means.contains(mean), let d = output(centred.node) else { continue }
       for quotient in uses[d] {
         let op = graph.nodes[quotient.node].operation
-        guard (op == "Div" && quotient.index == 0) || op == "Mul",
-          let other = otherOperand(quotient), other != d, graph.constant(other) == nil,
-          let n = output(quotient.node), let epsilon = epsilon(of: n, from: value)
+        guard (op == "Div" && quotient.index == 0) || op == "Mul", let other = otherOperand(quotient), other != d,
+          graph.constant(other) == nil, let n = output(quotient.node), let epsilon = epsilon(of: n, from: value)
         else { continue }
-        note(
-          "layer norm",
-          op == "Div" ? "ReduceMean, Sub, Pow, Sqrt, Div" : "ReduceMean, Sub, Pow, Sqrt, Mul")
+        note("layer norm", op == "Div" ? "ReduceMean, Sub, Pow, Sqrt, Div" : "ReduceMean, Sub, Pow, Sqrt, Mul")
         return try affine(n, epsilon: epsilon)
       }
     }
@@ -84,24 +68,21 @@ extension Recognizer {
   }
 
   /// TensorFlow's form: x s + (beta - mean s) with s = gamma / sqrt(variance + epsilon).
-  private mutating func factoredNorm(
-    _ value: ValueID, means: [ValueID]
-  ) throws(ClozeError) -> (norm: LayerNorm, output: ValueID)? {
+  private mutating func factoredNorm(_ value: ValueID, means: [ValueID]) throws(ClozeError) -> (
+    norm: LayerNorm, output: ValueID
+  )? {
     for use in uses[value] where graph.nodes[use.node].operation == "Mul" {
       guard let scale = otherOperand(use), graph.constant(scale) == nil, let scaled = output(use.node),
-        let add = uses[scaled].first, uses[scaled].count == 1,
-        graph.nodes[add.node].operation == "Add", let shift = otherOperand(add),
-        let result = output(add.node), let difference = producer(shift),
-        graph.nodes[difference].operation == "Sub", let beta = root(difference, 0),
-        graph.constant(beta) != nil, let moved = root(difference, 1),
-        let product = producer(moved), graph.nodes[product].operation == "Mul",
+        let add = uses[scaled].first, uses[scaled].count == 1, graph.nodes[add.node].operation == "Add",
+        let shift = otherOperand(add), let result = output(add.node), let difference = producer(shift),
+        graph.nodes[difference].operation == "Sub", let beta = root(difference, 0), graph.constant(beta) != nil,
+        let moved = root(difference, 1), let product = producer(moved), graph.nodes[product].operation == "Mul",
         let left = root(product, 0), let right = root(product, 1),
         (left == scale && means.contains(right)) || (right == scale && means.contains(left))
       else { continue }
       var factor = scale
       var gamma: Tensor?
-      if let node = producer(scale), graph.nodes[node].operation == "Mul",
-        let a = root(node, 0), let b = root(node, 1)
+      if let node = producer(scale), graph.nodes[node].operation == "Mul", let a = root(node, 0), let b = root(node, 1)
       {
         if graph.constant(a) != nil {
           (gamma, factor) = (try vector(a, "scale", node: node), b)
@@ -111,8 +92,7 @@ extension Recognizer {
       }
       guard let epsilon = epsilon(ofFactor: factor, from: value) else { continue }
       note("layer norm", "ReduceMean, Mul, Sqrt, Reciprocal, Mul, Sub, Add")
-      let norm = LayerNorm(
-        gamma: gamma, beta: try vector(beta, "bias", node: difference), epsilon: epsilon)
+      let norm = LayerNorm(gamma: gamma, beta: try vector(beta, "bias", node: difference), epsilon: epsilon)
       return (norm, result)
     }
     return nil
@@ -122,9 +102,9 @@ extension Recognizer {
   private func epsilon(ofFactor factor: ValueID, from x: ValueID) -> Double? {
     let (sample, variance) = sample()
     let given = [x: Probe.Value(.float32, [1, 1, sample.count], sample)]
-    guard case .known(let result, _) = probes[0].evaluate(factor, given: given),
-      let y = result.scalar, y > 0
-    else { return nil }
+    guard case .known(let result, _) = probes[0].evaluate(factor, given: given), let y = result.scalar, y > 0 else {
+      return nil
+    }
     let epsilon = 1 / (y * y) - variance
     guard epsilon > -1e-18, epsilon < 1 else { return nil }
     return decimal(Swift.max(epsilon, 0))
@@ -150,28 +130,23 @@ extension Recognizer {
     let (sample, variance) = sample()
     let n = sample.count
     let given = [x: Probe.Value(.float32, [1, 1, n], sample)]
-    guard case .known(let result, _) = probes[0].evaluate(quotient, given: given),
-      let y = result.elements, y.count == n, y[0] != 0
+    guard case .known(let result, _) = probes[0].evaluate(quotient, given: given), let y = result.elements,
+      y.count == n, y[0] != 0
     else { return nil }
     let ratio: Double = sample[0] / y[0]
     let epsilon: Double = ratio * ratio - variance
     guard epsilon > -1e-18, epsilon < 1 else { return nil }
-    for i in sample.indices where !(abs(y[i] * abs(ratio) - sample[i]) <= 1e-9 * 1e-6) {
-      return nil
-    }
+    for i in sample.indices where !(abs(y[i] * abs(ratio) - sample[i]) <= 1e-9 * 1e-6) { return nil }
     return decimal(Swift.max(epsilon, 0))
   }
 
   /// Mul gamma and Add beta, each optional.
-  private func affine(
-    _ value: ValueID, epsilon: Double
-  ) throws(ClozeError) -> (norm: LayerNorm, output: ValueID) {
+  private func affine(_ value: ValueID, epsilon: Double) throws(ClozeError) -> (norm: LayerNorm, output: ValueID) {
     var norm = LayerNorm(gamma: nil, beta: nil, epsilon: epsilon)
     var current = value
     for op in ["Mul", "Add"] {
-      guard uses[current].count == 1, let use = uses[current].first,
-        graph.nodes[use.node].operation == op, let other = otherOperand(use),
-        graph.constant(other) != nil, let made = output(use.node)
+      guard uses[current].count == 1, let use = uses[current].first, graph.nodes[use.node].operation == op,
+        let other = otherOperand(use), graph.constant(other) != nil, let made = output(use.node)
       else { continue }
       let tensor = try vector(other, op == "Mul" ? "scale" : "bias", node: use.node)
       if op == "Mul" { norm.gamma = tensor } else { norm.beta = tensor }
@@ -180,19 +155,14 @@ extension Recognizer {
     return (norm, current)
   }
 
-  private func vector(
-    _ value: ValueID, _ role: String, node: NodeID
-  ) throws(ClozeError) -> Tensor {
+  private func vector(_ value: ValueID, _ role: String, node: NodeID) throws(ClozeError) -> Tensor {
     guard let tensor = graph.constant(value)?.tensor, tensor.isReal else {
-      throw misfit(
-        node, "the layer normalisation's \(role) is not a constant", expected: "a constant vector")
+      throw misfit(node, "the layer normalisation's \(role) is not a constant", expected: "a constant vector")
     }
-    guard tensor.count == hiddenSize, tensor.shape.last == hiddenSize,
-      let vector = tensor.reshaped([hiddenSize])
-    else {
+    guard tensor.count == hiddenSize, tensor.shape.last == hiddenSize, let vector = tensor.reshaped([hiddenSize]) else {
       throw contradiction(
-        "the layer normalisation's \(role) \(tensor.label) does not match the hidden size "
-          + "\(hiddenSize)", node: node)
+        "the layer normalisation's \(role) \(tensor.label) does not match the hidden size " + "\(hiddenSize)",
+        node: node)
     }
     return vector
   }

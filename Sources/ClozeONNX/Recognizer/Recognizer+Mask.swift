@@ -10,9 +10,7 @@ extension Recognizer {
   ///
   /// Computed with scores of 0 and with known scores, so that all spellings of a mask are the same. A mask that
   /// depends on positions (causal, local) shows in the results.
-  mutating func checkScores(
-    from scores: ValueID, to input: ValueID, softmax: NodeID
-  ) throws(ClozeError) -> Double {
+  mutating func checkScores(from scores: ValueID, to input: ValueID, softmax: NodeID) throws(ClozeError) -> Double {
     var scale: Double?
     for probe in probes {
       guard let shape = probe.values[scores]?.shape, shape.count >= 3 else {
@@ -28,42 +26,33 @@ extension Recognizer {
       let given = [scores: Probe.Value(.float32, [1, 1, 1, 1], [0])]
       if shape.count == 4, case .known(_, let parts) = longProbe.evaluate(input, given: given) {
         let key = parts.filter { longProbe.values[$0]?.count ?? 0 > 1 }
-        if checkedMasks.insert(key).inserted {
-          scale = try check(longProbe, scores, shape, input, softmax, scale)
-        }
+        if checkedMasks.insert(key).inserted { scale = try check(longProbe, scores, shape, input, softmax, scale) }
       }
     }
-    guard let scale else {
-      throw misfit(softmax, "the scores cannot be computed", expected: "scale * scores + mask")
-    }
+    guard let scale else { throw misfit(softmax, "the scores cannot be computed", expected: "scale * scores + mask") }
     return scale
   }
 
   private mutating func check(
-    _ probe: Probe, _ scores: ValueID, _ shape: [Int], _ input: ValueID, _ softmax: NodeID,
-    _ known: Double?
+    _ probe: Probe, _ scores: ValueID, _ shape: [Int], _ input: ValueID, _ softmax: NodeID, _ known: Double?
   ) throws(ClozeError) -> Double {
     let expected = "scale * scores + padding mask of attention_mask (1 = keep)"
     let (batch, sequence) = (probe.batch, probe.sequence)
     guard let total = Probe.count(shape), total <= Probe.maximumElements, batch > 0, sequence > 0,
       total % (batch * sequence * sequence) == 0, shape.suffix(2) == [sequence, sequence]
-    else {
-      throw misfit(producer(scores), "the scores have the shape \(shape)", expected: "[B, H, S, S]")
-    }
+    else { throw misfit(producer(scores), "the scores have the shape \(shape)", expected: "[B, H, S, S]") }
     let heads = total / (batch * sequence * sequence)
     func run(_ numbers: [Double]) throws(ClozeError) -> [Double] {
       let given = [scores: Probe.Value(.float32, shape, numbers)]
       switch probe.evaluate(input, given: given) {
       case .known(let value, _):
         guard let elements = value.elements, elements.count == total else {
-          throw misfit(
-            producer(input), "the mask changes the shape of the scores", expected: expected)
+          throw misfit(producer(input), "the mask changes the shape of the scores", expected: expected)
         }
         return elements
       case .unknown(let node):
         throw misfit(
-          node ?? producer(input),
-          "the mask added to the scores cannot be computed from attention_mask and the length",
+          node ?? producer(input), "the mask added to the scores cannot be computed from attention_mask and the length",
           expected: expected)
       }
     }
@@ -88,24 +77,18 @@ extension Recognizer {
       kept.insert(pair)
       let factor = (moved[position] - still[position]) / numbers[position]
       if scale == nil { scale = factor }
-      guard abs(still[position]) < 1e-6, let scale, scale > 0, abs(factor - scale) <= 1e-6 * scale
-      else {
-        throw misfit(
-          producer(input), "\(still[position]) is added to scores that are not masked",
-          expected: expected)
+      guard abs(still[position]) < 1e-6, let scale, scale > 0, abs(factor - scale) <= 1e-6 * scale else {
+        throw misfit(producer(input), "\(still[position]) is added to scores that are not masked", expected: expected)
       }
     }
     try comparePairs(probe, kept: kept, hidden: hiddenPairs, node: producer(input) ?? softmax)
-    guard let scale else {
-      throw misfit(producer(input), "every score is masked", expected: expected)
-    }
+    guard let scale else { throw misfit(producer(input), "every score is masked", expected: expected) }
     return scale
   }
 
   /// Compares the pairs that the graph lets attend with the padding mask, for queries that are not padding.
-  private mutating func comparePairs(
-    _ probe: Probe, kept: Set<Int>, hidden: Set<Int>, node: NodeID
-  ) throws(ClozeError) {
+  private mutating func comparePairs(_ probe: Probe, kept: Set<Int>, hidden: Set<Int>, node: NodeID) throws(ClozeError)
+  {
     let expected = "a padding mask of attention_mask (1 = keep)"
     let (batch, sequence) = (probe.batch, probe.sequence)
     var ignored = true
@@ -140,14 +123,11 @@ extension Recognizer {
       note("mask", "padding, from attention_mask")
       return
     }
-    if inverted {
-      throw misfit(node, "the mask is inverted: 1 hides a token", expected: expected)
-    }
+    if inverted { throw misfit(node, "the mask is inverted: 1 hides a token", expected: expected) }
     if onlyLater { throw causal(node) }
     if onlyFar {
       throw misfit(
-        node, "this is a model with local attention: a token does not attend to distant tokens",
-        expected: expected)
+        node, "this is a model with local attention: a token does not attend to distant tokens", expected: expected)
     }
     throw misfit(node, "the mask is not a padding mask", expected: expected)
   }

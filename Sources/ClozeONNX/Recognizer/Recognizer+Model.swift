@@ -22,17 +22,14 @@ extension Recognizer {
     while startsLayer(x) {
       let found = try layer(x, index: layers.count)
       if let heads, heads != found.heads {
-        throw contradiction(
-          "layer \(layers.count) has \(found.heads) heads, those before have \(heads)", node: nil)
+        throw contradiction("layer \(layers.count) has \(found.heads) heads, those before have \(heads)", node: nil)
       }
       if let activation, activation != found.activation {
         throw misfit(
           nil, "layer \(layers.count) has the activation \(found.activation.configKey)",
           expected: "\(activation.configKey), as in the layers before")
       }
-      if let known = layers.first?.intermediate.weight,
-        known.outputSize != found.layer.intermediate.weight.outputSize
-      {
+      if let known = layers.first?.intermediate.weight, known.outputSize != found.layer.intermediate.weight.outputSize {
         throw contradiction(
           "weights \(found.layer.intermediate.weight.tensor.label) and \(known.tensor.label) "
             + "differ in the intermediate size", node: nil)
@@ -53,23 +50,19 @@ extension Recognizer {
     place = "outputs"
     let known = Set(outputs.all)
     let knownRoots = Set(graph.outputs.filter { known.contains($0.name) }.map { roots[$0.value] })
-    outputs.unrecognized = graph.outputs.filter { !knownRoots.contains(roots[$0.value]) }
-      .map { $0.name }
+    outputs.unrecognized = graph.outputs.filter { !knownRoots.contains(roots[$0.value]) }.map { $0.name }
     guard !known.isEmpty else {
-      throw misfit(
-        usersOf: x,
-        "the last hidden state or a head of it (\(Recognizer.headList)) as an output")
+      throw misfit(usersOf: x, "the last hidden state or a head of it (\(Recognizer.headList)) as an output")
     }
 
     let configuration = BERTConfiguration(
       hiddenSize: hiddenSize, numHiddenLayers: layers.count, numAttentionHeads: heads,
       intermediateSize: last.intermediate.weight.outputSize, vocabSize: embeddings.word.shape[0],
-      maxPositionEmbeddings: embeddings.position.shape[0],
-      typeVocabSize: embeddings.tokenType?.shape[0] ?? 0, layerNormEps: embeddings.norm.epsilon,
-      hiddenAct: activation)
+      maxPositionEmbeddings: embeddings.position.shape[0], typeVocabSize: embeddings.tokenType?.shape[0] ?? 0,
+      layerNormEps: embeddings.norm.epsilon, hiddenAct: activation)
     var result = BERTGraph(
-      configuration: configuration, embeddings: embeddings, layers: layers,
-      inputs: inputRoles.names, outputs: outputs, summary: summary(outputs))
+      configuration: configuration, embeddings: embeddings, layers: layers, inputs: inputRoles.names, outputs: outputs,
+      summary: summary(outputs))
     result.pooler = found.pooler
     result.mlm = found.mlm
     result.nsp = found.nsp
@@ -83,24 +76,17 @@ extension Recognizer {
   private func summary(_ outputs: BERTGraph.OutputNames) -> GraphSummary {
     func describe(_ input: Graph.Input) -> GraphSummary.Value {
       let type = Tensor.ElementType(rawValue: Int32(truncatingIfNeeded: input.elementType))
-      return GraphSummary.Value(
-        name: input.name, elementType: type?.description ?? "", shape: input.dimensionNames)
+      return GraphSummary.Value(name: input.name, elementType: type?.description ?? "", shape: input.dimensionNames)
     }
     var warnings: [String] = []
     // The newest operator set among the tests' graphs.
-    if graph.opset > 23 {
-      warnings.append("operator set \(graph.opset) is newer than any tested")
-    }
-    if graph.irVersion > 13 {
-      warnings.append("IR version \(graph.irVersion) is newer than any tested")
-    }
-    for name in outputs.unrecognized {
-      warnings.append("output \"\(name)\" is not computed by this library")
-    }
+    if graph.opset > 23 { warnings.append("operator set \(graph.opset) is newer than any tested") }
+    if graph.irVersion > 13 { warnings.append("IR version \(graph.irVersion) is newer than any tested") }
+    for name in outputs.unrecognized { warnings.append("output \"\(name)\" is not computed by this library") }
     return GraphSummary(
-      producer: graph.producer, producerVersion: graph.producerVersion, irVersion: graph.irVersion,
-      opset: graph.opset, otherOpsets: graph.otherOpsets, nodeCount: graph.nodeCount,
-      inputs: graph.inputs.map(describe), outputs: graph.outputs.map(describe), forms: forms,
+      producer: graph.producer, producerVersion: graph.producerVersion, irVersion: graph.irVersion, opset: graph.opset,
+      otherOpsets: graph.otherOpsets, nodeCount: graph.nodeCount, inputs: graph.inputs.map(describe),
+      outputs: graph.outputs.map(describe), forms: forms,
       weightTypes: weightBytes.sorted { $0.value > $1.value }.map { $0.key.description },
       tensorBytes: graph.tensorBytes, warnings: warnings)
   }

@@ -9,9 +9,7 @@ extension Recognizer {
   ///
   /// The pooling is computed on known states and compared with each supported one; the output of another pooling
   /// stays unrecognised.
-  mutating func sentence(
-    _ x: ValueID, heads: inout Heads, outputs: inout BERTGraph.OutputNames
-  ) throws(ClozeError) {
+  mutating func sentence(_ x: ValueID, heads: inout Heads, outputs: inout BERTGraph.OutputNames) throws(ClozeError) {
     place = "sentence embedding"
     let known = Set(outputs.all)
     let open = graph.outputs.filter { !known.contains($0.name) }
@@ -32,16 +30,14 @@ extension Recognizer {
       steps += 1
       for use in uses[value] {
         if isLinear(use) {
-          guard value != x, let (pooling, normalized) = pooling(of: value, from: x), !normalized
-          else { continue }
+          guard value != x, let (pooling, normalized) = pooling(of: value, from: x), !normalized else { continue }
           if let head = try dense(use, pooling, to: open, outputs: &outputs) {
             heads.sentence = head
             noteSentence(head)
             return
           }
         } else {
-          for case let output? in graph.nodes[use.node].outputs
-          where visited.insert(roots[output]).inserted {
+          for case let output? in graph.nodes[use.node].outputs where visited.insert(roots[output]).inserted {
             pending.append(roots[output])
           }
         }
@@ -55,9 +51,7 @@ extension Recognizer {
       ", linear layer to \(layer.linear.weight.outputSize)"
         + (layer.activation == .identity ? "" : " with \(layer.activation.configKey)")
     }
-    note(
-      "sentence embedding",
-      head.pooling.rawValue + dense.joined() + (head.normalize ? ", normalized" : ""))
+    note("sentence embedding", head.pooling.rawValue + dense.joined() + (head.normalize ? ", normalized" : ""))
   }
 
   /// The linear layers from `use` to an output; nil where they lead to none.
@@ -85,9 +79,7 @@ extension Recognizer {
       guard let next = after.first, after.count == 1, isLinear(next.use) else { return nil }
       var function = Activation.identity
       if next.value != made {
-        function = try activation(
-          made, next: .linear, expected: "an activation, then a linear layer"
-        ).activation
+        function = try activation(made, next: .linear, expected: "an activation, then a linear layer").activation
       }
       head.dense.append(.init(linear: linear, activation: function))
       use = next.use
@@ -96,20 +88,17 @@ extension Recognizer {
   }
 
   /// The activation and normalization between the last linear layer's result and an output; nil: another function.
-  private func ending(
-    _ output: ValueID, from value: ValueID, width: Int
-  ) -> (activation: Activation, normalize: Bool)? {
+  private func ending(_ output: ValueID, from value: ValueID, width: Int) -> (activation: Activation, normalize: Bool)?
+  {
     guard let probe = probes.first else { return nil }
     let count = probe.batch * width
     let numbers: [Double] = Recognizer.varied(count)
     let given = [value: Probe.Value(.float32, [probe.batch, width], numbers)]
-    guard case .known(let result, _) = probe.evaluate(output, given: given),
-      let y = result.elements, y.count == count
+    guard case .known(let result, _) = probe.evaluate(output, given: given), let y = result.elements, y.count == count
     else { return nil }
     for function in Activation.allCases {
       let plain = numbers.map { function($0) }
-      for normalize in [false, true]
-      where matches(y, normalize ? normalized(plain, width) : plain) {
+      for normalize in [false, true] where matches(y, normalize ? normalized(plain, width) : plain) {
         return (function, normalize)
       }
     }
@@ -125,8 +114,7 @@ extension Recognizer {
       let total = batch * sequence * hiddenSize
       guard total <= Probe.maximumElements else { return nil }
       let numbers: [Double] = Recognizer.varied(total)
-      guard
-        case .known(let result, _) = probe.evaluate(value, given: [x: state(x, probe, numbers)]),
+      guard case .known(let result, _) = probe.evaluate(value, given: [x: state(x, probe, numbers)]),
         let y = result.elements, y.count == batch * hiddenSize, result.shape.last == hiddenSize
       else { return nil }
       var found: [(Pooling, normalize: Bool)] = []
@@ -134,8 +122,7 @@ extension Recognizer {
         // With the mask or without: the encoder never gets padding.
         for masked in [true, false] {
           let pooled = pool(numbers, pooling, probe, masked: masked)
-          for normalize in [false, true]
-          where matches(y, normalize ? normalized(pooled, hiddenSize) : pooled) {
+          for normalize in [false, true] where matches(y, normalize ? normalized(pooled, hiddenSize) : pooled) {
             found.append((pooling, normalize))
           }
         }
@@ -153,9 +140,7 @@ extension Recognizer {
     }
   }
 
-  private func pool(
-    _ numbers: [Double], _ pooling: Pooling, _ probe: Probe, masked: Bool
-  ) -> [Double] {
+  private func pool(_ numbers: [Double], _ pooling: Pooling, _ probe: Probe, masked: Bool) -> [Double] {
     var result: [Double] = []
     for b in 0..<probe.batch {
       let rows = (0..<probe.sequence).filter { !masked || probe.mask[b * probe.sequence + $0] == 1 }

@@ -10,9 +10,7 @@ public import ClozeIO
 ///   classes from next-sentence prediction, which are the same graph; without it the output's name does.
 /// - Throws: `.unsupported` with the first node that did not fit, its place, and what was expected there;
 ///   `.shape` where weights contradict each other.
-public func recognizeBERT(
-  in file: ONNXFile, architecture: String? = nil
-) throws(ClozeError) -> BERTGraph {
+public func recognizeBERT(in file: ONNXFile, architecture: String? = nil) throws(ClozeError) -> BERTGraph {
   var recognizer = try Recognizer(Lowering.lower(file.graph))
   recognizer.architecture = architecture
   return try recognizer.recognize()
@@ -71,14 +69,14 @@ struct Recognizer {
         // In training mode it would change values.
         if let training = node.input(2), probes[0].values[training]?.scalar != 0 { continue }
       case "Cast":
-        guard probes[0].values[input]?.type.isFloat == true,
-          probes[0].values[output]?.type.isFloat == true
-        else { continue }
+        guard probes[0].values[input]?.type.isFloat == true, probes[0].values[output]?.type.isFloat == true else {
+          continue
+        }
       case "Reshape", "Flatten":
         // The last dimension is kept: exporters flatten sequences before a product and restore the shape after.
         let same = probes.allSatisfy { probe in
-          guard let from = probe.values[input], let to = probe.values[output],
-            from.type.isFloat, from.elements == nil, from.shape.count >= 2, to.shape.count >= 2
+          guard let from = probe.values[input], let to = probe.values[output], from.type.isFloat, from.elements == nil,
+            from.shape.count >= 2, to.shape.count >= 2
           else { return false }
           return from.shape.last == to.shape.last && from.count == to.count
         }
@@ -106,17 +104,13 @@ struct Recognizer {
         if let input { uses[roots[input]].append(Use(node: index, index: position)) }
       }
     }
-    for output in graph.outputs {
-      outputNames[roots[output.value], default: []].append(output.name)
-    }
+    for output in graph.outputs { outputNames[roots[output.value], default: []].append(output.name) }
   }
 
   func node(_ use: Use) -> Graph.Node { graph.nodes[use.node] }
 
   /// The root of an input of a node.
-  func root(_ node: NodeID, _ index: Int) -> ValueID? {
-    graph.nodes[node].input(index).map { roots[$0] }
-  }
+  func root(_ node: NodeID, _ index: Int) -> ValueID? { graph.nodes[node].input(index).map { roots[$0] } }
 
   /// The first output of a node.
   func output(_ node: NodeID) -> ValueID? { graph.nodes[node].output(0) }
@@ -133,9 +127,7 @@ struct Recognizer {
 
   /// The uses by other operators of `value` and of everything computed from it by the operators `through`, in
   /// topological order, with the value used.
-  func exits(
-    from value: ValueID, through operators: Set<String>
-  ) -> [(use: Use, value: ValueID)] {
+  func exits(from value: ValueID, through operators: Set<String>) -> [(use: Use, value: ValueID)] {
     var result: [(use: Use, value: ValueID)] = []
     var pending = [value]
     var visited: Set<ValueID> = [value]
@@ -164,17 +156,15 @@ struct Recognizer {
     "PackedMultiHeadAttention": "attention on packed sequences is not supported",
     "RemovePadding": "attention on packed sequences is not supported",
     "GroupQueryAttention": "this is a decoder with grouped queries",
-    "RotaryEmbedding": "this model has rotary positions",
-    "RelativePositionBias": "this model has relative positions",
+    "RotaryEmbedding": "this model has rotary positions", "RelativePositionBias": "this model has relative positions",
     "GatedRelativePositionBias": "this model has relative positions",
     "SimplifiedLayerNormalization": "this model uses RMS normalization",
     "SkipSimplifiedLayerNormalization": "this model uses RMS normalization",
-    "RMSNormalization": "this model uses RMS normalization",
-    "Einsum": "Einsum, as in ALBERT, is not supported",
+    "RMSNormalization": "this model uses RMS normalization", "Einsum": "Einsum, as in ALBERT, is not supported",
     "QOrderedAttention": "the QOrdered operators are for one kind of GPU",
     "QOrderedMatMul": "the QOrdered operators are for one kind of GPU",
-    "MatMulBnb4": "weights of 4 bits in this form are not supported",
-    "If": "branches are not supported", "Loop": "loops are not supported",
+    "MatMulBnb4": "weights of 4 bits in this form are not supported", "If": "branches are not supported",
+    "Loop": "loops are not supported",
   ]
 
   func misfit(_ node: NodeID?, _ message: String, expected: String) -> ClozeError {
@@ -182,15 +172,13 @@ struct Recognizer {
     if let node, let reason = graph.nodes[node].remark ?? Recognizer.reasons[graph.nodes[node].op] {
       message += "; " + reason
     }
-    return ClozeError(
-      .unsupported, message, node: node.map { graph.label($0) }, place: place, expected: expected)
+    return ClozeError(.unsupported, message, node: node.map { graph.label($0) }, place: place, expected: expected)
   }
 
   /// The error for a value whose uses do not fit; names the first use, if any.
   func misfit(usersOf value: ValueID, _ expected: String) -> ClozeError {
     if let first = uses[value].min(by: { $0.node < $1.node }) {
-      return misfit(
-        first.node, "\(graph.nodes[first.node].operation) is unexpected here", expected: expected)
+      return misfit(first.node, "\(graph.nodes[first.node].operation) is unexpected here", expected: expected)
     }
     let source = producer(value)
     return misfit(source, "nothing uses \"\(graph.names[value])\"", expected: expected)

@@ -17,8 +17,9 @@ extension Matrix {
 
   /// [inputSize] the factors of activations before they are multiplied by the stored integers; nil: 1.
   package var inputFactors: [Float]? {
-    guard let quantization = tensor.quantization, quantization.factorAxis == (layout == .inOut ? 0 : 1)
-    else { return nil }
+    guard let quantization = tensor.quantization, quantization.factorAxis == (layout == .inOut ? 0 : 1) else {
+      return nil
+    }
     return quantization.factors
   }
 
@@ -26,24 +27,16 @@ extension Matrix {
   /// `isStoredInt8`.
   ///
   /// Kernels take -127 to 127; -128, which few quantizers write, becomes -127.
-  public func copyInt8(
-    to rows: UnsafeMutablePointer<Int8>, scales: UnsafeMutablePointer<Float>
-  ) throws(ClozeError) {
+  public func copyInt8(to rows: UnsafeMutablePointer<Int8>, scales: UnsafeMutablePointer<Float>) throws(ClozeError) {
     guard isStoredInt8, let quantization = tensor.quantization, let base = try tensor.bytes().baseAddress,
       tensor.count == inputSize &* outputSize
-    else {
-      throw ClozeError(.shape, "\(tensor.label) is not \(inputSize) x \(outputSize) signed bytes")
-    }
-    for output in 0..<outputSize {
-      scales[output] = quantization.scales[quantization.isUniform ? 0 : output]
-    }
+    else { throw ClozeError(.shape, "\(tensor.label) is not \(inputSize) x \(outputSize) signed bytes") }
+    for output in 0..<outputSize { scales[output] = quantization.scales[quantization.isUniform ? 0 : output] }
     let source = base.assumingMemoryBound(to: UInt8.self)
     // For uint8, flipping the highest bit subtracts the zero point 128.
     let flip: UInt8 = tensor.elementType == .int8 ? 0 : 0x80
     if layout == .outIn {
-      for i in 0..<tensor.count {
-        rows[i] = Swift.max(Int8(bitPattern: source[i] ^ flip), -127)
-      }
+      for i in 0..<tensor.count { rows[i] = Swift.max(Int8(bitPattern: source[i] ^ flip), -127) }
       return
     }
     // Transposed in squares, so that both sides stay in a few cache lines.

@@ -14,9 +14,7 @@ public final class Quantization: Sendable {
   let factors: [Float]?
   let factorAxis: Int
 
-  package init(
-    scales: [Float], zeroPoints: [Int32], axis: Int?, factors: [Float]? = nil, factorAxis: Int = 0
-  ) {
+  package init(scales: [Float], zeroPoints: [Int32], axis: Int?, factors: [Float]? = nil, factorAxis: Int = 0) {
     self.scales = scales
     self.zeroPoints = zeroPoints
     self.axis = scales.count == 1 ? nil : axis
@@ -63,9 +61,7 @@ public final class Quantization: Sendable {
     }
   }
 
-  private func multiply(
-    _ elements: UnsafeMutablePointer<Float>, _ range: Range<Int>, _ shape: [Int]
-  ) {
+  private func multiply(_ elements: UnsafeMutablePointer<Float>, _ range: Range<Int>, _ shape: [Int]) {
     guard let factors, shape.count == 2, shape[factorAxis] == factors.count else { return }
     let columns = shape[1]
     for i in 0..<range.count {
@@ -100,8 +96,8 @@ extension Tensor {
     return Tensor(
       name: name, elementType: elementType, shape: shape, place: place,
       quantization: Quantization(
-        scales: quantization.scales, zeroPoints: quantization.zeroPoints, axis: quantization.axis,
-        factors: factors, factorAxis: axis), file: file, owner: owner)
+        scales: quantization.scales, zeroPoints: quantization.zeroPoints, axis: quantization.axis, factors: factors,
+        factorAxis: axis), file: file, owner: owner)
   }
 
   /// This tensor of integers with a quantization.
@@ -123,9 +119,7 @@ extension Tensor {
       }
     }
     var scales = [Float](repeating: 0, count: channels)
-    try scales.withUnsafeMutableBufferPointer { buffer throws(ClozeError) in
-      try scale.copyFloat32(to: buffer)
-    }
+    try scales.withUnsafeMutableBufferPointer { buffer throws(ClozeError) in try scale.copyFloat32(to: buffer) }
     for (i, value) in scales.enumerated() where !(value > 0 && value.isFinite) {
       throw refuse("element \(i) of its scale \"\(scale.name)\" is \(value)")
     }
@@ -140,9 +134,7 @@ extension Tensor {
       guard let values = Probe.constant(zeroPoint).integers else {
         throw refuse("its zero point \(zeroPoint.label) cannot be read")
       }
-      for i in points.indices {
-        points[i] = Int32(truncatingIfNeeded: values[values.count == 1 ? 0 : i])
-      }
+      for i in points.indices { points[i] = Int32(truncatingIfNeeded: values[values.count == 1 ? 0 : i]) }
     }
     return Tensor(
       name: name, elementType: elementType, shape: shape, place: place,

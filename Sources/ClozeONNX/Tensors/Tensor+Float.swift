@@ -13,13 +13,10 @@ extension Tensor {
   }
 
   /// Writes elements `range` as float32, so that a large tensor can be converted in pieces.
-  public func copyFloat32(
-    _ range: Range<Int>, to destination: UnsafeMutableBufferPointer<Float>
-  ) throws(ClozeError) {
+  public func copyFloat32(_ range: Range<Int>, to destination: UnsafeMutableBufferPointer<Float>) throws(ClozeError) {
     guard range.lowerBound >= 0, range.upperBound <= count, destination.count >= range.count else {
       throw ClozeError(
-        .shape,
-        "elements \(range) of \(label) do not fit into a buffer of \(destination.count) elements")
+        .shape, "elements \(range) of \(label) do not fit into a buffer of \(destination.count) elements")
     }
     guard let target = destination.baseAddress, !range.isEmpty else { return }
     if elementType == .float32 {
@@ -38,17 +35,12 @@ extension Tensor {
     quantization?.apply(to: target, range, shape)
   }
 
-  private func convert(
-    _ source: UnsafeRawPointer, _ n: Int, _ target: UnsafeMutablePointer<Float>
-  ) {
+  private func convert(_ source: UnsafeRawPointer, _ n: Int, _ target: UnsafeMutablePointer<Float>) {
     switch elementType {
     case .float32: UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: n * 4)
     case .float16:
       // By integer operations, without Float16 arithmetic, which every CPU vectorizes.
-      for i in 0..<n {
-        target[i] = Float(
-          float16Bits: source.loadUnaligned(fromByteOffset: i * 2, as: UInt16.self))
-      }
+      for i in 0..<n { target[i] = Float(float16Bits: source.loadUnaligned(fromByteOffset: i * 2, as: UInt16.self)) }
     case .bfloat16:
       for i in 0..<n {
         let bits = source.loadUnaligned(fromByteOffset: i * 2, as: UInt16.self)
@@ -85,9 +77,9 @@ extension Tensor {
 
   /// The index of the first element with all exponent bits set: infinity or NaN. Blocks are reduced without
   /// branches, which vectorizes; only a block with such an element is searched.
-  private func firstWithExponent<Bits: FixedWidthInteger & UnsignedInteger>(
-    _ mask: Bits, as type: Bits.Type
-  ) throws(ClozeError) -> Int? {
+  private func firstWithExponent<Bits: FixedWidthInteger & UnsignedInteger>(_ mask: Bits, as type: Bits.Type)
+    throws(ClozeError) -> Int?
+  {
     guard let base = try bytes().baseAddress else { return nil }
     let size = MemoryLayout<Bits>.size
     var start = 0
@@ -99,8 +91,7 @@ extension Tensor {
         found |= (bits & mask) == mask ? 1 : 0
       }
       if found != 0 {
-        for i in start..<end
-        where (base.loadUnaligned(fromByteOffset: i &* size, as: Bits.self) & mask) == mask {
+        for i in start..<end where (base.loadUnaligned(fromByteOffset: i &* size, as: Bits.self) & mask) == mask {
           return i
         }
       }
@@ -109,14 +100,11 @@ extension Tensor {
     return nil
   }
 
-  @inline(__always)
-  private static func widen<T: BitwiseCopyable>(
+  @inline(__always) private static func widen<T: BitwiseCopyable>(
     _ source: UnsafeRawPointer, _ n: Int, _ target: UnsafeMutablePointer<Float>, as type: T.Type,
     _ convert: (T) -> Float
   ) {
     let size = MemoryLayout<T>.size
-    for i in 0..<n {
-      target[i] = convert(source.loadUnaligned(fromByteOffset: i &* size, as: T.self))
-    }
+    for i in 0..<n { target[i] = convert(source.loadUnaligned(fromByteOffset: i &* size, as: T.self)) }
   }
 }

@@ -19,12 +19,11 @@ final class TensorMemory: @unchecked Sendable {
 /// Tensors made in memory, and parts of tensors.
 extension Tensor {
   init(
-    name: String, _ elementType: ElementType, _ shape: [Int], _ memory: TensorMemory,
-    quantization: Quantization? = nil
+    name: String, _ elementType: ElementType, _ shape: [Int], _ memory: TensorMemory, quantization: Quantization? = nil
   ) {
     self.init(
-      name: name, elementType: elementType, shape: shape,
-      place: UnsafeRawBufferPointer(memory.bytes), quantization: quantization, owner: memory)
+      name: name, elementType: elementType, shape: shape, place: UnsafeRawBufferPointer(memory.bytes),
+      quantization: quantization, owner: memory)
   }
 
   static func integers(_ numbers: [Int]) throws(ClozeError) -> Tensor {
@@ -37,9 +36,7 @@ extension Tensor {
 
   package static func floats(_ numbers: [Float], shape: [Int], name: String) throws(ClozeError) -> Tensor {
     let memory = try TensorMemory(4 * numbers.count)
-    for (i, number) in numbers.enumerated() {
-      memory.bytes.storeBytes(of: number, toByteOffset: 4 * i, as: Float.self)
-    }
+    for (i, number) in numbers.enumerated() { memory.bytes.storeBytes(of: number, toByteOffset: 4 * i, as: Float.self) }
     return Tensor(name: name, .float32, shape, memory)
   }
 
@@ -54,14 +51,12 @@ extension Tensor {
     guard var target = memory.bytes.baseAddress else { return nil }
     for row in 0..<shape[0] {
       for range in ranges {
-        target.copyMemory(
-          from: base + (row * shape[1] + range.lowerBound) * size, byteCount: range.count * size)
+        target.copyMemory(from: base + (row * shape[1] + range.lowerBound) * size, byteCount: range.count * size)
         target += range.count * size
       }
     }
     return Tensor(
-      name: name, elementType, [shape[0], width], memory,
-      quantization: quantization?.joined(ranges, axis: 1))
+      name: name, elementType, [shape[0], width], memory, quantization: quantization?.joined(ranges, axis: 1))
   }
 
   /// A copy of ranges of elements of a vector, concatenated; nil where a range is out of bounds.
@@ -77,12 +72,11 @@ extension Quantization {
   func joined(_ ranges: [Range<Int>], axis: Int) -> Quantization {
     let factors =
       factorAxis == axis
-      ? self.factors.map { factors in ranges.flatMap { factors[$0.clamped(to: factors.indices)] } }
-      : self.factors
+      ? self.factors.map { factors in ranges.flatMap { factors[$0.clamped(to: factors.indices)] } } : self.factors
     let isAlong = self.axis == axis && ranges.allSatisfy { $0.upperBound <= scales.count }
     return Quantization(
       scales: isAlong ? ranges.flatMap { scales[$0] } : scales,
-      zeroPoints: isAlong ? ranges.flatMap { zeroPoints[$0] } : zeroPoints, axis: self.axis,
-      factors: factors, factorAxis: factorAxis)
+      zeroPoints: isAlong ? ranges.flatMap { zeroPoints[$0] } : zeroPoints, axis: self.axis, factors: factors,
+      factorAxis: factorAxis)
   }
 }

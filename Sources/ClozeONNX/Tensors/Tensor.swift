@@ -106,8 +106,7 @@ public struct Tensor: @unchecked Sendable {
       throw ClozeError(.shape, "\(label) has no elements \(range)")
     }
     let size = elementType.size
-    let part = UnsafeRawBufferPointer(
-      rebasing: place[(range.lowerBound * size)..<(range.upperBound * size)])
+    let part = UnsafeRawBufferPointer(rebasing: place[(range.lowerBound * size)..<(range.upperBound * size)])
     if let file {
       try file.read(part, to: target)
     } else if let start = part.baseAddress {
@@ -137,18 +136,15 @@ public struct Tensor: @unchecked Sendable {
     }
     if quantization?.factors != nil, shape != self.shape { return nil }
     return Tensor(
-      name: name, elementType: elementType, shape: shape, place: place, quantization: quantization,
-      file: file, owner: owner)
+      name: name, elementType: elementType, shape: shape, place: place, quantization: quantization, file: file,
+      owner: owner)
   }
 
   /// Rows `range` of a matrix; nil for other tensors and for rows out of bounds.
   func rows(_ range: Range<Int>) -> Tensor? {
-    guard shape.count == 2, range.lowerBound >= 0, range.upperBound <= shape[0], shape[0] > 0 else {
-      return nil
-    }
+    guard shape.count == 2, range.lowerBound >= 0, range.upperBound <= shape[0], shape[0] > 0 else { return nil }
     let stride = place.count / shape[0]
-    let part = UnsafeRawBufferPointer(
-      rebasing: place[(range.lowerBound * stride)..<(range.upperBound * stride)])
+    let part = UnsafeRawBufferPointer(rebasing: place[(range.lowerBound * stride)..<(range.upperBound * stride)])
     return Tensor(
       name: name, elementType: elementType, shape: [range.count, shape[1]], place: part,
       quantization: quantization?.part(range, axis: 0), file: file, owner: owner)

@@ -18,8 +18,7 @@ extension GraphWriter {
     }
     let positions = try table(parts.position, "\(scope).position_embeddings.weight")
     let length = node("Shape", ["input_ids"], [("start", .int(1)), ("end", .int(2))])
-    let rows = node(
-      "Slice", [positions, try constant([0]), length, try constant([0])])
+    let rows = node("Slice", [positions, try constant([0]), length, try constant([0])])
     sum = node("Add", [sum, rows])
     let normed = try norm(sum, parts.norm, width, "\(scope).LayerNorm")
     guard let projection = parts.projection else { return normed }
@@ -36,9 +35,9 @@ extension GraphWriter {
     return node("Mul", [left, try constant(-Float.greatestFiniteMagnitude)])
   }
 
-  mutating func layer(
-    _ layer: BERTGraph.Layer, _ index: Int, _ x: Value, _ mask: Value, name: Value?
-  ) throws(ClozeError) -> Value {
+  mutating func layer(_ layer: BERTGraph.Layer, _ index: Int, _ x: Value, _ mask: Value, name: Value?)
+    throws(ClozeError) -> Value
+  {
     let width = configuration.hiddenSize
     let heads = configuration.numAttentionHeads
     let base = "\(prefix)encoder.layer.\(index)"
@@ -53,30 +52,25 @@ extension GraphWriter {
     let query = split(try linear(x, layer.query, "\(scope).query"), [0, 2, 1, 3])
     let key = split(try linear(x, layer.key, "\(scope).key"), [0, 2, 3, 1])
     let value = split(try linear(x, layer.value, "\(scope).value"), [0, 2, 1, 3])
-    let scaled = node(
-      "Mul", [node("MatMul", [query, key]), try constant(Float(layer.attentionScale))])
+    let scaled = node("Mul", [node("MatMul", [query, key]), try constant(Float(layer.attentionScale))])
     let probabilities = node("Softmax", [node("Add", [scaled, mask])], [("axis", .int(-1))])
-    let context = node(
-      "Transpose", [node("MatMul", [probabilities, value])], [("perm", .ints([0, 2, 1, 3]))])
+    let context = node("Transpose", [node("MatMul", [probabilities, value])], [("perm", .ints([0, 2, 1, 3]))])
     let merged = node("Reshape", [context, mergedShape])
 
     scope = "\(base).attention.output"
     let attended = try linear(merged, layer.attentionOutput, "\(scope).dense")
-    let normalized = try norm(
-      node("Add", [attended, x]), layer.attentionNorm, width, "\(scope).LayerNorm")
+    let normalized = try norm(node("Add", [attended, x]), layer.attentionNorm, width, "\(scope).LayerNorm")
 
     scope = "\(base).intermediate"
-    let activated = try activation(
-      linear(normalized, layer.intermediate, "\(scope).dense"), configuration.hiddenAct)
+    let activated = try activation(linear(normalized, layer.intermediate, "\(scope).dense"), configuration.hiddenAct)
     scope = "\(base).output"
     let output = try linear(activated, layer.output, "\(scope).dense")
-    return try norm(
-      node("Add", [output, normalized]), layer.outputNorm, width, "\(scope).LayerNorm", to: name)
+    return try norm(node("Add", [output, normalized]), layer.outputNorm, width, "\(scope).LayerNorm", to: name)
   }
 
-  mutating func norm(
-    _ x: Value, _ norm: LayerNorm, _ width: Int, _ name: String, to output: Value? = nil
-  ) throws(ClozeError) -> Value {
+  mutating func norm(_ x: Value, _ norm: LayerNorm, _ width: Int, _ name: String, to output: Value? = nil)
+    throws(ClozeError) -> Value
+  {
     func filled(_ tensor: Tensor?, with value: Float) throws(ClozeError) -> Tensor {
       if let tensor { return tensor }
       return try Tensor.floats(Array(repeating: value, count: width), shape: [width], name: name)
@@ -84,8 +78,8 @@ extension GraphWriter {
     let gamma = try vector(filled(norm.gamma, with: 1), name + ".weight")
     let beta = try vector(filled(norm.beta, with: 0), name + ".bias")
     return node(
-      "LayerNormalization", [x, gamma, beta],
-      [("axis", .int(-1)), ("epsilon", .float(Float(norm.epsilon)))], to: output)
+      "LayerNormalization", [x, gamma, beta], [("axis", .int(-1)), ("epsilon", .float(Float(norm.epsilon)))], to: output
+    )
   }
 
   mutating func activation(_ x: Value, _ function: Activation) throws(ClozeError) -> Value {
@@ -102,9 +96,7 @@ extension GraphWriter {
       let curve = node("Tanh", [node("Mul", [inner, try constant(0.7978845608 as Float)])])
       let sum = node("Add", [curve, try constant(1 as Float)])
       return node("Mul", [node("Mul", [x, try constant(0.5 as Float)]), sum])
-    case .quickGelu:
-      return node(
-        "Mul", [x, node("Sigmoid", [node("Mul", [x, try constant(1.702 as Float)])])])
+    case .quickGelu: return node("Mul", [x, node("Sigmoid", [node("Mul", [x, try constant(1.702 as Float)])])])
     case .relu: return node("Relu", [x])
     case .silu: return node("Mul", [x, node("Sigmoid", [x])])
     case .tanh: return node("Tanh", [x])

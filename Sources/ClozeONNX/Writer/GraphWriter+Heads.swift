@@ -10,33 +10,27 @@ extension GraphWriter {
       if let transform = head.transform {
         if let pooler = graph.pooler, head.activation == .tanh, try pooler.isSame(as: transform) {
           heads.append(
-            AddedHead(
-              name: "classifier", source: .pooled(.pooler), layers: [output],
-              result: .output("logits")))
+            AddedHead(name: "classifier", source: .pooled(.pooler), layers: [output], result: .output("logits")))
         } else {
           let first = AddedHead.Layer(linear: transform, activation: head.activation)
           heads.append(
-            AddedHead(
-              name: "classifier", source: .pooled(.cls), layers: [first, output],
-              result: .output("logits")))
+            AddedHead(name: "classifier", source: .pooled(.cls), layers: [first, output], result: .output("logits")))
         }
       } else {
-        heads.append(
-          AddedHead(
-            name: "classifier", source: .pooled(.cls), layers: [output], result: .output("logits")))
+        heads.append(AddedHead(name: "classifier", source: .pooled(.cls), layers: [output], result: .output("logits")))
       }
     }
     if let linear = graph.tokenClassifier {
       heads.append(
         AddedHead(
-          name: "classifier", source: .tokens,
-          layers: [AddedHead.Layer(linear: linear, activation: .identity)], result: .output("logits")))
+          name: "classifier", source: .tokens, layers: [AddedHead.Layer(linear: linear, activation: .identity)],
+          result: .output("logits")))
     }
     if let linear = graph.answer {
       heads.append(
         AddedHead(
-          name: "qa_outputs", source: .tokens,
-          layers: [AddedHead.Layer(linear: linear, activation: .identity)], result: .answer))
+          name: "qa_outputs", source: .tokens, layers: [AddedHead.Layer(linear: linear, activation: .identity)],
+          result: .answer))
     }
     return heads
   }
@@ -66,14 +60,10 @@ extension GraphWriter {
     }
   }
 
-  private mutating func maskedLM(
-    _ x: Value, _ head: BERTGraph.MaskedLMHead, to output: Value
-  ) throws(ClozeError) {
+  private mutating func maskedLM(_ x: Value, _ head: BERTGraph.MaskedLMHead, to output: Value) throws(ClozeError) {
     scope = "cls.predictions.transform"
-    let dense = try activation(
-      linear(x, head.transform, "\(scope).dense"), head.activation)
-    let normed = try norm(
-      dense, head.norm, head.transform.weight.outputSize, "\(scope).LayerNorm")
+    let dense = try activation(linear(x, head.transform, "\(scope).dense"), head.activation)
+    let normed = try norm(dense, head.norm, head.transform.weight.outputSize, "\(scope).LayerNorm")
     scope = "cls.predictions"
     switch head.decoder {
     case .tied:
@@ -84,11 +74,9 @@ extension GraphWriter {
         _ = node("Identity", [logits], to: output)
       }
     case .separate(let matrix):
-      _ = try linear(
-        normed, Linear(weight: matrix, bias: head.bias), "\(scope).decoder", to: output)
+      _ = try linear(normed, Linear(weight: matrix, bias: head.bias), "\(scope).decoder", to: output)
     }
-    publish(
-      output, [.free("batch"), .free("sequence"), .fixed(configuration.vocabSize)])
+    publish(output, [.free("batch"), .free("sequence"), .fixed(configuration.vocabSize)])
   }
 
   private mutating func head(_ x: Value, _ head: AddedHead) throws(ClozeError) {
@@ -148,9 +136,7 @@ extension GraphWriter {
     return sum ?? "last_hidden_state"
   }
 
-  private mutating func sentence(
-    _ x: Value, _ head: BERTGraph.SentenceHead
-  ) throws(ClozeError) {
+  private mutating func sentence(_ x: Value, _ head: BERTGraph.SentenceHead) throws(ClozeError) {
     var value = try pooled(x, head.pooling)
     var width = configuration.hiddenSize
     scope = "sentence"
@@ -168,9 +154,7 @@ extension GraphWriter {
   }
 
   /// One vector per sequence [B, D], pooled from the states of its tokens.
-  private mutating func pooled(
-    _ x: Value, _ pooling: BERTGraph.SentenceHead.Pooling
-  ) throws(ClozeError) -> Value {
+  private mutating func pooled(_ x: Value, _ pooling: BERTGraph.SentenceHead.Pooling) throws(ClozeError) -> Value {
     if let known = pools[pooling] { return known }
     scope = "pooling.\(pooling.rawValue)"
     var result: Value
@@ -182,13 +166,11 @@ extension GraphWriter {
       }
       result = node("Gather", [x, first], [("axis", .int(1))])
     case .max:
-      let kept = node(
-        "Cast", [node("Unsqueeze", ["attention_mask", try constant([2])])], [("to", .int(9))])
+      let kept = node("Cast", [node("Unsqueeze", ["attention_mask", try constant([2])])], [("to", .int(9))])
       let rows = node("Where", [kept, x, try constant(-Float.greatestFiniteMagnitude)])
       result = node("ReduceMax", [rows], [("axes", .ints([1])), ("keepdims", .int(0))])
     case .mean, .meanSqrtLen:
-      let kept = node(
-        "Cast", [node("Unsqueeze", ["attention_mask", try constant([2])])], [("to", .int(1))])
+      let kept = node("Cast", [node("Unsqueeze", ["attention_mask", try constant([2])])], [("to", .int(1))])
       let axis = try constant([1])
       let sum = node("ReduceSum", [node("Mul", [x, kept]), axis], [("keepdims", .int(0))])
       let count = node("ReduceSum", [kept, axis], [("keepdims", .int(0))])
@@ -205,9 +187,7 @@ extension GraphWriter {
 extension Linear {
   /// Whether weights and biases are equal.
   fileprivate func isSame(as other: Linear) throws(ClozeError) -> Bool {
-    guard weight.layout == other.weight.layout, try weight.tensor.isSame(as: other.weight.tensor) else {
-      return false
-    }
+    guard weight.layout == other.weight.layout, try weight.tensor.isSame(as: other.weight.tensor) else { return false }
     guard let bias, let another = other.bias else { return bias == nil && other.bias == nil }
     return try bias.isSame(as: another)
   }
@@ -216,8 +196,7 @@ extension Linear {
 /// Comparing tensors.
 extension Tensor {
   fileprivate func isSame(as other: Tensor) throws(ClozeError) -> Bool {
-    guard elementType == other.elementType, shape == other.shape,
-      quantization?.scales == other.quantization?.scales,
+    guard elementType == other.elementType, shape == other.shape, quantization?.scales == other.quantization?.scales,
       quantization?.zeroPoints == other.quantization?.zeroPoints
     else { return false }
     return try bytes().elementsEqual(other.bytes())

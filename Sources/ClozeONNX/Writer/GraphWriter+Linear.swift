@@ -12,17 +12,17 @@ extension GraphWriter {
     var factors: [Float]?
   }
 
-  mutating func linear(
-    _ x: Value, _ linear: Linear, _ name: String, to output: Value? = nil
-  ) throws(ClozeError) -> Value {
+  mutating func linear(_ x: Value, _ linear: Linear, _ name: String, to output: Value? = nil) throws(ClozeError)
+    -> Value
+  {
     let matrix = linear.weight
     let last = linear.bias == nil ? output : nil
     let product: Value
     if format == .int8, matrix.isStoredInt8 {
       product = try integerProduct(x, matrix, "\(name).weight", to: last)
     } else {
-      let weight = try real("\(name).weight", [matrix.inputSize, matrix.outputSize]) {
-        () throws(ClozeError) in try matrix.asFloat32()
+      let weight = try real("\(name).weight", [matrix.inputSize, matrix.outputSize]) { () throws(ClozeError) in
+        try matrix.asFloat32()
       }
       product = node("MatMul", [x, weight], to: last)
     }
@@ -31,35 +31,31 @@ extension GraphWriter {
   }
 
   /// x W, for stored integers W of zero point 128.
-  mutating func integerProduct(
-    _ x: Value, _ matrix: Matrix, _ name: String, to output: Value?
-  ) throws(ClozeError) -> Value {
+  mutating func integerProduct(_ x: Value, _ matrix: Matrix, _ name: String, to output: Value?) throws(ClozeError)
+    -> Value
+  {
     let parts = Shared { () throws(ClozeError) in try matrix.asRows() }
     let (inputs, outputs) = (matrix.inputSize, matrix.outputSize)
     try document.tensor(name, .uint8, [inputs, outputs]) { () throws(ClozeError) in
       try parts.value().integers.transposed()
     }
-    try document.tensor(name + ".scale", .float32, [outputs]) { () throws(ClozeError) in
-      try parts.value().scales
-    }
+    try document.tensor(name + ".scale", .float32, [outputs]) { () throws(ClozeError) in try parts.value().scales }
     try document.tensor(name + ".sum", .int32, [outputs]) { () throws(ClozeError) in
       defer { parts.drop() }
       return try parts.value().sums
     }
-    return try product(
-      x, matrix.inputFactors, name, scale: name + ".scale", sum: name + ".sum", to: output)
+    return try product(x, matrix.inputFactors, name, scale: name + ".scale", sum: name + ".sum", to: output)
   }
 
   /// The product with integers [inputs, outputs] of zero point 128, given their scales and column sums [outputs].
   ///
   /// With q = x / s + z the integers of a row, and w those of a column without their zero point:
   /// x W = s scale (sum of q w - z sum of w).
-  mutating func product(
-    _ x: Value, _ factors: [Float]?, _ integers: Value, scale: Value, sum: Value, to output: Value?
-  ) throws(ClozeError) -> Value {
+  mutating func product(_ x: Value, _ factors: [Float]?, _ integers: Value, scale: Value, sum: Value, to output: Value?)
+    throws(ClozeError) -> Value
+  {
     let rows = try quantize(x, factors, integers)
-    let zero = try constant("constant.uint8.0") { () throws(ClozeError) in
-      try Tensor.made("", .uint8, []) { $0[0] = 0 }
+    let zero = try constant("constant.uint8.0") { () throws(ClozeError) in try Tensor.made("", .uint8, []) { $0[0] = 0 }
     }
     let middle = try constant("constant.uint8.128") { () throws(ClozeError) in
       try Tensor.made("", .uint8, []) { $0[0] = 128 }
@@ -74,9 +70,7 @@ extension GraphWriter {
   /// min <= 0 <= max, so that 0 is exact.
   ///
   /// - Parameter factors: what channels are multiplied by before.
-  private mutating func quantize(
-    _ x: Value, _ factors: [Float]?, _ name: String
-  ) throws(ClozeError) -> QuantizedRows {
+  private mutating func quantize(_ x: Value, _ factors: [Float]?, _ name: String) throws(ClozeError) -> QuantizedRows {
     if let known = quantizedRows[x], known.factors == factors { return known }
     var source = x
     if let factors {
@@ -92,11 +86,7 @@ extension GraphWriter {
     let low = node("Min", [node("ReduceMin", [source], last), none])
     // A row of zeros has no range and may have any scale.
     let scale = node(
-      "Max",
-      [
-        node("Div", [node("Sub", [high, low]), try constant(255 as Float)]),
-        try constant(1e-30 as Float),
-      ])
+      "Max", [node("Div", [node("Sub", [high, low]), try constant(255 as Float)]), try constant(1e-30 as Float)])
     let zero = node("Round", [node("Neg", [node("Div", [low, scale])])])
     let shifted = node("Add", [node("Round", [node("Div", [source, scale])]), zero])
     let bounded = node("Clip", [shifted, none, try constant(255 as Float)])
@@ -117,16 +107,13 @@ extension GraphWriter {
       return node("Gather", [wordValue, "input_ids"], [("axis", .int(0))])
     }
     let count = matrix.outputSize
-    try document.tensor(name, .uint8, [count, matrix.inputSize]) { () throws(ClozeError) in
-      try matrix.asRows().integers
+    try document.tensor(name, .uint8, [count, matrix.inputSize]) { () throws(ClozeError) in try matrix.asRows().integers
     }
     let scales = try matrix.asRows().scales
     try document.tensor(name + ".scale", .float32, [count, 1]) { () throws(ClozeError) in scales }
     let rows = node("Gather", [name, "input_ids"], [("axis", .int(0))])
-    let integers = node(
-      "Sub", [node("Cast", [rows], [("to", .int(1))]), try constant(128 as Float)])
-    return node(
-      "Mul", [integers, node("Gather", [name + ".scale", "input_ids"], [("axis", .int(0))])])
+    let integers = node("Sub", [node("Cast", [rows], [("to", .int(1))]), try constant(128 as Float)])
+    return node("Mul", [integers, node("Gather", [name + ".scale", "input_ids"], [("axis", .int(0))])])
   }
 
   var wordTable: String { "\(prefix)embeddings.word_embeddings.weight" }
@@ -135,8 +122,7 @@ extension GraphWriter {
   var storedWords: Matrix? {
     let table = graph.embeddings.word
     guard format == .int8, table.shape.count == 2 else { return nil }
-    let matrix = Matrix(
-      tensor: table, layout: .outIn, inputSize: table.shape[1], outputSize: table.shape[0])
+    let matrix = Matrix(tensor: table, layout: .outIn, inputSize: table.shape[1], outputSize: table.shape[0])
     return matrix.isStoredInt8 && matrix.inputFactors == nil ? matrix : nil
   }
 

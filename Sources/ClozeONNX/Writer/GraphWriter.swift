@@ -59,16 +59,13 @@ struct GraphWriter {
       || graph.embeddings.tokenType != nil && graph.inputs.tokenTypeIDs != nil
   }
 
-  func publish(_ name: String, _ shape: [ONNXDocument.Dimension]) {
-    document.output(name, .float32, shape)
-  }
+  func publish(_ name: String, _ shape: [ONNXDocument.Dimension]) { document.output(name, .float32, shape) }
 
   // MARK: - Nodes
 
   /// Adds a node with one output, named `output` if given; returns its name.
   mutating func node(
-    _ op: String, _ inputs: [Value], _ attributes: [(String, ONNXDocument.Attribute)] = [],
-    to output: Value? = nil
+    _ op: String, _ inputs: [Value], _ attributes: [(String, ONNXDocument.Attribute)] = [], to output: Value? = nil
   ) -> Value {
     let base = scope.isEmpty ? op : scope + "/" + op
     let count = names[base, default: 0]
@@ -81,21 +78,17 @@ struct GraphWriter {
 
   /// A float32 constant, written once.
   mutating func constant(_ value: Float) throws(ClozeError) -> Value {
-    try constant("constant.\(value)") { () throws(ClozeError) in
-      try Tensor.floats([value], shape: [], name: "")
-    }
+    try constant("constant.\(value)") { () throws(ClozeError) in try Tensor.floats([value], shape: [], name: "") }
   }
 
   /// An int64 vector, written once.
   mutating func constant(_ values: [Int]) throws(ClozeError) -> Value {
-    try constant("constant.\(values.map { String($0) }.joined(separator: ","))") {
-      () throws(ClozeError) in try Tensor.integers(values)
+    try constant("constant.\(values.map { String($0) }.joined(separator: ","))") { () throws(ClozeError) in
+      try Tensor.integers(values)
     }
   }
 
-  mutating func constant(
-    _ name: String, _ make: () throws(ClozeError) -> Tensor
-  ) throws(ClozeError) -> Value {
+  mutating func constant(_ name: String, _ make: () throws(ClozeError) -> Tensor) throws(ClozeError) -> Value {
     if let known = constants[name] { return known }
     constants[name] = name
     let tensor = try make()
@@ -107,16 +100,14 @@ struct GraphWriter {
 
   /// A vector, always float32.
   mutating func vector(_ tensor: Tensor, _ name: String) throws(ClozeError) -> Value {
-    try document.tensor(name, .float32, [tensor.count]) { () throws(ClozeError) in
-      try tensor.asFloat32()
-    }
+    try document.tensor(name, .float32, [tensor.count]) { () throws(ClozeError) in try tensor.asFloat32() }
     return name
   }
 
   /// A tensor of real numbers, stored in the format of the file, as a float32 value.
-  mutating func real(
-    _ name: String, _ shape: [Int], _ content: @escaping ONNXDocument.Content
-  ) throws(ClozeError) -> Value {
+  mutating func real(_ name: String, _ shape: [Int], _ content: @escaping ONNXDocument.Content) throws(ClozeError)
+    -> Value
+  {
     guard format == .float16, try content().fitsFloat16() else {
       try document.tensor(name, .float32, shape, content)
       return name

@@ -17,8 +17,9 @@ final class ONNXDocument {
   private(set) var size = 0
 
   init(irVersion: Int, opset: Int, producer: String, version: String) throws(ClozeError) {
-    guard let writer = cloze_onnx_writer_create(Int64(irVersion), Int64(opset), producer, version)
-    else { throw ClozeError(.outOfMemory, "no memory for the graph") }
+    guard let writer = cloze_onnx_writer_create(Int64(irVersion), Int64(opset), producer, version) else {
+      throw ClozeError(.outOfMemory, "no memory for the graph")
+    }
     self.writer = writer
   }
 
@@ -30,10 +31,7 @@ final class ONNXDocument {
     case ints([Int])
   }
 
-  func node(
-    _ op: String, name: String, inputs: [String], outputs: [String],
-    attributes: [(String, Attribute)] = []
-  ) {
+  func node(_ op: String, name: String, inputs: [String], outputs: [String], attributes: [(String, Attribute)] = []) {
     cloze_onnx_writer_node(writer, op, name)
     for input in inputs { cloze_onnx_writer_node_input(writer, input) }
     for output in outputs { cloze_onnx_writer_node_output(writer, output) }
@@ -64,9 +62,7 @@ final class ONNXDocument {
     value(name, type, shape, isOutput: true)
   }
 
-  private func value(
-    _ name: String, _ type: Tensor.ElementType, _ shape: [Dimension], isOutput: Bool
-  ) {
+  private func value(_ name: String, _ type: Tensor.ElementType, _ shape: [Dimension], isOutput: Bool) {
     cloze_onnx_writer_value(writer, isOutput ? 1 : 0, name, type.rawValue)
     for dimension in shape {
       switch dimension {
@@ -79,9 +75,9 @@ final class ONNXDocument {
   func metadata(_ key: String, _ value: String) { cloze_onnx_writer_metadata(writer, key, value) }
 
   /// Adds an initializer; `content` makes a tensor of this type and number of elements.
-  func tensor(
-    _ name: String, _ type: Tensor.ElementType, _ shape: [Int], _ content: @escaping Content
-  ) throws(ClozeError) {
+  func tensor(_ name: String, _ type: Tensor.ElementType, _ shape: [Int], _ content: @escaping Content)
+    throws(ClozeError)
+  {
     var bytes = type.size
     for dimension in shape {
       let (product, overflow) = bytes.multipliedReportingOverflow(by: dimension)
@@ -92,8 +88,7 @@ final class ONNXDocument {
     }
     let dims = shape.map { Int64($0) }
     dims.withUnsafeBufferPointer { dims in
-      cloze_onnx_writer_tensor(
-        writer, name, type.rawValue, dims.baseAddress, dims.count, UInt64(bytes))
+      cloze_onnx_writer_tensor(writer, name, type.rawValue, dims.baseAddress, dims.count, UInt64(bytes))
     }
     contents.append((bytes, content))
   }
@@ -131,8 +126,7 @@ final class ONNXDocument {
     guard index < contents.count else { return nil }
     let tensor = try contents[index].content()
     guard tensor.place.count == contents[index].bytes else {
-      throw ClozeError(
-        .shape, "\(tensor.label) has \(tensor.place.count) bytes, expected \(contents[index].bytes)")
+      throw ClozeError(.shape, "\(tensor.label) has \(tensor.place.count) bytes, expected \(contents[index].bytes)")
     }
     current = tensor
     return try tensor.bytes()

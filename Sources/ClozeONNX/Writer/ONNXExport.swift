@@ -16,11 +16,10 @@ package final class ONNXExport {
   ///   - metadata: the file's `metadata_props`.
   ///   - version: the version of this library, the producer.
   package init(
-    _ graph: BERTGraph, format: ONNXFormat, heads: [AddedHead] = [],
-    metadata: [(key: String, value: String)] = [], version: String
+    _ graph: BERTGraph, format: ONNXFormat, heads: [AddedHead] = [], metadata: [(key: String, value: String)] = [],
+    version: String
   ) throws(ClozeError) {
-    let document = try ONNXDocument(
-      irVersion: Self.irVersion, opset: Self.opset, producer: "cloze", version: version)
+    let document = try ONNXDocument(irVersion: Self.irVersion, opset: Self.opset, producer: "cloze", version: version)
     self.document = document
     for (key, value) in metadata { document.metadata(key, value) }
     var writer = GraphWriter(document, graph, format)

@@ -24,8 +24,7 @@ extension Tensor {
   /// Whether every element of a float32 tensor is finite in float16.
   func fitsFloat16() throws(ClozeError) -> Bool {
     let bytes = try bytes()
-    for i in 0..<count
-    where !(abs(bytes.loadUnaligned(fromByteOffset: 4 &* i, as: Float.self)) < 65520) {
+    for i in 0..<count where !(abs(bytes.loadUnaligned(fromByteOffset: 4 &* i, as: Float.self)) < 65520) {
       return false
     }
     return true
@@ -47,11 +46,9 @@ extension Tensor {
     return Tensor(name: name, type, shape, memory, quantization: quantization)
   }
 
-  package static func made(
-    _ name: String, _ shape: [Int], _ values: UnsafeBufferPointer<Float>
-  ) throws(ClozeError) -> Tensor {
-    try made(name, .float32, shape) { $0.copyMemory(from: UnsafeRawBufferPointer(values)) }
-  }
+  package static func made(_ name: String, _ shape: [Int], _ values: UnsafeBufferPointer<Float>) throws(ClozeError)
+    -> Tensor
+  { try made(name, .float32, shape) { $0.copyMemory(from: UnsafeRawBufferPointer(values)) } }
 }
 
 /// Matrices converted to the layout of MatMul.
@@ -72,9 +69,7 @@ extension Matrix {
       let count = Swift.min(step, outputSize &- first)
       try tensor.copyFloat32((first &* inputSize)..<((first &+ count) &* inputSize), to: source)
       for input in 0..<inputSize {
-        for row in 0..<count {
-          target[input &* outputSize &+ first &+ row] = source[row &* inputSize &+ input]
-        }
+        for row in 0..<count { target[input &* outputSize &+ first &+ row] = source[row &* inputSize &+ input] }
       }
     }
     return Tensor(name: tensor.name, .float32, [inputSize, outputSize], memory)
@@ -101,8 +96,7 @@ extension Matrix {
     }
     return (
       Tensor(name: tensor.name, .uint8, [outputSize, inputSize], rows),
-      Tensor(name: tensor.name, .float32, [outputSize], scales),
-      Tensor(name: tensor.name, .int32, [outputSize], sums)
+      Tensor(name: tensor.name, .float32, [outputSize], scales), Tensor(name: tensor.name, .int32, [outputSize], sums)
     )
   }
 }
@@ -111,16 +105,12 @@ extension Matrix {
 extension Tensor {
   /// The transpose of a matrix of bytes.
   func transposed() throws(ClozeError) -> Tensor {
-    guard shape.count == 2, elementType.size == 1 else {
-      throw ClozeError(.shape, "\(label) is not a matrix of bytes")
-    }
+    guard shape.count == 2, elementType.size == 1 else { throw ClozeError(.shape, "\(label) is not a matrix of bytes") }
     let (rows, columns) = (shape[0], shape[1])
     let memory = try TensorMemory(count)
     let bytes = try bytes()
     for row in 0..<rows {
-      for column in 0..<columns {
-        memory.bytes[column &* rows &+ row] = bytes[row &* columns &+ column]
-      }
+      for column in 0..<columns { memory.bytes[column &* rows &+ row] = bytes[row &* columns &+ column] }
     }
     return Tensor(name: name, elementType, [columns, rows], memory)
   }

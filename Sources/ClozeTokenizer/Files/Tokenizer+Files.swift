@@ -10,9 +10,7 @@ extension Tokenizer {
   /// - Parameters:
   ///   - lowercase: Overrides what the files say; else BERT's default is true.
   ///   - stripAccents: Overrides what the files say; else it follows `lowercase`.
-  public convenience init(
-    path: String, lowercase: Bool? = nil, stripAccents: Bool? = nil
-  ) throws(ClozeError) {
+  public convenience init(path: String, lowercase: Bool? = nil, stripAccents: Bool? = nil) throws(ClozeError) {
     var folder = path
     var file: String?
     switch try FileKind(path) {
@@ -26,9 +24,7 @@ extension Tokenizer {
       file = path
       folder = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[...$0]) } ?? "."
     }
-    guard let file else {
-      throw ClozeError(.notFound, "\(path): neither tokenizer.json nor vocab.txt is in it")
-    }
+    guard let file else { throw ClozeError(.notFound, "\(path): neither tokenizer.json nor vocab.txt is in it") }
     let configPath = joined(folder, "tokenizer_config.json")
     do throws(ClozeError) {
       let config = try FileKind(configPath) == .file ? try contents(of: configPath) : nil
@@ -36,8 +32,7 @@ extension Tokenizer {
       if file.hasSuffix(".json") {
         try self.init(json: bytes, config: config, lowercase: lowercase, stripAccents: stripAccents)
       } else {
-        try self.init(
-          vocabulary: bytes, config: config, lowercase: lowercase, stripAccents: stripAccents)
+        try self.init(vocabulary: bytes, config: config, lowercase: lowercase, stripAccents: stripAccents)
       }
     } catch {
       // Errors of reading name the file already.

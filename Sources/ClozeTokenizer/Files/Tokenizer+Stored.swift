@@ -13,9 +13,7 @@ package struct StoredTokenizer {
   /// The tokens' indices, sorted by their bytes, so that loading does not sort.
   package var order: [UInt32]
 
-  package init(
-    settings: [UInt8], text: [UInt8], lengths: [UInt32], ids: [Int32], order: [UInt32]
-  ) {
+  package init(settings: [UInt8], text: [UInt8], lengths: [UInt32], ids: [Int32], order: [UInt32]) {
     self.settings = settings
     self.text = text
     self.lengths = lengths
@@ -30,8 +28,8 @@ extension Tokenizer {
   package var stored: StoredTokenizer {
     let tokens = vocabulary.builder
     return StoredTokenizer(
-      settings: Array(definition.json.utf8), text: tokens.bytes, lengths: tokens.counts,
-      ids: tokens.ids, order: tokens.order ?? [])
+      settings: Array(definition.json.utf8), text: tokens.bytes, lengths: tokens.counts, ids: tokens.ids,
+      order: tokens.order ?? [])
   }
 
   /// Makes a tokenizer from its stored form, trusting nothing in it.
@@ -60,9 +58,7 @@ extension Vocabulary {
 /// Reading a stored vocabulary.
 extension Vocabulary.Builder {
   fileprivate init(_ stored: StoredTokenizer) throws(ClozeError) {
-    func refuse(_ reason: String) -> ClozeError {
-      ClozeError(.damaged, "the vocabulary \(reason)")
-    }
+    func refuse(_ reason: String) -> ClozeError { ClozeError(.damaged, "the vocabulary \(reason)") }
     let count = stored.lengths.count
     guard count > 0, stored.ids.count == count, stored.order.count == count else {
       throw refuse("has \(count) lengths, \(stored.ids.count) ids and \(stored.order.count) sorted indices")
@@ -83,9 +79,7 @@ extension Vocabulary.Builder {
       for (i, length) in counts.enumerated() {
         offsets.append(UInt32(truncatingIfNeeded: at))
         let (end, overflow) = at.addingReportingOverflow(Int(length))
-        guard !overflow, end < text.count, text[end] == 0 else {
-          return "does not end token \(i) with a zero byte"
-        }
+        guard !overflow, end < text.count, text[end] == 0 else { return "does not end token \(i) with a zero byte" }
         at = end &+ 1
       }
       guard at == text.count else { return "has bytes after its last token" }
@@ -164,12 +158,8 @@ extension TokenizerDefinition {
     unknownToken = try model.required("unk_token").text()
     continuingPrefix = try model.required("continuing_subword_prefix").text()
     longestWord = Int(try model.required("max_input_chars_per_word").id())
-    for element in try root.required("added_tokens").elements() {
-      added.append(try AddedToken(json: element))
-    }
-    for element in try root.required("special_tokens").elements() {
-      named.append(try element.text())
-    }
+    for element in try root.required("added_tokens").elements() { added.append(try AddedToken(json: element)) }
+    for element in try root.required("special_tokens").elements() { named.append(try element.text()) }
     names.cls = try root.required("cls_token").text()
     names.sep = try root.required("sep_token").text()
     names.mask = try root.required("mask_token").text()
@@ -209,9 +199,7 @@ extension Template {
       write(pair, "pair", to: &$0)
       $0.object("special_tokens") {
         for (index, ids) in specials.enumerated() {
-          $0.object(String(index)) {
-            $0.array("ids") { for id in ids { $0.value(nil, Int(id)) } }
-          }
+          $0.object(String(index)) { $0.array("ids") { for id in ids { $0.value(nil, Int(id)) } } }
         }
       }
     }

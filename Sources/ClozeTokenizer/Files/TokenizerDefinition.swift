@@ -55,9 +55,7 @@ struct TokenizerConfig {
     if let field = try root.present("model_max_length") {
       guard case .number(let number) = field.value else { throw field.mismatch("a number") }
       // "No limit" is written as 1e30, which is not an Int.
-      if let length = number.integer, length > 0, length <= Int(Int32.max) {
-        modelMaxLength = length
-      }
+      if let length = number.integer, length > 0, length <= Int(Int32.max) { modelMaxLength = length }
     }
     if let field = try root.present("added_tokens_decoder") {
       guard case .object(let members) = field.value else { throw field.mismatch("an object") }
@@ -65,10 +63,7 @@ struct TokenizerConfig {
       for member in members {
         let path = "\(field.path).\(member.key.string)"
         entries.append(
-          (
-            try JSONField.id(member.key, path),
-            try AddedToken(json: JSONField(value: member.value, path: path))
-          ))
+          (try JSONField.id(member.key, path), try AddedToken(json: JSONField(value: member.value, path: path))))
       }
       added = entries.sorted { $0.id < $1.id }.map(\.token)
     }
@@ -115,9 +110,7 @@ extension TokenizerDefinition {
     while begin < bytes.count {
       let end = bytes[begin...].firstIndex(of: 0x0A) ?? bytes.count
       let token = bytes[begin..<trimmedEnd(bytes, begin, end)]
-      guard vocabulary.add(token, id: line) else {
-        throw ClozeError(.damaged, "vocab.txt is too large")
-      }
+      guard vocabulary.add(token, id: line) else { throw ClozeError(.damaged, "vocab.txt is too large") }
       line &+= 1
       begin = end &+ 1
     }
@@ -136,8 +129,7 @@ extension TokenizerDefinition {
     self.init(source: "tokenizer.json")
     let root = try JSONField(parsing: bytes, name: "tokenizer.json")
     if let version = try root.present("version")?.string(), version != "1.0" {
-      throw ClozeError(
-        .unsupportedTokenizer, "tokenizer.json: version is \"\(version)\", \"1.0\" was expected")
+      throw ClozeError(.unsupportedTokenizer, "tokenizer.json: version is \"\(version)\", \"1.0\" was expected")
     }
     try readModel(root.required("model"))
     normalizer = .none
@@ -146,8 +138,7 @@ extension TokenizerDefinition {
     let splitterType = try splitter.required("type").string()
     guard splitterType == "BertPreTokenizer" else {
       throw ClozeError(
-        .unsupportedTokenizer,
-        "\(splitter.path) is a \(splitterType), only BertPreTokenizer is supported")
+        .unsupportedTokenizer, "\(splitter.path) is a \(splitterType), only BertPreTokenizer is supported")
     }
     if let field = try root.present("added_tokens") {
       for element in try field.elements() { added.append(try AddedToken(json: element)) }
@@ -158,28 +149,20 @@ extension TokenizerDefinition {
 
   private mutating func readModel(_ model: JSONField) throws(ClozeError) {
     if let type = try model.present("type")?.string(), type != "WordPiece" {
-      throw ClozeError(
-        .unsupportedTokenizer, "\(model.path) is a \(type) model, only WordPiece is supported")
+      throw ClozeError(.unsupportedTokenizer, "\(model.path) is a \(type) model, only WordPiece is supported")
     }
     unknownToken = try model.present("unk_token")?.text() ?? unknownToken
     continuingPrefix = try model.present("continuing_subword_prefix")?.text() ?? continuingPrefix
-    if let field = try model.present("max_input_chars_per_word") {
-      longestWord = Int(try field.id())
-    }
+    if let field = try model.present("max_input_chars_per_word") { longestWord = Int(try field.id()) }
     let field = try model.required("vocab")
-    guard case .object(let members) = field.value else {
-      throw field.mismatch("an object from tokens to ids")
-    }
+    guard case .object(let members) = field.value else { throw field.mismatch("an object from tokens to ids") }
     guard !members.isEmpty else { throw ClozeError(.damaged, "\(field.path) is empty") }
     for member in members {
       guard case .number(let number) = member.value else {
-        throw JSONField(value: member.value, path: "\(field.path)[\"\(member.key.string)\"]")
-          .mismatch("a number")
+        throw JSONField(value: member.value, path: "\(field.path)[\"\(member.key.string)\"]").mismatch("a number")
       }
       let id = try JSONField.id(number, "\(field.path)[\"\(member.key.string)\"]")
-      guard vocabulary.add(member.key.decoded, id: id) else {
-        throw ClozeError(.damaged, "\(field.path) is too large")
-      }
+      guard vocabulary.add(member.key.decoded, id: id) else { throw ClozeError(.damaged, "\(field.path) is too large") }
     }
   }
 
@@ -201,11 +184,8 @@ extension TokenizerDefinition {
       if steps.isEmpty { return .none }
       if steps.count == 1 { return try readNormalizer(steps[0]) }
       throw ClozeError(
-        .unsupportedTokenizer,
-        "\(field.path) is a Sequence of \(steps.count), only BertNormalizer is supported")
-    default:
-      throw ClozeError(
-        .unsupportedTokenizer, "\(field.path) is a \(type), only BertNormalizer is supported")
+        .unsupportedTokenizer, "\(field.path) is a Sequence of \(steps.count), only BertNormalizer is supported")
+    default: throw ClozeError(.unsupportedTokenizer, "\(field.path) is a \(type), only BertNormalizer is supported")
     }
   }
 
@@ -230,14 +210,11 @@ extension TokenizerDefinition {
       return template
     default:
       throw ClozeError(
-        .unsupportedTokenizer,
-        "\(field.path) is a \(type), only TemplateProcessing and BertProcessing are supported")
+        .unsupportedTokenizer, "\(field.path) is a \(type), only TemplateProcessing and BertProcessing are supported")
     }
   }
 
-  private func readPieces(
-    _ field: JSONField, _ specials: JSONField
-  ) throws(ClozeError) -> [Template.Piece] {
+  private func readPieces(_ field: JSONField, _ specials: JSONField) throws(ClozeError) -> [Template.Piece] {
     var pieces: [Template.Piece] = []
     for element in try field.elements() {
       if let sequence = try element.present("Sequence") {
@@ -245,16 +222,14 @@ extension TokenizerDefinition {
         switch try sequence.required("id").string() {
         case "A": pieces.append(.first(typeID: typeID))
         case "B": pieces.append(.second(typeID: typeID))
-        case let other:
-          throw ClozeError(.damaged, "\(sequence.path).id is \"\(other)\", not A or B")
+        case let other: throw ClozeError(.damaged, "\(sequence.path).id is \"\(other)\", not A or B")
         }
         continue
       }
       let special = try element.required("SpecialToken")
       let name = try special.required("id").string()
       guard let token = try specials.present(name) else {
-        throw ClozeError(
-          .damaged, "\(special.path).id is \"\(name)\", which \(specials.path) does not have")
+        throw ClozeError(.damaged, "\(special.path).id is \"\(name)\", which \(specials.path) does not have")
       }
       var ids: [Int32] = []
       for id in try token.required("ids").elements() { ids.append(try id.id()) }
@@ -263,9 +238,7 @@ extension TokenizerDefinition {
     return pieces
   }
 
-  private func check(
-    _ pieces: [Template.Piece], first: Int, second: Int, path: String
-  ) throws(ClozeError) {
+  private func check(_ pieces: [Template.Piece], first: Int, second: Int, path: String) throws(ClozeError) {
     var counts = (first: 0, second: 0)
     for piece in pieces {
       switch piece {
@@ -277,8 +250,8 @@ extension TokenizerDefinition {
     guard counts.first == first, counts.second == second else {
       throw ClozeError(
         .unsupportedTokenizer,
-        "\(path) has text A \(counts.first) and text B \(counts.second) times, "
-          + "\(first) and \(second) was expected")
+        "\(path) has text A \(counts.first) and text B \(counts.second) times, " + "\(first) and \(second) was expected"
+      )
     }
   }
 }

@@ -51,8 +51,7 @@ struct Normalizer {
   let kinds: UnsafePointer<ASCIIKind>
   let mapped: UnsafePointer<UInt8>
 
-  @inline(__always)
-  func normalize<Sink: ScalarSink>(
+  @inline(__always) func normalize<Sink: ScalarSink>(
     _ base: UnsafePointer<UInt8>, _ lower: Int, _ upper: Int, into sink: inout Sink
   ) {
     var p = lower
@@ -76,8 +75,7 @@ struct Normalizer {
   }
 
   /// Normalises the scalar at `p`, or the run of marks that contains it, and returns the next position.
-  @inline(__always)
-  private func normalizeScalar<Sink: ScalarSink>(
+  @inline(__always) private func normalizeScalar<Sink: ScalarSink>(
     _ base: UnsafePointer<UInt8>, _ lower: Int, _ p: Int, _ upper: Int, into sink: inout Sink
   ) -> Int {
     let (scalar, length) = UTF8Scan.decode(base, p)
@@ -93,9 +91,7 @@ struct Normalizer {
     let spaced = handleChineseChars && entry & ScalarFlags.cjk != 0
     if spaced { sink.append(scalar: 0x20, flags: ScalarFlags.whitespace, begin: p, end: end) }
     if stripAccents {
-      if entry & ScalarFlags.keepsMark != 0 {
-        return reorderedRun(base, lower, p, upper, into: &sink)
-      }
+      if entry & ScalarFlags.keepsMark != 0 { return reorderedRun(base, lower, p, upper, into: &sink) }
       stripped(scalar, entry, p, end, into: &sink)
     } else {
       lowercased(scalar, entry, p, end, into: &sink)
@@ -105,8 +101,7 @@ struct Normalizer {
   }
 
   /// Appends a scalar's decomposition without nonspacing marks, lowercased.
-  @inline(__always)
-  private func stripped<Sink: ScalarSink>(
+  @inline(__always) private func stripped<Sink: ScalarSink>(
     _ scalar: UInt32, _ entry: UInt32, _ begin: Int, _ end: Int, into sink: inout Sink
   ) {
     if entry & (ScalarFlags.decomposes | ScalarFlags.nonspacing) == 0 {
@@ -116,14 +111,11 @@ struct Normalizer {
     if entry & ScalarFlags.nonspacing != 0 { return }
     decompose(scalar, entry) { part in
       let partEntry = unicode.entry(part)
-      if partEntry & ScalarFlags.nonspacing == 0 {
-        lowercased(part, partEntry, begin, end, into: &sink)
-      }
+      if partEntry & ScalarFlags.nonspacing == 0 { lowercased(part, partEntry, begin, end, into: &sink) }
     }
   }
 
-  @inline(__always)
-  private func lowercased<Sink: ScalarSink>(
+  @inline(__always) private func lowercased<Sink: ScalarSink>(
     _ scalar: UInt32, _ entry: UInt32, _ begin: Int, _ end: Int, into sink: inout Sink
   ) {
     if !lowercase || entry & ScalarFlags.lowercases == 0 {
@@ -140,8 +132,7 @@ struct Normalizer {
   }
 
   /// Calls `body` with the full canonical decomposition of a scalar that has one.
-  @inline(__always)
-  private func decompose(_ scalar: UInt32, _ entry: UInt32, _ body: (UInt32) -> Void) {
+  @inline(__always) private func decompose(_ scalar: UInt32, _ entry: UInt32, _ body: (UInt32) -> Void) {
     if scalar >= 0xAC00 && scalar <= 0xD7A3 {
       // Source: Unicode 15, section 3.12, Hangul syllable decomposition.
       let syllable = scalar &- 0xAC00
@@ -167,8 +158,7 @@ struct Normalizer {
   ///
   /// Quirk: `tokenizers` sorts the marks by class first and then assigns the source ranges in source order, so
   /// that a mark that moved has the range of another; marks removed afterwards are included in this.
-  @inline(never)
-  private func reorderedRun<Sink: ScalarSink>(
+  @inline(never) private func reorderedRun<Sink: ScalarSink>(
     _ base: UnsafePointer<UInt8>, _ lower: Int, _ p: Int, _ upper: Int, into sink: inout Sink
   ) -> Int {
     var marks: [Mark] = []
@@ -226,8 +216,7 @@ struct Normalizer {
         }
       }
       for part in all.dropFirst(head) {
-        marks.append(
-          Mark(scalar: part, combiningClass: unicode.combiningClass(part), consumes: false))
+        marks.append(Mark(scalar: part, combiningClass: unicode.combiningClass(part), consumes: false))
       }
     }
 
@@ -239,9 +228,7 @@ struct Normalizer {
         let all = parts(scalar, entry)
         if unicode.combiningClass(all.first ?? scalar) == 0 { break }
         for (i, part) in all.enumerated() {
-          marks.append(
-            Mark(
-              scalar: part, combiningClass: unicode.combiningClass(part), consumes: i == 0))
+          marks.append(Mark(scalar: part, combiningClass: unicode.combiningClass(part), consumes: i == 0))
         }
         sources.append((next, next &+ length))
       }

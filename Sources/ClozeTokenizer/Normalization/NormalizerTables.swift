@@ -34,9 +34,8 @@ final class NormalizerTables: @unchecked Sendable {
       mapped[byte] = value
     }
     normalizer = Normalizer(
-      cleanText: options.cleanText, handleChineseChars: options.handleChineseChars,
-      stripAccents: stripAccents, lowercase: options.lowercase, unicode: unicode,
-      kinds: kinds, mapped: mapped)
+      cleanText: options.cleanText, handleChineseChars: options.handleChineseChars, stripAccents: stripAccents,
+      lowercase: options.lowercase, unicode: unicode, kinds: kinds, mapped: mapped)
   }
 
   deinit {
@@ -49,9 +48,7 @@ final class NormalizerTables: @unchecked Sendable {
     let scratch = EncodingScratch()
     var sink = TextSink(scratch)
     text.withUnsafeBufferPointer { bytes in
-      if let base = bytes.baseAddress {
-        normalizer.normalize(base, 0, bytes.count, into: &sink)
-      }
+      if let base = bytes.baseAddress { normalizer.normalize(base, 0, bytes.count, into: &sink) }
     }
     let result = Array(UnsafeBufferPointer(start: sink.text.base, count: sink.text.count))
     sink.returnBuffers(to: scratch)

@@ -60,17 +60,13 @@ struct UnicodeTables: @unchecked Sendable {
   }
 
   /// The entry of a scalar, whose flags are its low bits. `scalar <= 0x10FFFF`.
-  @inline(__always)
-  func entry(_ scalar: UInt32) -> UInt32 {
+  @inline(__always) func entry(_ scalar: UInt32) -> UInt32 {
     let page = Int(pages[Int(scalar >> 6)])
     return entries[page &* 64 &+ Int(scalar & 63)]
   }
 
   /// The mapping of an entry with `decomposes` or `lowercases` set.
-  @inline(__always)
-  func mapping(_ entry: UInt32) -> ScalarMapping {
-    mappings[Int(entry >> ScalarFlags.bits)]
-  }
+  @inline(__always) func mapping(_ entry: UInt32) -> ScalarMapping { mappings[Int(entry >> ScalarFlags.bits)] }
 
   /// Canonical combining class.
   func combiningClass(_ scalar: UInt32) -> UInt32 {
@@ -112,8 +108,7 @@ struct UnicodeTables: @unchecked Sendable {
     }
 
     numbers = NumberReader(UnicodeData.lowercase)
-    while let first = numbers.next(), let count = numbers.next(), let step = numbers.next(),
-      let delta = numbers.next()
+    while let first = numbers.next(), let count = numbers.next(), let step = numbers.next(), let delta = numbers.next()
     {
       for i in 0..<count {
         let c = first &+ i &* step
@@ -130,9 +125,7 @@ struct UnicodeTables: @unchecked Sendable {
       let index = mappingIndex(at)
       mappings[index].start = UInt32(truncatingIfNeeded: decomposed.count)
       mappings[index].count = UInt32(truncatingIfNeeded: count)
-      for _ in 0..<count {
-        decomposed.append(UInt32(truncatingIfNeeded: numbers.next() ?? 0))
-      }
+      for _ in 0..<count { decomposed.append(UInt32(truncatingIfNeeded: numbers.next() ?? 0)) }
     }
 
     // Marks that strip_accents keeps, in a scalar or in its decomposition.
@@ -144,9 +137,7 @@ struct UnicodeTables: @unchecked Sendable {
         let mapping = mappings[Int(flat[c] >> ScalarFlags.bits)]
         for i in 0..<Int(mapping.count) {
           let flags = flat[Int(decomposed[Int(mapping.start) &+ i])]
-          if flags & ScalarFlags.nonstarter != 0 && flags & ScalarFlags.nonspacing == 0 {
-            kept = true
-          }
+          if flags & ScalarFlags.nonstarter != 0 && flags & ScalarFlags.nonspacing == 0 { kept = true }
         }
       }
       if kept { flat[c] |= ScalarFlags.keepsMark }

@@ -31,9 +31,7 @@ final class PieceTrie: @unchecked Sendable {
     fileprivate let arena: UnsafePointer<UInt8>
 
     /// The longest string that is a prefix of `bytes[from..<to]`: its end in `bytes` and its value, or -1.
-    @inline(__always)
-    func longest(_ bytes: UnsafePointer<UInt8>, _ from: Int, _ to: Int) -> (end: Int, value: Int32)
-    {
+    @inline(__always) func longest(_ bytes: UnsafePointer<UInt8>, _ from: Int, _ to: Int) -> (end: Int, value: Int32) {
       var best = (end: from, value: Int32(-1))
       guard from < to else { return best }
       var index = Int(roots[Int(bytes[from])])
@@ -133,9 +131,7 @@ final class PieceTrie: @unchecked Sendable {
     for (i, node) in built.enumerated() { nodes[i] = node }
     roots = .allocate(capacity: 256)
     roots.update(repeating: 0, count: 256)
-    for i in 1..<max(rootCount, 1) {
-      roots[Int(built[i].label & 0xFF)] = UInt32(truncatingIfNeeded: i)
-    }
+    for i in 1..<max(rootCount, 1) { roots[Int(built[i].label & 0xFF)] = UInt32(truncatingIfNeeded: i) }
     isEmpty = sorted.isEmpty
     onlyFirstByte = rootCount == 2 ? UInt8(truncatingIfNeeded: built[1].label) : nil
     finder = Finder(nodes: nodes, roots: roots, arena: arena)
@@ -147,9 +143,7 @@ final class PieceTrie: @unchecked Sendable {
   }
 
   /// The first position from `from` on where a string begins, and the longest one there.
-  func find(
-    _ bytes: UnsafePointer<UInt8>, _ from: Int, _ to: Int
-  ) -> (begin: Int, end: Int, value: Int32)? {
+  func find(_ bytes: UnsafePointer<UInt8>, _ from: Int, _ to: Int) -> (begin: Int, end: Int, value: Int32)? {
     if isEmpty { return nil }
     var p = from
     while p < to {
@@ -169,9 +163,7 @@ final class PieceTrie: @unchecked Sendable {
 }
 
 /// Compares two strings by their bytes: negative, 0 or positive.
-private func compare(
-  _ a: PieceTrie.Entry, _ b: PieceTrie.Entry, _ arena: UnsafePointer<UInt8>
-) -> Int {
+private func compare(_ a: PieceTrie.Entry, _ b: PieceTrie.Entry, _ arena: UnsafePointer<UInt8>) -> Int {
   let common = min(Int(a.count), Int(b.count))
   let order = memcmp(arena + Int(a.offset), arena + Int(b.offset), common)
   return order != 0 ? Int(order) : Int(a.count) &- Int(b.count)

@@ -40,8 +40,7 @@ final class Vocabulary: @unchecked Sendable {
     let continuing: PieceTrie.Finder
 
     /// The index of a token, or -1. Reads, but ignores, up to seven bytes past its end.
-    @inline(__always)
-    func index(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
+    @inline(__always) func index(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
       let key = Vocabulary.key(bytes, count)
       var at = Vocabulary.place(key) & mask
       while true {
@@ -57,15 +56,13 @@ final class Vocabulary: @unchecked Sendable {
     }
 
     /// The id of a token, or -1; reads past its end as `index` does.
-    @inline(__always)
-    func id(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
+    @inline(__always) func id(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
       let index = index(bytes, count)
       return index < 0 ? -1 : ids[index]
     }
   }
 
-  @inline(__always)
-  fileprivate static func key(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> UInt64 {
+  @inline(__always) fileprivate static func key(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> UInt64 {
     let raw = UnsafeRawPointer(bytes)
     if count <= 8 {
       if count == 0 { return 0 }
@@ -75,26 +72,20 @@ final class Vocabulary: @unchecked Sendable {
     var hash = UInt64(truncatingIfNeeded: count) &* 0x9E37_79B9_7F4A_7C15
     var p = 0
     while p &+ 8 <= count {
-      hash = mix(
-        hash ^ UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: p, as: UInt64.self)))
+      hash = mix(hash ^ UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: p, as: UInt64.self)))
       p &+= 8
     }
-    let last = UInt64(
-      littleEndian: raw.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self))
+    let last = UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self))
     return mix(hash ^ last)
   }
 
   /// Multiplies by 2^64 / golden ratio and folds the high half onto the low.
-  @inline(__always)
-  private static func mix(_ x: UInt64) -> UInt64 {
+  @inline(__always) private static func mix(_ x: UInt64) -> UInt64 {
     let y = x &* 0x9E37_79B9_7F4A_7C15
     return y ^ y &>> 32
   }
 
-  @inline(__always)
-  fileprivate static func place(_ key: UInt64) -> Int {
-    Int(truncatingIfNeeded: mix(key) &>> 8)
-  }
+  @inline(__always) fileprivate static func place(_ key: UInt64) -> Int { Int(truncatingIfNeeded: mix(key) &>> 8) }
 
   /// Collects tokens for a vocabulary. A token added again takes the new id.
   struct Builder {
@@ -108,9 +99,7 @@ final class Vocabulary: @unchecked Sendable {
 
     /// Adds a token; false if all tokens together would pass 2^31 bytes or tokens.
     mutating func add(_ token: some Collection<UInt8>, id: Int32) -> Bool {
-      guard bytes.count &+ token.count &+ 64 < Int(Int32.max), ids.count < Int(Int32.max) else {
-        return false
-      }
+      guard bytes.count &+ token.count &+ 64 < Int(Int32.max), ids.count < Int(Int32.max) else { return false }
       offsets.append(UInt32(truncatingIfNeeded: bytes.count))
       counts.append(UInt32(truncatingIfNeeded: token.count))
       ids.append(id)
@@ -165,8 +154,7 @@ final class Vocabulary: @unchecked Sendable {
         ids[found] = builder.ids[i]
         continue
       }
-      slots[at] = Slot(
-        key: key, index: Int32(truncatingIfNeeded: known), count: builder.counts[i])
+      slots[at] = Slot(key: key, index: Int32(truncatingIfNeeded: known), count: builder.counts[i])
       offsets[known] = builder.offsets[i]
       counts[known] = builder.counts[i]
       ids[known] = builder.ids[i]
@@ -192,9 +180,7 @@ final class Vocabulary: @unchecked Sendable {
     for place in 0..<known {
       let i = builder.order.map { Int($0[place]) } ?? place
       let count = Int(counts[i])
-      if count <= longestPiece {
-        starts.append(PieceTrie.Entry(offset: offsets[i], count: counts[i], value: ids[i]))
-      }
+      if count <= longestPiece { starts.append(PieceTrie.Entry(offset: offsets[i], count: counts[i], value: ids[i])) }
       let prefix = continuingPrefix.count
       if count > prefix && count &- prefix <= longestPiece
         && continuingPrefix.withUnsafeBufferPointer({ wanted in
@@ -210,8 +196,8 @@ final class Vocabulary: @unchecked Sendable {
     initial = PieceTrie(starts, arena: arena, sorted: builder.order != nil)
     continuing = PieceTrie(rests, arena: arena, sorted: builder.order != nil)
     table = Table(
-      slots: slots, mask: mask, arena: arena, offsets: offsets, ids: ids,
-      initial: initial.finder, continuing: continuing.finder)
+      slots: slots, mask: mask, arena: arena, offsets: offsets, ids: ids, initial: initial.finder,
+      continuing: continuing.finder)
   }
 
   deinit {
@@ -227,9 +213,7 @@ final class Vocabulary: @unchecked Sendable {
     var padded = Array(token)
     let count = padded.count
     padded.append(contentsOf: repeatElement(0, count: 8))
-    let id = padded.withUnsafeBufferPointer { bytes in
-      bytes.baseAddress.map { table.id($0, count) } ?? -1
-    }
+    let id = padded.withUnsafeBufferPointer { bytes in bytes.baseAddress.map { table.id($0, count) } ?? -1 }
     return id < 0 ? nil : id
   }
 

@@ -45,9 +45,7 @@ struct WordSink: ScalarSink {
     scratch.wordSpans = spans
   }
 
-  var isFull: Bool {
-    @inline(__always) get { tokens.count > limit }
-  }
+  var isFull: Bool { @inline(__always) get { tokens.count > limit } }
 
   /// Appends an added token.
   mutating func append(token id: Int32, begin: Int, end: Int) {
@@ -55,8 +53,7 @@ struct WordSink: ScalarSink {
     tokens.append(record(id, begin, end))
   }
 
-  @inline(__always)
-  mutating func append(ascii byte: UInt8, kind: ASCIIKind, at position: Int) {
+  @inline(__always) mutating func append(ascii byte: UInt8, kind: ASCIIKind, at position: Int) {
     if kind == .letter {
       extend(bytes: 1, position, position &+ 1)
       if characters <= longestWord {
@@ -74,8 +71,7 @@ struct WordSink: ScalarSink {
     }
   }
 
-  @inline(__always)
-  mutating func append(scalar: UInt32, flags: UInt32, begin: Int, end: Int) {
+  @inline(__always) mutating func append(scalar: UInt32, flags: UInt32, begin: Int, end: Int) {
     if flags & ScalarFlags.whitespace != 0 {
       endWord()
       return
@@ -84,16 +80,13 @@ struct WordSink: ScalarSink {
     if alone { endWord() }
     let length = scalar < 0x80 ? 1 : scalar < 0x800 ? 2 : scalar < 0x10000 ? 3 : 4
     extend(bytes: length, begin, end)
-    if characters <= longestWord || alone {
-      word.count &+= UTF8Scan.encode(scalar, word.base + word.count)
-    }
+    if characters <= longestWord || alone { word.count &+= UTF8Scan.encode(scalar, word.base + word.count) }
     if alone { endWord() }
   }
 
   /// Adds a character of `bytes` bytes, from the original bytes `from..<to`, to the word's length and spans, and
   /// reserves memory for it.
-  @inline(__always)
-  private mutating func extend(bytes: Int, _ from: Int, _ to: Int) {
+  @inline(__always) private mutating func extend(bytes: Int, _ from: Int, _ to: Int) {
     if characters == 0 {
       begin = from
       isDirect = true
@@ -122,28 +115,21 @@ struct WordSink: ScalarSink {
   }
 
   /// Stores the spans of the bytes so far, which were direct.
-  @inline(never)
-  private mutating func keepSpans() {
+  @inline(never) private mutating func keepSpans() {
     isDirect = false
     spans.count = 0
     spans.reserve(word.count &+ 4)
     // Where pieces begin and end, direct bytes are at scalar boundaries.
     for i in 0..<word.count {
       spans.base[i] = ByteRange(
-        begin: Int32(truncatingIfNeeded: begin &+ i),
-        end: Int32(truncatingIfNeeded: begin &+ i &+ 1))
+        begin: Int32(truncatingIfNeeded: begin &+ i), end: Int32(truncatingIfNeeded: begin &+ i &+ 1))
     }
   }
 
-  @inline(__always)
-  mutating func endWord() {
-    if characters != 0 { tokenizeWord() }
-  }
+  @inline(__always) mutating func endWord() { if characters != 0 { tokenizeWord() } }
 
-  @inline(__always)
-  private func record(_ id: Int32, _ begin: Int, _ end: Int) -> TokenRecord {
-    TokenRecord(
-      id: id, begin: Int32(truncatingIfNeeded: begin), end: Int32(truncatingIfNeeded: end))
+  @inline(__always) private func record(_ id: Int32, _ begin: Int, _ end: Int) -> TokenRecord {
+    TokenRecord(id: id, begin: Int32(truncatingIfNeeded: begin), end: Int32(truncatingIfNeeded: end))
   }
 
   /// Appends the pieces of the word, or one unknown token, and begins a new word.
@@ -165,9 +151,7 @@ struct WordSink: ScalarSink {
     let first = tokens.count
     var from = 0
     while from < count {
-      let found =
-        from == 0
-        ? table.initial.longest(bytes, 0, count) : table.continuing.longest(bytes, from, count)
+      let found = from == 0 ? table.initial.longest(bytes, 0, count) : table.continuing.longest(bytes, from, count)
       if found.value < 0 {
         tokens.count = first
         appendUnknown()
@@ -176,9 +160,7 @@ struct WordSink: ScalarSink {
       if isDirect {
         tokens.append(record(found.value, begin &+ from, begin &+ found.end))
       } else {
-        tokens.append(
-          TokenRecord(
-            id: found.value, begin: spans.base[from].begin, end: spans.base[found.end &- 1].end))
+        tokens.append(TokenRecord(id: found.value, begin: spans.base[from].begin, end: spans.base[found.end &- 1].end))
       }
       from = found.end
     }
@@ -211,9 +193,7 @@ struct TextSink: ScalarSink {
 
   mutating func append(ascii byte: UInt8, kind: ASCIIKind, at position: Int) {
     text.append(byte)
-    spans.append(
-      ByteRange(
-        begin: Int32(truncatingIfNeeded: position), end: Int32(truncatingIfNeeded: position &+ 1)))
+    spans.append(ByteRange(begin: Int32(truncatingIfNeeded: position), end: Int32(truncatingIfNeeded: position &+ 1)))
   }
 
   mutating func append(scalar: UInt32, flags: UInt32, begin: Int, end: Int) {
@@ -221,8 +201,7 @@ struct TextSink: ScalarSink {
     let length = UTF8Scan.encode(scalar, text.base + text.count)
     text.count &+= length
     for _ in 0..<length {
-      spans.append(
-        ByteRange(begin: Int32(truncatingIfNeeded: begin), end: Int32(truncatingIfNeeded: end)))
+      spans.append(ByteRange(begin: Int32(truncatingIfNeeded: begin), end: Int32(truncatingIfNeeded: end)))
     }
   }
 }

@@ -38,7 +38,5 @@ public struct DataFormat: Sendable {
   /// All defaults.
   public init() {}
 
-  var hasHeader: Bool {
-    [text, pair, label].contains { $0?.isName ?? false } || header
-  }
+  var hasHeader: Bool { [text, pair, label].contains { $0?.isName ?? false } || header }
 }

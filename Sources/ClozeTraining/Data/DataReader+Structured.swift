@@ -29,9 +29,7 @@ extension DataReader {
         continue
       }
       let fields =
-        if let separator {
-          line.split(omittingEmptySubsequences: false) { $0 == separator }
-        } else {
+        if let separator { line.split(omittingEmptySubsequences: false) { $0 == separator } } else {
           line.split { $0 == 0x20 || $0 == 0x09 }
         }
       do throws(ClozeError) {
@@ -94,9 +92,9 @@ extension DataReader {
     } catch { throw ClozeError(.invalidText, error.message) }
   }
 
-  private static func answers(
-    _ question: JSONField, _ passage: [UInt8], _ starts: [Int]
-  ) throws(ClozeError) -> [Example.Answer] {
+  private static func answers(_ question: JSONField, _ passage: [UInt8], _ starts: [Int]) throws(ClozeError) -> [Example
+    .Answer]
+  {
     if try question.present("is_impossible")?.bool() ?? false { return [] }
     var answers: [Example.Answer] = []
     for answer in try question.present("answers")?.elements() ?? [] {

@@ -77,9 +77,9 @@ struct Loss: Sendable {
   }
 
   /// Binary cross-entropy of logits z: the mean of log(1 + exp(z)) - y z.
-  private func binaryCrossEntropy<S: TrainingScalar>(
-    _ logits: UnsafeMutablePointer<S>, _ count: Int, _ labels: [Float]
-  ) -> S {
+  private func binaryCrossEntropy<S: TrainingScalar>(_ logits: UnsafeMutablePointer<S>, _ count: Int, _ labels: [Float])
+    -> S
+  {
     var loss: S = 0
     let share = 1 / S(max(count, 1))
     let e = S(smoothing)
@@ -95,9 +95,9 @@ struct Loss: Sendable {
     return loss * share
   }
 
-  private func meanSquaredError<S: TrainingScalar>(
-    _ outputs: UnsafeMutablePointer<S>, _ count: Int, _ values: [Float]
-  ) -> S {
+  private func meanSquaredError<S: TrainingScalar>(_ outputs: UnsafeMutablePointer<S>, _ count: Int, _ values: [Float])
+    -> S
+  {
     var loss: S = 0
     let share = 1 / S(max(count, 1))
     for i in 0..<count {

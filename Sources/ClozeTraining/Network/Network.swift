@@ -112,9 +112,9 @@ final class Network<S: TrainingScalar> {
   ///
   /// - Parameter dropout: the share of each layer's inputs that is set to 0, and the generator that chooses them; nil:
   ///   none.
-  func forward(
-    _ x: UnsafePointer<S>, rows: Int, dropout: (rate: Double, random: TrainingRandom)? = nil
-  ) throws(ClozeError) -> Pointer {
+  func forward(_ x: UnsafePointer<S>, rows: Int, dropout: (rate: Double, random: TrainingRandom)? = nil)
+    throws(ClozeError) -> Pointer
+  {
     var random = dropout?.random
     let rate = S(dropout?.rate ?? 0)
     dropoutRate = rate
@@ -157,10 +157,9 @@ final class Network<S: TrainingScalar> {
   ///
   /// - Parameter dLogits: [rows, outputs]; is overwritten.
   /// - Returns: the gradient of x [rows, inputs] where it is wanted, valid until the next call.
-  @discardableResult
-  func backward(
-    _ dLogits: Pointer, rows: Int, wantsInput: Bool = false
-  ) throws(ClozeError) -> Pointer? {
+  @discardableResult func backward(_ dLogits: Pointer, rows: Int, wantsInput: Bool = false) throws(ClozeError)
+    -> Pointer?
+  {
     var dOutput = dLogits
     for (i, layer) in layers.enumerated().reversed() {
       let (inputs, outputs, p, d) = (layer.inputs, layer.outputs, values[i], gradients[i])

@@ -45,9 +45,9 @@ final class TrainableModel {
   }
 
   /// The head's outputs for some items, [rows, outputs], and where each item's rows begin.
-  func forward(
-    _ set: FeatureSet, _ items: some Collection<Int>, dropout: (rate: Double, random: TrainingRandom)? = nil
-  ) throws(ClozeError) -> (logits: UnsafeMutablePointer<Float>, offsets: [Int]) {
+  func forward(_ set: FeatureSet, _ items: some Collection<Int>, dropout: (rate: Double, random: TrainingRandom)? = nil)
+    throws(ClozeError) -> (logits: UnsafeMutablePointer<Float>, offsets: [Int])
+  {
     let offsets = ends(items) { set.data.rowOffsets[$0 + 1] - set.data.rowOffsets[$0] }
     rows = offsets[offsets.count - 1]
     if let stack {
@@ -71,9 +71,9 @@ final class TrainableModel {
   }
 
   /// Runs the trained layers over all tokens of the items, and takes from them what the head reads, [rows, D].
-  private func encode(
-    _ set: FeatureSet, _ items: some Collection<Int>, _ stack: EncoderStack<Float>
-  ) throws(ClozeError) -> UnsafeMutablePointer<Float> {
+  private func encode(_ set: FeatureSet, _ items: some Collection<Int>, _ stack: EncoderStack<Float>) throws(ClozeError)
+    -> UnsafeMutablePointer<Float>
+  {
     let (data, width) = (set.data, stack.width)
     let offsets = ends(items) { data.offsets[$0 + 1] - data.offsets[$0] }
     let before: UnsafeMutablePointer<Float>

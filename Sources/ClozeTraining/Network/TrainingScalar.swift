@@ -10,8 +10,7 @@ protocol TrainingScalar: BinaryFloatingPoint, BitwiseCopyable, Sendable {
   /// c [m, n] = op(a) op(b); see `ProductForm`.
   static func product(
     _ form: ProductForm, _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>,
-    _ c: UnsafeMutablePointer<Self>, _ arithmetic: Arithmetic
-  ) throws(ClozeError)
+    _ c: UnsafeMutablePointer<Self>, _ arithmetic: Arithmetic) throws(ClozeError)
 }
 
 extension Float: TrainingScalar {

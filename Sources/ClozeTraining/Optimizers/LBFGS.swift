@@ -82,9 +82,9 @@ struct LBFGS {
 
   /// A point along `direction` that meets the weak Wolfe conditions, by doubling and halving (Lewis
   /// and Overton 2013), or the best that was seen.
-  private func search(
-    _ direction: [Double], _ slope: Double, _ first: Double, _ function: Function
-  ) throws(ClozeError) -> (x: [Double], value: Double, gradient: [Double])? {
+  private func search(_ direction: [Double], _ slope: Double, _ first: Double, _ function: Function) throws(ClozeError)
+    -> (x: [Double], value: Double, gradient: [Double])?
+  {
     var (low, high) = (0.0, Double.infinity)
     var t = first
     var best: (x: [Double], value: Double, gradient: [Double])?

@@ -14,9 +14,9 @@ struct Whitening {
   private let factor: [Double]
 
   /// - Parameter features: [rows, inputs]
-  init(
-    _ features: UnsafePointer<Float>, rows: Int, inputs: Int, outputs: Int, ridge: Double, _ arithmetic: Arithmetic
-  ) throws(ClozeError) {
+  init(_ features: UnsafePointer<Float>, rows: Int, inputs: Int, outputs: Int, ridge: Double, _ arithmetic: Arithmetic)
+    throws(ClozeError)
+  {
     self.inputs = inputs
     self.outputs = outputs
     var means = [Double](repeating: 0, count: inputs)

@@ -28,18 +28,12 @@ struct Plot {
   /// Empty where there is no finite point.
   var svg: String {
     let all = (lines.flatMap(\.points) + points).filter { $0.x.isFinite && $0.y.isFinite }
-    guard var horizontal = Axis(all.map(\.x), isWhole: points.isEmpty),
-      var vertical = Axis(all.map(\.y))
-    else { return "" }
-    if !points.isEmpty, let both = Axis(all.map(\.x) + all.map(\.y)) {
-      (horizontal, vertical) = (both, both)
+    guard var horizontal = Axis(all.map(\.x), isWhole: points.isEmpty), var vertical = Axis(all.map(\.y)) else {
+      return ""
     }
-    func px(_ value: Double) -> String {
-      fixed(Self.left + horizontal.share(value) * (Self.right - Self.left), 1)
-    }
-    func py(_ value: Double) -> String {
-      fixed(Self.bottom - vertical.share(value) * (Self.bottom - Self.top), 1)
-    }
+    if !points.isEmpty, let both = Axis(all.map(\.x) + all.map(\.y)) { (horizontal, vertical) = (both, both) }
+    func px(_ value: Double) -> String { fixed(Self.left + horizontal.share(value) * (Self.right - Self.left), 1) }
+    func py(_ value: Double) -> String { fixed(Self.bottom - vertical.share(value) * (Self.bottom - Self.top), 1) }
     var text = "<svg viewBox=\"0 0 480 300\" role=img aria-label=\"\(escaped(title))\">"
     text += "<text class=title x=10 y=18>\(escaped(title))</text>"
     for tick in vertical.ticks {
@@ -65,9 +59,7 @@ struct Plot {
         text += path(thinned(points), color, px, py)
       }
       if line.hasDots, points.count <= 60 {
-        for point in points {
-          text += "<circle class=\(color) cx=\(px(point.x)) cy=\(py(point.y)) r=2.5 />"
-        }
+        for point in points { text += "<circle class=\(color) cx=\(px(point.x)) cy=\(py(point.y)) r=2.5 />" }
       }
       if let mark = line.mark, mark.x.isFinite, mark.y.isFinite {
         text += "<circle class=\"\(color) mark\" cx=\(px(mark.x)) cy=\(py(mark.y)) r=5 />"
@@ -88,8 +80,7 @@ struct Plot {
   }
 
   private func path(
-    _ points: [(x: Double, y: Double)], _ classes: String, _ px: (Double) -> String,
-    _ py: (Double) -> String
+    _ points: [(x: Double, y: Double)], _ classes: String, _ px: (Double) -> String, _ py: (Double) -> String
   ) -> String {
     let parts = points.map { "\(px($0.x)) \(py($0.y))" }
     return "<path class=\"line \(classes)\" d=\"M\(parts.joined(separator: "L"))\" />"
@@ -123,9 +114,7 @@ private struct Axis {
   /// - Parameter isWhole: whether ticks are whole numbers.
   /// - Returns: nil without values, or where their range is beyond what floats can draw.
   init?(_ values: [Double], isWhole: Bool = false) {
-    guard var low = values.min(), var high = values.max(), abs(low) < 1e30, abs(high) < 1e30 else {
-      return nil
-    }
+    guard var low = values.min(), var high = values.max(), abs(low) < 1e30, abs(high) < 1e30 else { return nil }
     // Ticks differ by more than the rounding errors of their computation.
     let least = max(abs(low), abs(high), 1e-12) * 1e-9
     if high - low < least {

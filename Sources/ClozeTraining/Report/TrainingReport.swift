@@ -51,15 +51,12 @@ public struct TrainingReport: Sendable {
         let value = best.metrics[result.metric] ?? .nan
         line.mark = (Double(best.epoch), value, "best \(rounded(value)), epoch \(best.epoch)")
       }
-      plots.append(
-        Plot(title: "\(name) on held-out examples", x: "epoch", y: name, lines: [line]))
+      plots.append(Plot(title: "\(name) on held-out examples", x: "epoch", y: name, lines: [line]))
       plots.append(
         Plot(
           title: "Loss of epochs", x: "epoch", y: "loss",
           lines: [
-            .init(
-              name: "training", points: result.epochs.map { (Double($0.epoch), $0.loss) },
-              hasDots: true),
+            .init(name: "training", points: result.epochs.map { (Double($0.epoch), $0.loss) }, hasDots: true),
             .init(name: "held out", points: values("loss"), hasDots: true),
           ]))
     }
@@ -101,9 +98,7 @@ public struct TrainingReport: Sendable {
         let share = fixed(Double(count) / Double(max(total, 1)), 3)
         text += "<td class=\(i == j ? "right" : "wrong") style=\"--share:\(share)\">\(count)"
       }
-      for sum in [total, columns[i]] {
-        text += "<td>\(sum == 0 ? "–" : fixed(Double(row[i]) / Double(sum), 3))"
-      }
+      for sum in [total, columns[i]] { text += "<td>\(sum == 0 ? "–" : fixed(Double(row[i]) / Double(sum), 3))" }
     }
     return text + "</table></div>\n"
   }

@@ -35,9 +35,9 @@ public final class Trainer: Sendable {
   ///   - onEvent: called on this thread as training goes on; false ends it after the present step.
   /// - Throws: `.invalidText` for an example that can't be used, with its place; `.cancelled`; `.busy`;
   ///   `.invalidArgument`; `.io` and `.outOfMemory`.
-  public func train(
-    _ train: Dataset, valid: Dataset? = nil, onEvent: @escaping (TrainingEvent) -> Bool = { _ in true }
-  ) throws(ClozeError) -> TrainingResult {
+  public func train(_ train: Dataset, valid: Dataset? = nil, onEvent: @escaping (TrainingEvent) -> Bool = { _ in true })
+    throws(ClozeError) -> TrainingResult
+  {
     guard running.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else {
       throw ClozeError(.busy, "the trainer is running already")
     }

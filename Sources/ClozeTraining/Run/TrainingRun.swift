@@ -23,9 +23,9 @@ final class TrainingRun {
   var settings: TrainingSettings { setup.settings }
 
   /// - Parameter valid: empty: a share of `train` is held out.
-  init(
-    _ setup: TrainingSetup, _ train: Dataset, _ valid: Dataset, _ onEvent: @escaping (TrainingEvent) -> Bool
-  ) throws(ClozeError) {
+  init(_ setup: TrainingSetup, _ train: Dataset, _ valid: Dataset, _ onEvent: @escaping (TrainingEvent) -> Bool)
+    throws(ClozeError)
+  {
     let (task, options) = (setup.task, setup.options)
     let tokenizer = try setup.model.requiredTokenizer()
     try setup.settings.check(setup.model, options.layers)

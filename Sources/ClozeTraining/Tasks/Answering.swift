@@ -11,9 +11,9 @@ struct Answering: TrainingTask {
   var metrics: [String] { ["f1", "exact_match"] }
   var mistakeMeasure: String { "1 − F1" }
 
-  func append(
-    _ content: Example.Content, _ index: Int, to data: inout TokenizedDataset, _ preparation: Preparation
-  ) throws(ClozeError) {
+  func append(_ content: Example.Content, _ index: Int, to data: inout TokenizedDataset, _ preparation: Preparation)
+    throws(ClozeError)
+  {
     guard case .question(let question, let passage, let answers, _) = content else { throw mismatch() }
     let size = passage.utf8.count
     for answer in answers {

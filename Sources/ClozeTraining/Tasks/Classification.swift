@@ -9,9 +9,9 @@ struct Classification: TrainingTask {
 
   func labels(of dataset: Dataset) throws(ClozeError) -> [String] { try dataset.labels(atLeast: 2) }
 
-  func append(
-    _ content: Example.Content, _ index: Int, to data: inout TokenizedDataset, _ preparation: Preparation
-  ) throws(ClozeError) {
+  func append(_ content: Example.Content, _ index: Int, to data: inout TokenizedDataset, _ preparation: Preparation)
+    throws(ClozeError)
+  {
     guard case .text(let text, let label) = content else { throw mismatch() }
     try preparation.append(text, isPair: task.takesPairs, to: &data)
     data.classes.append(try label.map(preparation.classIndex) ?? -1)

@@ -16,9 +16,9 @@ struct MaskedLM: TrainingTask {
     try document(line, format)
   }
 
-  func append(
-    _ content: Example.Content, _ index: Int, to data: inout TokenizedDataset, _ preparation: Preparation
-  ) throws(ClozeError) {
+  func append(_ content: Example.Content, _ index: Int, to data: inout TokenizedDataset, _ preparation: Preparation)
+    throws(ClozeError)
+  {
     guard case .document(let sentences) = content else { throw mismatch() }
     for sentence in sentences { try preparation.append(Text(sentence), to: &data) }
   }
@@ -42,9 +42,9 @@ struct MaskedLM: TrainingTask {
 
   /// Transform and decoder, from the model's own where it has them. The decoder's matrix is the word embeddings where
   /// the model has no other; `tied` shares it, trained with the embeddings or frozen.
-  func network(
-    _ setup: TrainingSetup, labels: [String], input: EncoderInput<Float>?
-  ) throws(ClozeError) -> Network<Float> {
+  func network(_ setup: TrainingSetup, labels: [String], input: EncoderInput<Float>?) throws(ClozeError) -> Network<
+    Float
+  > {
     let (model, tied) = (setup.model, setup.options.tied)
     let (width, vocabulary) = (model.info.hiddenSize, model.info.vocabSize)
     let own = model.maskedLMLayers

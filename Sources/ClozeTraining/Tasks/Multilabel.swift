@@ -21,9 +21,9 @@ struct Multilabel: TrainingTask {
 
   func labels(of dataset: Dataset) throws(ClozeError) -> [String] { try dataset.labels(atLeast: 1) }
 
-  func append(
-    _ content: Example.Content, _ index: Int, to data: inout TokenizedDataset, _ preparation: Preparation
-  ) throws(ClozeError) {
+  func append(_ content: Example.Content, _ index: Int, to data: inout TokenizedDataset, _ preparation: Preparation)
+    throws(ClozeError)
+  {
     guard case .labelled(let text, let labels) = content else { throw mismatch() }
     try preparation.append(text, to: &data)
     var probabilities = [Float](repeating: 0, count: preparation.labels.count)

@@ -54,14 +54,14 @@ struct NextSentence: TrainingTask {
 
   func labels(of dataset: Dataset) throws(ClozeError) -> [String] { ["next", "not next"] }
 
-  func append(
-    _ content: Example.Content, _ index: Int, to data: inout TokenizedDataset, _ preparation: Preparation
-  ) throws(ClozeError) { try classification.append(content, index, to: &data, preparation) }
+  func append(_ content: Example.Content, _ index: Int, to data: inout TokenizedDataset, _ preparation: Preparation)
+    throws(ClozeError)
+  { try classification.append(content, index, to: &data, preparation) }
 
   /// Pooler and classifier, from the model's own where it has them.
-  func network(
-    _ setup: TrainingSetup, labels: [String], input: EncoderInput<Float>?
-  ) throws(ClozeError) -> Network<Float> {
+  func network(_ setup: TrainingSetup, labels: [String], input: EncoderInput<Float>?) throws(ClozeError) -> Network<
+    Float
+  > {
     let width = setup.model.info.hiddenSize
     let network = try Network<Float>(
       [DenseLayer(inputs: width, outputs: width, activation: .tanh), DenseLayer(inputs: width, outputs: 2)],

@@ -15,9 +15,9 @@ struct Regression: TrainingTask {
     return .scored(text, value: value)
   }
 
-  func append(
-    _ content: Example.Content, _ index: Int, to data: inout TokenizedDataset, _ preparation: Preparation
-  ) throws(ClozeError) {
+  func append(_ content: Example.Content, _ index: Int, to data: inout TokenizedDataset, _ preparation: Preparation)
+    throws(ClozeError)
+  {
     guard case .scored(let text, let value) = content else { throw mismatch() }
     guard value.isFinite else { throw ClozeError(.invalidText, "the value is not finite") }
     try preparation.append(text, isPair: task.takesPairs, to: &data)

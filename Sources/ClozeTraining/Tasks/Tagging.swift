@@ -24,9 +24,9 @@ struct Tagging: TrainingTask {
 
   func labels(of dataset: Dataset) throws(ClozeError) -> [String] { try dataset.labels(atLeast: 2) }
 
-  func append(
-    _ content: Example.Content, _ index: Int, to data: inout TokenizedDataset, _ preparation: Preparation
-  ) throws(ClozeError) {
+  func append(_ content: Example.Content, _ index: Int, to data: inout TokenizedDataset, _ preparation: Preparation)
+    throws(ClozeError)
+  {
     guard case .words(let words, let tags) = content else { throw mismatch() }
     try check(words, tags)
     let classes = try tags.map { tag throws(ClozeError) in try preparation.classIndex(tag) }

@@ -34,9 +34,8 @@ protocol TrainingTask: Sendable {
   /// Adds an example's tokens and targets.
   ///
   /// - Parameter index: of the example in its data set.
-  func append(
-    _ content: Example.Content, _ index: Int, to data: inout TokenizedDataset, _ preparation: Preparation
-  ) throws(ClozeError)
+  func append(_ content: Example.Content, _ index: Int, to data: inout TokenizedDataset, _ preparation: Preparation)
+    throws(ClozeError)
   /// What masks other tokens in every epoch; nil: epochs are the same.
   func masking(_ model: Model) throws(ClozeError) -> Masking?
 
@@ -53,9 +52,9 @@ protocol TrainingTask: Sendable {
   /// The head with its initial weights.
   ///
   /// - Parameter input: the embeddings, where they are trained.
-  func network(
-    _ setup: TrainingSetup, labels: [String], input: EncoderInput<Float>?
-  ) throws(ClozeError) -> Network<Float>
+  func network(_ setup: TrainingSetup, labels: [String], input: EncoderInput<Float>?) throws(ClozeError) -> Network<
+    Float
+  >
   /// The number of the head's outputs.
   func outputs(labels: [String]) -> Int
 
@@ -143,9 +142,9 @@ extension TrainingTask {
     if options.labelSmoothing > 0, !allowsSmoothing { throw fail("label smoothing is not for \(task.rawValue)") }
   }
 
-  func network(
-    _ setup: TrainingSetup, labels: [String], input: EncoderInput<Float>?
-  ) throws(ClozeError) -> Network<Float> {
+  func network(_ setup: TrainingSetup, labels: [String], input: EncoderInput<Float>?) throws(ClozeError) -> Network<
+    Float
+  > {
     var (layers, inputs): ([DenseLayer], Int) = ([], setup.model.info.hiddenSize)
     for size in setup.options.hidden {
       layers.append(DenseLayer(inputs: inputs, outputs: size, activation: setup.options.activation))

@@ -25,7 +25,5 @@ for try await event in trainer.events(data, valid: data) {
 if let trained {
   let session = try Session(model: Model(model, head: trained.head))
   let texts: [Text] = ["Thunder and hail are expected.", "The cake was too sweet."]
-  for (text, said) in zip(texts, try session.predict(texts)) {
-    print(said.label ?? "", "-", text.first)
-  }
+  for (text, said) in zip(texts, try session.predict(texts)) { print(said.label ?? "", "-", text.first) }
 }
