@@ -3,3 +3,4 @@
 @_exported public import func ClozeIO.defaultThreads
 @_exported public import enum ClozeONNX.Activation
 @_exported public import struct ClozeONNX.BERTConfiguration
+@_exported public import enum ClozeONNX.Pooling

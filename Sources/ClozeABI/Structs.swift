@@ -82,8 +82,8 @@ func positive(_ value: Int32, _ name: String) throws(ClozeError) -> Int? {
 
 /// 0: the default; else a number of threads.
 func threadChoice(_ value: Int32) throws(ClozeError) -> Int? {
-  guard (0...Session.maxThreads).contains(Int(value)) else {
-    throw ClozeError(.invalidArgument, "threads = \(value), expected 1 to \(Session.maxThreads), or 0")
+  guard (0...Team.maxThreads).contains(Int(value)) else {
+    throw ClozeError(.invalidArgument, "threads = \(value), expected 1 to \(Team.maxThreads), or 0")
   }
   return value == 0 ? nil : Int(value)
 }

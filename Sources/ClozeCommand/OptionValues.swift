@@ -33,20 +33,8 @@ enum PrecisionName: String, CaseIterable, ExpressibleByArgument {
   }
 }
 
-enum PoolingName: String, CaseIterable, ExpressibleByArgument {
-  case mean
-  case cls
-  case max
-  case meanSqrtLen = "mean_sqrt_len"
-  case pooler
-
-  var value: Pooling {
-    switch self {
-    case .mean: .mean
-    case .cls: .cls
-    case .max: .max
-    case .meanSqrtLen: .meanSqrtLen
-    case .pooler: .pooler
-    }
-  }
+extension Pooling: ExpressibleByArgument {
+  public init?(argument: String) { self.init(name: argument) }
+  public var defaultValueDescription: String { name }
+  public static var allValueStrings: [String] { allCases.map(\.name) }
 }

@@ -23,7 +23,7 @@ extension BERTGraph {
     classifier = nil
     tokenClassifier = nil
     answer = nil
-    let source = AddedHead.Source.pooled(head.pooling.graph)
+    let source = AddedHead.Source.pooled(head.pooling)
     let mix = head.mix?.weights
     switch head.task {
     case .classify, .classifyPairs, .multilabel, .regress, .regressPairs:

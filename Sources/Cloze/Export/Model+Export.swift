@@ -46,7 +46,7 @@ package final class ExportedModel {
       settings.follow(graph)
       if graph.sentence == nil, settings.embeddingUnsupportedReason == nil, let pooling = settings.pooling {
         graph.sentence = BERTGraph.SentenceHead(
-          pooling: pooling.graph, dense: [], normalize: settings.normalize ?? true)
+          pooling: pooling, dense: [], normalize: settings.normalize ?? true)
       }
       export = try Self.export(
         graph, format, [], Self.metadata(settings.labels, tokenizer, settings.maxTokens, task: nil))

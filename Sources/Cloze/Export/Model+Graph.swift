@@ -36,7 +36,7 @@ private struct Unpacking {
     for layer in weights.sentence { dense.append(.init(linear: try linear(layer.dense), activation: layer.activation)) }
     // A model whose files name no supported pooling gets no sentence embedding.
     if let pooling = model.sentencePooling {
-      graph.sentence = BERTGraph.SentenceHead(pooling: pooling.graph, dense: dense, normalize: info.normalize)
+      graph.sentence = BERTGraph.SentenceHead(pooling: pooling, dense: dense, normalize: info.normalize)
     }
     return graph
   }
@@ -137,17 +137,4 @@ private struct Unpacking {
 
   /// A scale as it is written: a row of zeros may have scale 0, which a reader refuses.
   private static func scale(_ value: Float) -> Float { value > 0 ? value : 1 }
-}
-
-/// Poolings of a graph.
-extension Pooling {
-  var graph: BERTGraph.SentenceHead.Pooling {
-    switch self {
-    case .mean: .mean
-    case .cls: .cls
-    case .max: .max
-    case .meanSqrtLen: .meanSqrtLen
-    case .pooler: .pooler
-    }
-  }
 }

@@ -32,14 +32,7 @@ extension ModelSettings {
     if let sentence = graph.sentence {
       embeddingUnsupportedReason = nil
       normalize = sentence.normalize
-      pooling =
-        switch sentence.pooling {
-        case .mean: .mean
-        case .cls: .cls
-        case .max: .max
-        case .meanSqrtLen: .meanSqrtLen
-        case .pooler: .pooler
-        }
+      pooling = sentence.pooling
     }
     let count = (graph.classifier?.output ?? graph.tokenClassifier)?.weight.outputSize ?? 0
     if labels.count != count {

@@ -64,7 +64,7 @@ struct PreparedConfiguration {
       if !sentence.isEmpty { $0.array("sentence_dense") { for step in sentence { $0.object { step.write(to: &$0) } } } }
       if let reason = settings.tokenizerUnsupportedReason { $0.value("no_tokenizer", reason) }
       if let length = settings.maxTokens { $0.value("max_seq_length", length) }
-      if let pooling = settings.pooling { $0.value("pooling", pooling.word) }
+      if let pooling = settings.pooling { $0.value("pooling", pooling.name) }
       if let normalize = settings.normalize { $0.value("normalize", normalize) }
       if let reason = settings.embeddingUnsupportedReason { $0.value("no_embedding", reason) }
     }
@@ -150,7 +150,7 @@ struct PreparedConfiguration {
       settings.maxTokens = Int(try field.id())
       guard settings.maxTokens != 0 else { throw ClozeError(.damaged, "\(field.path) is 0") }
     }
-    if try root.present("pooling") != nil { settings.pooling = try word("pooling", Pooling.init(word:)) }
+    if try root.present("pooling") != nil { settings.pooling = try word("pooling", Pooling.init(name:)) }
     settings.normalize = try root.present("normalize")?.bool()
     settings.embeddingUnsupportedReason = try root.present("no_embedding")?.string()
   }
@@ -183,23 +183,6 @@ extension Precision {
     switch self {
     case .int8: "int8"
     case .float32: "float32"
-    }
-  }
-  init?(word: String) {
-    guard let found = Self.allCases.first(where: { $0.word == word }) else { return nil }
-    self = found
-  }
-}
-
-/// The names of poolings in files.
-extension Pooling {
-  var word: String {
-    switch self {
-    case .mean: "mean"
-    case .cls: "cls"
-    case .max: "max"
-    case .meanSqrtLen: "mean_sqrt_len"
-    case .pooler: "pooler"
     }
   }
   init?(word: String) {

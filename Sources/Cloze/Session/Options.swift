@@ -1,20 +1,6 @@
 internal import ClozeIO
 public import ClozeTokenizer
 
-/// How the vectors of a text's tokens are combined to one.
-public enum Pooling: Int32, Sendable, CaseIterable {
-  /// The mean of all tokens' vectors, `[CLS]` and `[SEP]` included.
-  case mean = 1
-  /// The first token's vector.
-  case cls
-  /// The largest value of each dimension.
-  case max
-  /// The sum divided by the square root of the number of tokens.
-  case meanSqrtLen
-  /// The pooler's output; the model must have one.
-  case pooler
-}
-
 /// How `Model.init` prepares the weights.
 public struct LoadOptions: Sendable {
   /// nil: int8, or what a prepared file holds.

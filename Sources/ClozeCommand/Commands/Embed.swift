@@ -19,7 +19,7 @@ struct Embed: ParsableCommand {
   @Flag(help: "Take arguments two by two, as pairs of texts.") var pairArguments = false
 
   @Option(help: "How token vectors are pooled (default: as the model's files say, else mean).") var pooling:
-    PoolingName?
+    Pooling?
 
   @Flag(inversion: .prefixedNo, help: "Normalize vectors to length 1 (default: as the model's files say, else yes).")
   var normalize: Bool?
@@ -51,7 +51,7 @@ struct Embed: ParsableCommand {
     let file = try output.map { path throws(ClozeError) in try AtomicFile(output: path) }
     let session = try modelOptions.makeSession()
     let info = session.model.info
-    let embedding = EmbeddingOptions(pooling: pooling?.value, normalize: normalize, dimensions: dimensions)
+    let embedding = EmbeddingOptions(pooling: pooling, normalize: normalize, dimensions: dimensions)
     let size = pooling == nil ? info.embeddingSize : info.hiddenSize
     if let dimensions, dimensions > size {
       throw ValidationError("--dimensions \(dimensions): the model's vectors have \(size)")

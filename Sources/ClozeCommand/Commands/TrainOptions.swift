@@ -39,7 +39,7 @@ struct DataOptions: ParsableArguments {
 
 /// Architecture and training of a head.
 struct HeadOptions: ParsableArguments {
-  @Option(help: "Pooling that the head reads (default: as the model's files say, else mean).") var pooling: PoolingName?
+  @Option(help: "Pooling that the head reads (default: as the model's files say, else mean).") var pooling: Pooling?
   @Option(help: "Layers that the head reads: the last, or a learned mix of all.") var layers: TrainingOptions.Layers =
     .last
   @Option(help: ArgumentHelp("Size of a hidden layer of the head; repeat for more layers.", valueName: "n")) var hidden:
@@ -81,7 +81,7 @@ struct HeadOptions: ParsableArguments {
 
   func options(threads: Int?, folder: String, resume: Bool) throws -> TrainingOptions {
     var result = TrainingOptions()
-    result.pooling = pooling?.value
+    result.pooling = pooling
     result.layers = layers
     result.hidden = hidden
     result.dropout = dropout

@@ -140,13 +140,8 @@ public struct BERTGraph: Sendable {
     }
   }
 
-  /// vector = normalise(dense(pooling(last hidden state)))
+  /// vector = normalize(dense(pooling(last hidden state)))
   public struct SentenceHead: Sendable {
-    public enum Pooling: String, Sendable, CaseIterable {
-      case mean, cls, max
-      case meanSqrtLen = "mean_sqrt_len"
-      case pooler
-    }
     /// A linear layer and the activation after it.
     public struct Dense: Sendable {
       public var linear: Linear

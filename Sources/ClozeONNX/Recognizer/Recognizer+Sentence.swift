@@ -2,8 +2,6 @@ internal import ClozeIO
 
 /// Sentence embeddings.
 extension Recognizer {
-  private typealias Pooling = BERTGraph.SentenceHead.Pooling
-
   /// An output with one vector per sequence: the last hidden state `x`, pooled, optionally through linear layers,
   /// optionally normalized to length 1.
   ///
@@ -51,7 +49,7 @@ extension Recognizer {
       ", linear layer to \(layer.linear.weight.outputSize)"
         + (layer.activation == .identity ? "" : " with \(layer.activation.configKey)")
     }
-    note("sentence embedding", head.pooling.rawValue + dense.joined() + (head.normalize ? ", normalized" : ""))
+    note("sentence embedding", head.pooling.name + dense.joined() + (head.normalize ? ", normalized" : ""))
   }
 
   /// The linear layers from `use` to an output; nil where they lead to none.

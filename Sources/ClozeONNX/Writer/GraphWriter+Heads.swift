@@ -154,9 +154,9 @@ extension GraphWriter {
   }
 
   /// One vector per sequence [B, D], pooled from the states of its tokens.
-  private mutating func pooled(_ x: Value, _ pooling: BERTGraph.SentenceHead.Pooling) throws(ClozeError) -> Value {
+  private mutating func pooled(_ x: Value, _ pooling: Pooling) throws(ClozeError) -> Value {
     if let known = pools[pooling] { return known }
-    scope = "pooling.\(pooling.rawValue)"
+    scope = "pooling.\(pooling.name)"
     var result: Value
     switch pooling {
     case .pooler: result = "pooler_output"

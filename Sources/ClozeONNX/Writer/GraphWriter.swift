@@ -19,7 +19,7 @@ struct GraphWriter {
   /// The quantized rows of each value.
   var quantizedRows: [Value: QuantizedRows] = [:]
   /// The vector of each pooling of the last hidden state.
-  var pools: [BERTGraph.SentenceHead.Pooling: Value] = [:]
+  var pools: [Pooling: Value] = [:]
   /// The states after the embeddings and after each layer.
   var states: [Value] = []
   /// The word table, as float32.

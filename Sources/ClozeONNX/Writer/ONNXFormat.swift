@@ -14,7 +14,7 @@ package enum ONNXFormat: String, Sendable, CaseIterable {
 package struct AddedHead: Sendable {
   package enum Source: Sendable {
     case tokens
-    case pooled(BERTGraph.SentenceHead.Pooling)
+    case pooled(Pooling)
   }
 
   package struct Layer: Sendable {

@@ -23,14 +23,10 @@ extension TrainingOptions {
     }
     switch key {
     case "pooling":
-      let names: [(String, Pooling)] = [
-        ("mean", .mean), ("cls", .cls), ("max", .max), ("mean_sqrt_len", .meanSqrtLen), ("pooler", .pooler),
-      ]
-      let text = try field.string()
-      guard let found = names.first(where: { $0.0 == text }) else {
-        throw field.mismatch("one of \(names.map(\.0).joined(separator: ", "))")
+      guard let found = Pooling(name: try field.string()) else {
+        throw field.mismatch("one of \(Pooling.allCases.map(\.name).joined(separator: ", "))")
       }
-      pooling = found.1
+      pooling = found
     case "layers": layers = try choice(Layers.self)
     case "hidden":
       hidden = []
