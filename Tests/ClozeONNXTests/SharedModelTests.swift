@@ -1,3 +1,4 @@
+import ClozeTestSupport
 import Foundation
 import Testing
 
@@ -29,9 +30,8 @@ struct SharedModelTests {
     #expect(graph.outputs.unrecognized.isEmpty)
   }
 
-  @Test(.enabled(if: folder != nil, "CLOZE_SHARED names no folder of real models")) func recognizesClozeMini() throws {
-    let folder = try #require(Self.folder)
-    let file = try ONNXFile(path: folder + "/models/cloze-mini/model.onnx")
+  @Test func recognizesTheBuiltInModel() throws {
+    let file = try ONNXFile(path: Fixture.builtInModel)
     let graph = try recognizeBERT(in: file)
     let c = graph.configuration
     #expect(c.hiddenSize == 256)
