@@ -1,8 +1,7 @@
-public import ClozeIO
-
 // libcloze.so has no Swift interface, and needs nothing of the 1 MB that carries asynchronous functions.
 #if !CLOZE_STANDALONE
   internal import Cloze
+  public import ClozeIO
   internal import Glibc
   internal import Synchronization
 
