@@ -84,12 +84,36 @@ public struct ClozeError: Error, Hashable, Sendable, CustomStringConvertible {
   public let cause: Cause?
   /// The sentence without the place in a graph.
   package var reason: String
+  /// Where a graph was refused. A reference, as it would make every error of the library three times as large.
+  private var refusal: Refusal?
+
+  private final class Refusal: Hashable, Sendable {
+    let node: String?
+    let place: String?
+    let expected: String?
+
+    init(node: String?, place: String?, expected: String?) {
+      self.node = node
+      self.place = place
+      self.expected = expected
+    }
+
+    static func == (a: Refusal, b: Refusal) -> Bool {
+      a.node == b.node && a.place == b.place && a.expected == b.expected
+    }
+
+    func hash(into hasher: inout Hasher) {
+      hasher.combine(node)
+      hasher.combine(place)
+    }
+  }
+
   /// Of a refused graph: the first node that did not fit, as `op "name"`.
-  public var node: String?
+  public var node: String? { refusal?.node }
   /// Of a refused graph: where in the model that node is: "layer 3, feed-forward".
-  public var place: String?
+  public var place: String? { refusal?.place }
   /// Of a refused graph: what would have been recognised there.
-  public var expected: String?
+  public var expected: String? { refusal?.expected }
 
   /// An error of a kind, with one sentence that names the culprit, without a full stop.
   public init(_ status: Status, _ reason: String) {
@@ -103,15 +127,15 @@ public struct ClozeError: Error, Hashable, Sendable, CustomStringConvertible {
     status = cause.status
     self.cause = cause
     self.reason = reason
-    self.node = node
-    self.place = place
-    self.expected = expected
+    if node != nil || place != nil || expected != nil {
+      refusal = Refusal(node: node, place: place, expected: expected)
+    }
   }
 
   /// One sentence that names the culprit; of a refused graph
   /// `place: sentence (at node; expected ...)`, leaving out what is not known.
   public var message: String {
-    let details = [node.map { "at \($0)" }, expected.map { "expected \($0)" }].compactMap(\.self)
+    let details = [node.map { "at \($0)" }, expected.map { "expected \($0)" }].compactMap { $0 }
     return (place.map { $0 + ": " } ?? "") + reason
       + (details.isEmpty ? "" : " (" + details.joined(separator: "; ") + ")")
   }
