@@ -30,7 +30,8 @@ IMPORT_CHECK := --explicit-target-dependency-import-check error
 # in Swift's regular expressions, 1.3 MB of them, does not compile.
 SWIFT_BUILD = $(SWIFT) build -c release $(IMPORT_CHECK) -Xswiftc -static-stdlib -Xswiftc -use-ld=lld \
   -Xswiftc -Xfrontend -Xswiftc -disable-implicit-string-processing-module-import -Xswiftc -DCLOZE_STANDALONE
-# Identical functions are folded, 0.16 MB; nothing compares addresses of functions. Relative relocations take a bit each instead of 24 bytes: 0.4 MB of the library. glibc reads them since 2.36.
+# Identical functions are folded, 0.16 MB; nothing compares addresses of functions. Relative relocations take a bit
+# each instead of 24 bytes: 0.4 MB of the library. glibc reads them since 2.36.
 LINK := -Xlinker --gc-sections -Xlinker --icf=all -Xlinker -z -Xlinker nostart-stop-gc -Xlinker -z -Xlinker pack-relative-relocs
 
 .DELETE_ON_ERROR:

@@ -18,8 +18,7 @@ struct Embed: ParsableCommand {
 
   @Flag(help: "Take arguments two by two, as pairs of texts.") var pairArguments = false
 
-  @Option(help: "How token vectors are pooled (default: as the model's files say, else mean).") var pooling:
-    Pooling?
+  @Option(help: "How token vectors are pooled (default: as the model's files say, else mean).") var pooling: Pooling?
 
   @Flag(inversion: .prefixedNo, help: "Normalize vectors to length 1 (default: as the model's files say, else yes).")
   var normalize: Bool?
