@@ -2,6 +2,7 @@ internal import CCloze
 internal import Cloze
 internal import ClozeIO
 
+/// Checking the outputs of a run, and writing them.
 extension SessionHandle {
   /// Runs the batch that was read: the caller's ids and types, or those converted.
   ///
@@ -114,6 +115,7 @@ extension SessionHandle {
   }
 }
 
+/// An output as a caller describes it.
 extension Output {
   init(_ source: cloze_output) throws(ClozeError) {
     guard let kind = Kind(rawValue: source.kind) else {

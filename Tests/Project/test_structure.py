@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 # Names of environment variables that the project does not define.
-FOREIGN = {"PATH", "HOME", "CI", "LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "TMPDIR"}
+FOREIGN = {"PATH", "HOME", "CI", "LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "TMPDIR", "RUST_BACKTRACE"}
 
 
 @pytest.fixture(scope="module")

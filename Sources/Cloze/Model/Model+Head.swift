@@ -2,6 +2,7 @@ internal import CClozeKernels
 internal import ClozeIO
 internal import ClozeONNX
 
+/// Putting a trained head on a model.
 extension Model {
   /// Makes sure that a head was trained on this encoder.
   func check(_ head: Head) throws(ClozeError) {

@@ -1,4 +1,4 @@
-import CClozeONNX
+internal import CClozeONNX
 internal import ClozeIO
 
 /// The file's bytes and the parsed model, which owns the few tensors that had to be converted. Kept alive by

@@ -1,4 +1,4 @@
-import CClozeONNX
+internal import CClozeONNX
 internal import ClozeIO
 
 /// Building a graph from a parsed model.

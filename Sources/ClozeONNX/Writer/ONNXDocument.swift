@@ -1,4 +1,4 @@
-import CClozeONNX
+internal import CClozeONNX
 internal import ClozeIO
 
 /// An ONNX file to be written: a graph, built node by node, and tensors, whose elements are made when they are
