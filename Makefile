@@ -21,6 +21,9 @@ MODEL_SOURCES := $(wildcard models/cloze-mini/*)
 PYTHON_SOURCES := $(shell find bindings/python -not -path '*/__pycache__*' -not -path '*.egg-info*' 2>/dev/null)
 
 BUILD_PACKAGES := libonnx-dev libprotobuf-dev g++ binutils
+ifndef SYSTEM_LIBRARIES
+BUILD_PACKAGES += protobuf-compiler dpkg-dev
+endif
 TEST_PACKAGES := gcc g++ cmake pkg-config python3 python3-venv libsimde-dev
 
 SWIFT ?= swift
@@ -30,9 +33,21 @@ IMPORT_CHECK := --explicit-target-dependency-import-check error
 # in Swift's regular expressions, 1.3 MB of them, does not compile.
 SWIFT_BUILD = $(SWIFT) build -c release $(IMPORT_CHECK) -Xswiftc -static-stdlib -Xswiftc -use-ld=lld \
   -Xswiftc -Xfrontend -Xswiftc -disable-implicit-string-processing-module-import -Xswiftc -DCLOZE_STANDALONE
-# Identical functions are folded, 0.16 MB; nothing compares addresses of functions. Relative relocations take a bit
-# each instead of 24 bytes: 0.4 MB of the library. glibc reads them since 2.36.
-LINK := -Xlinker --gc-sections -Xlinker --icf=all -Xlinker -z -Xlinker nostart-stop-gc -Xlinker -z -Xlinker pack-relative-relocs
+# Identical functions are folded, 0.16 MB; nothing compares addresses of functions. No run path is needed or wanted.
+LINK := --disable-local-rpath -Xlinker --gc-sections -Xlinker --icf=all -Xlinker -z -Xlinker nostart-stop-gc \
+  -Xlinker -z -Xlinker defs
+
+# What is built needs nothing but the C library, of this version or a later one: libstdc++, protobuf and onnx's classes
+# are inside, hidden. SYSTEM_LIBRARIES=1 links with the system's shared libraries and the system's own glibc instead.
+GLIBC := 2.28
+STATIC := .build/static
+GLIBC_FOLDER := $(STATIC)/glibc-$(GLIBC)
+ifndef SYSTEM_LIBRARIES
+INSIDE := $(STATIC)/protobuf/.complete $(GLIBC_FOLDER)/.complete
+SWIFT_BUILD += -Xcxx -I$(abspath $(STATIC)/protobuf/include) -Xswiftc -L$(abspath $(STATIC)/protobuf/lib) \
+  -Xswiftc -L$(abspath $(GLIBC_FOLDER))
+LINK += -Xlinker $(abspath $(GLIBC_FOLDER)/libglibc_later.a)
+endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -62,9 +77,23 @@ help:
 	@mkdir -p $(@D)
 	@tools/exports $< >$@
 
-$(LIBRARY): $(SWIFT_SOURCES) .build/exports.map
+# Swift's clang compiles what goes inside, as it compiles the rest.
+CLANG = $(shell dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/clang
+
+$(STATIC)/protobuf/.complete: packaging/protobuf
 	@tools/require-packages $(BUILD_PACKAGES)
-	$(SWIFT_BUILD) --product cloze $(LINK) -Xlinker -soname=libcloze.so.$(SOVERSION) \
+	CXX=$(CLANG)++ packaging/protobuf $(@D)
+	@touch $@
+
+$(GLIBC_FOLDER)/.complete: $(wildcard packaging/glibc/*)
+	@tools/require-packages $(BUILD_PACKAGES)
+	CC=$(CLANG) packaging/glibc/stubs $(GLIBC) $(abspath $(@D))
+	@touch $@
+
+# Not to be unloaded: the Swift runtime registers with the C library what would then be called no more.
+$(LIBRARY): $(SWIFT_SOURCES) .build/exports.map | $(INSIDE)
+	@tools/require-packages $(BUILD_PACKAGES)
+	$(SWIFT_BUILD) --product cloze $(LINK) -Xlinker -z -Xlinker nodelete -Xlinker -soname=libcloze.so.$(SOVERSION) \
 	  -Xlinker --version-script=$(abspath .build/exports.map)
 	@mkdir -p $(@D)
 	strip --strip-unneeded -o $@ .build/release/libcloze.so
