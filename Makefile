@@ -2,6 +2,7 @@
 # installed by the target that needs it.
 
 PREFIX ?= /usr/local
+LIBDIR ?= lib
 DESTDIR ?=
 
 VERSION := $(shell sed -n 's/^.define CLOZE_VERSION_[A-Z]* //p' include/cloze.h | paste -sd.)
@@ -53,7 +54,7 @@ endif
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
 
-.PHONY: all help run test test-address test-thread bench fuzz format format-check wheel install uninstall clean
+.PHONY: all help run test test-address test-thread bench fuzz format format-check install uninstall clean
 
 all: $(LIBRARY) $(COMMAND) $(MODEL)/.complete $(PACKAGING) $(DIST)/include/cloze.h
 
@@ -65,7 +66,9 @@ help:
 	@echo '                runs the Swift and C tests under sanitizers'
 	@echo 'make install    installs into PREFIX (now $(PREFIX)), below DESTDIR'
 	@echo 'make uninstall  removes what make install installed'
-	@echo 'make wheel      builds the Python package into dist/'
+	@echo 'make wheel      builds the Python package into dist/: a wheel and a source distribution'
+	@echo 'make dist       builds the wheel and archives of binaries and of sources into dist/'
+	@echo 'make deb        builds Debian packages into dist/'
 	@echo 'make bench      measures speed on this machine'
 	@echo 'make fuzz       feeds random input to everything that reads files or text'
 	@echo 'make format     formats the sources; make format-check, a part of make test, compares'
@@ -116,39 +119,42 @@ $(DIST)/include/cloze.h: include/cloze.h
 	@mkdir -p $(@D)
 	@cp $< $@
 
-define substitute
-@mkdir -p $(@D)
-@sed 's/@VERSION@/$(VERSION)/g; s/@SOVERSION@/$(SOVERSION)/g' $< >$@
-endef
+# Fills in a template for a library folder. What it makes finds the prefix relative to itself: as many folders above as
+# the library folder's name has parts.
+substitute = sed 's|@VERSION@|$(VERSION)|g; s|@SOVERSION@|$(SOVERSION)|g; s|@LIBDIR@|$(1)|g; s|@UP@|$(call up,$(1))|g'
+up = $(shell echo $(1) | sed 's|[^/][^/]*|..|g')
 
 $(DIST)/lib/pkgconfig/%: packaging/%.in include/cloze.h
-	$(substitute)
+	@mkdir -p $(@D)
+	@$(call substitute,lib) $< >$@
 
 $(DIST)/lib/cmake/cloze/%: packaging/%.in include/cloze.h
-	$(substitute)
+	@mkdir -p $(@D)
+	@$(call substitute,lib) $< >$@
 
 # ---- Installing ----------------------------------------------------------------------------------------------------
 
 ROOT = $(DESTDIR)$(PREFIX)
 
 install: all
-	install -d $(ROOT)/bin $(ROOT)/include $(ROOT)/lib/pkgconfig $(ROOT)/lib/cmake/cloze \
+	install -d $(ROOT)/bin $(ROOT)/include $(ROOT)/$(LIBDIR)/pkgconfig $(ROOT)/$(LIBDIR)/cmake/cloze \
 	  $(ROOT)/share/cloze/models/cloze-mini
 	install -m 755 $(COMMAND) $(ROOT)/bin/cloze
 	install -m 644 include/cloze.h $(ROOT)/include/cloze.h
-	install -m 755 $(LIBRARY) $(ROOT)/lib/libcloze.so.$(VERSION)
-	ln -sf libcloze.so.$(VERSION) $(ROOT)/lib/libcloze.so.$(SOVERSION)
-	ln -sf libcloze.so.$(SOVERSION) $(ROOT)/lib/libcloze.so
-	install -m 644 $(filter %.pc,$(PACKAGING)) $(ROOT)/lib/pkgconfig
-	install -m 644 $(filter %.cmake,$(PACKAGING)) $(ROOT)/lib/cmake/cloze
+	install -m 755 $(LIBRARY) $(ROOT)/$(LIBDIR)/libcloze.so.$(VERSION)
+	ln -sf libcloze.so.$(VERSION) $(ROOT)/$(LIBDIR)/libcloze.so.$(SOVERSION)
+	ln -sf libcloze.so.$(SOVERSION) $(ROOT)/$(LIBDIR)/libcloze.so
+	for file in $(patsubst $(DIST)/lib/%,%,$(PACKAGING)); do \
+	  $(call substitute,$(LIBDIR)) packaging/$${file##*/}.in >$(ROOT)/$(LIBDIR)/$$file; done
 	install -m 644 $(MODEL_SOURCES) $(ROOT)/share/cloze/models/cloze-mini
 	@# The system's loader keeps a list of libraries; into a DESTDIR nothing is loaded from.
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig || true; fi
 
 uninstall:
-	rm -f $(ROOT)/bin/cloze $(ROOT)/include/cloze.h $(ROOT)/lib/libcloze.so $(ROOT)/lib/libcloze.so.$(SOVERSION) \
-	  $(ROOT)/lib/libcloze.so.$(VERSION) $(ROOT)/lib/pkgconfig/cloze.pc
-	rm -rf $(ROOT)/lib/cmake/cloze $(ROOT)/share/cloze
+	rm -f $(ROOT)/bin/cloze $(ROOT)/include/cloze.h $(ROOT)/$(LIBDIR)/libcloze.so \
+	  $(ROOT)/$(LIBDIR)/libcloze.so.$(SOVERSION) $(ROOT)/$(LIBDIR)/libcloze.so.$(VERSION) \
+	  $(ROOT)/$(LIBDIR)/pkgconfig/cloze.pc
+	rm -rf $(ROOT)/$(LIBDIR)/cmake/cloze $(ROOT)/share/cloze
 
 # ---- Showing -------------------------------------------------------------------------------------------------------
 
@@ -169,7 +175,7 @@ ifneq ($(wildcard ../shared),)
 export CLOZE_SHARED ?= $(abspath ../shared)
 endif
 
-test: all dist/.complete .venv/.complete format-check
+test: all dist deb .venv/.complete format-check
 	@tools/require-packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
 	@.venv/bin/python Tests/run.py $(SUITES)
 
@@ -200,16 +206,9 @@ bench: all $(BENCHMARK)
 	$(COMMAND) bench --precision int8
 	$(COMMAND) bench --precision float32
 
-# ---- The Python package --------------------------------------------------------------------------------------------
+# ---- Packages ------------------------------------------------------------------------------------------------------
 
-wheel: dist/.complete
-
-dist/.complete: $(LIBRARY) $(MODEL)/.complete $(PYTHON_SOURCES)
-	@tools/require-packages python3 python3-venv patchelf
-	@mkdir -p $(@D)
-	"$$(tools/find-python ensurepip venv)" bindings/python/build_wheel.py --library $(LIBRARY) --output $(@D) \
-	  --venv .build/wheel-venv
-	@touch $@
+include packaging/packages.mk
 
 # ---- Upkeep --------------------------------------------------------------------------------------------------------
 

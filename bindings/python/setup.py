@@ -1,5 +1,7 @@
 """Computed metadata of the package; the rest is in pyproject.toml."""
 
+import ctypes.util
+import os
 import re
 from pathlib import Path
 
@@ -25,7 +27,20 @@ class Package(Distribution):
 
 
 class Wheel(bdist_wheel):
-    """A wheel for every Python 3 on its platform: the library is loaded by ctypes, not linked to Python."""
+    """A wheel for every Python 3 on its platform: the library is loaded by ctypes, not linked to Python.
+
+    From a source distribution, which holds Python alone, it is built only where libcloze.so is there to be used.
+    """
+
+    def run(self):
+        there = self.distribution.has_ext_modules() or os.environ.get("CLOZE_LIBRARY") or ctypes.util.find_library("cloze")
+        if not there:
+            raise SystemExit(
+                "cloze: this source distribution holds Python alone and needs libcloze.so, which is not on this system. "
+                "Wheels with the library inside are for Linux on x86_64 with glibc 2.28 or later and pip 20.3 or later. "
+                "Elsewhere, build Cloze from its source archive (Swift 6.3), `make install` it, and try again; or set "
+                "CLOZE_LIBRARY to the file.")
+        super().run()
 
     def get_tag(self):
         _, _, platform = super().get_tag()

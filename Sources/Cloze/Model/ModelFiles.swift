@@ -77,9 +77,9 @@ struct ModelFiles {
     return nil
   }
 
-  /// The folder of the built-in model: in `CLOZE_MODELS`, beside the library (a wheel), in `share` of the
-  /// same prefix (an installation), above the library (a build), or in the sources it was built from (a Swift
-  /// package that depends on this one).
+  /// The folder of the built-in model: in `CLOZE_MODELS`, in `share` of the prefix above the library (a wheel, an
+  /// installation, also with a folder for each architecture), above the library (a build), or in the sources it was
+  /// built from (a Swift package that depends on this one).
   private static func builtIn() throws(ClozeError) -> String {
     let name = "models/cloze-mini"
     var candidates: [String] = []
@@ -89,7 +89,7 @@ struct ModelFiles {
       guard let resolved = realpath(image, nil) else { continue }
       defer { free(resolved) }
       var folder = parent(String(cString: resolved))
-      candidates.append(joined(parent(folder), "share/cloze/\(name)"))
+      for prefix in [parent(folder), parent(parent(folder))] { candidates.append(joined(prefix, "share/cloze/\(name)")) }
       for _ in 0..<5 {
         candidates.append(joined(folder, name))
         folder = parent(folder)

@@ -1,0 +1,42 @@
+# What users install, made from the tree that `make` builds: dist/ gets the wheel and the source distribution of the
+# Python package, archives of binaries and of sources, and Debian packages. Included by the Makefile.
+
+MACHINE := $(shell uname -m)
+ARCHIVE := dist/cloze-$(VERSION)-linux-$(MACHINE).tar.xz
+SOURCE_ARCHIVE := dist/cloze-$(VERSION)-source.tar.xz
+
+.PHONY: wheel dist deb
+
+wheel: dist/.wheel
+
+dist/.wheel: $(LIBRARY) $(MODEL)/.complete $(PYTHON_SOURCES) packaging/licences
+	@tools/require-packages python3 python3-venv binutils
+	@mkdir -p $(@D)
+	"$$(tools/find-python ensurepip venv)" bindings/python/build_wheel.py --library $(LIBRARY) --output $(@D)
+	@touch $@
+
+dist: dist/.wheel $(ARCHIVE) $(SOURCE_ARCHIVE)
+
+# bin, include, lib and share below one folder, which can be moved; and the licences of what is inside.
+$(ARCHIVE): $(LIBRARY) $(COMMAND) $(MODEL)/.complete packaging/licences packaging/packages.mk
+	@tools/require-packages xz-utils
+	@mkdir -p $(@D)
+	rm -rf .build/archive
+	$(MAKE) --silent install DESTDIR=.build/archive PREFIX=/cloze-$(VERSION) LIBDIR=lib
+	packaging/licences .build/archive/cloze-$(VERSION)/share/doc/cloze
+	XZ_OPT=-T0 tar -C .build/archive --owner=0 --group=0 --sort=name -cJf $@ cloze-$(VERSION)
+
+# What git has, else, in an unpacked archive, all but what was built.
+$(SOURCE_ARCHIVE): $(SWIFT_SOURCES) $(PYTHON_SOURCES) $(MODEL_SOURCES) Makefile $(wildcard packaging/* tools/* docs/*)
+	@tools/require-packages xz-utils
+	@mkdir -p $(@D)
+	{ git ls-files -z 2>/dev/null || find . -type f -not -path './.*' -not -path './dist/*' -print0; } | \
+	  XZ_OPT=-T0 tar --null --files-from=- --owner=0 --group=0 --transform 's|^\(\./\)\{0,1\}|cloze-$(VERSION)/|' -cJf $@
+
+deb: dist/.deb
+
+dist/.deb: dist/.wheel $(LIBRARY) $(COMMAND) $(MODEL)/.complete $(PYTHON_SOURCES) $(wildcard packaging/debian/*) packaging/licences
+	@tools/require-packages dpkg-dev debhelper dh-python python3
+	@mkdir -p $(@D)
+	packaging/debian/build $(VERSION) dist
+	@touch $@
