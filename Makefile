@@ -25,7 +25,7 @@ BUILD_PACKAGES := libonnx-dev libprotobuf-dev g++ binutils
 ifndef SYSTEM_LIBRARIES
 BUILD_PACKAGES += protobuf-compiler dpkg-dev
 endif
-TEST_PACKAGES := gcc g++ cmake pkg-config python3 python3-venv libsimde-dev
+TEST_PACKAGES := gcc g++ cmake meson pkg-config python3 python3-venv libsimde-dev valgrind debootstrap lintian
 
 SWIFT ?= swift
 IMPORT_CHECK := --explicit-target-dependency-import-check error

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-DIST = ROOT / ".build" / "dist"
+# The tree to test: `Tests/run.py` names the unpacked archive; without it, what `make` built.
+DIST = Path(os.environ.get("CLOZE_DIST") or ROOT / ".build" / "dist")
 
 
 @pytest.fixture(scope="session")
@@ -18,10 +19,22 @@ def root():
 
 @pytest.fixture(scope="session")
 def dist():
-  """The installed tree that `make` builds: bin, include, lib, share."""
+  """An installed tree: bin, include, lib, share."""
   if not (DIST / "lib" / "libcloze.so").exists():
     pytest.fail(f"{DIST}/lib/libcloze.so does not exist; run make")
   return DIST
+
+
+@pytest.fixture(scope="session")
+def debian(tmp_path_factory):
+  """The tree /usr of the Debian packages in dist/, unpacked together."""
+  packages = sorted((ROOT / "dist").glob("*.deb"))
+  if not packages:
+    pytest.skip("there are no Debian packages in dist/: run `make deb` first")
+  folder = tmp_path_factory.mktemp("debian")
+  for package in packages:
+    run("dpkg-deb", "-x", package, folder)
+  return folder / "usr"
 
 
 def compiler(name):

@@ -2,12 +2,14 @@
 
     Tests/run.py [swift] [c] [python] [project]
 
-Without names, all. `make test` runs it in the virtual environment with pytest. The last line is
+Without names, all. `make test` runs it in the virtual environment with pytest. What is tested is what users install: the
+unpacked archive of binaries, and the wheel, which is installed in this virtual environment. The last line is
 `N passed, N failed, N skipped`; a suite in which no test ran, or whose exit status contradicts its tests, counts as a
 failure, and so does a test skipped without a reason. Exit status 0 if nothing failed.
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / ".build" / "test-results"
-DIST = ROOT / ".build" / "dist"
+UNPACKED = ROOT / ".build" / "test-archive"
 
 
 class Count:
@@ -85,6 +87,20 @@ SUITES = {
 }
 
 
+def install():
+  """Unpacks the archive of binaries and installs the wheel; returns the archive's tree."""
+  (archive,) = (ROOT / "dist").glob("cloze-*-linux-*.tar.xz")
+  (wheel,) = (ROOT / "dist").glob("cloze-*.whl")
+  shutil.rmtree(UNPACKED, ignore_errors=True)
+  UNPACKED.mkdir(parents=True)
+  subprocess.run(["tar", "-xf", archive, "-C", UNPACKED], check=True)
+  subprocess.run(
+      [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--force-reinstall",
+       wheel], check=True)
+  (tree,) = UNPACKED.iterdir()
+  return tree
+
+
 def main():
   names = sys.argv[1:] or list(SUITES)
   if unknown := [name for name in names if name not in SUITES]:
@@ -92,15 +108,13 @@ def main():
   RESULTS.mkdir(parents=True, exist_ok=True)
   # A shell starts background jobs with SIGINT ignored, which programs that tests interrupt would inherit.
   signal.signal(signal.SIGINT, signal.default_int_handler)
+  tree = install()
   environment = {
-      **os.environ,
-      "CLOZE_LIBRARY": str(DIST / "lib" / "libcloze.so"),
-      "CLOZE_COMMAND": str(DIST / "bin" / "cloze"),
-      "PYTHONPATH": str(ROOT / "bindings" / "python" / "src"),
-      "PYTHONDONTWRITEBYTECODE": "1",
-  }
-  # A forced instruction set would fail the tests of dispatch and leave other variants untested.
-  environment.pop("CLOZE_ISA", None)
+      **os.environ, "CLOZE_DIST": str(tree), "CLOZE_COMMAND": str(tree / "bin" / "cloze"), "PYTHONDONTWRITEBYTECODE": "1"}
+  # A forced instruction set would fail the tests of dispatch and leave other variants untested; the others would put
+  # something else in the place of what is tested.
+  for name in ("CLOZE_ISA", "CLOZE_LIBRARY", "PYTHONPATH", "LD_LIBRARY_PATH"):
+    environment.pop(name, None)
 
   count = Count()
   for name in names:

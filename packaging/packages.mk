@@ -7,15 +7,15 @@ SOURCE_ARCHIVE := dist/cloze-$(VERSION)-source.tar.xz
 
 .PHONY: wheel dist deb
 
-wheel: dist/.wheel
+wheel: dist/.wheel-complete
 
-dist/.wheel: $(LIBRARY) $(MODEL)/.complete $(PYTHON_SOURCES) packaging/licences
+dist/.wheel-complete: $(LIBRARY) $(MODEL)/.complete $(PYTHON_SOURCES) packaging/licences
 	@tools/require-packages python3 python3-venv binutils
 	@mkdir -p $(@D)
 	"$$(tools/find-python ensurepip venv)" bindings/python/build_wheel.py --library $(LIBRARY) --output $(@D)
 	@touch $@
 
-dist: dist/.wheel $(ARCHIVE) $(SOURCE_ARCHIVE)
+dist: dist/.wheel-complete $(ARCHIVE) $(SOURCE_ARCHIVE)
 
 # bin, include, lib and share below one folder, which can be moved; and the licences of what is inside.
 $(ARCHIVE): $(LIBRARY) $(COMMAND) $(MODEL)/.complete packaging/licences packaging/packages.mk
@@ -33,9 +33,9 @@ $(SOURCE_ARCHIVE): $(SWIFT_SOURCES) $(PYTHON_SOURCES) $(MODEL_SOURCES) Makefile 
 	{ git ls-files -z 2>/dev/null || find . -type f -not -path './.*' -not -path './dist/*' -print0; } | \
 	  XZ_OPT=-T0 tar --null --files-from=- --owner=0 --group=0 --transform 's|^\(\./\)\{0,1\}|cloze-$(VERSION)/|' -cJf $@
 
-deb: dist/.deb
+deb: dist/.debian-complete
 
-dist/.deb: dist/.wheel $(LIBRARY) $(COMMAND) $(MODEL)/.complete $(PYTHON_SOURCES) $(wildcard packaging/debian/*) packaging/licences
+dist/.debian-complete: dist/.wheel-complete $(LIBRARY) $(COMMAND) $(MODEL)/.complete $(PYTHON_SOURCES) $(wildcard packaging/debian/*) packaging/licences
 	@tools/require-packages dpkg-dev debhelper dh-python python3
 	@mkdir -p $(@D)
 	packaging/debian/build $(VERSION) dist

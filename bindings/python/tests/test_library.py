@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import os
 import pickle
+import shutil
+import sys
 from pathlib import Path
+
+import pytest
 
 import cloze
 from cloze import _library
-from conftest import SOURCES, finish, start
+from conftest import ROOT, SOURCES, finish, start
 
 
 def test_the_environment_names_the_library() -> None:
@@ -43,6 +48,34 @@ def test_the_message_lists_every_place(tmp_path: Path) -> None:
         assert place in errors
 
 
+FOREIGN = """
+import os, platform, sys
+{change}
+import cloze
+"""
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [("os.confstr = lambda name: 'glibc 2.17'", "this system has glibc 2.17"),
+     ("def confstr(name): raise ValueError\nos.confstr = confstr", "musl"),
+     ("platform.machine = lambda: 'riscv64'", "this system is riscv64"),
+     ("sys.platform = 'darwin'", "this system is darwin")])
+def test_a_system_that_the_wheel_is_not_for_is_named(tmp_path: Path, change: str, said: str) -> None:
+    """A package whose library cannot be loaded, on a system that looks like another."""
+    shutil.copytree(SOURCES / "cloze", tmp_path / "cloze", ignore=shutil.ignore_patterns("lib", "share"))
+    (tmp_path / "cloze" / "lib").mkdir()
+    with open(_library.path, "rb") as library:
+        (tmp_path / "cloze" / "lib" / "libcloze.so").write_bytes(library.read(4096))
+    program = start(
+        FOREIGN.format(change=change), PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]), CLOZE_LIBRARY="",
+        LD_LIBRARY_PATH="")
+    _, errors = program.communicate(timeout=60)
+    if program.returncode == 0:  # a libcloze.so is installed on this machine
+        return
+    assert "ImportError" in errors and said in errors and "glibc 2.28 or later" in errors and "would help" in errors
+
+
 def test_everything_that_is_public_is_documented() -> None:
     for name in cloze.__all__:
         thing = getattr(cloze, name)
@@ -63,6 +96,6 @@ def test_errors_carry_their_status_and_can_be_pickled() -> None:
 
 
 def test_the_program_in_the_readme_runs() -> None:
-    readme = (SOURCES.parent / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "bindings" / "python" / "README.md").read_text(encoding="utf-8")
     printed = finish(readme.split("```python\n")[1].split("```")[0])
     assert "<cloze.Model built in: 4 layers" in printed and "war " in printed

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
+import sys
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,10 @@ from . import _abi
 from ._errors import Error, error
 
 _PACKAGE = Path(__file__).resolve().parent
+#: What the library inside the package needs.
+_GLIBC = (2, 28)
+#: Names of processors by the number that a library has for them in its header.
+_MACHINES = {62: "x86_64", 183: "aarch64"}
 #: Names for the dynamic loader: the soname, and the development link.
 _SYSTEM_NAMES = ("libcloze.so.0", "libcloze.so")
 
@@ -53,9 +59,44 @@ def _load() -> tuple[ctypes.CDLL, str]:
         else:
             return library, name
     places = "".join(f"\n  {place}" for place in tried)
+    reason = _misfit(_PACKAGE / "lib" / "libcloze.so")
+    if reason:
+        raise ImportError(f"{reason}; tried:{places}")
     raise ImportError(
         f"libcloze.so was not found; tried:{places}\n"
-        "Build it with `make`, install it with `make install`, or set CLOZE_LIBRARY to its path."
+        "Install a wheel of cloze, which has it inside, or the library itself (`make install`, Debian's libcloze0); "
+        "or set CLOZE_LIBRARY to its path."
+    )
+
+
+def _misfit(file: Path) -> str:
+    """Why a library inside the package is not for this system, and what would help; "" if it is, or there is none."""
+    try:
+        with open(file, "rb") as library:
+            header = library.read(20)
+    except OSError:
+        return ""
+    machine = _MACHINES.get(int.from_bytes(header[18:20], "little"), "another processor")
+    here = platform.machine()
+    has = ""
+    if sys.platform != "linux":
+        has = f"is {sys.platform}"
+    elif here != machine and {here, machine} != {"x86_64", "AMD64"}:
+        has = f"is {here}"
+    else:
+        try:
+            glibc = (os.confstr("CS_GNU_LIBC_VERSION") or "").split()[1]
+        except (ValueError, OSError, IndexError):
+            has = "has another C library, such as musl"
+        else:
+            if tuple(int(part) for part in glibc.split(".")[:2]) < _GLIBC:
+                has = f"has glibc {glibc}"
+    if not has:
+        return ""
+    needs = f"Linux on {machine} with glibc {_GLIBC[0]}.{_GLIBC[1]} or later"
+    return (
+        f"the libcloze.so of this package needs {needs}, such as Debian 10, Ubuntu 18.10 or RHEL 8; this system {has}. "
+        "What would help: a newer system or container, or a libcloze.so built for this one (CLOZE_LIBRARY names it)"
     )
 
 
