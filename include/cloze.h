@@ -15,6 +15,7 @@
  * Boundary.   Structs begin with struct_size = sizeof(the struct); in every other field zero means the default. A
  *             larger struct, from a newer header, is accepted if the fields unknown to this library are zero. Text is
  *             UTF-8. Float results are float32, row-major and dense. Sizes of buffers are counted in elements.
+ *             dlclose() leaves the library loaded; it may be opened again, and a second copy may be loaded beside it.
  *
  * Shape letters: B sequences, T tokens of the batch, S longest sequence, D hidden size, E embedding size, V vocabulary
  * size, P positions asked for, C labels of a head.
