@@ -92,8 +92,10 @@ struct TrainingSettings: Sendable {
     if pooling == .pooler, !model.info.heads.contains(.pooler) {
       throw ClozeError(.noHead, "the model has no pooler; choose another pooling")
     }
-    if unfrozen > 0 || layers == .mix, pooling == .pooler || pooling == .max {
-      throw ClozeError(.invalidArgument, "unfreeze and a mix of layers go with the poolings mean, cls, mean_sqrt_len")
+    if unfrozen > 0 || layers == .mix, !pooling.isLinear {
+      let linear = Pooling.allCases.filter(\.isLinear).map(\.name)
+      throw ClozeError(
+        .invalidArgument, "unfreeze and a mix of layers go with the poolings \(linear.joined(separator: ", "))")
     }
   }
 }
