@@ -63,6 +63,9 @@ struct TrainingSettings: Sendable {
       guard !usesLBFGS else { throw fail("L-BFGS trains heads only; unfreeze needs adamw") }
     }
     pooling = task.pooling ?? options.pooling ?? info.pooling
+    if !task.readsTokens, task.pooling == nil, options.pooling == nil, let reason = model.embeddingUnsupportedReason {
+      throw ClozeError(.unsupportedModel, "\(reason); name a pooling")
+    }
     maxTokens = options.maxTokens ?? (task.splitsTexts ? min(384, info.maxPositionEmbeddings) : info.maxTokens)
     epochs = options.epochs ?? (usesLBFGS ? 1000 : unfrozen > 0 ? 5 : 20)
     batchSize = options.batchSize ?? 32
