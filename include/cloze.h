@@ -210,6 +210,8 @@ typedef int32_t cloze_pooling;
 #define CLOZE_POOLING_MAX 3
 #define CLOZE_POOLING_MEAN_SQRT_LEN 4 /* the sum divided by the square root of the number of tokens */
 #define CLOZE_POOLING_POOLER 5        /* tanh of a dense layer on [CLS]; needs the pooler head */
+#define CLOZE_POOLING_LAST_TOKEN 6    /* the last token, [SEP] in a BERT */
+#define CLOZE_POOLING_WEIGHTED_MEAN 7 /* sum of i h[i] / sum of i, for tokens i from 1 */
 
 /* Field names are the keys of a Hugging Face config.json. */
 typedef struct cloze_info {

@@ -164,6 +164,10 @@ static void pooling_and_dimensions(void) {
   float *max = run_one(session, &batch, output, B * D);
   output.pooling = CLOZE_POOLING_MEAN_SQRT_LEN;
   float *mean_sqrt = run_one(session, &batch, output, B * D);
+  output.pooling = CLOZE_POOLING_LAST_TOKEN;
+  float *last = run_one(session, &batch, output, B * D);
+  output.pooling = CLOZE_POOLING_WEIGHTED_MEAN;
+  float *weighted = run_one(session, &batch, output, B * D);
   output.pooling = CLOZE_POOLING_POOLER;
   float *pooler = run_one(session, &batch, output, B * D);
   float *pooler_output = run_one(session, &batch, output_of(CLOZE_OUTPUT_POOLER, NULL, 0), B * D);
@@ -171,11 +175,13 @@ static void pooling_and_dimensions(void) {
   for (size_t b = 0; b < B; b++) {
     size_t begin = (size_t)cu_seqlens[b], end = (size_t)cu_seqlens[b + 1];
     CHECK(same(cls + b * D, hidden + begin * D, D));
+    CHECK(same(last + b * D, hidden + (end - 1) * D, D));
     for (size_t d = 0; d < D; d++) {
-      double sum = 0, largest = -INFINITY, size = 0;
+      double sum = 0, largest = -INFINITY, size = 0, weighted_sum = 0;
       for (size_t t = begin; t < end; t++) {
         sum += hidden[t * D + d];
         size += fabs(hidden[t * D + d]);
+        weighted_sum += (double)(t - begin + 1) * hidden[t * D + d];
         largest = fmax(largest, hidden[t * D + d]);
       }
       double count = (double)(end - begin);
@@ -185,6 +191,9 @@ static void pooling_and_dimensions(void) {
       CHECK(fabs(mean[b * D + d] - sum / count) <= tolerance / count);
       CHECK(fabs(mean_sqrt[b * D + d] - sum / sqrt(count)) <= tolerance / sqrt(count));
       CHECK(max[b * D + d] == (float)largest);
+      /* Of weights up to n, the sum of absolute values is up to n times as large. */
+      double weights = count * (count + 1) / 2;
+      CHECK(fabs(weighted[b * D + d] - weighted_sum / weights) <= tolerance * count / weights);
     }
   }
 
@@ -203,7 +212,7 @@ static void pooling_and_dimensions(void) {
       CHECK(fabs(short_ones[b * 64 + d] - mean[b * D + d] / sqrt(kept)) < 1.2e-7 * 64);
     }
   }
-  float *freed[] = {hidden, mean, cls, max, mean_sqrt, pooler, pooler_output, short_ones};
+  float *freed[] = {hidden, mean, cls, max, mean_sqrt, last, weighted, pooler, pooler_output, short_ones};
   for (size_t i = 0; i < COUNT(freed); i++) free(freed[i]);
   cloze_session_free(session);
 }

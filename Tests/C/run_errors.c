@@ -141,7 +141,7 @@ static void unknown_kinds(void) {
   CHECK_STATUS(run(call), CLOZE_INVALID_ARGUMENT);
   call->batch.cu_seqlens_type = CLOZE_INT32;
   call->output.kind = CLOZE_OUTPUT_EMBEDDING;
-  call->output.pooling = 6;
+  call->output.pooling = 8;
   CHECK_STATUS(run(call), CLOZE_INVALID_ARGUMENT);
   call->output.pooling = CLOZE_POOLING_DEFAULT;
   call->output.normalize = 3;

@@ -197,13 +197,18 @@ private func roundings(_ n: Int) -> Double { Double(n / 16 + 6) }
         let (x, gap) = (random.floats(m * d), d % 3)
         let input = GuardedBuffer(x, width: d, stride: d + gap)
         let (sum, maximum) = (GuardedBuffer<Float>(count: d), GuardedBuffer<Float>(count: d))
+        let weighted = GuardedBuffer<Float>(count: d)
         variant.rows.column_sum(input.pointer, d + gap, m, d, sum.pointer)
         variant.rows.column_max(input.pointer, d + gap, m, d, maximum.pointer)
+        variant.rows.column_weighted_sum(input.pointer, d + gap, m, d, weighted.pointer)
         for c in 0..<d {
           let column = (0..<m).map { x[$0 * d + c] }
           // One row after another, from 0: a float exactly.
           #expect(sum.pointer[c].bitPattern == column.reduce(0, +).bitPattern)
           #expect(maximum.pointer[c] == column.max())
+          // A chain of fused multiply-adds, one row after another.
+          let chain = column.enumerated().reduce(Float(0)) { $0.addingProduct(Float($1.offset + 1), $1.element) }
+          #expect(weighted.pointer[c].bitPattern == chain.bitPattern)
         }
       }
     }

@@ -78,6 +78,10 @@ struct OutputTests {
         case .max: expected.append(values.max() ?? .nan)
         case .cls: expected.append(values[0])
         case .pooler: expected.append(Double(pooler[i * width + column]))
+        case .lastToken: expected.append(values[values.count - 1])
+        case .weightedMean:
+          let sum = values.enumerated().reduce(0) { $0 + Double($1.offset + 1) * $1.element }
+          expected.append(sum / (n * (n + 1) / 2))
         }
       }
       // A sum of n floats, divided, rounds n + 1 times.
@@ -85,7 +89,7 @@ struct OutputTests {
       let length = expected.reduce(0) { $0 + $1 * $1 }.squareRoot()
       for column in 0..<kept {
         let (a, b) = (Double(plain[i * kept + column]), expected[column])
-        #expect(abs(a - b) <= (pooling == .mean || pooling == .meanSqrtLen ? tolerance : 0))
+        #expect(abs(a - b) <= ([.mean, .meanSqrtLen, .weightedMean].contains(pooling) ? tolerance : 0))
         // The length adds a sum of `kept` squares, a root and a division.
         let normalized = expected[column] / length
         #expect(

@@ -65,16 +65,54 @@ struct SettingsTests {
     }
   }
 
+  /// Every mode of sentence-transformers, as keys that are true, a word, a list of one word, and both.
+  @Test(arguments: [
+    ("cls", "pooling_mode_cls_token", Pooling.cls), ("mean", "pooling_mode_mean_tokens", .mean),
+    ("max", "pooling_mode_max_tokens", .max), ("lasttoken", "pooling_mode_lasttoken", .lastToken),
+    ("mean_sqrt_len_tokens", "pooling_mode_mean_sqrt_len_tokens", .meanSqrtLen),
+    ("weightedmean", "pooling_mode_weightedmean_tokens", .weightedMean),
+  ]) func poolingModes(_ word: String, _ key: String, _ pooling: Pooling) throws {
+    let other = key == "pooling_mode_cls_token" ? "pooling_mode_mean_tokens" : "pooling_mode_cls_token"
+    for text in [
+      "\"\(key)\": true, \"\(other)\": false", "\"pooling_mode\": \"\(word)\"", "\"pooling_mode\": [\"\(word)\"]",
+      "\"pooling_mode\": \"\(word)\", \"\(key)\": true", "\"pooling_mode\": null, \"\(other)\": null, \"\(key)\": true",
+    ] {
+      try withModel(["1_Pooling/config.json": "{\"embedding_dimension\": 60, \(text)}"]) { load in
+        let model = try load()
+        #expect(model.info.pooling == pooling, "\(text)")
+        #expect(try embed(model).bits == embed(model, EmbeddingOptions(pooling: pooling)).bits, "\(text)")
+      }
+    }
+  }
+
   /// A model with an unsupported pooling loads; `embed` requires the caller to name one.
   @Test(arguments: [
-    ["modules.json": #"[{"type": "sentence_transformers.models.Dense", "path": "2_Dense"}]"#],
-    ["1_Pooling/config.json": #"{"pooling_mode_lasttoken": true}"#],
-    ["1_Pooling/config.json": #"{"pooling_mode_cls_token": true, "pooling_mode_max_tokens": true}"#],
-  ]) func unknownPooling(_ files: [String: String]) throws {
-    try withModel(files) { load in
+    ("modules.json", #"[{"type": "sentence_transformers.models.Dense", "path": "2_Dense"}]"#, "Dense"),
+    (
+      "1_Pooling/config.json", #"{"pooling_mode_cls_token": true, "pooling_mode_max_tokens": true}"#,
+      "concatenation of the pooling modes pooling_mode_cls_token, pooling_mode_max_tokens"
+    ),
+    ("1_Pooling/config.json", #"{"pooling_mode": ["cls", "mean"]}"#, "concatenation of the pooling modes cls, mean"),
+    ("1_Pooling/config.json", #"{"pooling_mode": ["cls", "cls"]}"#, "concatenation of the pooling modes cls, cls"),
+    (
+      "1_Pooling/config.json", #"{"pooling_mode": "cls", "pooling_mode_mean_tokens": true}"#,
+      "concatenation of the pooling modes cls, pooling_mode_mean_tokens"
+    ),
+    ("1_Pooling/config.json", #"{"pooling_mode": "attention"}"#, "pooling mode attention is not supported"),
+    ("1_Pooling/config.json", #"{"pooling_mode": ["Mean"]}"#, "pooling mode Mean is not supported"),
+    ("1_Pooling/config.json", #"{"pooling_mode": []}"#, "pooling_mode lists no mode"),
+    ("1_Pooling/config.json", #"{"pooling_mode_attention": true}"#, "pooling mode pooling_mode_attention is not"),
+  ]) func unknownPooling(_ file: String, _ text: String, _ reason: String) throws {
+    try withModel([file: text]) { load in
       let model = try load()
-      expectError(.unsupportedModel, "name a pooling") { _ = try embed(model) }
+      expectError(.unsupportedModel, reason, "name a pooling") { _ = try embed(model) }
       #expect(try embed(model, EmbeddingOptions(pooling: .mean)).count == 60)
+    }
+  }
+
+  @Test(arguments: ["3", "[3]", "{}", "true"]) func brokenPooling(_ mode: String) throws {
+    try withModel(["1_Pooling/config.json": "{\"pooling_mode\": \(mode)}"]) { load in
+      expectError(.invalidModel, "1_Pooling/config.json", "pooling_mode") { _ = try load() }
     }
   }
 

@@ -21,6 +21,8 @@ extension Model {
       .hidden(layers: Array(0...info.numHiddenLayers)), .embedding(EmbeddingOptions(pooling: .mean, normalize: true)),
       .embedding(EmbeddingOptions(pooling: .max, normalize: false)),
       .embedding(EmbeddingOptions(pooling: .meanSqrtLen, normalize: true, dimensions: 7)),
+      .embedding(EmbeddingOptions(pooling: .lastToken, normalize: false)),
+      .embedding(EmbeddingOptions(pooling: .weightedMean, normalize: false)),
     ]
     if info.heads.contains(.pooler) { outputs.append(.pooler) }
     if info.heads.contains(.mlm) { outputs.append(.mlm) }

@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   size_t tokens = data[3] % 40;
   cloze_output output = {.struct_size = sizeof output,
       .kind = data[4] % 6,
-      .pooling = data[5] % 7,
+      .pooling = data[5] % 9,
       .normalize = data[6] % 4,
       .dimensions = (int8_t)data[7]};
   data += 8;

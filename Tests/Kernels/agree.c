@@ -166,6 +166,8 @@ static uint64_t rows(const cloze_row_kernels *kernels, uint64_t h) {
     h = hash(h, y, d * 4);
     kernels->column_max(x, d, M, d, y);
     h = hash(h, y, d * 4);
+    kernels->column_weighted_sum(x, d, M, d, y);
+    h = hash(h, y, d * 4);
     for (int32_t activation = 0; activation <= CLOZE_ACTIVATION_QUICK_GELU; activation++) {
       memcpy(y, x, M * d * 4);
       kernels->activate(y, M * d, activation);

@@ -106,8 +106,11 @@ def inputs(command, text):
 
 
 @pytest.mark.parametrize(
-    "options", [[], WHOLE, ["--layers", "mix"], ["--layers", "mix", "--pooling", "cls"]],
-    ids=["head", "whole", "mix", "mix-cls"])
+    "options", [[], WHOLE, ["--layers", "mix"], ["--layers", "mix", "--pooling", "cls"],
+                ["--pooling", "last_token"], ["--pooling", "weighted_mean"],
+                ["--layers", "mix", "--pooling", "weighted_mean"], [*WHOLE, "--pooling", "last_token"],
+                [*WHOLE, "--pooling", "weighted_mean"]],
+    ids=["head", "whole", "mix", "mix-cls", "last", "weighted", "mix-weighted", "whole-last", "whole-weighted"])
 def test_trained_head(dist, tmp_path, options):
   """A head that was trained is part of the file, with its labels and all that was trained of the encoder."""
   lines = [f"{text}\t{label}" for text, label in [("a good film", "good"), ("a bad film", "bad")] * 8]

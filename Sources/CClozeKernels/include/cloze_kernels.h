@@ -111,6 +111,8 @@ typedef struct cloze_row_kernels {
   /* Sum, and maximum, of each column of x [m, d]; y [d]. m >= 1. */
   void (*column_sum)(const float *x, size_t ldx, size_t m, size_t d, float *y);
   void (*column_max)(const float *x, size_t ldx, size_t m, size_t d, float *y);
+  /* The sum of i x[i] over the rows i of x [m, d], counted from 1, of each column; y [d]. */
+  void (*column_weighted_sum)(const float *x, size_t ldx, size_t m, size_t d, float *y);
   /* x = a x [count]. */
   void (*scale)(float *x, size_t count, float a);
   /* sum x^2 [count]. */

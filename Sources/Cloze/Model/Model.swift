@@ -19,7 +19,7 @@ public final class Model: Sendable {
   /// Why the tokenizer beside the model is unsupported; nil where it is supported, or there is none.
   let tokenizerUnsupportedReason: String?
   /// Why the pooling of the model's files is unsupported; `embed` then requires the caller to name one.
-  let embeddingUnsupportedReason: String?
+  package let embeddingUnsupportedReason: String?
   /// The pooling of the model's graph or files; nil where they name none.
   let sentencePooling: Pooling?
   /// The trained head that was put on it; nil where there is none.

@@ -56,19 +56,42 @@ extension ModelFiles {
 /// Reading a pooling module.
 extension ModelSettings {
   fileprivate mutating func readPooling(_ root: JSONField) throws(ClozeError) {
-    let modes: [(key: String, pooling: Pooling?)] = [
-      ("pooling_mode_cls_token", .cls), ("pooling_mode_mean_tokens", .mean), ("pooling_mode_max_tokens", .max),
-      ("pooling_mode_mean_sqrt_len_tokens", .meanSqrtLen), ("pooling_mode_weightedmean_tokens", nil),
-      ("pooling_mode_lasttoken", nil),
-    ]
-    var chosen: [(key: String, pooling: Pooling?)] = []
-    for mode in modes where try root.present(mode.key)?.bool() == true { chosen.append(mode) }
-    if chosen.count > 1 {
-      embeddingUnsupportedReason = "\(root.path) sets several pooling modes, which is not supported"
-    } else if let mode = chosen.first {
-      pooling = mode.pooling
-      if mode.pooling == nil { embeddingUnsupportedReason = "\(root.path) sets \(mode.key), which is not supported" }
+    // Modes as words, which sentence-transformers writes from version 5.4 on, or as keys that are true, before.
+    var modes: [String] = []
+    if let field = try root.present("pooling_mode") {
+      for field in field.isArray ? try field.elements() : [field] { modes.append(try field.string()) }
+      if modes.isEmpty { embeddingUnsupportedReason = "\(field.path) lists no mode" }
     }
+    for (key, _) in try root.members() where key.hasPrefix("pooling_mode_") {
+      guard try root.present(key)?.bool() == true else { continue }
+      // The same mode in both spellings is one.
+      if modes.count == 1, Pooling(mode: modes[0]) == Pooling(mode: key) { continue }
+      modes.append(key)
+    }
+    if modes.count > 1 {
+      embeddingUnsupportedReason =
+        "\(root.path) a concatenation of the pooling modes \(modes.joined(separator: ", ")) is not supported"
+    } else if let mode = modes.first {
+      pooling = Pooling(mode: mode)
+      if pooling == nil { embeddingUnsupportedReason = "\(root.path) pooling mode \(mode) is not supported" }
+    }
+  }
+}
+
+/// The names of poolings in 1_Pooling/config.json.
+extension Pooling {
+  private static let modes: [(word: String, key: String, pooling: Pooling)] = [
+    ("cls", "pooling_mode_cls_token", .cls), ("mean", "pooling_mode_mean_tokens", .mean),
+    ("max", "pooling_mode_max_tokens", .max),
+    ("mean_sqrt_len_tokens", "pooling_mode_mean_sqrt_len_tokens", .meanSqrtLen),
+    ("weightedmean", "pooling_mode_weightedmean_tokens", .weightedMean),
+    ("lasttoken", "pooling_mode_lasttoken", .lastToken),
+  ]
+
+  /// The pooling of a word, or of a key that is true; nil: unknown.
+  fileprivate init?(mode: String) {
+    guard let found = Self.modes.first(where: { $0.word == mode || $0.key == mode }) else { return nil }
+    self = found.pooling
   }
 }
 

@@ -100,6 +100,10 @@ extension Session {
       case .max: rows.column_max(first, width, length, columns, target)
       case .cls: target.update(from: first, count: columns)
       case .pooler: target.update(from: shared.headOutput + i * width, count: columns)
+      case .lastToken: target.update(from: first + (length - 1) * width, count: columns)
+      case .weightedMean:
+        rows.column_weighted_sum(first, width, length, columns, target)
+        rows.scale(target, columns, 1 / Float(length * (length + 1) / 2))
       }
     }
   }

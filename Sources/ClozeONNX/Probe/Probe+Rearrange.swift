@@ -293,21 +293,24 @@ extension Probe {
   }
 
   private func gatherND(_ node: Graph.Node, _ inputs: [Value?]) -> Value? {
-    guard (node.int("batch_dims") ?? 0) == 0, inputs.count == 2, let x = inputs[0], let indices = inputs[1],
-      let depth = indices.shape.last, depth > 0, depth <= x.shape.count
+    let batch = node.int("batch_dims") ?? 0
+    guard inputs.count == 2, let x = inputs[0], let indices = inputs[1], let depth = indices.shape.last, depth > 0,
+      batch >= 0, batch < indices.shape.count, batch < x.shape.count, depth <= x.shape.count - batch,
+      x.shape[..<batch] == indices.shape[..<batch]
     else { return nil }
-    let shape = Array(indices.shape.dropLast()) + Array(x.shape[depth...])
+    let shape = Array(indices.shape.dropLast()) + Array(x.shape[(batch + depth)...])
     guard let total = Probe.count(shape) else { return nil }
     guard let elements = x.elements, let at = indices.integers, total <= Probe.maximumElements,
-      let inner = Probe.count(Array(x.shape[depth...]))
+      let inner = Probe.count(Array(x.shape[(batch + depth)...])),
+      let outer = Probe.count(Array(x.shape[batch...])), let tuples = Probe.count(Array(indices.shape[batch...]))
     else { return Value(x.type, shape) }
     let strides = Probe.strides(x.shape)
     var result: [Double] = []
     for tuple in stride(from: 0, to: at.count, by: depth) {
-      var start = 0
+      var start = tuple / tuples * outer
       for d in 0..<depth {
-        guard let index = Probe.axis(at[tuple + d], x.shape[d]) else { return nil }
-        start += index * strides[d]
+        guard let index = Probe.axis(at[tuple + d], x.shape[batch + d]) else { return nil }
+        start += index * strides[batch + d]
       }
       result += elements[start..<(start + inner)]
     }

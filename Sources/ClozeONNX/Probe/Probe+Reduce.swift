@@ -32,6 +32,7 @@ extension Probe {
     case "ReduceMin": return x.flatMap { reduce(node, $0, inputs) { $0.min() ?? .infinity } }
     case "ReduceSumSquare": return x.flatMap { reduce(node, $0, inputs) { $0.reduce(0) { $0 + $1 * $1 } } }
     case "ReduceL2": return x.flatMap { reduce(node, $0, inputs) { $0.reduce(0) { $0 + $1 * $1 }.squareRoot() } }
+    case "ArgMax": return x.flatMap { argMax(node, $0) }
     default: return nil
     }
   }
@@ -58,7 +59,23 @@ extension Probe {
       guard let axis = Probe.axis(axis, rank) else { return nil }
       reduced.insert(axis)
     }
-    let keep = node.int("keepdims") != 0
+    return reduce(x, reduced, keep: node.int("keepdims") != 0, function)
+  }
+
+  private func argMax(_ node: Graph.Node, _ x: Value) -> Value? {
+    guard let axis = Probe.axis(node.int("axis") ?? 0, x.shape.count) else { return nil }
+    let takesLast = node.int("select_last_index") == 1
+    var result = reduce(x, [axis], keep: node.int("keepdims") != 0) { row in
+      guard let largest = row.max() else { return 0 }
+      return Double((takesLast ? row.lastIndex(of: largest) : row.firstIndex(of: largest)) ?? 0)
+    }
+    result?.type = .int64
+    return result
+  }
+
+  /// `function` of the elements along some axes, which become 1 with `keep`, else go.
+  private func reduce(_ x: Value, _ reduced: Set<Int>, keep: Bool, _ function: ([Double]) -> Double) -> Value? {
+    let rank = x.shape.count
     let kept = (0..<rank).filter { !reduced.contains($0) }
     let shape = keep ? (0..<rank).map { reduced.contains($0) ? 1 : x.shape[$0] } : kept.map { x.shape[$0] }
     guard let elements = x.elements else { return Value(x.type, shape) }

@@ -10,6 +10,10 @@ public enum Pooling: Int32, Sendable, CaseIterable {
   case meanSqrtLen
   /// The pooler's output; the model must have one.
   case pooler
+  /// The last token's vector, `[SEP]` in a BERT.
+  case lastToken
+  /// The mean with the numbers of the tokens as weights: sum of i h[i] / sum of i, for tokens i from 1.
+  case weightedMean
 
   /// The name in options and files.
   public var name: String {
@@ -19,6 +23,16 @@ public enum Pooling: Int32, Sendable, CaseIterable {
     case .max: "max"
     case .meanSqrtLen: "mean_sqrt_len"
     case .pooler: "pooler"
+    case .lastToken: "last_token"
+    case .weightedMean: "weighted_mean"
+    }
+  }
+
+  /// Whether the vector is a sum of the tokens' vectors with weights that depend on their number alone.
+  package var isLinear: Bool {
+    switch self {
+    case .mean, .cls, .meanSqrtLen, .lastToken, .weightedMean: true
+    case .max, .pooler: false
     }
   }
 

@@ -116,7 +116,7 @@ extension Recognizer {
         let y = result.elements, y.count == batch * hiddenSize, result.shape.last == hiddenSize
       else { return nil }
       var found: [(Pooling, normalize: Bool)] = []
-      for pooling in [Pooling.mean, .cls, .max, .meanSqrtLen] {
+      for pooling in [Pooling.mean, .cls, .max, .meanSqrtLen, .lastToken, .weightedMean] {
         // With the mask or without: the encoder never gets padding.
         for masked in [true, false] {
           let pooled = pool(numbers, pooling, probe, masked: masked)
@@ -150,6 +150,10 @@ extension Recognizer {
         case .meanSqrtLen: result.append(sum / Double(rows.count).squareRoot())
         case .max: result.append(column.max() ?? 0)
         case .cls, .pooler: result.append(column.first ?? 0)
+        case .lastToken: result.append(column.last ?? 0)
+        case .weightedMean:
+          let weights = rows.map { Double($0 + 1) }
+          result.append(zip(weights, column).reduce(0) { $0 + $1.0 * $1.1 } / weights.reduce(0, +))
         }
       }
     }

@@ -112,10 +112,7 @@ extension GraphWriter {
       publish(name, sizes + [.fixed(width)])
     case .answer:
       for (column, name) in ["start_logits", "end_logits"].enumerated() {
-        let index = try constant("constant.int64.\(column)") { () throws(ClozeError) in
-          try Tensor.made("", .int64, []) { $0.storeBytes(of: Int64(column), as: Int64.self) }
-        }
-        _ = node("Gather", [value, index], [("axis", .int(-1))], to: name)
+        _ = node("Gather", [value, try constant(column)], [("axis", .int(-1))], to: name)
         publish(name, sizes)
       }
     }
@@ -161,16 +158,18 @@ extension GraphWriter {
     switch pooling {
     case .pooler: result = "pooler_output"
     case .cls:
-      let first = try constant("constant.int64.0") { () throws(ClozeError) in
-        try Tensor.made("", .int64, []) { $0.storeBytes(of: 0, as: Int64.self) }
-      }
-      result = node("Gather", [x, first], [("axis", .int(1))])
+      result = node("Gather", [x, try constant(0)], [("axis", .int(1))])
+    case .lastToken:
+      let kept = node("Cast", ["attention_mask"], [("to", .int(6))])
+      let last = node("ArgMax", [kept], [("axis", .int(1)), ("select_last_index", .int(1))])
+      result = node("GatherND", [x, last], [("batch_dims", .int(1))])
     case .max:
       let kept = node("Cast", [node("Unsqueeze", ["attention_mask", try constant([2])])], [("to", .int(9))])
       let rows = node("Where", [kept, x, try constant(-Float.greatestFiniteMagnitude)])
       result = node("ReduceMax", [rows], [("axes", .ints([1])), ("keepdims", .int(0))])
-    case .mean, .meanSqrtLen:
-      let kept = node("Cast", [node("Unsqueeze", ["attention_mask", try constant([2])])], [("to", .int(1))])
+    case .mean, .meanSqrtLen, .weightedMean:
+      var kept = node("Cast", [node("Unsqueeze", ["attention_mask", try constant([2])])], [("to", .int(1))])
+      if pooling == .weightedMean { kept = node("Mul", [kept, try tokenNumbers()]) }
       let axis = try constant([1])
       let sum = node("ReduceSum", [node("Mul", [x, kept]), axis], [("keepdims", .int(0))])
       let count = node("ReduceSum", [kept, axis], [("keepdims", .int(0))])
@@ -180,6 +179,14 @@ extension GraphWriter {
     }
     pools[pooling] = result
     return result
+  }
+
+  /// The numbers of the tokens from 1, [1, S, 1].
+  private mutating func tokenNumbers() throws(ClozeError) -> Value {
+    let length = node("Squeeze", [node("Shape", ["attention_mask"], [("start", .int(1)), ("end", .int(2))])])
+    let one = try constant(1)
+    let numbers = node("Range", [one, node("Add", [length, one]), one])
+    return node("Cast", [node("Unsqueeze", [numbers, try constant([0, 2])])], [("to", .int(1))])
   }
 }
 

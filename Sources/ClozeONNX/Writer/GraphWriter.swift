@@ -81,6 +81,13 @@ struct GraphWriter {
     try constant("constant.\(value)") { () throws(ClozeError) in try Tensor.floats([value], shape: [], name: "") }
   }
 
+  /// An int64 scalar, written once.
+  mutating func constant(_ value: Int) throws(ClozeError) -> Value {
+    try constant("constant.int64.\(value)") { () throws(ClozeError) in
+      try Tensor.made("", .int64, []) { $0.storeBytes(of: Int64(value), as: Int64.self) }
+    }
+  }
+
   /// An int64 vector, written once.
   mutating func constant(_ values: [Int]) throws(ClozeError) -> Value {
     try constant("constant.\(values.map { String($0) }.joined(separator: ","))") { () throws(ClozeError) in

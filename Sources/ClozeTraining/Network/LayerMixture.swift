@@ -2,7 +2,7 @@ internal import Cloze
 internal import ClozeIO
 
 /// A learned weighted sum of the states after the embeddings and each layer (Peters et al. 2018), forward and backward.
-/// Pooling is linear, so that the sum of pooled states is the pooled sum.
+/// The pooling is linear, so that the sum of pooled states is the pooled sum.
 ///
 ///     y = factor sum of p[l] x[l],   p = softmax(s)
 final class LayerMixture<S: TrainingScalar> {

@@ -63,6 +63,9 @@ struct TrainingSettings: Sendable {
       guard !usesLBFGS else { throw fail("L-BFGS trains heads only; unfreeze needs adamw") }
     }
     pooling = task.pooling ?? options.pooling ?? info.pooling
+    if !task.readsTokens, task.pooling == nil, options.pooling == nil, let reason = model.embeddingUnsupportedReason {
+      throw ClozeError(.unsupportedModel, "\(reason); name a pooling")
+    }
     maxTokens = options.maxTokens ?? (task.splitsTexts ? min(384, info.maxPositionEmbeddings) : info.maxTokens)
     epochs = options.epochs ?? (usesLBFGS ? 1000 : unfrozen > 0 ? 5 : 20)
     batchSize = options.batchSize ?? 32
@@ -92,8 +95,10 @@ struct TrainingSettings: Sendable {
     if pooling == .pooler, !model.info.heads.contains(.pooler) {
       throw ClozeError(.noHead, "the model has no pooler; choose another pooling")
     }
-    if unfrozen > 0 || layers == .mix, pooling == .pooler || pooling == .max {
-      throw ClozeError(.invalidArgument, "unfreeze and a mix of layers go with the poolings mean, cls, mean_sqrt_len")
+    if unfrozen > 0 || layers == .mix, !pooling.isLinear {
+      let linear = Pooling.allCases.filter(\.isLinear).map(\.name)
+      throw ClozeError(
+        .invalidArgument, "unfreeze and a mix of layers go with the poolings \(linear.joined(separator: ", "))")
     }
   }
 }

@@ -618,6 +618,14 @@ class Sentence(torch.nn.Module):
             y = x[:, 0]
         elif self.pooling == "max":
             y = torch.where(mask == 0, torch.tensor(-1e9), x).max(1)[0]
+        elif self.pooling == "last":
+            flipped, width = attention_mask.to(torch.int32).flip(1).max(1), x.shape[1]
+            place = width - torch.where(flipped.values == 0, width - 1, flipped.indices) - 1
+            place = torch.clamp(place, min=0).unsqueeze(-1).repeat(1, x.shape[2]).unsqueeze(1)
+            y = torch.gather(x * mask, 1, place).squeeze(1)
+        elif self.pooling == "weighted":
+            weights = torch.arange(1, x.shape[1] + 1).unsqueeze(0).unsqueeze(-1).expand(x.size()).float()
+            y = (x * mask * weights).sum(1) / torch.clamp((mask * weights).sum(1), min=1e-9)
         else:
             y = (x * mask).sum(1) / torch.clamp(mask.sum(1), min=1e-9)
         if self.dense is not None:
@@ -667,7 +675,8 @@ def folders(heads):
 
 def sentences(model):
     for name, module in (("sentence-mean", Sentence(model, "mean")), ("sentence-cls", Sentence(model, "cls", normalize=False)),
-                         ("sentence-max", Sentence(model, "max")), ("sentence-dense", Sentence(model, "mean", 9))):
+                         ("sentence-max", Sentence(model, "max")), ("sentence-dense", Sentence(model, "mean", 9)),
+                         ("sentence-last", Sentence(model, "last")), ("sentence-weighted", Sentence(model, "weighted"))):
         torch.manual_seed(3)
         values = sample(53)
         buffer = io.BytesIO()

@@ -18,7 +18,8 @@ def pooled(model: cloze.Model, how: str) -> np.ndarray:
     return np.stack([
         {
             "mean": lambda x: x.mean(0), "cls": lambda x: x[0], "max": lambda x: x.max(0),
-            "mean_sqrt_len": lambda x: x.sum(0) / np.sqrt(len(x)),
+            "mean_sqrt_len": lambda x: x.sum(0) / np.sqrt(len(x)), "last_token": lambda x: x[-1],
+            "weighted_mean": lambda x: np.average(x, 0, np.arange(1, len(x) + 1)),
         }[how](part) for part in vectors])
 
 
@@ -31,7 +32,7 @@ def close(mine: np.ndarray, wanted: np.ndarray) -> None:
     assert np.abs(mine - wanted).max() <= 512 * 2.0**-24 * np.abs(wanted).max()
 
 
-@pytest.mark.parametrize("how", ["mean", "cls", "max", "mean_sqrt_len"])
+@pytest.mark.parametrize("how", ["mean", "cls", "max", "mean_sqrt_len", "last_token", "weighted_mean"])
 def test_pooling(model: cloze.Model, how: str) -> None:
     wanted = pooled(model, how)
     close(model.embed(TEXTS, pooling=how, normalize=False), wanted)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import cloze
+from conftest import ROOT
 
 GOOD = "wonderful great lovely charming brilliant delightful".split()
 BAD = "terrible awful boring dreadful poor horrible".split()
@@ -106,3 +107,21 @@ def test_what_is_refused(model: cloze.Model, tmp_path: Path) -> None:
         cloze.train("classify", bad, base=model, text="text", label="label")
     with pytest.raises(cloze.Error, match="no such file"):
         cloze.load(head=tmp_path / "none")
+
+
+def test_a_pooling_that_the_files_ask_for_in_vain(tmp_path: Path) -> None:
+    """Heads read the pooling of the model's files, or one that is named; never another in its place."""
+    for file in (ROOT / "models" / "cloze-mini").iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    (tmp_path / "1_Pooling").mkdir()
+    settings = tmp_path / "1_Pooling" / "config.json"
+    settings.write_text('{"pooling_mode": ["cls", "mean"]}')
+    with pytest.raises(cloze.Error, match="cls, mean is not supported; name a pooling") as failure:
+        cloze.train("classify", reviews(40, 1), base=cloze.load(tmp_path))
+    assert failure.value.status == "unsupported_model"
+    assert cloze.train("classify", reviews(40, 1), base=cloze.load(tmp_path), pooling="last_token").model.info.labels
+    settings.write_text('{"pooling_mode": "weightedmean"}')
+    found, named = (
+        cloze.train("classify", reviews(40, 1), base=cloze.load(tmp_path), **options).model.predict(["a poor song"])
+        for options in ({}, {"pooling": "weighted_mean"}))
+    assert found == named

@@ -86,7 +86,8 @@ class Model(Runner):
 
         texts       any number; scratch memory does not depend on it
         pooling     ``"mean"``, ``"cls"``, ``"max"``, ``"mean_sqrt_len"`` (the sum divided by the square root of the
-                    number of tokens) or ``"pooler"``; None: ``info.pooling``
+                    number of tokens), ``"pooler"``, ``"last_token"`` or ``"weighted_mean"`` (of tokens i from 1 the
+                    sum of i h[i], divided by the sum of i); None: ``info.pooling``
         normalize   scale to length 1; None: ``info.normalize``
         dimensions  keep the first so many, before normalizing
         out         C-contiguous float32 array of the result's shape, to write to

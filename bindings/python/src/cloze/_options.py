@@ -26,6 +26,8 @@ POOLINGS = {
     "max": _abi.POOLING_MAX,
     "mean_sqrt_len": _abi.POOLING_MEAN_SQRT_LEN,
     "pooler": _abi.POOLING_POOLER,
+    "last_token": _abi.POOLING_LAST_TOKEN,
+    "weighted_mean": _abi.POOLING_WEIGHTED_MEAN,
 }
 
 OUTPUTS = {
