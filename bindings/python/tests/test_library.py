@@ -62,11 +62,11 @@ import cloze
      ("platform.machine = lambda: 'riscv64'", "this system is riscv64"),
      ("sys.platform = 'darwin'", "this system is darwin")])
 def test_a_system_that_the_wheel_is_not_for_is_named(tmp_path: Path, change: str, said: str) -> None:
-    """A package whose library cannot be loaded, on a system that looks like another."""
+    """A package whose library cannot be loaded, of which only the header is there, on a system that looks like another."""
     shutil.copytree(SOURCES / "cloze", tmp_path / "cloze", ignore=shutil.ignore_patterns("lib", "share"))
     (tmp_path / "cloze" / "lib").mkdir()
     with open(_library.path, "rb") as library:
-        (tmp_path / "cloze" / "lib" / "libcloze.so").write_bytes(library.read(4096))
+        (tmp_path / "cloze" / "lib" / "libcloze.so").write_bytes(library.read(40))
     program = start(
         FOREIGN.format(change=change), PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]), CLOZE_LIBRARY="",
         LD_LIBRARY_PATH="")
