@@ -45,7 +45,7 @@ STATIC := .build/static
 GLIBC_FOLDER := $(STATIC)/glibc-$(GLIBC)
 ifndef SYSTEM_LIBRARIES
 INSIDE := $(STATIC)/protobuf/.complete $(GLIBC_FOLDER)/.complete
-SWIFT_BUILD += -Xcxx -I$(abspath $(STATIC)/protobuf/include) -Xswiftc -L$(abspath $(STATIC)/protobuf/lib) \
+SWIFT_BUILD += -Xcxx -I$(abspath $(STATIC)/protobuf/include) -Xcxx -ffile-prefix-map=$(CURDIR)/= -Xswiftc -L$(abspath $(STATIC)/protobuf/lib) \
   -Xswiftc -L$(abspath $(GLIBC_FOLDER))
 LINK += -Xlinker $(abspath $(GLIBC_FOLDER)/libglibc_later.a)
 endif

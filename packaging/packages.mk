@@ -27,11 +27,13 @@ $(ARCHIVE): $(LIBRARY) $(COMMAND) $(MODEL)/.complete packaging/licences packagin
 	XZ_OPT=-T0 tar -C .build/archive --owner=0 --group=0 --sort=name -cJf $@ cloze-$(VERSION)
 
 # What git has, else, in an unpacked archive, all but what was built.
-$(SOURCE_ARCHIVE): $(SWIFT_SOURCES) $(PYTHON_SOURCES) $(MODEL_SOURCES) Makefile $(wildcard packaging/* tools/* docs/*)
+SOURCE_FILES = $(wildcard $(shell git ls-files 2>/dev/null || find . -type f -not -path './.*' -not -path './dist/*'))
+
+$(SOURCE_ARCHIVE): $(SOURCE_FILES)
 	@tools/require-packages xz-utils
 	@mkdir -p $(@D)
-	{ git ls-files -z 2>/dev/null || find . -type f -not -path './.*' -not -path './dist/*' -print0; } | \
-	  XZ_OPT=-T0 tar --null --files-from=- --owner=0 --group=0 --transform 's|^\(\./\)\{0,1\}|cloze-$(VERSION)/|' -cJf $@
+	$(file >.build/source-files,$(SOURCE_FILES))tr ' ' '\n' <.build/source-files | \
+	  XZ_OPT=-T0 tar --files-from=- --owner=0 --group=0 --transform 's|^\(\./\)\{0,1\}|cloze-$(VERSION)/|' -cJf $@
 
 deb: dist/.debian-complete
 
