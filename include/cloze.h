@@ -504,7 +504,9 @@ typedef struct cloze_trainer cloze_trainer;
 
 /* task: "classify", "classify-pairs", "multilabel", "regress", "regress-pairs", "tag", "answer", "mlm" or "nsp".
  * options: NULL, or a JSON object; its keys are the options of `cloze train` with _ for -, such as
- * {"epochs": 3, "learning_rate": 0.001, "seed": 1, "hidden": [64]}; an unknown key is CLOZE_INVALID_ARGUMENT. */
+ * {"epochs": 3, "learning_rate": 0.001, "seed": 1, "hidden": [64]}; an unknown key is CLOZE_INVALID_ARGUMENT. "output"
+ * is a folder for checkpoints; one with a head or a checkpoint is CLOZE_INVALID_ARGUMENT unless "resume" or
+ * "overwrite" is true. */
 CLOZE_API cloze_status cloze_trainer_create(
     const cloze_model *CLOZE_NULLABLE model, const char *CLOZE_NULLABLE task, const char *CLOZE_NULLABLE options,
     cloze_trainer *CLOZE_NULLABLE *CLOZE_NULLABLE trainer);
@@ -534,10 +536,16 @@ CLOZE_API cloze_status cloze_trainer_add(
     cloze_trainer *CLOZE_NULLABLE trainer, cloze_example_set set, const cloze_example *CLOZE_NULLABLE example);
 
 /* Adds the examples of a file. format: NULL, or a JSON object as options above, such as
- * {"text": "sentence", "label": "label", "quotes": false}. */
+ * {"text": "sentence", "label": "label", "quotes": true}. */
 CLOZE_API cloze_status cloze_trainer_add_file(
     cloze_trainer *CLOZE_NULLABLE trainer, cloze_example_set set, const char *CLOZE_NULLABLE path,
     const char *CLOZE_NULLABLE format);
+
+/* What a person should know of the examples added so far, as a JSON array of sentences: what reading a file took for
+ * granted, lines that were skipped, labels that look wrong. Sizes as cloze_trainer_metrics. */
+CLOZE_API cloze_status cloze_trainer_remarks(
+    const cloze_trainer *CLOZE_NULLABLE trainer, char *CLOZE_NULLABLE json, size_t capacity,
+    size_t *CLOZE_NULLABLE size);
 
 /* Progress of training. */
 typedef struct cloze_training_progress {

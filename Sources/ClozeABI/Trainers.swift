@@ -9,6 +9,8 @@ final class TrainerHandle {
   let trainer: Trainer
   var train = Dataset()
   var valid = Dataset()
+  /// Files that examples were read from.
+  var files: [String] = []
   var result: TrainingResult?
 
   init(_ trainer: Trainer) { self.trainer = trainer }
@@ -19,9 +21,14 @@ final class TrainerHandle {
   }
 
   func add(_ dataset: Dataset, to set: cloze_example_set) throws(ClozeError) {
+    func join(_ whole: inout Dataset) {
+      whole.examples += dataset.examples
+      whole.skipped += dataset.skipped
+      whole.remarks += dataset.remarks
+    }
     switch set {
-    case CLOZE_SET_TRAIN: train.examples += dataset.examples
-    case CLOZE_SET_VALID: valid.examples += dataset.examples
+    case CLOZE_SET_TRAIN: join(&train)
+    case CLOZE_SET_VALID: join(&valid)
     default: throw ClozeError(.invalidArgument, "set = \(set) is none of the CLOZE_SET_ values")
     }
   }
@@ -54,7 +61,9 @@ final class TrainerHandle {
   call { () throws(ClozeError) in
     let holder = try required(object(trainer, TrainerHandle.self), "trainer")
     let source = try cloze_example.read(required(example, "example"))
-    try holder.add(Dataset([Example(content(source, holder.trainer.task))]), to: set)
+    let content = try content(source, holder.trainer.task)
+    try content.checkLabels()
+    try holder.add(Dataset([Example(content)]), to: set)
   }
 }
 
@@ -100,7 +109,7 @@ private func content(_ example: cloze_example, _ task: Head.Task) throws(ClozeEr
     for (i, label) in labels.enumerated() {
       let offset = try Int(clamping: required(example.offsets, "offsets")[i])
       guard offset >= 0, offset < bytes.count, !label.isEmpty, bytes[offset...].starts(with: label.utf8) else {
-        throw ClozeError(.invalidText, "the answer \"\(label)\" does not stand at byte \(offset) of the passage")
+        throw ClozeError(.invalidText, "the answer \"\(label)\" does not begin at byte \(offset) of the passage")
       }
       answers.append(Example.Answer(text: label, offset: offset))
     }
@@ -118,6 +127,22 @@ private func content(_ example: cloze_example, _ task: Head.Task) throws(ClozeEr
     if let format { chosen = try DataFormat(json: String(cString: format)) }
     let path = try String(cString: required(path, "path"))
     try holder.add(Dataset(path: path, task: holder.trainer.task, format: chosen), to: set)
+    holder.files.append(path)
+  }
+}
+
+@c @implementation public func cloze_trainer_remarks(
+  _ trainer: OpaquePointer?, _ json: UnsafeMutablePointer<CChar>?, _ capacity: Int, _ size: UnsafeMutablePointer<Int>?
+) -> cloze_status {
+  call { () throws(ClozeError) in
+    let holder = try required(object(trainer, TrainerHandle.self), "trainer")
+    var writer = JSONWriter()
+    writer.array {
+      for set in [holder.train, holder.valid] {
+        for remark in set.remarks(for: holder.trainer.task) { $0.value(nil, remark.printable) }
+      }
+    }
+    try copy(writer.text, "json", json, capacity, size)
   }
 }
 
@@ -168,8 +193,10 @@ private func content(_ example: cloze_example, _ task: Head.Task) throws(ClozeEr
   -> cloze_status
 {
   call { () throws(ClozeError) in
-    let result = try required(object(trainer, TrainerHandle.self), "trainer").trained()
-    try result.head.save(to: String(cString: required(path, "path")))
+    let holder = try required(object(trainer, TrainerHandle.self), "trainer")
+    let (result, path) = (try holder.trained(), try String(cString: required(path, "path")))
+    try refuse(writing: path, over: holder.files)
+    try result.head.save(to: path)
   }
 }
 

@@ -19,7 +19,9 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "Precision: int8 is small and fast, float32 exact (default: int8, or that of a .cloze file).")
   var precision: PrecisionName?
 
-  @Option(help: ArgumentHelp("Threads, 1 to 256 (default: the CPUs available to the process).", valueName: "n"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Threads, 1 to 256 (default: the CPUs available to the process).", valueName: "n"))
   var threads: Int?
 
   @Option(help: ArgumentHelp("Instruction set (default: the environment's CLOZE_ISA, else the best that the CPU has)."))
@@ -35,6 +37,11 @@ struct ModelOptions: ParsableArguments {
     LoadOptions(
       precision: precision?.value, isa: isa, tokenizer: try tokenizer.map { try Tokenizer(path: $0) }, threads: threads)
   }
+
+  /// The files that loading reads, which no command replaces.
+  ///
+  /// - Parameter model: in place of `--model`.
+  func files(_ model: String?) -> [String] { Model.files(model, tokenizer: tokenizer) }
 
   func loadModel() throws -> Model { try Model(path: model, options: loadOptions()) }
 

@@ -17,7 +17,10 @@ final class TextRun {
 
   /// Runs `body` on batches of at most `size` texts, to the end of the input.
   func forEachBatch(of size: Int = 1024, _ body: ([NumberedText]) throws -> Void) throws {
-    defer { progress.clear() }
+    defer {
+      progress.clear()
+      if let remark = input.remark { StandardError.note(remark) }
+    }
     while true {
       let batch = try input.batch(count: size)
       if batch.isEmpty { return }

@@ -133,11 +133,14 @@ public struct ClozeError: Error, Hashable, Sendable, CustomStringConvertible {
   }
 
   /// One sentence that names the culprit; of a refused graph
-  /// `place: sentence (at node; expected ...)`, leaving out what is not known.
+  /// `place: sentence (at node; expected ...)`, leaving out what is not known. Control characters of what it quotes are
+  /// written out.
   public var message: String {
     let details = [node.map { "at \($0)" }, expected.map { "expected \($0)" }].compactMap { $0 }
-    return (place.map { $0 + ": " } ?? "") + reason
+    let whole =
+      (place.map { $0 + ": " } ?? "") + reason
       + (details.isEmpty ? "" : " (" + details.joined(separator: "; ") + ")")
+    return whole.printable
   }
 
   /// The message.

@@ -46,6 +46,9 @@ static void trains_and_predicts(void) {
   cloze_model_free(model);
   add(trainer, CLOZE_SET_TRAIN, 80);
   add(trainer, CLOZE_SET_VALID, 20);
+  char remarks[512];
+  CHECK_OK(cloze_trainer_remarks(trainer, remarks, sizeof remarks, NULL));
+  CHECK(strcmp(remarks, "[]") == 0);
   struct seen seen = {0, 0, 0, trainer};
   CHECK_OK(cloze_trainer_run(trainer, watch, &seen));
   CHECK(seen.epochs >= 1 && seen.calls > seen.epochs);
@@ -94,6 +97,42 @@ static void trains_and_predicts(void) {
   for (int i = 0; i < 4; i++) CHECK(said[0][i].score == said[1][i].score);
   cloze_model_free(trained);
   cloze_model_free(again);
+}
+
+/* Examples that are read, and a folder that holds a head. */
+static void says_what_is_odd(void) {
+  cloze_model *model = base();
+  cloze_trainer *trainer = NULL;
+  CHECK_OK(cloze_trainer_create(model, "classify", NULL, &trainer));
+  const char *label = "good", *same = "Good", *blank = " ";
+  cloze_example example = {.struct_size = sizeof example, .text = "a film", .labels = &label, .label_count = 1};
+  CHECK_OK(cloze_trainer_add(trainer, CLOZE_SET_TRAIN, &example));
+  example.labels = &same;
+  CHECK_OK(cloze_trainer_add(trainer, CLOZE_SET_TRAIN, &example));
+  example.labels = &blank;
+  CHECK_STATUS(cloze_trainer_add(trainer, CLOZE_SET_TRAIN, &example), CLOZE_INVALID_TEXT);
+  CHECK_MESSAGE("blank");
+  char remarks[512];
+  size_t size = 0;
+  CHECK_OK(cloze_trainer_remarks(trainer, remarks, sizeof remarks, &size));
+  CHECK(size == strlen(remarks) && strstr(remarks, "differ in case"));
+  CHECK_STATUS(cloze_trainer_remarks(trainer, remarks, 2, &size), CLOZE_BUFFER_TOO_SMALL);
+  CHECK_STATUS(cloze_trainer_remarks(NULL, remarks, sizeof remarks, NULL), CLOZE_INVALID_ARGUMENT);
+  cloze_trainer_free(trainer);
+
+  char folder[] = "/tmp/cloze-train-XXXXXX", path[64], options[128];
+  CHECK(mkdtemp(folder) != NULL);
+  snprintf(path, sizeof path, "%s/head.safetensors", folder);
+  FILE *file = fopen(path, "w");
+  CHECK(file && fclose(file) == 0);
+  snprintf(options, sizeof options, "{\"output\": \"%s\"}", folder);
+  CHECK_STATUS(cloze_trainer_create(model, "classify", options, &trainer), CLOZE_INVALID_ARGUMENT);
+  CHECK_MESSAGE("overwrite");
+  snprintf(options, sizeof options, "{\"output\": \"%s\", \"overwrite\": true}", folder);
+  CHECK_OK(cloze_trainer_create(model, "classify", options, &trainer));
+  cloze_trainer_free(trainer);
+  CHECK(unlink(path) == 0 && rmdir(folder) == 0);
+  cloze_model_free(model);
 }
 
 static void stops_when_asked(void) {
@@ -150,6 +189,7 @@ static void refuses_what_is_wrong(void) {
 
 static const struct test tests[] = {
     {"trains_and_predicts", trains_and_predicts},
+    {"says_what_is_odd", says_what_is_odd},
     {"stops_when_asked", stops_when_asked},
     {"refuses_what_is_wrong", refuses_what_is_wrong},
 };

@@ -63,7 +63,9 @@ import Testing
 
   @Test func knowsFormatsByName() {
     let formats: [(String, InputFormat)] = [
-      ("a.csv", .csv), ("a.TSV", .tsv), ("dir.csv/a.txt", .lines), ("a.b.jsonl", .jsonl), ("csv", .lines),
+      ("a.csv", .csv), ("a.TSV", .tsv), ("dir.csv/a.txt", .lines), ("a.b.jsonl", .jsonl), ("a.NDJSON", .jsonl),
+      ("a.json", .json),
+      ("csv", .lines),
       ("a.", .lines), ("-", .lines), ("a.lines", .lines), ("dir.csv/a", .lines),
     ]
     for (path, format) in formats { #expect(InputFormat(path: path) == format, "\(path)") }

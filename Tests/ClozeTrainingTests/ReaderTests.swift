@@ -13,7 +13,7 @@ struct ReaderTests {
     set(&format)
     var reader = DataReader(bytes: Array(text.utf8), name: name, task: task, format: format)
     try reader.read()
-    return Dataset(reader.examples, skipped: reader.skipped)
+    return Dataset(reader.examples, skipped: reader.skipped, remarks: reader.remarks)
   }
 
   private func labels(_ dataset: Dataset) -> [String] {
@@ -43,12 +43,13 @@ struct ReaderTests {
       $0.label = .number(4)
     }
     #expect(labels(pairs) == ["a|5.0"])
-    let quotes = try read("\"a\t1\n", .classify) { $0.quotes = false }
+    let quotes = try read("\"a,1\n", .classify, name: "x.csv") { $0.quotes = false }
     #expect(labels(quotes) == ["\"a|-|1"])
   }
 
   @Test func firstLineThatNamesAllFieldsIsAHeader() throws {
     #expect(labels(try read("id\tlabel\ttext\n1\tx\ta\n", .classify)) == ["a|-|x"])
+    #expect(labels(try read("id\tlabel\tpair\ttext\n1\tx\tb\ta\n", .classifyPairs)) == ["a|b|x"])
     #expect(labels(try read("text\tvalue\na\t2\n", .regress)) == ["a|2.0"])
     // Two texts that happen to be words of a header are not all of them.
     #expect(labels(try read("text\tgood\na\tx\n", .classify)) == ["text|-|good", "a|-|x"])
@@ -58,17 +59,19 @@ struct ReaderTests {
   @Test(arguments: [
     ("a\tx\nb\n", "data.tsv:2", "1 field, field 2"), ("\"a\tx\nb\ty\n", "data.tsv:1", "does not end"),
     ("\"a\"b\tx\n", "data.tsv:1", "closing quote"), ("a\t\n", "data.tsv:1", "label is empty"),
+    ("a\t \n", "data.tsv:1", "label is blank"),
   ]) func badLinesAreNamed(_ text: String, _ place: String, _ reason: String) throws {
-    let error = #expect(throws: ClozeError.self) { try read(text, .classify) }
+    let error = #expect(throws: ClozeError.self) { try read(text, .classify) { $0.quotes = true } }
     #expect(error?.status == .invalidText)
     #expect(error?.message.contains(place) == true, "\(error?.message ?? "")")
     #expect(error?.message.contains(reason) == true, "\(error?.message ?? "")")
   }
 
   @Test func badLinesAreSkippedAndCounted() throws {
-    let set = try read("a\tx\nb\n\"c\"d\ty\ne\tz\n", .classify) { $0.skipBad = true }
+    let set = try read("a,x\nb\n\"c\"d,y\ne,z\n", .classify, name: "x.csv") { $0.skipBad = true }
     #expect(labels(set) == ["a|-|x", "e|-|z"])
     #expect(set.skipped.count == 2)
+    #expect(set.remarks(for: .classify).contains { $0.hasPrefix("2 bad lines skipped; x.csv:2: ") })
     var reader = DataReader(bytes: [0x61, 0xFF, 0x09, 0x78], name: "f", task: .classify, format: DataFormat())
     #expect(throws: ClozeError.self) { try reader.read() }
   }

@@ -103,3 +103,41 @@ def test_an_interrupted_run_says_how_it_goes_on(dist, reviews, tmp_path):
   steps = [json.loads(line) for line in (output / "steps.jsonl").read_text().splitlines()]
   numbers = [step["step"] for step in steps if "step" in step]
   assert numbers == sorted(set(numbers)) and numbers[-1] == 60 * 180
+
+
+def test_an_earlier_training_stays(dist, reviews, tmp_path):
+  output = tmp_path / "head"
+  options = ["--optimizer", "adamw", "--epochs", "2"]
+  run(*command(dist, reviews, output, *options))
+  before = {name: (output / name).read_bytes() for name in os.listdir(output)}
+  again = subprocess.run(list(map(str, command(dist, reviews, output, *options, "--seed", "1"))), capture_output=True, text=True)
+  assert again.returncode == 64 and "--overwrite" in again.stderr
+  assert {name: (output / name).read_bytes() for name in os.listdir(output)} == before
+  (output / "head.safetensors").unlink()
+  again = subprocess.run(list(map(str, command(dist, reviews, output, *options))), capture_output=True, text=True)
+  assert again.returncode == 64 and "--resume" in again.stderr and "--overwrite" in again.stderr
+  run(*command(dist, reviews, output, *options, "--overwrite"))
+  assert (output / "head.safetensors").read_bytes() == before["head.safetensors"]
+
+
+def test_training_writes_over_nothing_that_it_reads(dist, reviews, tmp_path):
+  output = tmp_path / "head"
+  output.mkdir()
+  (output / "steps.jsonl").symlink_to(reviews)
+  before = reviews.read_bytes()
+  done = subprocess.run(list(map(str, command(dist, reviews, output))), capture_output=True, text=True)
+  assert done.returncode == 64 and "is read" in done.stderr and reviews.read_bytes() == before
+
+
+def test_what_was_assumed_is_said(dist, tmp_path):
+  data = tmp_path / "names.txt"
+  data.write_text("EU NNP B-ORG\nrejects VBZ O\n\nPeter NNP B-PER\nsleeps VBZ O\n\n" * 6)
+  done = subprocess.run(
+      [dist / "bin" / "cloze", "train", "tag", "--data", data, "--output", tmp_path / "names", "--epochs", "1"],
+      capture_output=True, text=True)
+  assert done.returncode == 0 and "column 3 as the tag" in done.stderr, done.stderr
+  data.write_text("rejects VBZ\nEU NNP\n\n" * 6)
+  done = subprocess.run(
+      [dist / "bin" / "cloze", "train", "tag", "--data", data, "--output", tmp_path / "words", "--epochs", "1"],
+      capture_output=True, text=True)
+  assert done.returncode == 0 and "B- or I-" in done.stderr, done.stderr

@@ -12,14 +12,17 @@ extension Model {
   ///
   /// - Parameters:
   ///   - source: as in `init(path:)`; nil: the built-in model.
-  ///   - target: the path of the file, which replaces an existing one.
+  ///   - target: the path of the file, which replaces an existing one, but none of the source's.
   ///   - format: the number format of weights.
   ///   - head: a head that was trained on the model, to be written with it.
   ///   - options: the precision and instruction set to load with, and a tokenizer in place of the model's own.
   public static func export(
     _ source: String? = nil, to target: String, format: ExportFormat = .float32, head: Head? = nil,
     options: LoadOptions = LoadOptions()
-  ) throws(ClozeError) { try ExportedModel(source, format: format, head: head, options: options).write(to: target) }
+  ) throws(ClozeError) {
+    try refuse(writing: target, over: Model.files(source))
+    try ExportedModel(source, format: format, head: head, options: options).write(to: target)
+  }
 
   /// Writes this model, with the trained head on it, as one clean ONNX graph.
   ///

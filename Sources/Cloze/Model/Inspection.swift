@@ -43,9 +43,13 @@ public struct Inspection: Sendable, CustomStringConvertible {
     }
     switch result {
     case .success(let graph):
-      let hasTokenizer = try files.tokenizer(ofModel: &settings) != nil
+      let tokenizer = try files.tokenizer(ofModel: &settings)
+      let hasTokenizer = tokenizer != nil
       let missing = settings.tokenizerUnsupportedReason.map { "not supported: \($0)" } ?? "none beside the file"
-      self.init(ModelProvenance(graph), path: files.model, lines: [("tokenizer", hasTokenizer ? "found" : missing)]) {
+      let (rows, tokens) = (graph.configuration.vocabSize, tokenizer?.vocabularySize ?? 0)
+      let excess = tokens > rows ? ", with \(tokens) tokens where the model has \(rows): those beyond are errors" : ""
+      let found = hasTokenizer ? "found" + excess : missing
+      self.init(ModelProvenance(graph), path: files.model, lines: [("tokenizer", found)]) {
         $0.value("tokenizer", hasTokenizer)
       }
     case .failure(let error):

@@ -20,7 +20,7 @@ struct ModelFiles {
       throw ClozeError(.invalidArgument, "the model's path is empty or contains a zero byte")
     }
     switch try FileKind(path) {
-    case .missing: throw ClozeError(.notFound, "\(path): no such file or folder")
+    case .missing: throw ClozeError(.notFound, "\(path): no such file or folder" + Self.hubAdvice(path))
     case .file:
       model = path
       let own = parent(path)
@@ -36,6 +36,16 @@ struct ModelFiles {
       model = joined(path, found)
       folders = found.hasPrefix("onnx/") ? [joined(path, "onnx"), path] : [path]
     }
+  }
+
+  /// What to do about a path that is missing and looks like a name on the Hugging Face hub, `owner/name`.
+  private static func hubAdvice(_ path: String) -> String {
+    let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+    let isName = parts.count == 2 && parts.allSatisfy { !$0.isEmpty && !$0.hasPrefix(".") && !$0.hasPrefix("~") }
+    guard isName, !path.hasSuffix(".onnx"), !path.hasSuffix(".cloze"), !path.hasSuffix(".safetensors"),
+      (try? FileKind(String(parts[0]))) == .missing
+    else { return "" }
+    return "; nothing is downloaded: of a model on the Hugging Face hub, download the folder first"
   }
 
   /// The tokenizer beside the model, or in a prepared one; nil where there is none.
@@ -77,6 +87,28 @@ struct ModelFiles {
     return nil
   }
 
+  /// The files that loading may read: the model's own, and by their names those beside it: settings, tokenizers, shards
+  /// and external data.
+  var all: [String] {
+    var paths = [model]
+    let stem = (model.split(separator: "/").last ?? "").split(separator: ".").first ?? ""
+    // What training writes to its folder, which may be the model's, is no part of the model.
+    let others: Set = [Head.fileName, "checkpoint.safetensors", "metrics.json"]
+    for folder in folders {
+      for entry in names(in: folder) where !others.contains(entry) {
+        let path = joined(folder, entry)
+        let isSettings = entry.hasSuffix(".json") || entry == "vocab.txt" || entry.hasSuffix(".safetensors")
+        let isData =
+          entry.hasPrefix("\(stem).") || entry.hasPrefix("\(stem)_") || entry.hasSuffix(".onnx_data")
+          || entry.hasSuffix(".onnx.data")
+        let isOtherModel = entry.hasSuffix(".onnx") || entry.hasSuffix(".cloze")
+        if isSettings || isData && !isOtherModel { paths.append(path) }
+      }
+      paths.append(joined(folder, "1_Pooling/config.json"))
+    }
+    return paths
+  }
+
   /// The folder of the built-in model: in `CLOZE_MODELS`, in `share` of the prefix above the library (a wheel, an
   /// installation, also with a folder for each architecture), above the library (a build), or in the sources it was
   /// built from (a Swift package that depends on this one).
@@ -111,5 +143,19 @@ extension Model {
   /// - Parameter path: as in `init`; nil: the built-in model.
   public static func tokenizer(path: String? = nil) throws(ClozeError) -> Tokenizer? {
     try ModelFiles(path: path).tokenizer()
+  }
+}
+
+/// What is read, so that nothing is written over it.
+extension Model {
+  /// The files that loading a model may read; none where there is no model at the path, which loading reports.
+  ///
+  /// - Parameters:
+  ///   - source: as in `init(path:)`; nil: the built-in model.
+  ///   - tokenizer: a file or folder, in place of the tokenizer beside the model.
+  package static func files(_ source: String?, tokenizer: String? = nil) -> [String] {
+    var paths = (try? ModelFiles(path: source))?.all ?? []
+    if let tokenizer { paths += [tokenizer] + names(in: tokenizer).map { joined(tokenizer, $0) } }
+    return paths
   }
 }

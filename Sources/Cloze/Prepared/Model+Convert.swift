@@ -13,11 +13,12 @@ extension Model {
   ///
   /// - Parameters:
   ///   - source: as in `init(path:)`; nil: the built-in model.
-  ///   - target: the path of the file, which replaces an existing one.
+  ///   - target: the path of the file, which replaces an existing one, but none of the source's.
   ///   - options: the precision of the weights, and a tokenizer in place of the one beside the model.
   public static func convert(_ source: String? = nil, to target: String, options: LoadOptions = LoadOptions())
     throws(ClozeError)
   {
+    try refuse(writing: target, over: Model.files(source))
     let image = try PreparedModel(source, options: options)
     let file = try AtomicFile(path: target)
     try image.write { bytes throws(ClozeError) in try file.append(bytes) }

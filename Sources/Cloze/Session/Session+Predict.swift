@@ -87,6 +87,7 @@ extension Session {
   {
     let count = task.head.outputs
     var scored: [ScoredLabel] = []
+    if !task.task.takesPairs { try refusePairs(texts, task) }
     try forEachBatch(
       of: texts, TextOptions(maxTokens: task.maxTokens), pairs: task.task.takesPairs, truncated: truncated
     ) { batch, range throws(ClozeError) in
@@ -110,6 +111,18 @@ extension Session {
       }
     }
     return scored
+  }
+
+  /// A head of single texts knows nothing of a second one.
+  private func refusePairs<Source: TextSource>(_ texts: Source, _ task: TaskHead) throws(ClozeError) {
+    for index in 0..<texts.count {
+      let isPair = try texts.withText(index) { _, second throws(ClozeError) in second != nil }
+      guard !isPair else {
+        throw ClozeError(
+          .invalidText,
+          "\(texts.prefix(index))a pair of texts; the head was trained to \(task.task.rawValue) single ones")
+      }
+    }
   }
 
   /// The head that predicts, or an error.

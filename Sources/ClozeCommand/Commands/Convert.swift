@@ -28,8 +28,10 @@ struct Convert: ParsableCommand {
   }
 
   func run() throws {
-    let file = try AtomicFile(output: second ?? first)
-    let prepared = try PreparedModel(second == nil ? modelOptions.model : first, options: modelOptions.loadOptions())
+    if second == nil { try refuseModel(at: first, command: "convert") }
+    let source = second == nil ? modelOptions.model : first
+    let file = try AtomicFile(output: second ?? first, inputs: modelOptions.files(source))
+    let prepared = try PreparedModel(source, options: modelOptions.loadOptions())
     try prepared.write { bytes throws(ClozeError) in try file.append(bytes) }
     try file.commit()
   }

@@ -47,7 +47,8 @@ struct Embed: ParsableCommand {
   func run() throws {
     let run = TextRun(try input.open(argumentsArePairs: pairArguments), printsResults: output == nil)
     // Before the model is loaded, so that an output that cannot be written fails at once.
-    let file = try output.map { path throws(ClozeError) in try AtomicFile(output: path) }
+    let inputs = input.files + modelOptions.files(modelOptions.model)
+    let file = try output.map { path throws(ClozeError) in try AtomicFile(output: path, inputs: inputs) }
     let session = try modelOptions.makeSession()
     let info = session.model.info
     let embedding = EmbeddingOptions(pooling: pooling, normalize: normalize, dimensions: dimensions)

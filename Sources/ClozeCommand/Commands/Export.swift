@@ -36,10 +36,12 @@ struct Export: ParsableCommand {
   }
 
   func run() throws {
-    let file = try AtomicFile(output: second ?? first)
+    if second == nil { try refuseModel(at: first, command: "export") }
+    let source = second == nil ? modelOptions.model : first
+    let heads = head.map { [$0, "\($0)/\(Head.fileName)"] } ?? []
+    let file = try AtomicFile(output: second ?? first, inputs: modelOptions.files(source) + heads)
     let model = try ExportedModel(
-      second == nil ? modelOptions.model : first, format: format, head: try head.map { try Head(path: $0) },
-      options: modelOptions.loadOptions())
+      source, format: format, head: try head.map { try Head(path: $0) }, options: modelOptions.loadOptions())
     while let bytes = try model.next() { try file.append(bytes) }
     try file.commit()
   }

@@ -81,15 +81,23 @@ struct Predict: ParsableCommand {
     }
   }
 
+  /// A label in a list with commas, in quotes as in CSV where it has a comma or a quote itself.
+  private func listed(_ label: String) -> String {
+    guard label.contains(",") || label.contains("\"") else { return label }
+    return "\"" + label.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+  }
+
   private func line(_ prediction: Prediction, _ head: Head, _ text: Text) -> String {
     switch head.task {
     case .regress, .regressPairs: return "\(prediction.value ?? 0)"
     case .tag:
       let bytes = Array(text.first.utf8)
-      return prediction.entities.map { "\($0.text): \(String(decoding: bytes[$0.begin..<$0.end], as: UTF8.self))" }
-        .joined(separator: "  ")
+      return prediction.entities.map { entity in
+        let words = String(decoding: bytes[entity.begin..<entity.end], as: UTF8.self)
+        return entity.text.isEmpty ? words : "\(entity.text): \(words)"
+      }.joined(separator: "  ")
     case .answer: return prediction.answer?.text ?? ""
-    case .multilabel: return prediction.labels.joined(separator: ", ")
+    case .multilabel: return prediction.labels.map(listed).joined(separator: ", ")
     default:
       let best = prediction.probabilities.max() ?? 0
       return "\(prediction.label ?? "")\t\(probability(best))"

@@ -29,6 +29,8 @@ struct Train: ParsableCommand {
 
   @Flag(help: "Resume from the checkpoint in --output.") var resume = false
 
+  @Flag(help: "Replace the head and the checkpoint that are in --output already.") var overwrite = false
+
   @Flag(help: "Also write encoder and head as one ONNX file, model.onnx in --output; as `cloze export`.") var export =
     false
 
@@ -40,14 +42,16 @@ struct Train: ParsableCommand {
 
   func run() throws {
     let start = Clock.seconds()
-    let options = try headOptions.options(threads: modelOptions.threads, folder: output, resume: resume)
+    let options = try headOptions.options(
+      threads: modelOptions.threads, folder: output, resume: resume, overwrite: overwrite)
+    try options.checkFolder()
+    let inputs = [data] + (self.valid.map { [$0] } ?? []) + modelOptions.files(modelOptions.model)
+    for name in outputs { try refuse(writing: "\(output)/\(name)", over: inputs) }
     let format = dataOptions.dataFormat
     let train = try Dataset(path: data, task: task, format: format)
     let valid = try valid.map { try Dataset(path: $0, task: task, format: format) }
     for (name, set) in [(data, train), (self.valid ?? "", valid ?? Dataset())] {
-      guard let first = set.skipped.first else { continue }
-      let count = set.skipped.count == 1 ? "1 bad line" : "\(grouped(set.skipped.count)) bad lines"
-      StandardError.note("\(name): \(count) skipped; \(first)")
+      for remark in set.remarks(for: task) { StandardError.note("\(name): \(remark)") }
     }
     guard mkdir(output, 0o777) == 0 || errno == EEXIST else {
       throw ClozeError.system("cannot create the folder \(output)")
@@ -108,6 +112,12 @@ struct Train: ParsableCommand {
       for (name, value) in result.metrics.values { try printer.write("\(name) \(fixed(value, digits: 4))\n") }
     }
     try printer.flush()
+  }
+
+  /// The files that training writes to the folder.
+  private var outputs: [String] {
+    let always = [Head.fileName, "checkpoint.safetensors", "metrics.json", "steps.jsonl", "report.html"]
+    return always + (export ? ["model.onnx"] : [])
   }
 
   private func metricsJSON(_ result: TrainingResult, _ seconds: Double) -> [UInt8] {

@@ -5,13 +5,18 @@ import ClozeTraining
 
 /// The format of the files of examples.
 struct DataOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("The field with the text: name or number.", valueName: "field")) var text: String?
+  @Option(help: ArgumentHelp("The field or column with the text or word: name or number.", valueName: "field"))
+  var text: String?
   @Option(help: ArgumentHelp("The field with the second text.", valueName: "field")) var pair: String?
-  @Option(help: ArgumentHelp("The field with the label, number or tag.", valueName: "field")) var label: String?
+  @Option(help: ArgumentHelp("The field or column with the label, number or tag.", valueName: "field")) var label:
+    String?
   @Option(help: "Format of the files (default: by extension and task).") var format: DataFormat.Kind?
   @Option(parsing: .unconditional, help: ArgumentHelp("Field separator; \\t is a tab.", valueName: "s")) var separator:
     String?
-  @Flag(name: .customLong("no-quotes"), help: "Treat quotes as text.") var noQuotes = false
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Whether fields may be in quotes, as in CSV, or quotes are text (default: in quotes in CSV, text in TSV).")
+  var quotes: Bool?
   @Flag(help: "Skip a header line although fields are given by number.") var header = false
   @Flag(help: "Skip bad lines and report their number.") var skipBad = false
 
@@ -30,7 +35,7 @@ struct DataOptions: ParsableArguments {
     result.pair = pair.flatMap(DataField.init)
     result.label = label.flatMap(DataField.init)
     result.separator = separator == "\\t" ? "\t" : separator
-    result.quotes = !noQuotes
+    result.quotes = quotes
     result.header = header
     result.skipBad = skipBad
     return result
@@ -71,7 +76,10 @@ struct HeadOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Random seed.", valueName: "n")) var seed: UInt64 = 0
   @Option(help: ArgumentHelp("Fraction held out for validation without --valid.", valueName: "p")) var holdout = 0.1
   @Option(help: ArgumentHelp("Maximum tokens of a text.", valueName: "n")) var maxTokens: Int?
-  @Option(help: ArgumentHelp("answer: tokens that consecutive windows share.", valueName: "n")) var stride = 128
+  @Option(
+    help: ArgumentHelp(
+      "answer: tokens that consecutive windows share (default: 128, at most a third of a window).", valueName: "n"))
+  var stride: Int?
   @Option(
     help: ArgumentHelp(
       "Also train the last n encoder layers, or all and the embeddings; needs --precision float32.", valueName: "n|all")
@@ -79,7 +87,7 @@ struct HeadOptions: ParsableArguments {
   @Flag(help: "mlm: train the decoder separately from the word embeddings.") var untied = false
   @Option(help: ArgumentHelp("Memory for features; more go to a file.", valueName: "MB")) var memoryLimit = 1024
 
-  func options(threads: Int?, folder: String, resume: Bool) throws -> TrainingOptions {
+  func options(threads: Int?, folder: String, resume: Bool, overwrite: Bool) throws -> TrainingOptions {
     var result = TrainingOptions()
     result.pooling = pooling
     result.layers = layers
@@ -118,6 +126,7 @@ struct HeadOptions: ParsableArguments {
     result.threads = threads
     result.folder = folder
     result.resume = resume
+    result.overwrite = overwrite
     return result
   }
 }

@@ -9,6 +9,13 @@ struct DelimitedReader: TextReader {
   private let quotes: Bool
   private let wanted: WantedFields
   private let hasHeader: Bool
+  /// The number of fields that every record must have; nil: that of the header, if there is one.
+  var width: Int?
+  /// Whether quotes that are text by default are worth a remark.
+  var remarksQuotes = false
+  private var remarks = TableRemarks()
+  /// Whether the first record was returned.
+  private var isFirstSeen = false
   /// Indices of the wanted fields and the number of fields in the header, after it was read.
   private var columns: (text: Int, pair: Int?, count: Int?)?
 
@@ -21,10 +28,21 @@ struct DelimitedReader: TextReader {
     self.hasHeader = hasHeader || wanted.text.isName || (wanted.pair?.isName ?? false)
   }
 
+  var remark: String? { remarks.all.isEmpty ? nil : remarks.all.joined(separator: "; ") }
+
   mutating func next() throws(ClozeError) -> NumberedText? {
     let columns = try resolvedColumns()
     guard let record = try record() else { return nil }
     let fields = record.fields
+    if !quotes, remarksQuotes { remarks.add(fields) }
+    if let width, fields.count != width {
+      throw lines.failure(record.number, "\(Self.fields(fields.count)), a pair is \(width)")
+    }
+    if columns.count == nil, !isFirstSeen {
+      isFirstSeen = true
+      let chosen = [columns.text] + (columns.pair.map { [$0] } ?? [])
+      remarks.addFirst(chosen.compactMap { $0 < fields.count ? fields[$0] : nil }, line: record.number)
+    }
     if let count = columns.count, fields.count != count {
       throw lines.failure(
         record.number, "\(Self.fields(fields.count)) where the header has \(count)\(quoteAdvice(fields.count < count))")

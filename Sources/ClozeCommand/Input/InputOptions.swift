@@ -8,6 +8,8 @@ enum InputFormat: String, CaseIterable, ExpressibleByArgument {
   case lines
   /// One JSON object or array per line.
   case jsonl
+  /// One JSON array, of texts, objects or arrays.
+  case json
   /// Tab-separated fields.
   case tsv
   /// Comma-separated fields.
@@ -15,8 +17,9 @@ enum InputFormat: String, CaseIterable, ExpressibleByArgument {
 
   /// The format of a file by its extension.
   init(path: String) {
-    let ending = path.split(separator: ".", omittingEmptySubsequences: false).last ?? ""
-    self = path.contains(".") ? InputFormat(rawValue: ending.lowercased()) ?? .lines : .lines
+    let ending = path.split(separator: ".", omittingEmptySubsequences: false).last?.lowercased() ?? ""
+    let named = ending == "ndjson" ? .jsonl : InputFormat(rawValue: ending)
+    self = path.contains(".") ? named ?? .lines : .lines
   }
 }
 
@@ -28,7 +31,8 @@ struct InputOptions: ParsableArguments {
   @Option(
     name: [.short, .long],
     help: ArgumentHelp(
-      "A file of texts: one per line, or .jsonl, .tsv or .csv with --text; - is standard input.", valueName: "file"))
+      "A file of texts: one per line, or .jsonl, .json, .tsv or .csv with --text; - is standard input.",
+      valueName: "file"))
   var input: String?
 
   @Option(
@@ -48,7 +52,10 @@ struct InputOptions: ParsableArguments {
     help: ArgumentHelp("Field separator; \\t is a tab (default: a comma for .csv, else a tab).", valueName: "s"))
   var separator: String?
 
-  @Flag(name: .customLong("no-quotes"), help: "Treat quotes as text.") var noQuotes = false
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Whether fields may be in quotes, as in CSV, or quotes are text (default: in quotes for .csv, text else).")
+  var quotes: Bool?
 
   @Flag(help: "Skip a header line although fields are given by number.") var header = false
 
@@ -56,7 +63,7 @@ struct InputOptions: ParsableArguments {
     guard texts.isEmpty else {
       let options: [(String, Bool)] = [
         ("--input", input != nil), ("--text", text != nil), ("--pair", pair != nil), ("--format", format != nil),
-        ("--separator", separator != nil), ("--no-quotes", noQuotes), ("--header", header),
+        ("--separator", separator != nil), ("--quotes or --no-quotes", quotes != nil), ("--header", header),
       ]
       if let (name, _) = options.first(where: \.1) {
         throw ValidationError("\(name) is for files and standard input, but texts were given as arguments")
@@ -95,14 +102,31 @@ struct InputOptions: ParsableArguments {
     }
     try validate(format, wanted, needsPairs: needsPairs)
 
+    try refuseOwnOutput()
     let file = try SequentialFile(path: input ?? "-")
     if file.isTerminal { StandardError.note("reading texts from the terminal, one a line; Ctrl-D ends") }
     let lines = LineReader(file)
+    if format == .json { return TextInput(JSONReader(lines, wanted: wanted)) }
     guard format != .lines, let wanted else { return TextInput(PlainLines(lines: lines)) }
     if format == .jsonl { return TextInput(JSONLinesReader(lines, wanted: wanted)) }
-    return TextInput(
-      DelimitedReader(lines, separator: resolvedSeparator(format), quotes: !noQuotes, wanted: wanted, hasHeader: header)
-    )
+    var reader = DelimitedReader(
+      lines, separator: resolvedSeparator(format), quotes: quotes ?? (format == .csv), wanted: wanted,
+      hasHeader: header)
+    reader.remarksQuotes = quotes == nil
+    // A pair a line is two fields, no more.
+    if needsPairs, text == nil { reader.width = 2 }
+    return TextInput(reader)
+  }
+
+  /// The files that texts are read from; none for arguments.
+  var files: [String] { texts.isEmpty ? [input.map { $0 == "-" ? "/dev/stdin" : $0 } ?? "/dev/stdin"] : [] }
+
+  /// Refuses to read the file that results are appended to, which would never end.
+  private func refuseOwnOutput() throws {
+    guard let output = FileIdentity("/dev/stdout") else { return }
+    for file in files where FileIdentity(file) == output {
+      throw ClozeError(.invalidArgument, "\(input ?? "standard input") is also standard output: write to another file")
+    }
   }
 
   private func argumentSource(arePairs: Bool) throws -> TextInput {
@@ -114,12 +138,14 @@ struct InputOptions: ParsableArguments {
 
   private func validate(_ format: InputFormat, _ wanted: WantedFields?, needsPairs: Bool) throws {
     let name = input.map { $0 == "-" ? "standard input" : $0 } ?? "standard input"
-    if format == .jsonl || format == .lines {
-      let options = [("--separator", separator != nil), ("--no-quotes", noQuotes), ("--header", header)]
+    if format == .jsonl || format == .json || format == .lines {
+      let options = [
+        ("--separator", separator != nil), ("--quotes or --no-quotes", quotes != nil), ("--header", header),
+      ]
       if let (option, _) = options.first(where: \.1) {
         throw ValidationError(
-          format == .jsonl
-            ? "\(option) does not apply to JSON lines"
+          format != .lines
+            ? "\(option) does not apply to JSON"
             : "\(option) is for separated fields: name the one with the text by --text FIELD")
       }
     }
@@ -128,6 +154,7 @@ struct InputOptions: ParsableArguments {
       guard !needsPairs else { throw ValidationError("--format lines has no pairs") }
       return
     }
+    if format == .json, wanted == nil, pair == nil, !needsPairs { return }
     guard let wanted else { throw ValidationError("\(name) has fields: name the one with the text by --text FIELD") }
     guard !needsPairs || wanted.pair != nil else {
       throw ValidationError("\(name) has fields: name the one with the second text by --pair FIELD")

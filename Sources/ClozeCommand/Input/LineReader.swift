@@ -5,7 +5,7 @@ import Glibc
 ///
 /// A line ends at LF or CR LF; the last one may end with the file. A byte-order mark at the start
 /// is skipped. A line that is not UTF-8, or longer than `maximumLength`, is an error that names the
-/// file and the line.
+/// file and the line; so is a file that is no text, or in which CR alone ends lines.
 struct LineReader {
   /// One line, without its line ending.
   struct Line {
@@ -64,6 +64,7 @@ struct LineReader {
         searched = end
         // A file with only a byte-order mark has no line.
         if lineNumber == 0, buffer[first..<last].elementsEqual(LineReader.byteOrderMark) { return nil }
+        if lineNumber == 0, buffer[first..<last].contains(0x0D) { throw TextSignature.returnsAlone(file.name) }
         return try line(from: first, to: last, ending: [])
       }
     }
@@ -112,7 +113,9 @@ struct LineReader {
     let count = try buffer.withUnsafeMutableBufferPointer { (buffer) throws(ClozeError) in
       try file.read(into: UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: buffer[from...])))
     }
+    let isBegin = end == 0 && lineNumber == 0
     end += count
+    if isBegin { try TextSignature.check(buffer[..<end], name: file.name) }
     return count > 0
   }
 }

@@ -23,8 +23,14 @@ struct WantedFields: Hashable {
 /// Reads texts from a file, one after another.
 protocol TextReader {
   var lines: LineReader { get }
+  /// What was assumed of the texts returned so far; nil where nothing was.
+  var remark: String? { get }
   /// The next text, or nil after the last.
   mutating func next() throws(ClozeError) -> NumberedText?
+}
+
+extension TextReader {
+  var remark: String? { nil }
 }
 
 /// Reads each line as a text.
@@ -80,6 +86,9 @@ struct TextInput {
 
   /// The file; nil for arguments.
   var file: SequentialFile? { reader?.lines.file }
+
+  /// What was assumed of the texts returned so far, with the file's name; nil where nothing was.
+  var remark: String? { reader.flatMap { reader in reader.remark.map { "\(reader.lines.file.name): \($0)" } } }
 
   /// Bytes of the texts returned so far.
   var bytesConsumed: Int { reader?.lines.bytesConsumed ?? 0 }

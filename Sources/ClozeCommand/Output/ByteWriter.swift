@@ -42,10 +42,10 @@ final class ByteWriter {
 
 /// Standard error, for everything but results.
 enum StandardError {
-  /// Writes a message as one line, prefixed with "cloze: ".
+  /// Writes a message as one line, prefixed with "cloze: "; control characters are written out.
   static func note(_ message: String) {
     let line = message.split(whereSeparator: \.isNewline).joined(separator: " ")
-    write("cloze: \(line)\n")
+    write("cloze: \(line.printable)\n")
   }
 
   /// Writes text as it is. Errors are ignored.

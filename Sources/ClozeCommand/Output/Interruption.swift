@@ -81,5 +81,9 @@ struct Interruption: TemporaryFileGuard {
 
 extension AtomicFile {
   /// An output file of the command line, guarded against interruption.
-  convenience init(output path: String) throws(ClozeError) { try self.init(path: path, interruption: Interruption()) }
+  ///
+  /// - Parameter inputs: files that the command reads, which are not replaced.
+  convenience init(output path: String, inputs: [String] = []) throws(ClozeError) {
+    try self.init(path: path, inputs: inputs, interruption: Interruption())
+  }
 }

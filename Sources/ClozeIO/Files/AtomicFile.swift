@@ -27,11 +27,13 @@ package final class AtomicFile {
 
   /// Creates the temporary file, so that a folder without write access is reported at once.
   ///
-  /// - Throws: `.io`, "cannot write to PATH: REASON".
-  package init(path: String, interruption: (any TemporaryFileGuard)? = nil) throws(ClozeError) {
+  /// - Parameter inputs: files that are read meanwhile, which are not replaced.
+  /// - Throws: `.io`, "cannot write to PATH: REASON"; `.invalidArgument` where the file is one of the inputs.
+  package init(path: String, inputs: [String] = [], interruption: (any TemporaryFileGuard)? = nil) throws(ClozeError) {
     guard !path.isEmpty, !path.utf8.contains(0) else {
       throw ClozeError(.invalidArgument, "the path to write to is empty or holds a zero byte")
     }
+    try refuse(writing: path, over: inputs)
     self.path = path
     self.interruption = interruption
     var status = stat()

@@ -20,6 +20,47 @@ package enum FileKind {
   }
 }
 
+/// What two paths have in common that lead to one regular file: its device and inode, with links followed.
+package struct FileIdentity: Hashable {
+  private let device: UInt64
+  private let inode: UInt64
+
+  /// nil where there is no regular file.
+  package init?(_ path: String) {
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    (device, inode) = (UInt64(status.st_dev), UInt64(status.st_ino))
+  }
+}
+
+/// Refuses to write to a path that leads to a file which is read, by whatever name or link.
+///
+/// - Throws: `.invalidArgument` with both paths.
+package func refuse(writing target: String, over inputs: [String]) throws(ClozeError) {
+  guard let identity = FileIdentity(target) else { return }
+  for input in inputs where FileIdentity(input) == identity {
+    throw ClozeError(
+      .invalidArgument,
+      input == target
+        ? "\(target) is read, and would be replaced: write to another file"
+        : "\(target) is the same file as \(input), which is read, and would be replaced: write to another file")
+  }
+}
+
+/// The names in a folder; empty where it cannot be read.
+package func names(in folder: String) -> [String] {
+  guard let stream = opendir(folder) else { return [] }
+  defer { closedir(stream) }
+  var names: [String] = []
+  while let entry = readdir(stream) {
+    let name = withUnsafePointer(to: &entry.pointee.d_name) {
+      $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+    }
+    if name != ".", name != ".." { names.append(name) }
+  }
+  return names.sorted()
+}
+
 /// The path of `name` in `folder`.
 package func joined(_ folder: String, _ name: String) -> String {
   folder.hasSuffix("/") ? folder + name : folder + "/" + name
@@ -39,12 +80,16 @@ package func resolvedPath(_ path: String) -> String? {
 }
 
 /// Whether the file at a path begins with `magic`; false where it cannot be read.
-package func fileBegins(_ path: String, with magic: [UInt8]) -> Bool {
+package func fileBegins(_ path: String, with magic: [UInt8]) -> Bool { begin(ofFile: path, magic.count) == magic }
+
+/// The first bytes of a file, at most `count`; none where it cannot be read.
+package func begin(ofFile path: String, _ count: Int) -> [UInt8] {
   let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-  guard descriptor >= 0 else { return false }
+  guard descriptor >= 0 else { return [] }
   defer { close(descriptor) }
-  var begin = [UInt8](repeating: 0, count: magic.count)
-  return pread(descriptor, &begin, begin.count, 0) == begin.count && begin == magic
+  var begin = [UInt8](repeating: 0, count: count)
+  let size = pread(descriptor, &begin, count, 0)
+  return Array(begin.prefix(max(0, size)))
 }
 
 /// All bytes of a file, whose size need not be known before; fewer than 2^31.

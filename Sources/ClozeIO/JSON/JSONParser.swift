@@ -150,6 +150,11 @@ package struct JSONParser {
     if at < source.count { throw error("something after the end of the document", at: at) }
   }
 
+  /// Whether nothing but white space is left.
+  package var isAtEnd: Bool {
+    source[at...].allSatisfy { $0 == 0x20 || $0 == 0x0A || $0 == 0x0D || $0 == 0x09 }
+  }
+
   /// An error about the value that begins here.
   package mutating func refused(_ reason: String) -> ClozeError {
     skipSpace()

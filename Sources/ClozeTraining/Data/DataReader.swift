@@ -10,7 +10,7 @@ extension Dataset {
     if try FileKind(path) == .missing { throw ClozeError(.notFound, "\(path): no such file") }
     var reader = DataReader(bytes: try contents(of: path), name: path, task: task, format: format)
     try reader.read()
-    self.init(reader.examples, skipped: reader.skipped)
+    self.init(reader.examples, skipped: reader.skipped, remarks: reader.remarks)
   }
 }
 
@@ -20,26 +20,27 @@ struct DataReader {
   let task: Head.Task
   let format: DataFormat
   let kind: DataFormat.Kind
-  private let bytes: [UInt8]
+  let bytes: [UInt8]
   private(set) var examples: [Example] = []
   private(set) var skipped: [String] = []
+  /// What was assumed, in sentences without the file's name.
+  var remarks: [String] = []
 
   init(bytes: [UInt8], name: String, task: Head.Task, format: DataFormat) {
     self.name = name
     self.task = task
-    self.format = format
     // Without the byte-order mark.
     self.bytes = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(bytes.dropFirst(3)) : bytes
-    let ending = name.split(separator: ".").last.map { $0.lowercased() } ?? ""
-    let named: DataFormat.Kind? =
-      switch ending {
-      case "tsv": .tsv
-      case "csv": .csv
-      case "jsonl": .jsonl
-      case "json": .squad
-      default: nil
-      }
-    kind = format.kind ?? named ?? task.training.formats.first ?? .tsv
+    let formats = task.training.formats
+    var format = format
+    var kind = format.kind ?? DataFormat.kind(ofFile: name) ?? formats.first ?? .tsv
+    // A table of words and tags is columns.
+    if format.kind == nil, kind == .tsv, !formats.contains(.tsv), formats.contains(.conll) {
+      kind = .conll
+      format.separator = format.separator ?? "\t"
+    }
+    self.format = format
+    self.kind = kind
   }
 
   mutating func read() throws(ClozeError) {
@@ -49,12 +50,17 @@ struct DataReader {
         .invalidArgument,
         "\(name): \(task.rawValue) reads \(formats.map(\.rawValue).joined(separator: " or ")), not \(kind.rawValue)")
     }
+    try TextSignature.check(bytes, name: name)
+    if kind != .json, kind != .squad, bytes.contains(0x0D), !bytes.contains(0x0A) {
+      throw TextSignature.returnsAlone(name)
+    }
     switch kind {
     case .tsv, .csv: try readRecords()
     case .jsonl: try readJSONLines()
+    case .json: try readJSON()
     case .conll: try readCoNLL()
     case .lines: try readDocuments()
-    case .squad: try readSQuAD(bytes)
+    case .squad: try readJSON()
     }
     guard !examples.isEmpty else {
       throw ClozeError(.invalidText, "\(name) has no example" + (skipped.first.map { "; \($0)" } ?? ""))
@@ -67,7 +73,11 @@ struct DataReader {
   }
 
   mutating func add(_ place: String, _ content: () throws(ClozeError) -> Example.Content) throws(ClozeError) {
-    do throws(ClozeError) { examples.append(Example(try content(), place: place)) } catch {
+    do throws(ClozeError) {
+      let content = try content()
+      try content.checkLabels()
+      examples.append(Example(content, place: place))
+    } catch {
       let message = "\(place): \(error.reason)"
       guard format.skipBad else { throw ClozeError(.invalidText, message) }
       skipped.append(message)
@@ -91,6 +101,14 @@ struct DataReader {
   static func text(_ bytes: ArraySlice<UInt8>) throws(ClozeError) -> String {
     guard let text = String(validating: bytes, as: UTF8.self) else { throw ClozeError(.invalidText, "not UTF-8") }
     return text
+  }
+
+  /// "1 field", "3 fields".
+  static func count(_ count: Int, _ name: String) -> String { count == 1 ? "1 \(name)" : "\(count) \(name)s" }
+
+  /// Fields in quotes, for messages.
+  static func list(_ fields: [[UInt8]]) -> String {
+    fields.map { "\"\(String(decoding: $0, as: UTF8.self))\"" }.joined(separator: ", ")
   }
 }
 

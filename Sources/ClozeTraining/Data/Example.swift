@@ -1,6 +1,4 @@
 public import Cloze
-internal import ClozeIO
-
 /// One labelled example.
 public struct Example: Sendable {
   /// Its texts and labels, by task.
@@ -49,10 +47,13 @@ public struct Dataset: Sendable {
   public var examples: [Example]
   /// Reasons of the bad lines that were skipped.
   public var skipped: [String]
+  /// What reading a file took for granted, in sentences; `remarks(for:)` has more.
+  public var remarks: [String]
 
-  public init(_ examples: [Example] = [], skipped: [String] = []) {
+  public init(_ examples: [Example] = [], skipped: [String] = [], remarks: [String] = []) {
     self.examples = examples
     self.skipped = skipped
+    self.remarks = remarks
   }
 }
 
@@ -89,22 +90,8 @@ extension Example.Content {
   }
 }
 
-/// Labels, and the split into training and validation sets.
+/// The split into training and validation sets.
 extension Dataset {
-  /// All labels, in the order of their UTF-8.
-  func labels(atLeast minimum: Int) throws(ClozeError) -> [String] {
-    let found = examples.reduce(into: Set<String>()) { $0.formUnion($1.content.labels) }
-    guard found.count >= minimum else {
-      throw ClozeError(
-        .invalidText,
-        found.first.map { "all examples have the label \"\($0)\", two labels are needed" } ?? "no example has a label")
-    }
-    guard found.count <= 65536 else {
-      throw ClozeError(.invalidText, "the examples have \(found.count) labels, the limit is 65536")
-    }
-    return found.sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }
-  }
-
   /// Holds out a share of the examples, stratified and chosen by the seed. Every label of the second set is in the
   /// first; the order in both stays.
   func split(share: Double, seed: UInt64) -> (train: Dataset, valid: Dataset) {

@@ -89,7 +89,10 @@ struct Preparation {
     var data = TokenizedDataset()
     if task.readsTokens { data.positions = [] }
     for (index, example) in dataset.examples.enumerated() {
-      do throws(ClozeError) { try task.append(example.content, index, to: &data, self) } catch {
+      do throws(ClozeError) {
+        try example.content.checkLabels()
+        try task.append(example.content, index, to: &data, self)
+      } catch {
         let place = example.place.isEmpty ? "example \(index)" : example.place
         throw ClozeError(.invalidText, "\(place): \(error.message)")
       }
@@ -108,7 +111,10 @@ struct Preparation {
   /// The number of a label among `labels`.
   func classIndex(_ label: String) throws(ClozeError) -> Int32 {
     guard let index = classes[label] else {
-      throw ClozeError(.invalidText, "no training example has the label \"\(label)\"")
+      let twin = labels.first { $0.trimmed == label.trimmed || $0.lowercased() == label.lowercased() }
+      throw ClozeError(
+        .invalidText,
+        "no training example has the label \"\(label)\"" + (twin.map { "; there is \"\($0)\"" } ?? ""))
     }
     return index
   }

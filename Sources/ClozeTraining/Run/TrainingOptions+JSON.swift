@@ -70,6 +70,7 @@ extension TrainingOptions {
       memoryLimit = megabytes << 20
     case "output": folder = try field.string()
     case "resume": resume = try field.bool()
+    case "overwrite": overwrite = try field.bool()
     default: throw ClozeError(.damaged, "options: unknown option \(key)")
     }
   }
@@ -77,7 +78,7 @@ extension TrainingOptions {
   /// All options that the result depends on, as a JSON object. Reflection writes every stored property, so that a new
   /// option is never left out of a checkpoint's identity.
   var canonicalJSON: String {
-    let withoutEffect: Set = ["threads", "memoryLimit", "folder", "resume"]
+    let withoutEffect: Set = ["threads", "memoryLimit", "folder", "resume", "overwrite"]
     var writer = JSONWriter()
     writer.object { writer in
       for (name, value) in Mirror(reflecting: self).children {

@@ -1,5 +1,5 @@
 public import Cloze
-internal import ClozeIO
+package import ClozeIO
 
 /// How a head is built and trained. Everything has a default; nil takes the task's.
 public struct TrainingOptions: Sendable {
@@ -68,8 +68,8 @@ public struct TrainingOptions: Sendable {
   public var holdout = 0.1
   /// Most tokens of a text; nil: `ModelInfo.maxTokens`; `answer`: at most 384.
   public var maxTokens: Int?
-  /// `answer`: tokens that two windows over a passage share.
-  public var stride = 128
+  /// `answer`: tokens that two windows over a passage share; nil: 128, or a third of `maxTokens` where that is less.
+  public var stride: Int?
   /// How many of the encoder's last layers are trained too; the model must be float32. `.max`, or the number of layers:
   /// all, and the embeddings.
   public var unfreeze = 0
@@ -83,9 +83,29 @@ public struct TrainingOptions: Sendable {
   public var folder: String?
   /// Whether to resume from the checkpoint in `folder`.
   public var resume = false
+  /// Whether a head and a checkpoint that are in `folder` already are replaced; else they are an error.
+  public var overwrite = false
 
   /// All defaults.
   public init() {}
+
+  /// Refuses a folder with a head or a checkpoint of an earlier training, which is neither resumed nor given up.
+  package func checkFolder() throws(ClozeError) {
+    guard let folder, !overwrite else { return }
+    let hasCheckpoint = try FileKind(joined(folder, Checkpoint.fileName)) == .file
+    if resume, hasCheckpoint { return }
+    if try FileKind(joined(folder, Head.fileName)) == .file {
+      throw ClozeError(
+        .invalidArgument,
+        "\(folder) has a trained head, \(Head.fileName): train to another folder (--overwrite replaces it)")
+    }
+    if hasCheckpoint {
+      throw ClozeError(
+        .invalidArgument,
+        "\(folder) has the checkpoint of an unfinished training, \(Checkpoint.fileName) (--resume goes on from it, "
+          + "--overwrite begins anew)")
+    }
+  }
 
   /// Refuses numbers out of range, and options that contradict each other.
   func check() throws(ClozeError) {
@@ -97,7 +117,7 @@ public struct TrainingOptions: Sendable {
     for (value, name) in [
       (epochs, "epochs"), (batchSize, "batch size"), (accumulation, "accumulation"), (maxTokens, "max tokens"),
     ] { if let value, value < 1 || value > 1 << 30 { throw fail("\(name) = \(value), expected 1 or more") } }
-    for (value, name) in [(patience, "patience"), (stride, "stride"), (unfreeze, "unfreeze")]
+    for (value, name) in [(patience, "patience"), (stride ?? 0, "stride"), (unfreeze, "unfreeze")]
     where value < 0 || value > 1 << 30 && value != .max { throw fail("\(name) = \(value), expected 0 or more") }
     if let threads, threads < 1 || threads > 256 { throw fail("threads = \(threads), expected 1 to 256") }
     if let dropout { try between(dropout, 0, 0.95, "dropout") }

@@ -41,7 +41,7 @@ final class TrainingRun {
     valid = try task.examples(valid, seed: options.seed &+ 1)
     labels = try task.labels(of: train)
     let preparation = Preparation(
-      tokenizer: tokenizer, maxTokens: setup.settings.maxTokens, stride: options.stride, labels: labels)
+      tokenizer: tokenizer, maxTokens: setup.settings.maxTokens, stride: setup.settings.stride, labels: labels)
     data = (try preparation.prepare(train, for: task), try preparation.prepare(valid, for: task))
     examples = (train, valid)
     masking = try task.masking(setup.model)
@@ -172,7 +172,7 @@ final class TrainingRun {
     let evaluation = evaluation(predictions)
     let head = Head(
       task: task.task, labels: labels, layers: model.network.headLayers, pooling: settings.pooling,
-      maxTokens: settings.maxTokens, stride: task.splitsTexts ? options.stride : 0,
+      maxTokens: settings.maxTokens, stride: task.splitsTexts ? settings.stride : 0,
       noAnswerThreshold: noAnswerThreshold, encoderLayers: model.stack?.encoderLayers ?? [],
       embeddings: model.input?.embeddings, mix: model.mixture?.mix, encoder: setup.model.fingerprint)
     try head.check()

@@ -12,6 +12,7 @@ struct TrainingSetup: Sendable {
 
   init(_ model: Model, _ task: any TrainingTask, _ options: TrainingOptions) throws(ClozeError) {
     try options.check()
+    try options.checkFolder()
     try task.check(options)
     self.model = model
     self.task = task
@@ -28,6 +29,7 @@ struct TrainingSettings: Sendable {
   let unfrozen: Int
   let pooling: Pooling
   let maxTokens: Int
+  let stride: Int
   let usesLBFGS: Bool
   /// With L-BFGS, iterations.
   let epochs: Int
@@ -67,6 +69,7 @@ struct TrainingSettings: Sendable {
       throw ClozeError(.unsupportedModel, "\(reason); name a pooling")
     }
     maxTokens = options.maxTokens ?? (task.splitsTexts ? min(384, info.maxPositionEmbeddings) : info.maxTokens)
+    stride = options.stride ?? min(128, maxTokens / 3)
     epochs = options.epochs ?? (usesLBFGS ? 1000 : unfrozen > 0 ? 5 : 20)
     batchSize = options.batchSize ?? 32
     dropout = options.dropout ?? (task.isPretraining ? 0 : 0.1)
@@ -91,6 +94,10 @@ struct TrainingSettings: Sendable {
     let limit = model.info.maxPositionEmbeddings
     guard maxTokens <= limit, maxTokens >= 8 else {
       throw ClozeError(.invalidArgument, "max tokens = \(maxTokens), expected 8 to \(limit)")
+    }
+    guard stride < maxTokens else {
+      throw ClozeError(
+        .invalidArgument, "stride = \(stride), expected less than max tokens = \(maxTokens), which windows have")
     }
     if pooling == .pooler, !model.info.heads.contains(.pooler) {
       throw ClozeError(.noHead, "the model has no pooler; choose another pooling")

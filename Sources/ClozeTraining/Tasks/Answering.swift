@@ -5,11 +5,19 @@ internal import ClozeIO
 /// outputs the scores of being the answer's first and last token. A window without the answer points at `[CLS]`.
 struct Answering: TrainingTask {
   var task: Head.Task { .answer }
-  var formats: [DataFormat.Kind] { [.squad] }
+  var formats: [DataFormat.Kind] { [.squad, .json, .jsonl] }
   var readsTokens: Bool { true }
   var splitsTexts: Bool { true }
   var metrics: [String] { ["f1", "exact_match"] }
   var mistakeMeasure: String { "1 − F1" }
+
+  /// A question with its passage and answers, without SQuAD's articles around it.
+  func content(_ line: JSONField, _ format: DataFormat) throws(ClozeError) -> Example.Content {
+    let question = try line.wanted(format.text, "question", "--text").string()
+    let passage = Passage(try line.wanted(format.pair, "context", "--pair").string())
+    let id = try line.present("id")?.scalar() ?? ""
+    return .question(question, passage: passage.text, answers: try passage.answers(line), id: id)
+  }
 
   func append(_ content: Example.Content, _ index: Int, to data: inout TokenizedDataset, _ preparation: Preparation)
     throws(ClozeError)

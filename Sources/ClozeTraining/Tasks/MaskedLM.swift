@@ -6,7 +6,7 @@ internal import ClozeTokenizer
 /// masks.
 struct MaskedLM: TrainingTask {
   var task: Head.Task { .mlm }
-  var formats: [DataFormat.Kind] { [.lines, .jsonl] }
+  var formats: [DataFormat.Kind] { [.lines, .jsonl, .json] }
   var readsTokens: Bool { true }
   var allowsSmoothing: Bool { true }
   var isPretraining: Bool { true }

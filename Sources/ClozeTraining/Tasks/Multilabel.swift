@@ -10,12 +10,12 @@ struct Multilabel: TrainingTask {
 
   /// Labels in a table are separated by commas.
   func content(_ text: Text, label: String) throws(ClozeError) -> Example.Content {
-    .labelled(text, labels: label.split(separator: ",").map { trimmed($0) }.filter { !$0.isEmpty })
+    .labelled(text, labels: label.split(separator: ",").map { String($0).trimmed }.filter { !$0.isEmpty })
   }
 
   func content(_ line: JSONField, _ format: DataFormat) throws(ClozeError) -> Example.Content {
     let text = try text(line, format)
-    let field = try line.required(format.label?.key ?? labelKey)
+    let field = try line.wanted(format.label, labelKey, "--label")
     return .labelled(text, labels: try field.isArray ? field.scalars() : [field.scalar()])
   }
 
@@ -54,12 +54,4 @@ struct Multilabel: TrainingTask {
         example: row, truth: truth.joined(separator: ", "), predicted: guess.joined(separator: ", "), loss: sum)
     }
   }
-}
-
-/// Without blanks and tabs around it.
-private func trimmed(_ text: Substring) -> String {
-  var text = text
-  while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
-  while let last = text.last, last == " " || last == "\t" { text.removeLast() }
-  return String(text)
 }

@@ -4,7 +4,7 @@ internal import ClozeIO
 /// Whether the second of two sentences follows the first (Devlin et al. 2019).
 struct NextSentence: TrainingTask {
   var task: Head.Task { .nsp }
-  var formats: [DataFormat.Kind] { [.lines, .jsonl] }
+  var formats: [DataFormat.Kind] { [.lines, .jsonl, .json] }
   var pooling: Pooling? { .cls }
   var hasClasses: Bool { true }
   var isPretraining: Bool { true }

@@ -4,14 +4,14 @@ internal import ClozeIO
 /// A tag for every word of a sentence, read from the vector of the word's first token.
 struct Tagging: TrainingTask {
   var task: Head.Task { .tag }
-  var formats: [DataFormat.Kind] { [.conll, .jsonl] }
+  var formats: [DataFormat.Kind] { [.conll, .jsonl, .json] }
   var readsTokens: Bool { true }
   var hasClasses: Bool { true }
   var metrics: [String] { ["f1", "precision", "recall", "accuracy"] }
 
   func content(_ line: JSONField, _ format: DataFormat) throws(ClozeError) -> Example.Content {
-    let words = try line.required(format.text?.key ?? "words").scalars()
-    let tags = try line.required(format.label?.key ?? "tags").scalars()
+    let words = try line.wanted(format.text, "words", "--text").scalars()
+    let tags = try line.wanted(format.label, "tags", "--label").scalars()
     try check(words, tags)
     return .words(words, tags: tags)
   }

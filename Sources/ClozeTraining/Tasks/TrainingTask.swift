@@ -96,7 +96,7 @@ extension Head.Task {
 
 /// What holds for most tasks.
 extension TrainingTask {
-  var formats: [DataFormat.Kind] { [.tsv, .csv, .jsonl] }
+  var formats: [DataFormat.Kind] { [.tsv, .csv, .jsonl, .json] }
   var labelKey: String { "label" }
   var readsTokens: Bool { false }
   var splitsTexts: Bool { false }
@@ -107,18 +107,17 @@ extension TrainingTask {
   var mistakeMeasure: String { "loss" }
 
   func content(_ text: Text, label: String) throws(ClozeError) -> Example.Content {
-    guard !label.isEmpty else { throw ClozeError(.invalidText, "the label is empty") }
-    return .text(text, label: label)
+    .text(text, label: label)
   }
 
   func content(_ line: JSONField, _ format: DataFormat) throws(ClozeError) -> Example.Content {
-    try content(text(line, format), label: line.required(format.label?.key ?? labelKey).scalar())
+    try content(text(line, format), label: line.wanted(format.label, labelKey, "--label").scalar())
   }
 
   /// The text or pair of a line of JSON.
   func text(_ line: JSONField, _ format: DataFormat) throws(ClozeError) -> Text {
-    let first = try line.required(format.text?.key ?? "text").string()
-    return Text(first, task.takesPairs ? try line.required(format.pair?.key ?? "pair").string() : nil)
+    let first = try line.wanted(format.text, "text", "--text").string()
+    return Text(first, task.takesPairs ? try line.wanted(format.pair, "pair", "--pair").string() : nil)
   }
 
   func examples(_ dataset: Dataset, seed: UInt64) throws(ClozeError) -> Dataset { dataset }
@@ -160,7 +159,7 @@ extension TrainingTask {
 
   /// The sentences in a line of JSON.
   func document(_ line: JSONField, _ format: DataFormat) throws(ClozeError) -> Example.Content {
-    let field = try line.required(format.text?.key ?? "text")
+    let field = try line.wanted(format.text, "text", "--text")
     return .document(try field.isArray ? field.scalars() : [field.string()])
   }
 
@@ -168,12 +167,18 @@ extension TrainingTask {
   func mismatch() -> ClozeError { ClozeError(.invalidText, "not an example of the task \(task.rawValue)") }
 }
 
-extension DataField {
-  /// As a key of JSON.
-  var key: String {
-    switch self {
-    case .name(let name): name
-    case .number(let number): "\(number)"
+extension JSONField {
+  /// The field of an example: that which is asked for, else the one with the task's own key.
+  ///
+  /// - Throws: `.damaged` where it is missing or null, with the option that chooses another and the keys there are.
+  func wanted(_ field: DataField?, _ standard: String, _ option: String) throws(ClozeError) -> JSONField {
+    if let found = try self.field(field ?? .name(standard)) {
+      if case .null = found.value { throw found.mismatch("a value") }
+      return found
     }
+    let keys = if case .object = value { try members().map { "\"\($0.name)\"" }.joined(separator: ", ") } else { "" }
+    let advice = field == nil ? " (\(option) names another)" : ""
+    throw ClozeError(
+      .damaged, "\(path) no field \(field ?? .name(standard))\(keys.isEmpty ? "" : "; there are \(keys)")\(advice)")
   }
 }

@@ -89,6 +89,65 @@ def test_answers(model: cloze.Model) -> None:
     assert said.answer == "hotel" and passage[slice(*said.span)] == "hotel"
 
 
+def test_labels_that_are_none(model: cloze.Model) -> None:
+    texts = [text for text, _ in reviews(20, 1)]
+    for missing in (None, float("nan"), np.float32("nan"), "", "  ", ["a"], object()):
+        with pytest.raises(cloze.ArgumentError, match=r"train\[1\].*label"):
+            cloze.train("classify", [(texts[0], "a"), (texts[1], missing)], base=model)
+    for task, label in (("regress", None), ("regress", float("nan")), ("multilabel", None), ("multilabel", ["a", None])):
+        with pytest.raises(cloze.ArgumentError, match=r"train\[0\]"):
+            cloze.train(task, [(texts[0], label)], base=model)
+    with pytest.raises(cloze.ArgumentError, match="tag"):
+        cloze.train("tag", [(["a", "b"], ["O", ""])], base=model)
+    with pytest.raises(cloze.ArgumentError, match="but for blanks"):
+        cloze.train("classify", [(text, ("a", "b", "b ")[i % 3]) for i, text in enumerate(texts)], base=model)
+
+
+def test_remarks_are_warnings(model: cloze.Model, tmp_path: Path) -> None:
+    path = tmp_path / "reviews.csv"
+    path.write_text("Text,Label\n" + "".join(f"{text},{label}\n" for text, label in reviews(60, 1)) + "a film,Good\n")
+    with pytest.warns(UserWarning) as warned:
+        result = cloze.train("classify", path, reviews(20, 2), base=model)
+    assert len(warned) == len(result.remarks) == 2
+    assert "header" in result.remarks[0] and '"Good" (1)' in result.remarks[1]
+    assert result.model.info.labels == ("Good", "bad", "good")
+
+
+def test_a_trained_head_stays(model: cloze.Model, tmp_path: Path) -> None:
+    cloze.train("classify", reviews(60, 1), base=model, output=tmp_path)
+    before = (tmp_path / "head.safetensors").read_bytes()
+    with pytest.raises(cloze.ArgumentError, match="overwrite"):
+        cloze.train("classify", reviews(60, 2), base=model, output=tmp_path)
+    assert (tmp_path / "head.safetensors").read_bytes() == before
+    cloze.train("classify", reviews(60, 2), base=model, output=tmp_path, overwrite=True)
+    assert (tmp_path / "head.safetensors").read_bytes() != before
+
+
+def test_forms_of_answers(model: cloze.Model) -> None:
+    def train(answers: object, context: str = "😀 Köln am Rhein", **more: object) -> cloze.TrainingResult:
+        example = {"question": "where", "context": context, "answers": answers, **more}
+        return cloze.train("answer", [example] * 4, [example], base=model, epochs=1)
+
+    train([{"text": "Köln", "answer_start": 2}])
+    train({"text": np.array(["Köln"]), "answer_start": np.array([2])})
+    train([])
+    train(None, is_impossible=True)
+    for answers, words in (
+            ([{"text": "Köln", "answer_start": 3}], "UTF-16"), ([{"text": "Rhein", "answer_start": 0}], "character 10"),
+            ([{"text": "Bonn", "answer_start": 0}], "does not contain"), ({"text": ["Köln"], "answer_start": []}, "0 answer"),
+            ([{"text": "Köln"}], "answer_start"), (None, "no answers"), ([{"text": "", "answer_start": 0}], "part of")):
+        with pytest.raises(cloze.ArgumentError, match=words):
+            train(answers)
+    with pytest.raises(cloze.ArgumentError, match="no 'context'"):
+        cloze.train("answer", [{"question": "where", "answers": []}], base=model)
+
+
+def test_a_head_of_single_texts_refuses_pairs(model: cloze.Model) -> None:
+    result = cloze.train("classify", reviews(60, 1), base=model)
+    with pytest.raises(cloze.ArgumentError, match="text 1: a pair"):
+        result.model.predict(["a film", ("a", "b")])
+
+
 def test_what_is_refused(model: cloze.Model, tmp_path: Path) -> None:
     with pytest.raises(cloze.ArgumentError, match="task is"):
         cloze.train("translate", [], base=model)

@@ -360,6 +360,7 @@ PROTOTYPES.update({
     "cloze_trainer_free": (None, [c_void_p]),
     "cloze_trainer_add": (_status, [c_void_p, c_int32, _address]),
     "cloze_trainer_add_file": (_status, [c_void_p, c_int32, c_char_p, c_char_p]),
+    "cloze_trainer_remarks": (_status, [c_void_p, _address, c_size_t, _address]),
     "cloze_trainer_run": (_status, [c_void_p, c_void_p, c_void_p]),
     "cloze_trainer_metrics": (_status, [c_void_p, _address, c_size_t, _address]),
     "cloze_trainer_save": (_status, [c_void_p, c_char_p]),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import json
+import operator
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +37,8 @@ class TrainingResult:
     metrics: dict[str, float]
     #: The base model with the trained head, for ``model.predict``.
     model: Model
+    #: What the examples gave reason to say, in sentences; each was also a warning.
+    remarks: tuple[str, ...]
     _trainer: Handle = field(repr=False)
 
     def save(self, path: Union[str, os.PathLike[str]]) -> None:
@@ -65,12 +69,14 @@ def train(
               {"question", "context", "answers"} as in SQuAD, texts, or documents (lists of sentences)
     valid     the validation set, in the same form; None: a stratified tenth of ``train`` is held out
     base      a Model, or a path as for ``load``; None: the built-in model
-    output    folder for head.safetensors and a checkpoint per epoch, from which ``resume=True`` continues
+    output    folder for head.safetensors and a checkpoint per epoch, from which ``resume=True`` continues; those of an
+              earlier training are replaced only with ``overwrite=True``
     progress  reports progress on standard error
     options   those of ``cloze train`` with _ for -: epochs, batch_size, learning_rate, hidden, optimizer, ...; for
               files also text, pair, label, separator, quotes, header, format, skip_bad
 
-    Ctrl-C ends training. Raises Error: ``invalid_text``, naming the invalid example; ``invalid_argument``.
+    Ctrl-C ends training. Warns of labels that look wrong, and of what reading a file took for granted. Raises Error:
+    ``invalid_text``, naming the invalid example; ``invalid_argument``.
     """
     if task not in _TASKS:
         raise invalid(f"task is {task!r}; known are {', '.join(map(repr, _TASKS))}")
@@ -98,6 +104,11 @@ def train(
         for index, example in enumerate(source):
             _add(trainer, number, task, example, f"{what}[{index}]")
 
+    remarks = tuple(json.loads(receive_text(
+        lambda text, capacity, size: lib.cloze_trainer_remarks(trainer, text, capacity, size))))
+    for remark in remarks:
+        warnings.warn(remark, stacklevel=2)
+
     stop: list[bool] = []
 
     def report(context: object, pointer: Any) -> int:
@@ -119,7 +130,7 @@ def train(
     trained._adopt(
         receive(lambda out: int(lib.cloze_trainer_model(trainer, out)), lib.cloze_model_free), model.info.threads,
         f"{model._name} with a head for {task}")
-    result = TrainingResult(_metrics(trainer), trained, trainer)
+    result = TrainingResult(_metrics(trainer), trained, remarks, trainer)
     if output is not None:
         result.save(output)
     return result
@@ -158,6 +169,51 @@ def _text(value: object, name: str) -> bytes:
     return data
 
 
+def _label(value: object, name: str) -> str:
+    """A class, label or tag as text; what stands for a missing one is refused."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating)) and value == value:
+        return str(value)
+    raise invalid(f"{name}: the label is {value!r}; a str or a number is needed")
+
+
+def _answers(example: Mapping[str, Any], name: str) -> tuple[list[str], list[int]]:
+    """Texts and starts of the answers to a question, in SQuAD's form or in that of Hugging Face's data sets."""
+    if example.get("is_impossible"):
+        return [], []
+    answers = example.get("answers")
+    if answers is None:
+        raise invalid(f"{name} has no answers; an empty list says that the passage has none")
+    try:
+        if isinstance(answers, Mapping):
+            texts, starts = list(answers["text"]), list(answers["answer_start"])
+        else:
+            texts, starts = [one["text"] for one in answers], [one["answer_start"] for one in answers]
+        starts = [operator.index(start) for start in starts]
+    except (KeyError, TypeError) as failure:
+        raise invalid(f"{name}: answers need text and answer_start: {failure}") from None
+    if len(texts) != len(starts):
+        raise invalid(f"{name}: answers have {len(texts)} texts and {len(starts)} answer_start")
+    return texts, starts
+
+
+def _check_answer(passage: str, text: object, start: int, name: str) -> None:
+    """Refuses an answer that does not begin at character ``start`` of the passage."""
+    if not isinstance(text, str) or not text:
+        raise invalid(f"{name}: the answer is {text!r}; a part of the context is needed")
+    if start >= 0 and passage.startswith(text, start):
+        return
+    units = passage.encode("utf-16-le", "surrogatepass")[:2 * max(start, 0)].decode("utf-16-le", "ignore")
+    if passage.startswith(text, len(units)):
+        advice = f"it counts UTF-16 units; characters are code points, of which it is number {len(units)}"
+    elif text in passage:
+        advice = f"it begins at character {passage.index(text)}"
+    else:
+        advice = "the context does not contain it"
+    raise error("invalid_text", f"{name}: the answer {text!r} does not begin at character {start}: {advice}")
+
+
 def _add(trainer: Handle, number: int, task: str, example: Any, name: str) -> None:
     """Adds an example to set ``number``; ``name`` is what messages call it, such as "train[3]"."""
     struct = _abi.Example()
@@ -167,13 +223,15 @@ def _add(trainer: Handle, number: int, task: str, example: Any, name: str) -> No
     if task == "answer":
         if not isinstance(example, Mapping):
             raise TypeError(f"{name} is {type(example).__name__}; a dict with question, context and answers is needed")
+        for key in ("question", "context"):
+            if key not in example:
+                raise invalid(f"{name} has no {key!r}; it has {', '.join(map(repr, example)) or 'nothing'}")
         passage = example["context"]
         struct.text, struct.pair = _text(example["question"], name), _text(passage, name)
-        answers = example.get("answers") or {"text": [], "answer_start": []}
-        if not isinstance(answers, Mapping):
-            answers = {key: [answer[key] for answer in answers] for key in ("text", "answer_start")}
-        labels = list(answers["text"])
-        offsets = np.array([len(passage[:start].encode()) for start in answers["answer_start"]] or [0], np.int64)
+        labels, starts = _answers(example, name)
+        for text, start in zip(labels, starts):
+            _check_answer(passage, text, start, name)
+        offsets = np.array([len(passage[:start].encode()) for start in starts] or [0], np.int64)
     elif task in ("mlm", "nsp"):
         if isinstance(example, str):
             struct.text = _text(example, name)
@@ -184,7 +242,10 @@ def _add(trainer: Handle, number: int, task: str, example: Any, name: str) -> No
             raise TypeError(f"{name} is not a pair (input, label)")
         given, label = example
         if task == "tag":
-            words, labels = list(given), list(label)
+            if isinstance(given, str) or not isinstance(label, Iterable) or isinstance(label, str):
+                raise TypeError(f"{name} is ({type(given).__name__}, {type(label).__name__}); lists of words and tags "
+                                "are needed")
+            words, labels = list(given), [_label(one, name) for one in label]
         else:
             if isinstance(given, str):
                 struct.text = _text(given, name)
@@ -192,11 +253,16 @@ def _add(trainer: Handle, number: int, task: str, example: Any, name: str) -> No
                 first, second = given
                 struct.text, struct.pair = _text(first, name), _text(second, name)
             if task in ("regress", "regress-pairs"):
-                struct.value = float(label)
+                try:
+                    struct.value = float(label)
+                except (TypeError, ValueError):
+                    raise invalid(f"{name}: the label is {label!r}; a number is needed") from None
             elif task == "multilabel":
-                labels = [label] if isinstance(label, str) else list(label)
+                if not isinstance(label, Iterable):
+                    raise invalid(f"{name}: the label is {label!r}; a list of labels is needed")
+                labels = [label] if isinstance(label, str) else [_label(one, name) for one in label]
             else:
-                labels = [label if isinstance(label, str) else str(label)]
+                labels = [_label(label, name)]
     label_array, kept_labels = _strings(labels, f"{name}: label")
     word_array, kept_words = _strings(words, f"{name}: word")
     struct.labels, struct.label_count = ctypes.addressof(label_array), len(kept_labels)
