@@ -121,7 +121,9 @@ struct ModelFiles {
       guard let resolved = realpath(image, nil) else { continue }
       defer { free(resolved) }
       var folder = parent(String(cString: resolved))
-      for prefix in [parent(folder), parent(parent(folder))] { candidates.append(joined(prefix, "share/cloze/\(name)")) }
+      for prefix in [parent(folder), parent(parent(folder))] {
+        candidates.append(joined(prefix, "share/cloze/\(name)"))
+      }
       for _ in 0..<5 {
         candidates.append(joined(folder, name))
         folder = parent(folder)
