@@ -43,10 +43,14 @@ public struct Inspection: Sendable, CustomStringConvertible {
     }
     switch result {
     case .success(let graph):
-      let hasTokenizer = try files.tokenizer(ofModel: &settings) != nil
-      let missing = settings.tokenizerUnsupportedReason.map { "not supported: \($0)" } ?? "none beside the file"
-      self.init(ModelProvenance(graph), path: files.model, lines: [("tokenizer", hasTokenizer ? "found" : missing)]) {
-        $0.value("tokenizer", hasTokenizer)
+      let tokenizer = try files.tokenizer(ofModel: &settings)
+      let reason = settings.tokenizerUnsupportedReason
+      let missing = reason.map { "not supported: \($0)" } ?? "none beside the file"
+      var provenance = ModelProvenance(graph)
+      provenance.add(tokenizer)
+      self.init(provenance, path: files.model, lines: [("tokenizer", tokenizer == nil ? missing : "found")]) {
+        $0.value("tokenizer", tokenizer != nil)
+        if let reason { $0.value("tokenizer_unsupported", reason) }
       }
     case .failure(let error):
       self.init(
@@ -83,7 +87,9 @@ public struct Inspection: Sendable, CustomStringConvertible {
     let precision = try file.configuration().precision.word
     var provenance = try file.provenance()
     provenance.memory = [(precision, file.weightBytes)]
-    let hasTokenizer = file.contains(TokenizerSection.settings)
+    let tokenizer = try file.tokenizer()
+    let hasTokenizer = tokenizer != nil
+    provenance.add(tokenizer)
     let version = Int(PreparedFormat.version)
     return Inspection(
       provenance, path: path,

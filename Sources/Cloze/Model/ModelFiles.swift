@@ -6,46 +6,80 @@ internal import Glibc
 
 /// The paths of a model's files.
 struct ModelFiles {
-  /// The `.onnx`, `.safetensors` or `.cloze` file.
+  /// The `.onnx`, `.safetensors`, `.safetensors.index.json` or `.cloze` file.
   let model: String
   /// The folders searched for files beside it: the model's own, then its parent where that is called `onnx`,
   /// as on the Hugging Face hub.
   let folders: [String]
 
+  /// The names of a folder's model, in the order in which they are looked for.
+  private static let names = ["model.onnx", "onnx/model.onnx", "model.safetensors", "model.safetensors.index.json"]
+
   /// - Parameter path: as in `Model.init`; nil: the built-in model.
-  /// - Throws: `.notFound`, `.io`, `.invalidArgument`.
+  /// - Throws: `.notFound`, `.io`, `.invalidArgument`, `.unsupportedModel` for weights that other software reads.
   init(path: String?) throws(ClozeError) {
     let path = if let path { path } else { try Self.builtIn() }
     guard !path.isEmpty, !path.utf8.contains(0) else {
       throw ClozeError(.invalidArgument, "the model's path is empty or contains a zero byte")
     }
     switch try FileKind(path) {
-    case .missing: throw ClozeError(.notFound, "\(path): no such file or folder")
+    case .missing: throw nothing(at: path)
     case .file:
-      model = path
-      let own = parent(path)
-      folders = own.hasSuffix("/onnx") ? [own, parent(own)] : own == "onnx" ? [own, "."] : [own]
-    case .folder:
-      let candidates = ["model.onnx", "onnx/model.onnx", "model.safetensors"]
-      var found: String?
-      for name in candidates where found == nil { if try FileKind(joined(path, name)) == .file { found = name } }
-      guard let found else {
-        throw ClozeError(
-          .notFound, "\(path): no model in this folder; looked for \(candidates.joined(separator: ", "))")
+      // ONNX files begin with the field ir_version, whatever they are called.
+      if let kind = foreignWeights(lastComponent(path)), !fileBegins(path, with: [0x08]) {
+        throw ClozeError(.unsupported, "\(path): \(kind)")
       }
-      model = joined(path, found)
-      folders = found.hasPrefix("onnx/") ? [joined(path, "onnx"), path] : [path]
+      model = path
+    case .folder: model = try Self.model(in: path)
     }
+    folders = Self.searched(beside: model)
+  }
+
+  /// The model of a folder: one of `names`, else the only ONNX or prepared file in it and in its folder `onnx`.
+  private static func model(in folder: String) throws(ClozeError) -> String {
+    for name in names where try FileKind(joined(folder, name)) == .file { return joined(folder, name) }
+    let own = try fileNames(in: folder)
+    var others = own.filter { $0.hasSuffix(".onnx") || $0.hasSuffix(".cloze") }
+    if try FileKind(joined(folder, "onnx")) == .folder {
+      others += try fileNames(in: joined(folder, "onnx")).filter { $0.hasSuffix(".onnx") }.map { "onnx/\($0)" }
+    }
+    if others.count == 1 { return joined(folder, others[0]) }
+    guard others.isEmpty else {
+      throw ClozeError(
+        .notFound,
+        "\(folder): \(others.count) models are in this folder and none is called \(names[0]); give the path of one: "
+          + others.prefix(16).joined(separator: ", "))
+    }
+    var message = "\(folder): no model in this folder; looked for \(names.joined(separator: ", ")), other .onnx files"
+    for name in own {
+      guard let kind = foreignWeights(name) else { continue }
+      message += "; \(name) is there: \(kind)"
+      break
+    }
+    throw ClozeError(.notFound, message)
+  }
+
+  private static func searched(beside model: String) -> [String] {
+    var folder = parent(model)
+    while folder.utf8.count > 1, folder.hasSuffix("/") { folder.removeLast() }
+    if lastComponent(folder) == "onnx" { return [folder, parent(folder)] }
+    // "." and links, whose names do not tell.
+    if let real = resolvedPath(folder), lastComponent(real) == "onnx" { return [folder, joined(folder, "..")] }
+    return [folder]
   }
 
   /// The tokenizer beside the model, or in a prepared one; nil where there is none.
-  func tokenizer() throws(ClozeError) -> Tokenizer? {
+  ///
+  /// - Parameters:
+  ///   - lowercase: overrides what the files say.
+  ///   - stripAccents: overrides what the files say.
+  func tokenizer(lowercase: Bool? = nil, stripAccents: Bool? = nil) throws(ClozeError) -> Tokenizer? {
     if PreparedFormat.isPrepared(path: model) {
       var file = try PreparedFile(path: model)
       try file.check(TokenizerSection.all)
-      return try file.tokenizer()
+      return try file.tokenizer(lowercase: lowercase, stripAccents: stripAccents)
     }
-    return try readTokenizer()
+    return try readTokenizer(lowercase: lowercase, stripAccents: stripAccents)
   }
 
   /// The tokenizer beside the model. For one of an unsupported kind, such as RoBERTa's, returns nil and notes
@@ -58,10 +92,10 @@ struct ModelFiles {
     }
   }
 
-  private func readTokenizer() throws(ClozeError) -> Tokenizer? {
+  private func readTokenizer(lowercase: Bool? = nil, stripAccents: Bool? = nil) throws(ClozeError) -> Tokenizer? {
     for folder in folders {
       for name in ["tokenizer.json", "vocab.txt"] where try FileKind(joined(folder, name)) == .file {
-        return try Tokenizer(path: folder)
+        return try Tokenizer(path: folder, lowercase: lowercase, stripAccents: stripAccents)
       }
     }
     return nil
@@ -89,7 +123,9 @@ struct ModelFiles {
       guard let resolved = realpath(image, nil) else { continue }
       defer { free(resolved) }
       var folder = parent(String(cString: resolved))
-      for prefix in [parent(folder), parent(parent(folder))] { candidates.append(joined(prefix, "share/cloze/\(name)")) }
+      for prefix in [parent(folder), parent(parent(folder))] {
+        candidates.append(joined(prefix, "share/cloze/\(name)"))
+      }
       for _ in 0..<5 {
         candidates.append(joined(folder, name))
         folder = parent(folder)
@@ -108,8 +144,11 @@ struct ModelFiles {
 extension Model {
   /// The tokenizer of a model, read without the model; nil where there is none.
   ///
-  /// - Parameter path: as in `init`; nil: the built-in model.
-  public static func tokenizer(path: String? = nil) throws(ClozeError) -> Tokenizer? {
-    try ModelFiles(path: path).tokenizer()
-  }
+  /// - Parameters:
+  ///   - path: as in `init`; nil: the built-in model.
+  ///   - lowercase: overrides what the model's files say.
+  ///   - stripAccents: overrides what the model's files say.
+  public static func tokenizer(path: String? = nil, lowercase: Bool? = nil, stripAccents: Bool? = nil)
+    throws(ClozeError) -> Tokenizer?
+  { try ModelFiles(path: path).tokenizer(lowercase: lowercase, stripAccents: stripAccents) }
 }

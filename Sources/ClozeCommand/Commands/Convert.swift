@@ -29,7 +29,8 @@ struct Convert: ParsableCommand {
 
   func run() throws {
     let file = try AtomicFile(output: second ?? first)
-    let prepared = try PreparedModel(second == nil ? modelOptions.model : first, options: modelOptions.loadOptions())
+    let source = second == nil ? modelOptions.model : first
+    let prepared = try PreparedModel(source, options: modelOptions.loadOptions(for: source))
     try prepared.write { bytes throws(ClozeError) in try file.append(bytes) }
     try file.commit()
   }

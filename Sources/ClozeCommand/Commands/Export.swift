@@ -37,9 +37,9 @@ struct Export: ParsableCommand {
 
   func run() throws {
     let file = try AtomicFile(output: second ?? first)
+    let source = second == nil ? modelOptions.model : first
     let model = try ExportedModel(
-      second == nil ? modelOptions.model : first, format: format, head: try head.map { try Head(path: $0) },
-      options: modelOptions.loadOptions())
+      source, format: format, head: try head.map { try Head(path: $0) }, options: modelOptions.loadOptions(for: source))
     while let bytes = try model.next() { try file.append(bytes) }
     try file.commit()
   }
