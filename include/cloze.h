@@ -59,7 +59,8 @@ typedef int32_t cloze_status;
 #define CLOZE_IO 3                 /* reading or writing a file failed */
 #define CLOZE_INVALID_MODEL 4      /* damaged file, inconsistent shapes, NaN or infinite weights */
 #define CLOZE_UNSUPPORTED_MODEL 5  /* a valid file, but not a BERT that this library supports */
-#define CLOZE_INVALID_TEXT 6       /* not UTF-8, or without what the call needs, such as a [MASK] */
+#define CLOZE_INVALID_TEXT 6       /* not UTF-8, without what the call needs, such as a [MASK], or with a token that
+                                      the model has no row for */
 #define CLOZE_TOO_LONG 7           /* more tokens than the model or the call's limit allows */
 #define CLOZE_NO_TOKENIZER 8       /* the model has none and none was given */
 #define CLOZE_NO_HEAD 9            /* the model lacks the head that the output needs */
@@ -91,7 +92,7 @@ typedef struct cloze_tokenizer_options {
   int32_t strip_accents; /* the same; BERT's default follows lowercase */
 } cloze_tokenizer_options;
 
-/* Loads a tokenizer from a folder, a vocab.txt or a tokenizer.json. options may be NULL. */
+/* Loads a tokenizer from a folder, a vocab.txt or a tokenizer.json, with the settings beside it. options may be NULL. */
 CLOZE_API cloze_status cloze_tokenizer_load(
     const char *CLOZE_NULLABLE path, const cloze_tokenizer_options *CLOZE_NULLABLE options,
     cloze_tokenizer *CLOZE_NULLABLE *CLOZE_NULLABLE tokenizer);
@@ -113,6 +114,11 @@ CLOZE_API const char *CLOZE_NULLABLE cloze_tokenizer_token(
 /* The id of this token, looked up without tokenizing ("[MASK]", "##ing"); -1 if there is none. */
 CLOZE_API int32_t cloze_tokenizer_id(
     const cloze_tokenizer *CLOZE_NULLABLE tokenizer, const char *CLOZE_NULLABLE token);
+
+/* The same for a token that must be there: CLOZE_INVALID_ARGUMENT otherwise, and the message says what the tokenizer
+ * makes of it instead, such as "war" of "War". *id is then -1. */
+CLOZE_API cloze_status cloze_tokenizer_lookup(
+    const cloze_tokenizer *CLOZE_NULLABLE tokenizer, const char *CLOZE_NULLABLE token, int32_t *CLOZE_NULLABLE id);
 
 /* A list of texts, or of pairs of texts. */
 typedef struct cloze_texts {
@@ -179,10 +185,11 @@ typedef struct cloze_load_options {
 } cloze_load_options;
 
 /* Loads a model. path is a .onnx file; a .cloze file (see cloze_convert); a folder with model.onnx, onnx/model.onnx or
- * model.safetensors (with config.json), looked for in this order; or NULL for the built-in model. tokenizer.json,
- * vocab.txt, tokenizer_config.json, config.json, sentence_bert_config.json, modules.json and 1_Pooling/config.json
- * beside the model are used if present; a .cloze file contains all of that. A .cloze file is mapped, and must not be
- * truncated or written to in place while the model is in use. options may be NULL. */
+ * model.safetensors or model.safetensors.index.json (with config.json), looked for in this order, else with one other
+ * .onnx or .cloze file; or NULL for the built-in model. tokenizer.json or vocab.txt, their settings, config.json,
+ * sentence_bert_config.json, modules.json and 1_Pooling/config.json beside the model are used if present; a .cloze file
+ * contains all of that. A .cloze file is mapped, and must not be truncated or written to in place while the model is in
+ * use. options may be NULL. */
 CLOZE_API cloze_status cloze_model_load(
     const char *CLOZE_NULLABLE path, const cloze_load_options *CLOZE_NULLABLE options,
     cloze_model *CLOZE_NULLABLE *CLOZE_NULLABLE model);

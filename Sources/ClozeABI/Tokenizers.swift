@@ -66,6 +66,17 @@ private struct Casing {
   return tokenizer.id(of: String(cString: token)) ?? -1
 }
 
+@c @implementation public func cloze_tokenizer_lookup(
+  _ tokenizer: OpaquePointer?, _ token: UnsafePointer<CChar>?, _ id: UnsafeMutablePointer<Int32>?
+) -> cloze_status {
+  call { () throws(ClozeError) in
+    let target = try required(id, "id")
+    target.pointee = -1
+    let tokenizer = try required(object(tokenizer, Tokenizer.self), "tokenizer")
+    target.pointee = try tokenizer.requiredID(of: String(cString: required(token, "token")))
+  }
+}
+
 @c @implementation public func cloze_tokenize(
   _ tokenizer: OpaquePointer?, _ texts: UnsafePointer<cloze_texts>?, _ options: UnsafePointer<cloze_tokenize_options>?,
   _ encoding: UnsafeMutablePointer<cloze_encoding>?

@@ -16,6 +16,9 @@ struct ModelOptions: ParsableArguments {
       "A tokenizer.json, a vocab.txt, or a folder with one (default: beside the model).", valueName: "path"))
   var tokenizer: String?
 
+  @Flag(inversion: .prefixedNo, help: "Lower-case text, or keep its case (default: as the tokenizer's files say).")
+  var lowercase: Bool?
+
   @Option(help: "Precision: int8 is small and fast, float32 exact (default: int8, or that of a .cloze file).")
   var precision: PrecisionName?
 
@@ -33,9 +36,16 @@ struct ModelOptions: ParsableArguments {
     }
   }
 
-  func loadOptions() throws -> LoadOptions {
+  /// - Parameter path: of a model that is an argument of the command; nil: that of --model.
+  func loadOptions(for path: String? = nil) throws -> LoadOptions {
     LoadOptions(
-      precision: precision?.value, isa: isa, tokenizer: try tokenizer.map { try Tokenizer(path: $0) }, threads: threads)
+      precision: precision?.value, isa: isa, tokenizer: try chosenTokenizer(path ?? model), threads: threads)
+  }
+
+  /// A tokenizer in place of the one beside the model at `path`; nil for that one as it is.
+  private func chosenTokenizer(_ path: String?) throws -> Tokenizer? {
+    if let tokenizer { return try Tokenizer(path: tokenizer, lowercase: lowercase) }
+    return try lowercase.map { try found(Model.tokenizer(path: path, lowercase: $0)) }
   }
 
   /// The files that loading reads, which no command replaces.
@@ -47,8 +57,7 @@ struct ModelOptions: ParsableArguments {
 
   /// The tokenizer, without loading the model.
   func loadTokenizer() throws -> Tokenizer {
-    if let tokenizer { return try Tokenizer(path: tokenizer) }
-    return try found(Model.tokenizer(path: model))
+    try chosenTokenizer(model) ?? found(Model.tokenizer(path: model))
   }
 
   /// The tokenizer of a loaded model.

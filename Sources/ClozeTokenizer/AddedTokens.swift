@@ -25,6 +25,9 @@ final class AddedTokens: @unchecked Sendable {
   /// All contents, each followed by a NUL, then the normalised forms.
   private let arena: UnsafeMutablePointer<UInt8>
   private let offsets: [Int]
+  /// Indices into `tokens`.
+  private let byContent: [[UInt8]: Int]
+  private let byID: [Int32: Int]
 
   /// Differs from `tokenizers` in two cases: an empty normalised form is never matched (there between any two
   /// bytes), and of equal normalised forms the first listed is matched (there any).
@@ -61,6 +64,8 @@ final class AddedTokens: @unchecked Sendable {
       if item.token.normalized { normalizedEntries.append(entry) } else { rawEntries.append(entry) }
     }
     self.offsets = offsets
+    byContent = Dictionary(listed.indices.map { (listed[$0].token.content, $0) }) { first, _ in first }
+    byID = Dictionary(listed.indices.map { (listed[$0].id, $0) }) { _, last in last }
     raw = PieceTrie(rawEntries, arena: arena)
     normalized = PieceTrie(normalizedEntries, arena: arena)
   }
@@ -68,11 +73,11 @@ final class AddedTokens: @unchecked Sendable {
   deinit { arena.deallocate() }
 
   /// The id of the token with a content.
-  func id(of content: some Collection<UInt8>) -> Int32? { tokens.first { $0.token.content.elementsEqual(content) }?.id }
+  func id(of content: [UInt8]) -> Int32? { byContent[content].map { tokens[$0].id } }
 
   /// The bytes of the token with an id, followed by a NUL; valid as long as this object.
   func bytes(of id: Int32) -> UnsafeBufferPointer<UInt8>? {
-    guard let index = tokens.lastIndex(where: { $0.id == id }) else { return nil }
+    guard let index = byID[id] else { return nil }
     return UnsafeBufferPointer(start: arena + offsets[index], count: tokens[index].token.content.count)
   }
 

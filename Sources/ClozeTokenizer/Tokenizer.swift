@@ -45,8 +45,8 @@ public final class Tokenizer: Sendable {
   public convenience init(
     vocabulary: [UInt8], config: [UInt8]? = nil, lowercase: Bool? = nil, stripAccents: Bool? = nil
   ) throws(ClozeError) {
-    let config = try config.map { json throws(ClozeError) in try TokenizerConfig(json: json) }
-    let definition = try TokenizerDefinition(vocabulary: vocabulary, config: config ?? TokenizerConfig())
+    let definition = try TokenizerDefinition(
+      vocabulary: vocabulary, config: TokenizerConfig(SideFiles(config: config)))
     try self.init(definition, lowercase: lowercase, stripAccents: stripAccents)
   }
 
@@ -54,14 +54,13 @@ public final class Tokenizer: Sendable {
   ///
   /// - Parameters:
   ///   - json: The file's content.
-  ///   - config: A tokenizer_config.json, for the names of special tokens and the model's length.
-  ///   - lowercase: Overrides what `json` says.
-  ///   - stripAccents: Overrides what `json` says.
+  ///   - config: A tokenizer_config.json, for added and special tokens, casing and the model's length.
+  ///   - lowercase: Overrides what the files say.
+  ///   - stripAccents: Overrides what the files say.
   public convenience init(json: [UInt8], config: [UInt8]? = nil, lowercase: Bool? = nil, stripAccents: Bool? = nil)
     throws(ClozeError)
   {
-    let config = try config.map { json throws(ClozeError) in try TokenizerConfig(json: json) }
-    let definition = try TokenizerDefinition(json: json, config: config ?? TokenizerConfig())
+    let definition = try TokenizerDefinition(json: json, config: TokenizerConfig(SideFiles(config: config)))
     try self.init(definition, lowercase: lowercase, stripAccents: stripAccents)
   }
 
@@ -79,8 +78,10 @@ public final class Tokenizer: Sendable {
     // As in transformers, the named tokens are special, and so not normalised. transformers also adds those
     // that the vocabulary lacks; they are left out here, as a model has no row for them.
     var listed = definition.added
-    for name in definition.named where vocabulary.id(of: name) != nil && !listed.contains(where: { $0.content == name })
-    { listed.append(AddedToken(content: name, special: true)) }
+    var contents = Set(listed.map(\.content))
+    for name in definition.named where vocabulary.id(of: name) != nil && contents.insert(name).inserted {
+      listed.append(AddedToken(content: name, special: true))
+    }
     let added = try AddedTokens(try Tokenizer.giveIDs(listed, vocabulary), normalize: normalizer.normalized)
     func id(_ name: [UInt8]) -> Int32? { added.id(of: name) ?? vocabulary.id(of: name) }
 

@@ -61,6 +61,15 @@ static void vocabulary(void) {
   CHECK(cloze_tokenizer_id(tokenizer, "") == -1);
   CHECK(cloze_tokenizer_id(tokenizer, "\xff\xfe") == -1);
   CHECK(cloze_tokenizer_id(tokenizer, NULL) == -1);
+  int32_t id = 0;
+  CHECK_STATUS(cloze_tokenizer_lookup(tokenizer, "war", &id), CLOZE_OK);
+  CHECK(id == cloze_tokenizer_id(tokenizer, "war"));
+  CHECK_STATUS(cloze_tokenizer_lookup(tokenizer, "War", &id), CLOZE_INVALID_ARGUMENT);
+  CHECK(id == -1 && strstr(cloze_last_error(), "\"war\"") != NULL);
+  CHECK_STATUS(cloze_tokenizer_lookup(tokenizer, "\xff", &id), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_tokenizer_lookup(tokenizer, NULL, &id), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_tokenizer_lookup(tokenizer, "war", NULL), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_tokenizer_lookup(NULL, "war", &id), CLOZE_INVALID_ARGUMENT);
   cloze_tokenizer_free(tokenizer);
 }
 

@@ -64,7 +64,7 @@ struct DamageTests {
     func read(_ bytes: [UInt8]) -> ClozeError? {
       bytes.withUnsafeBytes { raw -> ClozeError? in
         do throws(ClozeError) {
-          _ = try Pretrained(Safetensors(LazyFile(borrowing: raw), name: "m"), configuration).graph()
+          _ = try Pretrained(Safetensors(LazyFile(borrowing: raw), name: "m").byName, configuration).graph()
           return nil
         } catch { return error }
       }

@@ -149,7 +149,9 @@ import Testing
     ),
     (
       complete(#""normalizer":{"type":"Sequence","normalizers":[{"type":"NFD"},{"type":"Lowercase"}]}"#),
-      .unsupportedTokenizer, "tokenizer.json: normalizer is a Sequence of 2, only BertNormalizer is supported"
+      .unsupportedTokenizer,
+      "tokenizer.json: normalizer is a Sequence of 2, only BertNormalizer is supported "
+        + "(tokenizer.json: normalizer.normalizers[0] is a NFD)"
     ),
     (
       complete(#""post_processor":{"type":"ByteLevel"}"#), .unsupportedTokenizer,
@@ -201,7 +203,7 @@ import Testing
     #expect(try !load(folder.path).lowercase)
     #expect(try !load(folder.path + "/vocab.txt").lowercase)
     try write("tokenizer.json", json(more: #","normalizer":{"type":"BertNormalizer","lowercase":true}"#))
-    #expect(try load(folder.path + "/").lowercase, "tokenizer.json counts before the configuration")
+    #expect(try !load(folder.path + "/").lowercase, "the casing of the configuration counts before tokenizer.json")
     #expect(try load(folder.path).vocabularySize == 4)
     try write("tokenizer_config.json", Array("{".utf8))
     let broken = refusal { try load(folder.path) }

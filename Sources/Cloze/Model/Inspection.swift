@@ -44,13 +44,13 @@ public struct Inspection: Sendable, CustomStringConvertible {
     switch result {
     case .success(let graph):
       let tokenizer = try files.tokenizer(ofModel: &settings)
-      let hasTokenizer = tokenizer != nil
-      let missing = settings.tokenizerUnsupportedReason.map { "not supported: \($0)" } ?? "none beside the file"
-      let (rows, tokens) = (graph.configuration.vocabSize, tokenizer?.vocabularySize ?? 0)
-      let excess = tokens > rows ? ", with \(tokens) tokens where the model has \(rows): those beyond are errors" : ""
-      let found = hasTokenizer ? "found" + excess : missing
-      self.init(ModelProvenance(graph), path: files.model, lines: [("tokenizer", found)]) {
-        $0.value("tokenizer", hasTokenizer)
+      let reason = settings.tokenizerUnsupportedReason
+      let missing = reason.map { "not supported: \($0)" } ?? "none beside the file"
+      var provenance = ModelProvenance(graph)
+      provenance.add(tokenizer)
+      self.init(provenance, path: files.model, lines: [("tokenizer", tokenizer == nil ? missing : "found")]) {
+        $0.value("tokenizer", tokenizer != nil)
+        if let reason { $0.value("tokenizer_unsupported", reason) }
       }
     case .failure(let error):
       self.init(
@@ -87,7 +87,9 @@ public struct Inspection: Sendable, CustomStringConvertible {
     let precision = try file.configuration().precision.word
     var provenance = try file.provenance()
     provenance.memory = [(precision, file.weightBytes)]
-    let hasTokenizer = file.contains(TokenizerSection.settings)
+    let tokenizer = try file.tokenizer()
+    let hasTokenizer = tokenizer != nil
+    provenance.add(tokenizer)
     let version = Int(PreparedFormat.version)
     return Inspection(
       provenance, path: path,

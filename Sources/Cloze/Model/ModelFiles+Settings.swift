@@ -43,7 +43,7 @@ extension ModelFiles {
 
   /// The BERT in the ONNX or safetensors file.
   func graph(_ settings: ModelSettings) throws(ClozeError) -> BERTGraph {
-    guard model.hasSuffix(".safetensors") else {
+    guard model.hasSuffix(".safetensors") || model.hasSuffix(".safetensors.index.json") else {
       return try recognizeBERT(in: ONNXFile(path: model), architecture: settings.architecture)
     }
     guard let configuration = settings.pretrained else {

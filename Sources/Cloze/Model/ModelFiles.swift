@@ -6,56 +6,80 @@ internal import Glibc
 
 /// The paths of a model's files.
 struct ModelFiles {
-  /// The `.onnx`, `.safetensors` or `.cloze` file.
+  /// The `.onnx`, `.safetensors`, `.safetensors.index.json` or `.cloze` file.
   let model: String
   /// The folders searched for files beside it: the model's own, then its parent where that is called `onnx`,
   /// as on the Hugging Face hub.
   let folders: [String]
 
+  /// The names of a folder's model, in the order in which they are looked for.
+  private static let names = ["model.onnx", "onnx/model.onnx", "model.safetensors", "model.safetensors.index.json"]
+
   /// - Parameter path: as in `Model.init`; nil: the built-in model.
-  /// - Throws: `.notFound`, `.io`, `.invalidArgument`.
+  /// - Throws: `.notFound`, `.io`, `.invalidArgument`, `.unsupportedModel` for weights that other software reads.
   init(path: String?) throws(ClozeError) {
     let path = if let path { path } else { try Self.builtIn() }
     guard !path.isEmpty, !path.utf8.contains(0) else {
       throw ClozeError(.invalidArgument, "the model's path is empty or contains a zero byte")
     }
     switch try FileKind(path) {
-    case .missing: throw ClozeError(.notFound, "\(path): no such file or folder" + Self.hubAdvice(path))
+    case .missing: throw nothing(at: path)
     case .file:
-      model = path
-      let own = parent(path)
-      folders = own.hasSuffix("/onnx") ? [own, parent(own)] : own == "onnx" ? [own, "."] : [own]
-    case .folder:
-      let candidates = ["model.onnx", "onnx/model.onnx", "model.safetensors"]
-      var found: String?
-      for name in candidates where found == nil { if try FileKind(joined(path, name)) == .file { found = name } }
-      guard let found else {
-        throw ClozeError(
-          .notFound, "\(path): no model in this folder; looked for \(candidates.joined(separator: ", "))")
+      // ONNX files begin with the field ir_version, whatever they are called.
+      if let kind = foreignWeights(lastComponent(path)), !fileBegins(path, with: [0x08]) {
+        throw ClozeError(.unsupported, "\(path): \(kind)")
       }
-      model = joined(path, found)
-      folders = found.hasPrefix("onnx/") ? [joined(path, "onnx"), path] : [path]
+      model = path
+    case .folder: model = try Self.model(in: path)
     }
+    folders = Self.searched(beside: model)
   }
 
-  /// What to do about a path that is missing and looks like a name on the Hugging Face hub, `owner/name`.
-  private static func hubAdvice(_ path: String) -> String {
-    let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-    let isName = parts.count == 2 && parts.allSatisfy { !$0.isEmpty && !$0.hasPrefix(".") && !$0.hasPrefix("~") }
-    guard isName, !path.hasSuffix(".onnx"), !path.hasSuffix(".cloze"), !path.hasSuffix(".safetensors"),
-      (try? FileKind(String(parts[0]))) == .missing
-    else { return "" }
-    return "; nothing is downloaded: of a model on the Hugging Face hub, download the folder first"
+  /// The model of a folder: one of `names`, else the only ONNX or prepared file in it and in its folder `onnx`.
+  private static func model(in folder: String) throws(ClozeError) -> String {
+    for name in names where try FileKind(joined(folder, name)) == .file { return joined(folder, name) }
+    let own = try fileNames(in: folder)
+    var others = own.filter { $0.hasSuffix(".onnx") || $0.hasSuffix(".cloze") }
+    if try FileKind(joined(folder, "onnx")) == .folder {
+      others += try fileNames(in: joined(folder, "onnx")).filter { $0.hasSuffix(".onnx") }.map { "onnx/\($0)" }
+    }
+    if others.count == 1 { return joined(folder, others[0]) }
+    guard others.isEmpty else {
+      throw ClozeError(
+        .notFound,
+        "\(folder): \(others.count) models are in this folder and none is called \(names[0]); give the path of one: "
+          + others.prefix(16).joined(separator: ", "))
+    }
+    var message = "\(folder): no model in this folder; looked for \(names.joined(separator: ", ")), other .onnx files"
+    for name in own {
+      guard let kind = foreignWeights(name) else { continue }
+      message += "; \(name) is there: \(kind)"
+      break
+    }
+    throw ClozeError(.notFound, message)
+  }
+
+  private static func searched(beside model: String) -> [String] {
+    var folder = parent(model)
+    while folder.utf8.count > 1, folder.hasSuffix("/") { folder.removeLast() }
+    if lastComponent(folder) == "onnx" { return [folder, parent(folder)] }
+    // "." and links, whose names do not tell.
+    if let real = resolvedPath(folder), lastComponent(real) == "onnx" { return [folder, joined(folder, "..")] }
+    return [folder]
   }
 
   /// The tokenizer beside the model, or in a prepared one; nil where there is none.
-  func tokenizer() throws(ClozeError) -> Tokenizer? {
+  ///
+  /// - Parameters:
+  ///   - lowercase: overrides what the files say.
+  ///   - stripAccents: overrides what the files say.
+  func tokenizer(lowercase: Bool? = nil, stripAccents: Bool? = nil) throws(ClozeError) -> Tokenizer? {
     if PreparedFormat.isPrepared(path: model) {
       var file = try PreparedFile(path: model)
       try file.check(TokenizerSection.all)
-      return try file.tokenizer()
+      return try file.tokenizer(lowercase: lowercase, stripAccents: stripAccents)
     }
-    return try readTokenizer()
+    return try readTokenizer(lowercase: lowercase, stripAccents: stripAccents)
   }
 
   /// The tokenizer beside the model. For one of an unsupported kind, such as RoBERTa's, returns nil and notes
@@ -68,10 +92,10 @@ struct ModelFiles {
     }
   }
 
-  private func readTokenizer() throws(ClozeError) -> Tokenizer? {
+  private func readTokenizer(lowercase: Bool? = nil, stripAccents: Bool? = nil) throws(ClozeError) -> Tokenizer? {
     for folder in folders {
       for name in ["tokenizer.json", "vocab.txt"] where try FileKind(joined(folder, name)) == .file {
-        return try Tokenizer(path: folder)
+        return try Tokenizer(path: folder, lowercase: lowercase, stripAccents: stripAccents)
       }
     }
     return nil
@@ -95,7 +119,7 @@ struct ModelFiles {
     // What training writes to its folder, which may be the model's, is no part of the model.
     let others: Set = [Head.fileName, "checkpoint.safetensors", "metrics.json"]
     for folder in folders {
-      for entry in names(in: folder) where !others.contains(entry) {
+      for entry in (try? fileNames(in: folder)) ?? [] where !others.contains(entry) {
         let path = joined(folder, entry)
         let isSettings = entry.hasSuffix(".json") || entry == "vocab.txt" || entry.hasSuffix(".safetensors")
         let isData =
@@ -142,10 +166,13 @@ struct ModelFiles {
 extension Model {
   /// The tokenizer of a model, read without the model; nil where there is none.
   ///
-  /// - Parameter path: as in `init`; nil: the built-in model.
-  public static func tokenizer(path: String? = nil) throws(ClozeError) -> Tokenizer? {
-    try ModelFiles(path: path).tokenizer()
-  }
+  /// - Parameters:
+  ///   - path: as in `init`; nil: the built-in model.
+  ///   - lowercase: overrides what the model's files say.
+  ///   - stripAccents: overrides what the model's files say.
+  public static func tokenizer(path: String? = nil, lowercase: Bool? = nil, stripAccents: Bool? = nil)
+    throws(ClozeError) -> Tokenizer?
+  { try ModelFiles(path: path).tokenizer(lowercase: lowercase, stripAccents: stripAccents) }
 }
 
 /// What is read, so that nothing is written over it.
@@ -157,7 +184,7 @@ extension Model {
   ///   - tokenizer: a file or folder, in place of the tokenizer beside the model.
   package static func files(_ source: String?, tokenizer: String? = nil) -> [String] {
     var paths = (try? ModelFiles(path: source))?.all ?? []
-    if let tokenizer { paths += [tokenizer] + names(in: tokenizer).map { joined(tokenizer, $0) } }
+    if let tokenizer { paths += [tokenizer] + ((try? fileNames(in: tokenizer)) ?? []).map { joined(tokenizer, $0) } }
     return paths
   }
 }

@@ -106,6 +106,13 @@ struct ModelProvenance {
     warnings = try root.strings("warnings")
   }
 
+  /// Adds what a user should know of the model's tokenizer to the warnings.
+  mutating func add(_ tokenizer: Tokenizer?) {
+    guard let tokenizer else { return }
+    warnings += tokenizer.remarks()
+    if let remark = tokenizer.remark(rows: configuration.vocabSize) { warnings.append(remark) }
+  }
+
   /// One JSON object; `more` appends to it.
   func json(path: String? = nil, _ more: (inout JSONWriter) -> Void) -> String {
     var writer = JSONWriter()

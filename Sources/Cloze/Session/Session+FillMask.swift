@@ -47,12 +47,7 @@ extension Session {
     var ids: [Int32]?
     if let targets {
       ids = []
-      for target in targets {
-        guard let id = tokenizer.id(of: target) else {
-          throw ClozeError(.invalidArgument, "\"\(target)\" is not in the vocabulary")
-        }
-        ids?.append(id)
-      }
+      for target in targets { ids?.append(try tokenizer.requiredID(of: target)) }
     }
     var truncated: UInt8 = 0
     let ranked = try fillMask(SwiftTexts(texts: [text]), text: options, topK: topK, targets: ids, truncated: &truncated)

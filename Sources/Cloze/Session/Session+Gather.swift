@@ -38,6 +38,7 @@ extension Session {
           let isTruncated = try tokenizer.append(
             first, pair: second, maxTokens: longest, truncation: options.truncation, into: buffer)
           guard buffer.ids.count > start else { throw Self.noToken }
+          try tokenizer.check(buffer.ids[start...], rows: model.info.vocabSize)
           return isTruncated
         } catch { throw error.prefixed(texts.prefix(index)) }
       }

@@ -49,9 +49,11 @@ extension Session {
         tags.append(Prediction.Span(begin: at, end: at + word.utf8.count, text: "O", probability: 0))
         at += word.utf8.count + 1
       }
-      try forEachBatch(in: tokens) { index in
-        if index == 0 { tokens.append(encoded.ids, typeIDs: encoded.typeIDs) }
-        return index == 0
+      try forEachBatch(in: tokens) { index throws(ClozeError) in
+        guard index == 0 else { return false }
+        try model.requiredTokenizer().check(encoded.ids, rows: model.info.vocabSize)
+        tokens.append(encoded.ids, typeIDs: encoded.typeIDs)
+        return true
       } _: { batch, _ throws(ClozeError) in
         let positions = encoded.pieces.map { Int64($0.token) }
         var logits = try outputs(of: task, batch, at: positions)

@@ -68,6 +68,9 @@ extension Session {
       }
       guard let passage else { return false }
       let window = passage.windows[number]
+      do throws(ClozeError) { try tokenizer.check(window.ids, rows: model.info.vocabSize) } catch {
+        throw error.prefixed(texts.prefix(text))
+      }
       tokens.append(window.ids, typeIDs: window.typeIDs)
       gathered.append((text, window.first, Array(passage.offsets[window.passage])))
       number += 1

@@ -31,7 +31,7 @@ struct Convert: ParsableCommand {
     if second == nil { try refuseModel(at: first, command: "convert") }
     let source = second == nil ? modelOptions.model : first
     let file = try AtomicFile(output: second ?? first, inputs: modelOptions.files(source))
-    let prepared = try PreparedModel(source, options: modelOptions.loadOptions())
+    let prepared = try PreparedModel(source, options: modelOptions.loadOptions(for: source))
     try prepared.write { bytes throws(ClozeError) in try file.append(bytes) }
     try file.commit()
   }

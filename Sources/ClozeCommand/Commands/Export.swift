@@ -41,7 +41,7 @@ struct Export: ParsableCommand {
     let heads = head.map { [$0, "\($0)/\(Head.fileName)"] } ?? []
     let file = try AtomicFile(output: second ?? first, inputs: modelOptions.files(source) + heads)
     let model = try ExportedModel(
-      source, format: format, head: try head.map { try Head(path: $0) }, options: modelOptions.loadOptions())
+      source, format: format, head: try head.map { try Head(path: $0) }, options: modelOptions.loadOptions(for: source))
     while let bytes = try model.next() { try file.append(bytes) }
     try file.commit()
   }

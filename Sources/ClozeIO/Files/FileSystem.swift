@@ -47,20 +47,6 @@ package func refuse(writing target: String, over inputs: [String]) throws(ClozeE
   }
 }
 
-/// The names in a folder; empty where it cannot be read.
-package func names(in folder: String) -> [String] {
-  guard let stream = opendir(folder) else { return [] }
-  defer { closedir(stream) }
-  var names: [String] = []
-  while let entry = readdir(stream) {
-    let name = withUnsafePointer(to: &entry.pointee.d_name) {
-      $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-    }
-    if name != ".", name != ".." { names.append(name) }
-  }
-  return names.sorted()
-}
-
 /// The path of `name` in `folder`.
 package func joined(_ folder: String, _ name: String) -> String {
   folder.hasSuffix("/") ? folder + name : folder + "/" + name
@@ -70,6 +56,11 @@ package func joined(_ folder: String, _ name: String) -> String {
 package func parent(_ path: String) -> String {
   guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
   return slash == path.startIndex ? "/" : String(path[..<slash])
+}
+
+/// What a path names, without the folders that lead there; "/" for the root.
+package func lastComponent(_ path: String) -> String {
+  path.split(separator: "/").last.map { String($0) } ?? path
 }
 
 /// The absolute path with symbolic links resolved; nil where nothing exists there, with `errno` set.
@@ -92,8 +83,24 @@ package func begin(ofFile path: String, _ count: Int) -> [UInt8] {
   return Array(begin.prefix(max(0, size)))
 }
 
-/// All bytes of a file, whose size need not be known before; fewer than 2^31.
-package func contents(of path: String) throws(ClozeError) -> [UInt8] {
+/// The names of the files in a folder, sorted by their bytes; links to files count, folders do not. At most 4,096 names
+/// are looked at.
+package func fileNames(in folder: String) throws(ClozeError) -> [String] {
+  guard let directory = opendir(folder) else { throw .system(folder) }
+  defer { closedir(directory) }
+  var names: [String] = []
+  for _ in 0..<4096 {
+    guard let entry = readdir(directory) else { break }
+    let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+      String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    }
+    if (try? FileKind(joined(folder, name))) == .file { names.append(name) }
+  }
+  return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+}
+
+/// All bytes of a file, whose size need not be known before; at most `limit`, by default fewer than 2^31.
+package func contents(of path: String, limit: Int = Int(Int32.max) - 1) throws(ClozeError) -> [UInt8] {
   let descriptor = open(path, O_RDONLY | O_CLOEXEC)
   guard descriptor >= 0 else { throw .system(path) }
   defer { close(descriptor) }
@@ -101,13 +108,19 @@ package func contents(of path: String) throws(ClozeError) -> [UInt8] {
   var chunk = [UInt8](repeating: 0, count: 1 << 18)
   while true {
     let count = chunk.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
-    if count == 0 { return bytes }
+    if count == 0 {
+      if isLFSPointer(bytes) { throw lfsPointer(path) }
+      return bytes
+    }
     if count < 0 {
       if errno == EINTR { continue }
       throw .system(path)
     }
     bytes.append(contentsOf: chunk[..<count])
-    guard bytes.count < Int(Int32.max) else { throw ClozeError(.damaged, "\(path): 2^31 bytes or more") }
+    guard bytes.count <= limit else {
+      throw ClozeError(
+        .damaged, "\(path): \(limit == Int(Int32.max) - 1 ? "2^31 bytes or more" : "more than \(limit) bytes")")
+    }
   }
 }
 

@@ -83,6 +83,10 @@ package final class LazyFile: @unchecked Sendable {
       guard fstat(descriptor, &status) == 0 else { throw .system(path) }
       guard status.st_mode & S_IFMT == S_IFREG else { throw ClozeError(.io, "\(path) is not a regular file") }
       size = Int(status.st_size)
+      if size < longestLFSPointer {
+        var content = [UInt8](repeating: 0, count: size)
+        if pread(descriptor, &content, size, 0) == size, isLFSPointer(content) { throw lfsPointer(path) }
+      }
       let wanted = range ?? 0..<size
       guard wanted.lowerBound >= 0, wanted.upperBound <= size else {
         throw ClozeError(.externalData, "\(path) has \(size) bytes, bytes \(wanted) of it are asked for")

@@ -24,7 +24,7 @@ package struct Safetensors {
   private let name: String
 
   /// The bound that the format's own package sets.
-  private static let largestHeader = 100_000_000
+  static let largestHeader = 100_000_000
   /// More tensors than any BERT has.
   private static let maximumTensors = 1 << 16
   private static let maximumRank = 16

@@ -58,6 +58,7 @@ extension Lowering {
     case "Sub": return try withoutZeroPoints(node, source)
     case "Mul":
       if try storedRows(node) { return true }
+      if try widened(node) { return true }
       return try scaled(node, source)
     case "DynamicQuantizeMatMul":
       // A, B, scale of B, zero point of B, bias

@@ -1,6 +1,6 @@
 internal import ClozeIO
 
-/// Activations quantized per row, and word tables in int8: the form that `GraphWriter` writes.
+/// Activations quantized per row: the form that `GraphWriter` writes.
 extension Lowering {
   /// A Cast to bytes that ends the quantization of x by the ranges of its rows:
   ///
@@ -50,25 +50,6 @@ extension Lowering {
     return true
   }
 
-  /// Mul(bytes of a table - 128, scales), both gathered by the same ids: rows of the dequantized table.
-  mutating func storedRows(_ node: Node) throws(ClozeError) -> Bool {
-    guard let y = node.output(0), let whole = step("Sub", node.input(0)), number(whole.input(1)) == 128,
-      let cast = step("Cast", whole.input(0)), let rows = step("Gather", cast.input(0)),
-      let scale = step("Gather", node.input(1)), let ids = rows.input(1), ids == scale.input(1),
-      [rows, scale].allSatisfy({ ($0.int("axis") ?? 0) == 0 }),
-      let (table, transposed) = rows.input(0).flatMap({ graph.constant($0) }), !transposed, table.elementType == .uint8,
-      table.quantization == nil, table.shape.count == 2,
-      let (scales, turned) = scale.input(0).flatMap({ graph.constant($0) }), !turned, scales.elementType == .float32,
-      scales.shape == [table.shape[0], 1]
-    else { return false }
-    let zero = try TensorMemory(1)
-    zero.bytes[0] = 128
-    let point = constant(Tensor(name: "", .uint8, [], zero))
-    let made = try quantizedConstant(table, scales, point, axis: 0)
-    emit("Gather", [made, ids], [("axis", .int(0))], to: y)
-    return true
-  }
-
   /// A weight with the factors of its inputs; nil where their number differs.
   mutating func multiplied(_ weight: ValueID, _ factors: Tensor) throws(ClozeError) -> ValueID? {
     guard let (tensor, transposed) = graph.constant(weight) else { return nil }
@@ -85,7 +66,7 @@ extension Lowering {
   // MARK: - Parts
 
   /// The producer of a value, if it is this operator.
-  private func step(_ op: String, _ value: ValueID?) -> Node? {
+  func step(_ op: String, _ value: ValueID?) -> Node? {
     guard let value, let index = graph.producer(of: value), graph.nodes[index].operation == op else { return nil }
     return graph.nodes[index]
   }

@@ -47,16 +47,17 @@ struct Lowering {
   }
 
   static func lower(_ graph: Graph) throws(ClozeError) -> Graph {
-    guard graph.nodes.contains(where: { needed($0) }) else { return graph }
+    guard graph.nodes.contains(where: { needed($0, in: graph) }) else { return graph }
     var lowering = Lowering(graph)
     for node in graph.nodes { try lowering.take(node) }
     return lowering.finish()
   }
 
-  private static func needed(_ node: Node) -> Bool {
+  private static func needed(_ node: Node, in graph: Graph) -> Bool {
     if node.domain == "com.microsoft" { return true }
     guard node.domain.isEmpty else { return false }
     return quantizing.contains(node.op) || node.op == "Attention" && node.int("q_num_heads") != nil
+      || hasTableForm(node, in: graph)
   }
 
   static let quantizing: Set<String> = [
@@ -78,6 +79,7 @@ struct Lowering {
     if try quantized(node, source) { return }
     if try fused(node) { return }
     if try attention(node) { return }
+    if oneHotRows(node) { return }
     add(node)
     follow(source)
   }

@@ -27,13 +27,13 @@ public struct PretrainedConfiguration: Sendable {
   }
 }
 
-/// The BERT in a `model.safetensors` whose tensors have the names of transformers, with or without the model's
-/// prefix and with either set of names of a LayerNorm.
+/// The BERT in a `model.safetensors`, or in the shards that a `model.safetensors.index.json` names, whose tensors have
+/// the names of transformers, with or without the model's prefix and with either set of names of a LayerNorm.
 ///
 /// - Throws: `.damaged` for a malformed file, `.unsupported` for another model type or a missing tensor,
 ///   `.shape` where tensors contradict each other.
 public func readBERT(safetensors path: String, configuration: PretrainedConfiguration) throws(ClozeError) -> BERTGraph {
-  try Pretrained(Safetensors(path: path), configuration).graph()
+  try Pretrained(Safetensors.tensors(at: path), configuration).graph()
 }
 
 /// Finds the parts of a BERT among tensors with the names of transformers.
@@ -46,8 +46,8 @@ struct Pretrained {
 
   private static let known: Set<String> = ["bert", "distilbert", "electra", "roberta", "xlm-roberta", "camembert"]
 
-  init(_ file: Safetensors, _ configuration: PretrainedConfiguration) throws(ClozeError) {
-    tensors = file.byName
+  init(_ tensors: [String: Tensor], _ configuration: PretrainedConfiguration) throws(ClozeError) {
+    self.tensors = tensors
     self.configuration = configuration
     let type = configuration.modelType
     guard Self.known.contains(type) else {

@@ -23,7 +23,7 @@ struct InputRoles {
     for input in graph.inputs {
       if let rows = InputRoles.tableRows(graph, input.value) {
         lookups.append(Lookup(input: input, rows: rows))
-      } else if !graph.uses[input.value].isEmpty {
+      } else if !graph.uses[input.value].isEmpty, !InputRoles.passesThrough(graph, input.value) {
         others.append(input)
       }
     }
@@ -59,9 +59,9 @@ struct InputRoles {
         node: graph.uses[extra.input.value].first.map { graph.label($0.node) }, place: "embeddings",
         expected: "word, segment and position embeddings")
     }
-    attentionMask = others.first
-    if others.count > 1 {
-      let extra = others[1]
+    let mask = others.firstIndex { names(Lookup(input: $0, rows: 0), "mask") } ?? 0
+    attentionMask = others.isEmpty ? nil : others.remove(at: mask)
+    if let extra = others.first {
       throw ClozeError(
         .unsupported, "unexpected input \"\(extra.name)\"",
         node: graph.uses[extra.value].first.map { graph.label($0.node) }, place: "inputs",
@@ -75,6 +75,24 @@ struct InputRoles {
           expected: "[batch, sequence]")
       }
     }
+  }
+
+  /// Whether an input reaches outputs only, unchanged, as the ids of examples do that TensorFlow's graphs return.
+  private static func passesThrough(_ graph: Graph, _ value: Graph.ValueID) -> Bool {
+    var pending = [value]
+    var visited = 0
+    while let current = pending.popLast() {
+      visited += 1
+      guard visited < 64 else { return false }
+      for use in graph.uses[current] {
+        let node = graph.nodes[use.node]
+        guard node.domain.isEmpty, ["Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze"].contains(node.op),
+          use.index == 0, let output = node.output(0)
+        else { return false }
+        pending.append(output)
+      }
+    }
+    return true
   }
 
   /// The rows of the table that a value indexes; nil where it indexes none.

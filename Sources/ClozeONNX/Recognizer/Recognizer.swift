@@ -29,8 +29,8 @@ struct Recognizer {
   /// A run on one long sequence, which shows masks of local attention.
   var longProbe: Probe?
   var inputRoles: InputRoles
-  /// Value -> the value that it is an alias of, through Identity, Dropout, Cast between float types, and Reshape
-  /// that keeps rows.
+  /// Value -> the value that it is an alias of, through Identity, Dropout, Cast between float types, Reshape that keeps
+  /// rows, and bounds that no number passes.
   var roots: [ValueID] = []
   /// The uses of a value and its aliases by nodes that an output needs, without aliases and without Shape and
   /// Size, which read no element.
@@ -62,7 +62,7 @@ struct Recognizer {
     roots = Array(graph.names.indices)
     var alias = Array(repeating: false, count: graph.nodes.count)
     for (index, node) in graph.nodes.enumerated() where node.domain.isEmpty {
-      guard let input = node.input(0), let output = node.output(0) else { continue }
+      guard var input = node.input(0), let output = node.output(0) else { continue }
       switch node.op {
       case "Identity": break
       case "Dropout":
@@ -81,6 +81,9 @@ struct Recognizer {
           return from.shape.last == to.shape.last && from.count == to.count
         }
         guard same else { continue }
+      case "Min", "Max", "Clip":
+        guard let bounded = withoutBounds(node) else { continue }
+        input = bounded
       default: continue
       }
       roots[output] = roots[input]
@@ -105,6 +108,31 @@ struct Recognizer {
       }
     }
     for output in graph.outputs { outputNames[roots[output.value], default: []].append(output.name) }
+  }
+
+  /// The computed value of a Min, Max or Clip whose bounds are infinite or the largest numbers of their type; nil where
+  /// they can change a value.
+  private func withoutBounds(_ node: Graph.Node) -> ValueID? {
+    func isFree(_ bound: Probe.Value, above: Bool) -> Bool {
+      // The largest float16, and the largest float32.
+      let largest = bound.type == .float16 ? 65504 : Double(Float.greatestFiniteMagnitude)
+      return bound.elements?.allSatisfy { above ? $0 >= largest : $0 <= -largest } ?? false
+    }
+    func constant(_ value: Double?, at index: Int, else free: Double) -> Probe.Value? {
+      if let value { return Probe.Value(.float32, [], [value]) }
+      guard let id = node.input(index) else { return Probe.Value(.float32, [], [free]) }
+      return probes[0].values[id]
+    }
+    if node.op == "Clip" {
+      guard let low = constant(node.float("min"), at: 1, else: -.infinity), isFree(low, above: false),
+        let high = constant(node.float("max"), at: 2, else: .infinity), isFree(high, above: true)
+      else { return nil }
+      return node.input(0)
+    }
+    let computed = node.inputs.compactMap { $0 }.filter { id in
+      probes[0].values[id].map { !isFree($0, above: node.op == "Min") } ?? true
+    }
+    return computed.count == 1 ? computed[0] : nil
   }
 
   func node(_ use: Use) -> Graph.Node { graph.nodes[use.node] }

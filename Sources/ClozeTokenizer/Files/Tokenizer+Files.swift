@@ -5,7 +5,8 @@ extension Tokenizer {
   /// Makes a tokenizer from a folder, a vocab.txt or a tokenizer.json.
   ///
   /// Of a folder, tokenizer.json is read, else vocab.txt. A file is a tokenizer.json if its name ends in
-  /// ".json", else a vocab.txt. A tokenizer_config.json beside either is used.
+  /// ".json", else a vocab.txt. Beside either, tokenizer_config.json, special_tokens_map.json, added_tokens.json,
+  /// `do_lower_case` of sentence_bert_config.json and `tokenizer_class` of config.json are used.
   ///
   /// - Parameters:
   ///   - lowercase: Overrides what the files say; else BERT's default is true.
@@ -14,7 +15,7 @@ extension Tokenizer {
     var folder = path
     var file: String?
     switch try FileKind(path) {
-    case .missing: throw ClozeError(.notFound, "\(path): no such file or folder")
+    case .missing: throw nothing(at: path)
     case .folder:
       for name in ["tokenizer.json", "vocab.txt"] where file == nil {
         let candidate = joined(folder, name)
@@ -25,19 +26,15 @@ extension Tokenizer {
       folder = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[...$0]) } ?? "."
     }
     guard let file else { throw ClozeError(.notFound, "\(path): neither tokenizer.json nor vocab.txt is in it") }
-    let configPath = joined(folder, "tokenizer_config.json")
+    // Errors of reading name the file already.
+    let files = try SideFiles(in: folder)
+    let bytes = try contents(of: file)
     do throws(ClozeError) {
-      let config = try FileKind(configPath) == .file ? try contents(of: configPath) : nil
-      let bytes = try contents(of: file)
-      if file.hasSuffix(".json") {
-        try self.init(json: bytes, config: config, lowercase: lowercase, stripAccents: stripAccents)
-      } else {
-        try self.init(vocabulary: bytes, config: config, lowercase: lowercase, stripAccents: stripAccents)
-      }
-    } catch {
-      // Errors of reading name the file already.
-      if error.status == .io { throw error }
-      throw error.prefixed("\(folder): ")
-    }
+      let config = try TokenizerConfig(files)
+      let definition =
+        try file.hasSuffix(".json")
+        ? TokenizerDefinition(json: bytes, config: config) : TokenizerDefinition(vocabulary: bytes, config: config)
+      try self.init(definition, lowercase: lowercase, stripAccents: stripAccents)
+    } catch { throw error.prefixed("\(folder): ") }
   }
 }

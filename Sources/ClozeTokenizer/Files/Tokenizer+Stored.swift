@@ -34,11 +34,16 @@ extension Tokenizer {
 
   /// Makes a tokenizer from its stored form, trusting nothing in it.
   ///
+  /// - Parameters:
+  ///   - lowercase: Overrides what is stored.
+  ///   - stripAccents: Overrides what is stored.
   /// - Throws: `.invalidModel`.
-  package convenience init(_ stored: StoredTokenizer) throws(ClozeError) {
+  package convenience init(_ stored: StoredTokenizer, lowercase: Bool? = nil, stripAccents: Bool? = nil)
+    throws(ClozeError)
+  {
     var definition = try TokenizerDefinition(stored: stored.settings)
     definition.vocabulary = try Vocabulary.Builder(stored)
-    try self.init(definition, lowercase: nil, stripAccents: nil)
+    try self.init(definition, lowercase: lowercase, stripAccents: stripAccents)
   }
 }
 

@@ -16,6 +16,8 @@ struct TokenizerDefinition {
   var longestWord = 100
   var names = SpecialNames()
   var modelMaxLength: Int?
+  /// The ids that files give added tokens, which are not those that they get; for remarks, not stored.
+  var stated: [(content: [UInt8], id: Int32)] = []
 }
 
 /// The names of the special tokens.
@@ -26,70 +28,46 @@ struct SpecialNames {
   var pad = Array("[PAD]".utf8)
 }
 
-/// The content of tokenizer_config.json; nil for what it leaves out.
-struct TokenizerConfig {
-  var lowercase: Bool?
-  var stripAccents: Bool?
-  var handleChineseChars: Bool?
-  var names: [String: [UInt8]] = [:]
-  var modelMaxLength: Int?
-  /// The entries of added_tokens_decoder by ascending id.
-  var added: [AddedToken] = []
-
-  init() {}
-
-  init(json: [UInt8]) throws(ClozeError) {
-    let root = try JSONField(parsing: json, name: "tokenizer_config.json")
-    lowercase = try root.present("do_lower_case")?.bool()
-    stripAccents = try root.present("strip_accents")?.bool()
-    handleChineseChars = try root.present("tokenize_chinese_chars")?.bool()
-    for name in ["unk_token", "cls_token", "sep_token", "mask_token", "pad_token"] {
-      guard let field = try root.present(name) else { continue }
-      // A name, or an added token in full.
-      if case .object = field.value {
-        names[name] = try field.required("content").text()
-      } else {
-        names[name] = try field.text()
-      }
-    }
-    if let field = try root.present("model_max_length") {
-      guard case .number(let number) = field.value else { throw field.mismatch("a number") }
-      // "No limit" is written as 1e30, which is not an Int.
-      if let length = number.integer, length > 0, length <= Int(Int32.max) { modelMaxLength = length }
-    }
-    if let field = try root.present("added_tokens_decoder") {
-      guard case .object(let members) = field.value else { throw field.mismatch("an object") }
-      var entries: [(id: Int32, token: AddedToken)] = []
-      for member in members {
-        let path = "\(field.path).\(member.key.string)"
-        entries.append(
-          (try JSONField.id(member.key, path), try AddedToken(json: JSONField(value: member.value, path: path))))
-      }
-      added = entries.sorted { $0.id < $1.id }.map(\.token)
-    }
-  }
-}
-
-/// Reading added tokens.
-extension AddedToken {
-  init(json field: JSONField) throws(ClozeError) {
-    self.init(content: try field.required("content").text())
-    special = try field.present("special")?.bool() ?? false
-    singleWord = try field.present("single_word")?.bool() ?? false
-    takesLeft = try field.present("lstrip")?.bool() ?? false
-    takesRight = try field.present("rstrip")?.bool() ?? false
-    normalized = try field.present("normalized")?.bool() ?? !special
-  }
-}
-
 /// Reading vocab.txt and tokenizer.json.
 extension TokenizerDefinition {
-  mutating func take(_ config: TokenizerConfig) {
-    names.cls = config.names["cls_token"] ?? names.cls
-    names.sep = config.names["sep_token"] ?? names.sep
-    names.mask = config.names["mask_token"] ?? names.mask
-    names.pad = config.names["pad_token"] ?? names.pad
+  /// Takes over what the files beside the vocabulary say, the casing excepted.
+  ///
+  /// As in transformers, tokens that they name and that are not listed yet are added: those of added_tokens_decoder or
+  /// added_tokens.json by their ids, then special tokens by their roles, then the others. Without [UNK], [CLS] and
+  /// [SEP] there is no BERT: the vocabulary must have these, whatever they are called.
+  private mutating func take(_ config: TokenizerConfig) {
+    names.cls = config.names["cls_token"]?.content ?? names.cls
+    names.sep = config.names["sep_token"]?.content ?? names.sep
+    names.mask = config.names["mask_token"]?.content ?? names.mask
+    names.pad = config.names["pad_token"]?.content ?? names.pad
     modelMaxLength = config.modelMaxLength
+    stated += config.added.map { ($0.token.content, $0.id) }
+    var known = Set(added.map(\.content))
+    added += config.added.map(\.token).filter { !known.contains($0.content) }
+    known.formUnion(added.map(\.content))
+    for role in TokenizerConfig.roles {
+      guard let token = config.names[role] else { continue }
+      if ["unk_token", "cls_token", "sep_token"].contains(role) {
+        named.append(token.content)
+      } else if known.insert(token.content).inserted {
+        added.append(token)
+      }
+    }
+    for token in config.others where known.insert(token.content).inserted { added.append(token) }
+  }
+
+  /// Applies the casing that the files beside the vocabulary ask for.
+  private mutating func takeCasing(_ config: TokenizerConfig) {
+    normalizer.lowercase = config.lowercase ?? normalizer.lowercase
+    if let strip = config.stripAccents { normalizer.stripAccents = strip }
+    normalizer.handleChineseChars = config.handleChineseChars ?? normalizer.handleChineseChars
+  }
+
+  /// sentence-transformers lower-cases before all else, which strips no accents by itself.
+  private mutating func takeFirstLowercase(_ config: TokenizerConfig) {
+    guard config.lowercasesFirst, !normalizer.lowercase else { return }
+    normalizer.stripAccents = normalizer.stripAccents ?? false
+    normalizer.lowercase = true
   }
 
   /// Reads vocab.txt: one token per line, its id the number of the line from 0.
@@ -98,6 +76,7 @@ extension TokenizerDefinition {
   /// counts.
   init(vocabulary bytes: [UInt8], config: TokenizerConfig) throws(ClozeError) {
     self.init(source: "vocab.txt")
+    if let reason = config.refusal(hasDefinition: false) { throw ClozeError(.unsupportedTokenizer, reason) }
     if let position = bytes.withUnsafeBufferPointer({ UTF8Scan.firstInvalid($0) }) {
       throw ClozeError(.damaged, "vocab.txt is not valid UTF-8 at byte \(position)")
     }
@@ -114,17 +93,15 @@ extension TokenizerDefinition {
       line &+= 1
       begin = end &+ 1
     }
-    normalizer.lowercase = config.lowercase ?? normalizer.lowercase
-    normalizer.stripAccents = config.stripAccents
-    normalizer.handleChineseChars = config.handleChineseChars ?? normalizer.handleChineseChars
-    unknownToken = config.names["unk_token"] ?? unknownToken
+    takeCasing(config)
+    takeFirstLowercase(config)
+    unknownToken = config.names["unk_token"]?.content ?? unknownToken
     take(config)
-    added = config.added
     named = [unknownToken, names.sep, names.pad, names.cls, names.mask]
   }
 
-  /// Reads tokenizer.json, which takes precedence: the configuration adds only the names of special tokens and
-  /// the model's length.
+  /// Reads tokenizer.json, and what the files beside it add: tokens, names of special tokens, the model's length. As in
+  /// transformers, their casing takes precedence, unless they name a class for any tokenizer.json.
   init(json bytes: [UInt8], config: TokenizerConfig) throws(ClozeError) {
     self.init(source: "tokenizer.json")
     let root = try JSONField(parsing: bytes, name: "tokenizer.json")
@@ -134,16 +111,18 @@ extension TokenizerDefinition {
     try readModel(root.required("model"))
     normalizer = .none
     if let field = try root.present("normalizer") { normalizer = try readNormalizer(field) }
-    let splitter = try root.required("pre_tokenizer")
-    let splitterType = try splitter.required("type").string()
-    guard splitterType == "BertPreTokenizer" else {
-      throw ClozeError(
-        .unsupportedTokenizer, "\(splitter.path) is a \(splitterType), only BertPreTokenizer is supported")
-    }
+    try checkSplitter(root.required("pre_tokenizer"))
+    if let reason = config.refusal(hasDefinition: true) { throw ClozeError(.unsupportedTokenizer, reason) }
     if let field = try root.present("added_tokens") {
-      for element in try field.elements() { added.append(try AddedToken(json: element)) }
+      for element in try field.elements() {
+        let token = try AddedToken(json: element)
+        added.append(token)
+        if let id = try? element.present("id")?.id() { stated.append((token.content, id)) }
+      }
     }
     if let field = try root.present("post_processor") { template = try readTemplate(field) }
+    if config.isBERT { takeCasing(config) }
+    takeFirstLowercase(config)
     take(config)
   }
 
@@ -163,29 +142,6 @@ extension TokenizerDefinition {
       }
       let id = try JSONField.id(number, "\(field.path)[\"\(member.key.string)\"]")
       guard vocabulary.add(member.key.decoded, id: id) else { throw ClozeError(.damaged, "\(field.path) is too large") }
-    }
-  }
-
-  func readNormalizer(_ field: JSONField) throws(ClozeError) -> NormalizerOptions {
-    let type = try field.required("type").string()
-    switch type {
-    case "BertNormalizer":
-      return NormalizerOptions(
-        cleanText: try field.present("clean_text")?.bool() ?? true,
-        handleChineseChars: try field.present("handle_chinese_chars")?.bool() ?? true,
-        stripAccents: try field.present("strip_accents")?.bool(),
-        lowercase: try field.present("lowercase")?.bool() ?? true)
-    case "Lowercase":
-      var options = NormalizerOptions.none
-      options.lowercase = true
-      return options
-    case "Sequence":
-      let steps = try field.required("normalizers").elements()
-      if steps.isEmpty { return .none }
-      if steps.count == 1 { return try readNormalizer(steps[0]) }
-      throw ClozeError(
-        .unsupportedTokenizer, "\(field.path) is a Sequence of \(steps.count), only BertNormalizer is supported")
-    default: throw ClozeError(.unsupportedTokenizer, "\(field.path) is a \(type), only BertNormalizer is supported")
     }
   }
 

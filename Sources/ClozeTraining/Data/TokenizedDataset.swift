@@ -75,10 +75,13 @@ struct Preparation {
   let maxTokens: Int
   let stride: Int
   let labels: [String]
+  /// Rows of the model's word table.
+  let rows: Int
   private let classes: [String: Int32]
 
-  init(tokenizer: Tokenizer, maxTokens: Int, stride: Int, labels: [String]) {
+  init(tokenizer: Tokenizer, maxTokens: Int, stride: Int, labels: [String], rows: Int) {
     self.tokenizer = tokenizer
+    self.rows = rows
     self.maxTokens = maxTokens
     self.stride = stride
     self.labels = labels
@@ -89,9 +92,11 @@ struct Preparation {
     var data = TokenizedDataset()
     if task.readsTokens { data.positions = [] }
     for (index, example) in dataset.examples.enumerated() {
+      let start = data.ids.count
       do throws(ClozeError) {
         try example.content.checkLabels()
         try task.append(example.content, index, to: &data, self)
+        try tokenizer.check(data.ids[start...], rows: rows)
       } catch {
         let place = example.place.isEmpty ? "example \(index)" : example.place
         throw ClozeError(.invalidText, "\(place): \(error.message)")

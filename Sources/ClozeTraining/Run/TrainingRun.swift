@@ -41,7 +41,8 @@ final class TrainingRun {
     valid = try task.examples(valid, seed: options.seed &+ 1)
     labels = try task.labels(of: train)
     let preparation = Preparation(
-      tokenizer: tokenizer, maxTokens: setup.settings.maxTokens, stride: setup.settings.stride, labels: labels)
+      tokenizer: tokenizer, maxTokens: setup.settings.maxTokens, stride: setup.settings.stride, labels: labels,
+      rows: setup.model.info.vocabSize)
     data = (try preparation.prepare(train, for: task), try preparation.prepare(valid, for: task))
     examples = (train, valid)
     masking = try task.masking(setup.model)

@@ -474,6 +474,189 @@ def float16_graph(proto):
 
 # -- the fixtures ---------------------------------------------------------------
 
+def eighths(array, axis):
+    """An array of weights as int8 and the scale of each index of an axis; None: one scale."""
+    scale = np.abs(array).max(axis=None if axis is None else 1 - axis, keepdims=axis is not None) / 127
+    return np.clip(np.round(array / scale), -127, 127).astype(np.int8), scale.astype(np.float32)
+
+
+def stored(model):
+    """The same model with weights that `stored_small` represents: 8 bits by output or row, positions with one scale."""
+    model = copy.deepcopy(model)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.dim() == 2 and "token_type" not in name:
+                q, scale = eighths(parameter.numpy(), None if "position" in name else 0)
+                parameter.copy_(torch.from_numpy(q.astype(np.float32) * scale))
+    return rounded_types(model)
+
+
+def rounded_types(model):
+    with torch.no_grad():
+        table = model.embeddings.token_type_embeddings.weight
+        table.copy_(table.half().float())
+    return model
+
+
+def stored_small(proto):
+    """Weights in 8 or 16 bits, widened by plain operators: Cast and Mul by scales; with zero points, transposed, or
+    widened after the lookup; the mask looked up by GatherND, and NaN replaced after Softmax."""
+    proto = copy.deepcopy(proto)
+    arrays = {t.name: numpy_helper.to_array(t) for t in proto.graph.initializer}
+    kept, made = [], []
+
+    def add(name, array):
+        kept.append(numpy_helper.from_array(array, name))
+        return name
+
+    matrices = 0
+    for tensor in proto.graph.initializer:
+        name, array = tensor.name, arrays[tensor.name]
+        users = [n for n in proto.graph.node if name in n.input]
+        if array.ndim != 2 or array.dtype != np.float32 or array.shape[0] == 1:
+            kept.append(tensor)
+        elif "token_type" in name:
+            made.append(helper.make_node("Cast", [add(name + "_h", array.astype(np.float16))], [name], to=FLOAT))
+        elif "position" in name:
+            q, scale = eighths(array, None)
+            made += [helper.make_node("Cast", [add(name + "_q", q)], [name + "_f"], to=FLOAT),
+                     helper.make_node("Mul", [add(name + "_scale", scale), name + "_f"], [name])]
+        elif "word" in name:  # rows and scales are looked up, then widened
+            q, scale = eighths(array, 0)
+            lookup, out = users[0], users[0].output[0]
+            ids = lookup.input[1]
+            insert_before(proto, lookup, [
+                helper.make_node("Gather", [add(name + "_q", q), ids], ["row_q"]),
+                helper.make_node("Gather", [add(name + "_scale", scale), ids], ["row_scale"]),
+                helper.make_node("Cast", ["row_q"], ["row_f"], to=FLOAT),
+                helper.make_node("Mul", ["row_f", "row_scale"], [out])])
+            proto.graph.node.remove(lookup)
+        else:
+            matrices += 1
+            q, scale = eighths(array, 0 if users[0].op_type == "Gemm" else 1)
+            if matrices == 2:  # unsigned
+                add(name + "_q", (q.astype(np.int16) + 128).astype(np.uint8))
+                made += [helper.make_node("Cast", [name + "_q"], [name + "_w"], to=FLOAT),
+                         helper.make_node("Sub", [name + "_w", add(name + "_zero", np.float32(128))], [name + "_f"])]
+            elif matrices == 3:  # [out, in]
+                q, scale = np.ascontiguousarray(q.T), np.ascontiguousarray(scale.T)
+                made += [helper.make_node("Cast", [add(name + "_q", q)], [name + "_f"], to=FLOAT),
+                         helper.make_node("Mul", [name + "_f", add(name + "_scale", scale)], [name + "_t"]),
+                         helper.make_node("Transpose", [name + "_t"], [name], perm=[1, 0])]
+                continue
+            else:
+                made.append(helper.make_node("Cast", [add(name + "_q", q)], [name + "_f"], to=FLOAT))
+            made.append(helper.make_node("Mul", [name + "_f", add(name + "_scale", scale)], [name]))
+    del proto.graph.initializer[:]
+    proto.graph.initializer.extend(kept)
+    for node in reversed(made):
+        proto.graph.node.insert(0, node)
+    for softmax in [n for n in proto.graph.node if n.op_type == "Softmax"]:
+        user = next(n for n in proto.graph.node if softmax.output[0] in n.input and n.op_type == "MatMul")
+        insert_before(proto, user, [
+            helper.make_node("IsNaN", [softmax.output[0]], [softmax.output[0] + "_none"]),
+            constant(softmax.output[0] + "_zero", 0.0),
+            helper.make_node("Where", [softmax.output[0] + "_none", softmax.output[0] + "_zero", softmax.output[0]],
+                             [softmax.output[0] + "_some"])])
+        user.input[list(user.input).index(softmax.output[0])] = softmax.output[0] + "_some"
+    return replace_mask(proto, mask_m9)
+
+
+def mask_m9(_):
+    """GatherND on the mask as bool, Where to -inf: transformers 5."""
+    return [helper.make_node("Cast", ["attention_mask"], ["mask_b"], to=BOOL),
+            helper.make_node("Shape", ["attention_mask"], ["b_1"], start=0, end=1),
+            helper.make_node("Shape", ["attention_mask"], ["s_1"], start=1, end=2),
+            helper.make_node("Squeeze", ["b_1"], ["b"]), helper.make_node("Squeeze", ["s_1"], ["s"]),
+            constant("zero_i", 0, np.int64), constant("one_i", 1, np.int64),
+            helper.make_node("Range", ["zero_i", "b", "one_i"], ["rows"]),
+            helper.make_node("Range", ["zero_i", "s", "one_i"], ["columns"]),
+            constant("axes_row", [1, 2, 3], np.int64), constant("axes_column", [0, 1, 2], np.int64),
+            helper.make_node("Unsqueeze", ["rows", "axes_row"], ["row"]),
+            helper.make_node("Unsqueeze", ["columns", "axes_column"], ["column"]),
+            helper.make_node("Max", ["row", "column"], ["both"]), helper.make_node("Shape", ["both"], ["places"]),
+            constant("last", [-1], np.int64),
+            helper.make_node("Expand", ["row", "places"], ["row_e"]),
+            helper.make_node("Unsqueeze", ["row_e", "last"], ["row_n"]),
+            helper.make_node("Expand", ["column", "places"], ["column_e"]),
+            helper.make_node("Unsqueeze", ["column_e", "last"], ["column_n"]),
+            helper.make_node("Concat", ["row_n", "column_n"], ["pairs"], axis=-1),
+            helper.make_node("GatherND", ["mask_b", "pairs"], ["mask_g"]), constant("kept", 0.0),
+            constant("lowest", -np.inf), helper.make_node("Where", ["mask_g", "kept", "lowest"], ["built_mask"])]
+
+
+def bounded(proto):
+    """Bounds that no number passes, infinite or the largest of float32, before each LayerNorm and on the scores."""
+    proto = copy.deepcopy(proto)
+    for count, mean in enumerate([n for n in proto.graph.node if n.op_type == "ReduceMean"]):
+        value = mean.input[0]
+        others = [n for n in proto.graph.node if value in n.input and n.op_type in ("ReduceMean", "Sub")]
+        if len(others) != 2:
+            continue  # the variance
+        name = f"bound_{count}"
+        if count % 4:
+            nodes = [constant(name + "_low", -np.inf), constant(name + "_high", np.inf),
+                     helper.make_node("Min", [name + "_high", value], [name + "_a"]),
+                     helper.make_node("Max", [name + "_a", name + "_low"], [name])]
+        else:
+            top = float(np.finfo(np.float32).max)
+            nodes = [constant(name + "_low", -top), constant(name + "_high", top),
+                     helper.make_node("Clip", [value, name + "_low", name + "_high"], [name])]
+        insert_before(proto, mean, nodes)
+        for other in others:
+            other.input[0] = name
+    return replace_mask(proto, mask_infinite)
+
+
+def mask_infinite(_):
+    return [constant("axes", [1, 2], np.int64), helper.make_node("Unsqueeze", ["attention_mask", "axes"], ["mask_2"]),
+            constant("padding", 0, np.int64), helper.make_node("Equal", ["mask_2", "padding"], ["mask_b"]),
+            constant("lowest", -np.inf), constant("kept", 0.0),
+            helper.make_node("Where", ["mask_b", "lowest", "kept"], ["built_mask"])]
+
+
+def one_hot(proto):
+    """Segments as TensorFlow looks them up: one-hot rows times the table."""
+    proto = copy.deepcopy(proto)
+    lookup = next(n for n in proto.graph.node if n.op_type == "Gather" and "token_type" in n.input[0])
+    table, out = lookup.input[0], lookup.output[0]
+    insert_before(proto, lookup, [
+        constant("t_flat", [-1], np.int64), constant("t_depth", 2, np.int64), constant("t_values", [0, 1]),
+        helper.make_node("Reshape", ["token_type_ids", "t_flat"], ["t_ids"]),
+        helper.make_node("OneHot", ["t_ids", "t_depth", "t_values"], ["t_hot"]),
+        helper.make_node("MatMul", ["t_hot", table], ["t_rows"]),
+        helper.make_node("Shape", ["token_type_ids"], ["t_shape"]), constant("t_last", [-1], np.int64),
+        helper.make_node("Concat", ["t_shape", "t_last"], ["t_target"], axis=0),
+        helper.make_node("Reshape", ["t_rows", "t_target"], [out])])
+    proto.graph.node.remove(lookup)
+    return proto
+
+
+def passing(proto, used=False):
+    """A first input that the graph returns as it is, as the names of examples; or one that it uses."""
+    proto = copy.deepcopy(proto)
+    proto.graph.input.insert(0, helper.make_tensor_value_info("unique_ids:0", INT64, ["batch"]))
+    proto.graph.node.append(helper.make_node("Identity", ["unique_ids:0"], ["returned_ids:0"]))
+    proto.graph.output.append(helper.make_tensor_value_info("returned_ids:0", INT64, ["batch"]))
+    if used:
+        proto.graph.node[-1].op_type = "Neg"
+        proto.graph.node[-1].name = "negated"
+    return proto
+
+
+def practice(small, base):
+    """Forms met in files from the hub, from package registries, and from the old model zoo."""
+    plain = export(small, base, opset=17)
+    eight = stored(small)
+    save("stored-in-8-bits", stored_small(export(eight, base, opset=17)), eight, base)
+    save("bounds-infinite", bounded(export(small, base, opset=14)), small, base)
+    save("one-hot-segments", one_hot(plain), small, base)
+    through = passing(one_hot(plain))
+    shorten(through)
+    onnx.save_model(through, os.path.join(ROOT, "passed-through.onnx"))
+    save_refused("extra-input", passing(export(small, base, opset=14), used=True))
+
+
 def main():
     for entry in os.listdir(ROOT):
         if entry == "int8" or entry.startswith("fused-"):
@@ -556,6 +739,8 @@ def main():
     save("roberta", export(roberta, base, inputs=ALL_INPUTS[:2]), roberta, base, inputs=ALL_INPUTS[:2])
     electra = build(ElectraModel, dict(SMALL, embedding_size=12), config=ElectraConfig, seed=15)
     save("electra", export(electra, base[:1]), electra, base[:1])
+
+    practice(small, base)
 
     # Heads of other shapes.
     model = build(BertForQuestionAnswering, SMALL, seed=16)

@@ -214,8 +214,13 @@ def test_targets(model: cloze.Model) -> None:
     assert model.fill_mask(text, targets=iter(["war"]), top_k=3)[0][0][0] == "war"
     (by_id,) = model.fill_mask(text, targets=[np.int64(found[0][1])])
     assert by_id == found[:1]
-    with pytest.raises(ValueError, match="'zzyzx', 'no such'"):
-        model.fill_mask(text, targets=["war", "zzyzx", "no such"])
+    for wrong, said in (
+        ("War", '"War" is not in the vocabulary; it has "war"'), (" war", '; it has "war"'),
+        ("no such", 'as one token; its pieces are "no", "such"'), ("台北", 'its pieces are "台", "北"'),
+        ("", "is not in the vocabulary"), ("\0", "is not in the vocabulary"), ("\ud800", "is not in the vocabulary"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            model.fill_mask(text, targets=["war", wrong])
     for wrong in (-1, 16000, 2**31, 2**70):
         with pytest.raises(ValueError):
             model.fill_mask(text, targets=[wrong])

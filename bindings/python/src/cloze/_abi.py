@@ -94,6 +94,7 @@ PROTOTYPES.update({
     "cloze_tokenizer_vocab_size": (c_int32, [c_void_p]),
     "cloze_tokenizer_token": (c_char_p, [c_void_p, c_int32]),
     "cloze_tokenizer_id": (c_int32, [c_void_p, c_char_p]),
+    "cloze_tokenizer_lookup": (_status, [c_void_p, c_char_p, _address]),
     "cloze_tokenize": (_status, [c_void_p, _address, _address, _address]),
 })
 

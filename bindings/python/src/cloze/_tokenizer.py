@@ -196,22 +196,24 @@ def tokenize(
     return work() if texts.bytes <= DIRECT_BYTES else interruptible(work)
 
 
+def is_plain(text: str) -> bool:
+    """Whether C can be given a text: it is UTF-8 without zero bytes."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def target_ids(tokenizer: Tokenizer, targets: object) -> np.ndarray:
     """Ids (N,) int32, without duplicates, of tokens or ids. ArgumentError: not in the vocabulary, or none at all."""
     if isinstance(targets, (str, bytes)) or not hasattr(targets, "__iter__"):
         raise TypeError(f"targets is {type(targets).__name__}; pass a list of tokens")
     ids: dict[int, None] = {}
-    unknown = []
     for target in targets:
         id = tokenizer.id(target) if isinstance(target, str) else integer("a target", target)
+        if id is None and is_plain(target):
+            # Says what the tokenizer makes of it instead.
+            check(lib.cloze_tokenizer_lookup(tokenizer._handle, target.encode(), ctypes.byref(ctypes.c_int32())))
         if id is None or not 0 <= id < 2**31:
-            unknown.append(target)
-        else:
-            ids[id] = None
-    if unknown:
-        raise error(
-            "invalid_argument",
-            f"targets that are not in the vocabulary: {', '.join(map(repr, unknown))}; a target is one whole token")
+            raise error("invalid_argument", f"{target!r} is not in the vocabulary")
+        ids[id] = None
     if not ids:
         raise error("invalid_argument", "targets is empty; name at least one token, or leave it out")
     return np.fromiter(ids, np.int32, len(ids))
