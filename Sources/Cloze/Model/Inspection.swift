@@ -45,7 +45,11 @@ public struct Inspection: Sendable, CustomStringConvertible {
     case .success(let graph):
       let hasTokenizer = try files.tokenizer(ofModel: &settings) != nil
       let missing = settings.tokenizerUnsupportedReason.map { "not supported: \($0)" } ?? "none beside the file"
-      self.init(ModelProvenance(graph), path: files.model, lines: [("tokenizer", hasTokenizer ? "found" : missing)]) {
+      settings.follow(graph)
+      let facts = EmbeddingFacts(graph, settings)
+      let lines = facts.lines + [("tokenizer", hasTokenizer ? "found" : missing)]
+      self.init(ModelProvenance(graph), path: files.model, lines: lines) {
+        facts.write(to: &$0)
         $0.value("tokenizer", hasTokenizer)
       }
     case .failure(let error):
@@ -80,14 +84,16 @@ public struct Inspection: Sendable, CustomStringConvertible {
   private static func prepared(_ path: String) throws(ClozeError) -> Inspection {
     var file = try PreparedFile(path: path)
     try file.check(threads: LoadOptions().loadingThreads)
-    let precision = try file.configuration().precision.word
+    let configuration = try file.configuration()
+    let facts = EmbeddingFacts(configuration)
+    let precision = configuration.precision.word
     var provenance = try file.provenance()
     provenance.memory = [(precision, file.weightBytes)]
     let hasTokenizer = file.contains(TokenizerSection.settings)
     let version = Int(PreparedFormat.version)
     return Inspection(
       provenance, path: path,
-      lines: [
+      lines: facts.lines + [
         ("tokenizer", hasTokenizer ? "inside" : "none"),
         (
           "prepared",
@@ -96,6 +102,7 @@ public struct Inspection: Sendable, CustomStringConvertible {
         ),
       ]
     ) {
+      facts.write(to: &$0)
       $0.value("tokenizer", hasTokenizer)
       $0.object("prepared") {
         $0.value("precision", precision)

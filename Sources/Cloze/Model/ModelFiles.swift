@@ -9,7 +9,7 @@ struct ModelFiles {
   /// The `.onnx`, `.safetensors` or `.cloze` file.
   let model: String
   /// The folders searched for files beside it: the model's own, then its parent where that is called `onnx`,
-  /// as on the Hugging Face hub.
+  /// as on the Hugging Face hub, and the one that modules.json names for the network.
   let folders: [String]
 
   /// - Parameter path: as in `Model.init`; nil: the built-in model.
@@ -24,17 +24,33 @@ struct ModelFiles {
     case .file:
       model = path
       let own = parent(path)
-      folders = own.hasSuffix("/onnx") ? [own, parent(own)] : own == "onnx" ? [own, "."] : [own]
+      let near = own.hasSuffix("/onnx") ? [own, parent(own)] : own == "onnx" ? [own, "."] : [own]
+      // A prepared file has everything inside.
+      if !PreparedFormat.isPrepared(path: path), let last = near.last,
+        let transformer = try Self.transformerFolder(in: last)
+      {
+        folders = near + [transformer]
+      } else {
+        folders = near
+      }
     case .folder:
       let candidates = ["model.onnx", "onnx/model.onnx", "model.safetensors"]
-      var found: String?
-      for name in candidates where found == nil { if try FileKind(joined(path, name)) == .file { found = name } }
-      guard let found else {
-        throw ClozeError(
-          .notFound, "\(path): no model in this folder; looked for \(candidates.joined(separator: ", "))")
+      let transformer = try Self.transformerFolder(in: path)
+      let roots = transformer.map { [$0, path] } ?? [path]
+      var found: (root: String, name: String)?
+      for root in roots {
+        for name in candidates where found == nil {
+          if try FileKind(joined(root, name)) == .file { found = (root, name) }
+        }
       }
-      model = joined(path, found)
-      folders = found.hasPrefix("onnx/") ? [joined(path, "onnx"), path] : [path]
+      guard let found else {
+        let place = transformer.map { ", also in \($0), which modules.json names" } ?? ""
+        throw ClozeError(
+          .notFound, "\(path): no model in this folder; looked for \(candidates.joined(separator: ", "))\(place)")
+      }
+      model = joined(found.root, found.name)
+      let own = found.name.hasPrefix("onnx/") ? [joined(found.root, "onnx"), found.root] : [found.root]
+      folders = own + roots.filter { $0 != found.root }
     }
   }
 
@@ -51,7 +67,13 @@ struct ModelFiles {
   /// The tokenizer beside the model. For one of an unsupported kind, such as RoBERTa's, returns nil and notes
   /// the reason in `settings`: the model then runs on token ids.
   func tokenizer(ofModel settings: inout ModelSettings) throws(ClozeError) -> Tokenizer? {
-    do throws(ClozeError) { return try readTokenizer() } catch {
+    do throws(ClozeError) {
+      let tokenizer = try readTokenizer()
+      if settings.maxTokens == nil, let length = tokenizer?.modelMaxLength, length < ModelSettings.unlimited {
+        settings.maxTokens = length
+      }
+      return tokenizer
+    } catch {
       guard error.cause == .unsupportedTokenizer else { throw error }
       settings.tokenizerUnsupportedReason = error.message
       return nil
@@ -61,7 +83,12 @@ struct ModelFiles {
   private func readTokenizer() throws(ClozeError) -> Tokenizer? {
     for folder in folders {
       for name in ["tokenizer.json", "vocab.txt"] where try FileKind(joined(folder, name)) == .file {
-        return try Tokenizer(path: folder)
+        let tokenizer = try Tokenizer(path: folder)
+        guard !tokenizer.lowercase, try transformerSettings()?.present("do_lower_case")?.bool() == true else {
+          return tokenizer
+        }
+        // It lowercases the text that the tokenizer then takes, and removes no accents of its own.
+        return try Tokenizer(path: folder, lowercase: true, stripAccents: tokenizer.stripAccents)
       }
     }
     return nil
@@ -89,7 +116,9 @@ struct ModelFiles {
       guard let resolved = realpath(image, nil) else { continue }
       defer { free(resolved) }
       var folder = parent(String(cString: resolved))
-      for prefix in [parent(folder), parent(parent(folder))] { candidates.append(joined(prefix, "share/cloze/\(name)")) }
+      for prefix in [parent(folder), parent(parent(folder))] {
+        candidates.append(joined(prefix, "share/cloze/\(name)"))
+      }
       for _ in 0..<5 {
         candidates.append(joined(folder, name))
         folder = parent(folder)
