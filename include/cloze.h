@@ -186,10 +186,10 @@ typedef struct cloze_load_options {
 
 /* Loads a model. path is a .onnx file; a .cloze file (see cloze_convert); a folder with model.onnx, onnx/model.onnx or
  * model.safetensors or model.safetensors.index.json (with config.json), looked for in this order, else with one other
- * .onnx or .cloze file; or NULL for the built-in model. tokenizer.json or vocab.txt, their settings, config.json,
- * sentence_bert_config.json, modules.json and 1_Pooling/config.json beside the model are used if present; a .cloze file
- * contains all of that. A .cloze file is mapped, and must not be truncated or written to in place while the model is in
- * use. options may be NULL. */
+ * .onnx or .cloze file; or NULL for the built-in model. tokenizer.json or vocab.txt, their settings, config.json, and
+ * what sentence-transformers writes (modules.json with its modules' folders, sentence_bert_config.json,
+ * config_sentence_transformers.json) are used if present beside the model; a .cloze file contains all of that. A .cloze
+ * file is mapped, and must not be truncated or written to in place while the model is in use. options may be NULL. */
 CLOZE_API cloze_status cloze_model_load(
     const char *CLOZE_NULLABLE path, const cloze_load_options *CLOZE_NULLABLE options,
     cloze_model *CLOZE_NULLABLE *CLOZE_NULLABLE model);
@@ -230,7 +230,8 @@ typedef struct cloze_info {
   int32_t vocab_size;
   int32_t max_position_embeddings;
   int32_t type_vocab_size;
-  int32_t max_tokens;        /* default truncation limit: max_seq_length of the files, else all positions */
+  int32_t max_tokens;        /* default truncation limit: max_seq_length or model_max_length of the files, else all
+                                positions */
   cloze_precision precision;
   uint32_t heads;            /* CLOZE_HEAD_ bits */
   cloze_pooling pooling;     /* default pooling of embeddings, never DEFAULT */
@@ -252,6 +253,11 @@ CLOZE_API cloze_status cloze_model_info(
 CLOZE_API cloze_status cloze_model_label(
     const cloze_model *CLOZE_NULLABLE model, int32_t index, char *CLOZE_NULLABLE label, size_t capacity,
     size_t *CLOZE_NULLABLE size);
+
+/* The prompts of the model's files as one JSON object: "prompts", texts by name; "default_prompt_name", if they have
+ * one; "include_prompt": false, if a prompt's tokens are not pooled. json, capacity and size as in cloze_inspect. */
+CLOZE_API cloze_status cloze_model_prompts(
+    const cloze_model *CLOZE_NULLABLE model, char *CLOZE_NULLABLE json, size_t capacity, size_t *CLOZE_NULLABLE size);
 
 /* A new handle for the model's tokenizer; free it. CLOZE_NO_TOKENIZER if it has none. */
 CLOZE_API cloze_status cloze_model_tokenizer(
@@ -332,6 +338,12 @@ CLOZE_API int32_t cloze_session_threads(const cloze_session *CLOZE_NULLABLE sess
 /* Makes the call running on this session return CLOZE_CANCELLED within milliseconds. Does nothing if none is running.
  * Callable from any thread and from a signal handler. */
 CLOZE_API void cloze_cancel(cloze_session *CLOZE_NULLABLE session);
+
+/* How many texts the call on texts that is running on this session has done, of how many; 0 of 0 if none is running.
+ * Callable from any thread, also while the call runs: another thread that asks every 100 ms can show progress. done and
+ * total may be NULL. */
+CLOZE_API void cloze_session_progress(
+    const cloze_session *CLOZE_NULLABLE session, int64_t *CLOZE_NULLABLE done, int64_t *CLOZE_NULLABLE total);
 
 /* ---- 5. Running on token ids ------------------------------------------------------------------------------------- */
 
@@ -417,10 +429,12 @@ typedef struct cloze_embed_options {
   cloze_pooling pooling;
   int32_t normalize;           /* 0: the model's default; 1: scale to length 1; 2: do not */
   int32_t dimensions;          /* keep the first so many, before normalizing; 0: all */
+  const char *CLOZE_NULLABLE prompt; /* put before each text, or the first of a pair: the name of a prompt of the
+                                  files (cloze_model_prompts); "": nothing; NULL: their default prompt, if any */
 } cloze_embed_options;
 
 /* Computes an embedding per text. embeddings [B, E], E = cloze_info.embedding_size, with the model's default pooling;
- * [B, D] if options->pooling is set, as dense layers after pooling belong to the default pooling; [B, dimensions] if
+ * [B, D] if options->pooling is set, as what follows the pooling belongs to the default pooling; [B, dimensions] if
  * options->dimensions is. truncated [B] or NULL. Scratch memory does not grow with the number of texts. options may be
  * NULL. */
 CLOZE_API cloze_status cloze_embed_texts(

@@ -99,6 +99,17 @@ private func precisionChoice(_ value: cloze_precision) throws(ClozeError) -> Pre
 
 private let isaNames = StaticNames<ISA>(\.rawValue)
 
+@c @implementation public func cloze_model_prompts(
+  _ model: OpaquePointer?, _ json: UnsafeMutablePointer<CChar>?, _ capacity: Int, _ size: UnsafeMutablePointer<Int>?
+) -> cloze_status {
+  call { () throws(ClozeError) in
+    let prompts = try required(object(model, Model.self), "model").info.prompts
+    var writer = JSONWriter()
+    writer.object { prompts.write(to: &$0) }
+    try copy(writer.text, "json", json, capacity, size)
+  }
+}
+
 @c @implementation public func cloze_model_tokenizer(
   _ model: OpaquePointer?, _ tokenizer: UnsafeMutablePointer<OpaquePointer?>?
 ) -> cloze_status {

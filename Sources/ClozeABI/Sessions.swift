@@ -40,3 +40,11 @@ final class SessionHandle {
 @c @implementation public func cloze_cancel(_ session: OpaquePointer?) {
   object(session, SessionHandle.self)?.session.cancel()
 }
+
+@c @implementation public func cloze_session_progress(
+  _ session: OpaquePointer?, _ done: UnsafeMutablePointer<Int64>?, _ total: UnsafeMutablePointer<Int64>?
+) {
+  let progress = object(session, SessionHandle.self)?.session.progress ?? (done: 0, total: 0)
+  done?.pointee = Int64(progress.done)
+  total?.pointee = Int64(progress.total)
+}

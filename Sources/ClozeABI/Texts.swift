@@ -22,7 +22,7 @@ extension TextOptions {
     let options = try cloze_embed_options.read(options)
     let embedding = EmbeddingOptions(
       pooling: try poolingChoice(options.pooling), normalize: try choice(options.normalize, "normalize"),
-      dimensions: try positive(options.dimensions, "dimensions"))
+      dimensions: try positive(options.dimensions, "dimensions"), prompt: options.prompt.map { String(cString: $0) })
     let text = try TextOptions(options.max_tokens, options.truncation)
     if texts.count == 0 { return }
     let (needed, overflow) = try texts.count.multipliedReportingOverflow(by: session.embeddingWidth(embedding))

@@ -175,6 +175,31 @@ static void cancelled_from_another_thread(void) {
   cloze_session_free(call.session);
 }
 
+static void progress_of_a_running_call(void) {
+  struct long_call call = {.session = open_session(2)};
+  int64_t done = -1, total = -1, last = 0;
+  cloze_session_progress(call.session, &done, &total);
+  CHECK(done == 0 && total == 0);
+  pthread_t thread;
+  CHECK(pthread_create(&thread, NULL, call_long, &call) == 0);
+  double begun = seconds();
+  while (last == 0 && seconds() - begun < 60) {
+    usleep(1000);
+    cloze_session_progress(call.session, &done, &total);
+    CHECK((total == 0 || total == LONG_COUNT) && done >= 0 && done <= total);
+    last = done;
+  }
+  CHECK(last > 0);
+  cloze_session_progress(call.session, NULL, NULL);
+  cloze_cancel(call.session);
+  CHECK(pthread_join(thread, NULL) == 0);
+  cloze_session_progress(call.session, &done, &total);
+  CHECK(done == 0 && total == 0);
+  cloze_session_progress(NULL, &done, &total);
+  CHECK(done == 0 && total == 0);
+  cloze_session_free(call.session);
+}
+
 static void second_call_is_busy(void) {
   struct long_call call = {.session = open_session(1)};
   pthread_t thread;
@@ -267,6 +292,7 @@ static const struct test tests[] = {
     {"freed_on_another_thread", freed_on_another_thread},
     {"two_threads_share_a_model", two_threads_share_a_model},
     {"cancelled_from_another_thread", cancelled_from_another_thread},
+    {"progress_of_a_running_call", progress_of_a_running_call},
     {"second_call_is_busy", second_call_is_busy},
     {"session_works_after_fork", session_works_after_fork},
     {"fork_while_another_session_runs", fork_while_another_session_runs},

@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -134,6 +135,70 @@ static void bad_texts(void) {
   options = (cloze_embed_options){.struct_size = sizeof options, .truncation = 9};
   CHECK_STATUS(cloze_embed_texts(session, &texts, &options, values, D, NULL), CLOZE_INVALID_ARGUMENT);
   cloze_session_free(session);
+}
+
+/* Writes a file of a folder. */
+static void write_file(const char *folder, const char *name, const char *text) {
+  char path[4200];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  FILE *file = fopen(path, "w");
+  CHECK(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+/* The prompts of a model's files: by name, none, and by default; and their JSON. */
+static void prompts(void) {
+  const char *fixtures = getenv("CLOZE_TEST_FIXTURES");
+  CHECK(fixtures != NULL);
+  char folder[] = "/tmp/cloze-prompts-XXXXXX", source[4200], target[4200];
+  CHECK(mkdtemp(folder) != NULL);
+  snprintf(source, sizeof source, "%s/sentence-mean.onnx", fixtures);
+  snprintf(target, sizeof target, "%s/model.onnx", folder);
+  CHECK(symlink(source, target) == 0);
+  write_file(folder, "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\n:\n");
+  write_file(folder, "config_sentence_transformers.json",
+      "{\"prompts\": {\"query\": \"b: \", \"none\": null}, \"default_prompt_name\": \"query\"}");
+  cloze_model *model = NULL;
+  cloze_session *session = NULL;
+  CHECK_OK(cloze_model_load(folder, NULL, &model));
+  CHECK_OK(cloze_session_create(model, NULL, &session));
+  char json[128];
+  size_t size = 0;
+  CHECK_OK(cloze_model_prompts(model, NULL, 0, &size));
+  CHECK_STATUS(cloze_model_prompts(model, json, size, NULL), CLOZE_BUFFER_TOO_SMALL);
+  CHECK_OK(cloze_model_prompts(model, json, size + 1, NULL));
+  CHECK(strcmp(json, "{\"prompts\":{\"query\":\"b: \",\"none\":\"\"},\"default_prompt_name\":\"query\"}") == 0);
+  CHECK_STATUS(cloze_model_prompts(NULL, json, sizeof json, NULL), CLOZE_INVALID_ARGUMENT);
+  enum { WIDTH = 20 };
+  float plain[WIDTH], typed[WIDTH], found[WIDTH];
+  const char *text = "a", *with_prompt = "b: a";
+  cloze_texts texts = list_of(&text, 1), all = list_of(&with_prompt, 1);
+  cloze_embed_options options = {.struct_size = sizeof options, .prompt = ""};
+  CHECK_OK(cloze_embed_texts(session, &texts, &options, plain, WIDTH, NULL));
+  CHECK_OK(cloze_embed_texts(session, &all, &options, typed, WIDTH, NULL));
+  CHECK(memcmp(plain, typed, sizeof plain) != 0);
+  CHECK_OK(cloze_embed_texts(session, &texts, NULL, found, WIDTH, NULL));
+  CHECK(memcmp(found, typed, sizeof found) == 0);
+  options.prompt = "query";
+  CHECK_OK(cloze_embed_texts(session, &texts, &options, found, WIDTH, NULL));
+  CHECK(memcmp(found, typed, sizeof found) == 0);
+  options.prompt = "none";
+  CHECK_OK(cloze_embed_texts(session, &texts, &options, found, WIDTH, NULL));
+  CHECK(memcmp(found, plain, sizeof found) == 0);
+  options.prompt = "other";
+  CHECK_STATUS(cloze_embed_texts(session, &texts, &options, found, WIDTH, NULL), CLOZE_INVALID_ARGUMENT);
+  CHECK_MESSAGE("\"query\", \"none\"");
+  /* A program whose header is older has no prompt, and gets the default. */
+  options = (cloze_embed_options){.struct_size = offsetof(cloze_embed_options, prompt)};
+  CHECK_OK(cloze_embed_texts(session, &texts, &options, found, WIDTH, NULL));
+  CHECK(memcmp(found, typed, sizeof found) == 0);
+  cloze_session_free(session);
+  cloze_model_free(model);
+  for (size_t i = 0; i < 3; i++) {
+    const char *names[] = {"model.onnx", "vocab.txt", "config_sentence_transformers.json"};
+    snprintf(target, sizeof target, "%s/%s", folder, names[i]);
+    CHECK(unlink(target) == 0);
+  }
+  CHECK(rmdir(folder) == 0);
 }
 
 /* A dense layer after pooling makes embeddings narrower than the hidden state, or wider; with another
@@ -318,6 +383,7 @@ static const struct test tests[] = {
     {"order_and_company_do_not_matter", order_and_company_do_not_matter},
     {"cut_text_is_reported", cut_text_is_reported},
     {"bad_texts", bad_texts},
+    {"prompts", prompts},
     {"buffers_hold_dense_embeddings", buffers_hold_dense_embeddings},
     {"encoding_gives_every_token", encoding_gives_every_token},
     {"masks_are_filled", masks_are_filled},

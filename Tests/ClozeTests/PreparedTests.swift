@@ -87,7 +87,9 @@ struct PreparedTests {
       try write(#"{"do_lower_case": false}"#, to: folder + "/tokenizer_config.json")
       try write(#"{"max_seq_length": 9}"#, to: folder + "/sentence_bert_config.json")
       try write(#"{"pooling_mode_cls_token": true}"#, to: folder + "/1_Pooling/config.json")
-      try write(#"[{"type": "models.Transformer"}]"#, to: folder + "/modules.json")
+      try write(
+        #"[{"type": "models.Transformer"}, {"type": "models.Pooling", "path": "1_Pooling"}]"#,
+        to: folder + "/modules.json")
       try Model.convert(folder, to: path)
       let (model, prepared) = (try Model(path: folder), try Model(path: path))
       #expect(prepared.info.maxTokens == 9 && prepared.info.pooling == .cls && !prepared.info.normalize)

@@ -55,7 +55,7 @@ final class Scratch {
     let matrix = model.kernels.matrix(info.precision)
     let width = info.hiddenSize
     let rows = model.blockRows
-    let inner = max(info.intermediateSize, width).roundedUp(to: Int(matrix.kr))
+    let inner = max(info.intermediateSize, width, model.weights.sentence.widestInput).roundedUp(to: Int(matrix.kr))
     let attention = matrix.attention_scratch(longest, width / max(info.numAttentionHeads, 1))
 
     var at = 0

@@ -45,12 +45,8 @@ package final class ExportedModel {
       var settings = try files.settings()
       var tokenizer = options.tokenizer
       if tokenizer == nil { tokenizer = try files.tokenizer(ofModel: &settings) }
-      var graph = try Model.graph(files, settings)
+      let graph = try Model.graph(files, settings)
       settings.follow(graph)
-      if graph.sentence == nil, settings.embeddingUnsupportedReason == nil, let pooling = settings.pooling {
-        graph.sentence = BERTGraph.SentenceHead(
-          pooling: pooling, dense: [], normalize: settings.normalize ?? true)
-      }
       export = try Self.export(
         graph, format, [], Self.metadata(settings.labels, tokenizer, settings.maxTokens, task: nil))
       return

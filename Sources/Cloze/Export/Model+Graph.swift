@@ -32,13 +32,27 @@ private struct Unpacking {
     embeddings.projection = try weights.projection.map { dense throws(ClozeError) in try linear(dense) }
     var graph = BERTGraph(configuration: configuration, embeddings: embeddings, layers: layers)
     for (output, head) in weights.heads where head.arithmetic == .model { try put(head, output, on: &graph) }
-    var dense: [BERTGraph.SentenceHead.Dense] = []
-    for layer in weights.sentence { dense.append(.init(linear: try linear(layer.dense), activation: layer.activation)) }
     // A model whose files name no supported pooling gets no sentence embedding.
     if let pooling = model.sentencePooling {
-      graph.sentence = BERTGraph.SentenceHead(pooling: pooling, dense: dense, normalize: info.normalize)
+      graph.sentence = BERTGraph.SentenceHead(pooling: pooling, steps: try sentence(), normalize: info.normalize)
     }
     return graph
+  }
+
+  /// What follows the model's own pooling.
+  private func sentence() throws(ClozeError) -> [BERTGraph.SentenceHead.Step] {
+    var steps: [BERTGraph.SentenceHead.Step] = []
+    var width = model.info.hiddenSize
+    for step in model.weights.sentence {
+      switch step {
+      case .dense(let layer): steps.append(.dense(try linear(layer.dense), layer.activation))
+      case .norm(let norm): steps.append(.norm(try self.norm(norm, width)))
+      case .normalize: steps.append(.normalize)
+      case .truncate(let kept): steps.append(.truncate(kept))
+      }
+      width = step.width(after: width)
+    }
+    return steps
   }
 
   private func layer(_ layer: Weights.Layer) throws(ClozeError) -> BERTGraph.Layer {

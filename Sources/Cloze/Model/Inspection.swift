@@ -48,7 +48,11 @@ public struct Inspection: Sendable, CustomStringConvertible {
       let missing = reason.map { "not supported: \($0)" } ?? "none beside the file"
       var provenance = ModelProvenance(graph)
       provenance.add(tokenizer)
-      self.init(provenance, path: files.model, lines: [("tokenizer", tokenizer == nil ? missing : "found")]) {
+      settings.follow(graph)
+      let facts = EmbeddingFacts(graph, settings)
+      let lines = facts.lines + [("tokenizer", tokenizer == nil ? missing : "found")]
+      self.init(provenance, path: files.model, lines: lines) {
+        facts.write(to: &$0)
         $0.value("tokenizer", tokenizer != nil)
         if let reason { $0.value("tokenizer_unsupported", reason) }
       }
@@ -84,7 +88,9 @@ public struct Inspection: Sendable, CustomStringConvertible {
   private static func prepared(_ path: String) throws(ClozeError) -> Inspection {
     var file = try PreparedFile(path: path)
     try file.check(threads: LoadOptions().loadingThreads)
-    let precision = try file.configuration().precision.word
+    let configuration = try file.configuration()
+    let facts = EmbeddingFacts(configuration)
+    let precision = configuration.precision.word
     var provenance = try file.provenance()
     provenance.memory = [(precision, file.weightBytes)]
     let tokenizer = try file.tokenizer()
@@ -93,7 +99,7 @@ public struct Inspection: Sendable, CustomStringConvertible {
     let version = Int(PreparedFormat.version)
     return Inspection(
       provenance, path: path,
-      lines: [
+      lines: facts.lines + [
         ("tokenizer", hasTokenizer ? "inside" : "none"),
         (
           "prepared",
@@ -102,6 +108,7 @@ public struct Inspection: Sendable, CustomStringConvertible {
         ),
       ]
     ) {
+      facts.write(to: &$0)
       $0.value("tokenizer", hasTokenizer)
       $0.object("prepared") {
         $0.value("precision", precision)

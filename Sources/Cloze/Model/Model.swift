@@ -34,8 +34,8 @@ public final class Model: Sendable {
   /// - Parameter path: a `.onnx` file, a `.cloze` file as `convert` writes it, a `.safetensors` file with its
   ///   `config.json`, or a folder with `model.onnx`, `onnx/model.onnx` or `model.safetensors`; nil: the
   ///   built-in model. Where present, `tokenizer.json` or `vocab.txt` with `tokenizer_config.json`,
-  ///   `config.json`, `sentence_bert_config.json`, `modules.json` and `1_Pooling/config.json` beside it are
-  ///   used.
+  ///   `config.json`, `sentence_bert_config.json`, `modules.json` with its modules' folders and
+  ///   `config_sentence_transformers.json` beside it are used.
   /// - Throws: `.notFound`, `.io`, `.invalidModel`, `.unsupportedModel`, `.unsupportedISA`,
   ///   `.outOfMemory`.
   public convenience init(path: String? = nil, options: LoadOptions = LoadOptions()) throws(ClozeError) {
@@ -101,8 +101,9 @@ public final class Model: Sendable {
       configuration: configuration, maxTokens: min(settings.maxTokens ?? .max, configuration.maxPositionEmbeddings),
       precision: precision, isa: kernels.isa, heads: Heads(weights.heads.keys), pooling: settings.pooling ?? .mean,
       normalize: settings.normalize ?? true, weightBytes: weights.memory.bytes)
-    info.embeddingSize = weights.sentence.last?.dense.outputs ?? configuration.hiddenSize
+    info.embeddingSize = weights.sentence.width(after: configuration.hiddenSize)
     info.labels = settings.labels
+    info.prompts = settings.prompts
     self.info = info
     let panel = Int(kernels.matrix(precision).mr)
     let rows = 512 * 1024 / (MemoryLayout<Float>.size * max(configuration.intermediateSize, 1))

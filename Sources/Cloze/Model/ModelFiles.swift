@@ -9,7 +9,7 @@ struct ModelFiles {
   /// The `.onnx`, `.safetensors`, `.safetensors.index.json` or `.cloze` file.
   let model: String
   /// The folders searched for files beside it: the model's own, then its parent where that is called `onnx`,
-  /// as on the Hugging Face hub.
+  /// as on the Hugging Face hub, and the one that modules.json names for the network.
   let folders: [String]
 
   /// The names of a folder's model, in the order in which they are looked for.
@@ -30,13 +30,32 @@ struct ModelFiles {
         throw ClozeError(.unsupported, "\(path): \(kind)")
       }
       model = path
-    case .folder: model = try Self.model(in: path)
+      let near = Self.searched(beside: model)
+      // A prepared file has everything inside.
+      if !PreparedFormat.isPrepared(path: path), let last = near.last,
+        let transformer = try Self.transformerFolder(in: last)
+      {
+        folders = near + [transformer]
+      } else {
+        folders = near
+      }
+    case .folder:
+      let transformer = try Self.transformerFolder(in: path)
+      let roots = transformer.map { [$0, path] } ?? [path]
+      var found: String?
+      for root in roots where found == nil { found = try Self.model(in: root) }
+      guard let found else { throw try Self.noModel(in: path, transformer) }
+      model = found
+      let near = Self.searched(beside: model)
+      folders = near + roots.filter { !near.contains($0) }
     }
-    folders = Self.searched(beside: model)
   }
 
-  /// The model of a folder: one of `names`, else the only ONNX or prepared file in it and in its folder `onnx`.
-  private static func model(in folder: String) throws(ClozeError) -> String {
+  /// The model of a folder: one of `names`, else the only ONNX or prepared file in it and in its folder `onnx`; nil
+  /// where there is none.
+  ///
+  /// - Throws: `.notFound` where there are several.
+  private static func model(in folder: String) throws(ClozeError) -> String? {
     for name in names where try FileKind(joined(folder, name)) == .file { return joined(folder, name) }
     let own = try fileNames(in: folder)
     var others = own.filter { $0.hasSuffix(".onnx") || $0.hasSuffix(".cloze") }
@@ -50,13 +69,21 @@ struct ModelFiles {
         "\(folder): \(others.count) models are in this folder and none is called \(names[0]); give the path of one: "
           + others.prefix(16).joined(separator: ", "))
     }
-    var message = "\(folder): no model in this folder; looked for \(names.joined(separator: ", ")), other .onnx files"
-    for name in own {
-      guard let kind = foreignWeights(name) else { continue }
+    return nil
+  }
+
+  private static func noModel(in folder: String, _ transformer: String?) throws(ClozeError) -> ClozeError {
+    let place = transformer.map { ", also in \($0), which modules.json names" } ?? ""
+    var message =
+      "\(folder): no model in this folder; looked for \(names.joined(separator: ", ")), other .onnx files\(place)"
+    for root in [folder] + (transformer.map { [$0] } ?? []) {
+      guard let name = try fileNames(in: root).first(where: { foreignWeights($0) != nil }),
+        let kind = foreignWeights(name)
+      else { continue }
       message += "; \(name) is there: \(kind)"
       break
     }
-    throw ClozeError(.notFound, message)
+    return ClozeError(.notFound, message)
   }
 
   private static func searched(beside model: String) -> [String] {
@@ -85,7 +112,13 @@ struct ModelFiles {
   /// The tokenizer beside the model. For one of an unsupported kind, such as RoBERTa's, returns nil and notes
   /// the reason in `settings`: the model then runs on token ids.
   func tokenizer(ofModel settings: inout ModelSettings) throws(ClozeError) -> Tokenizer? {
-    do throws(ClozeError) { return try readTokenizer() } catch {
+    do throws(ClozeError) {
+      let tokenizer = try readTokenizer()
+      if settings.maxTokens == nil, let length = tokenizer?.modelMaxLength, length < ModelSettings.unlimited {
+        settings.maxTokens = length
+      }
+      return tokenizer
+    } catch {
       guard error.cause == .unsupportedTokenizer else { throw error }
       settings.tokenizerUnsupportedReason = error.message
       return nil
@@ -95,7 +128,12 @@ struct ModelFiles {
   private func readTokenizer(lowercase: Bool? = nil, stripAccents: Bool? = nil) throws(ClozeError) -> Tokenizer? {
     for folder in folders {
       for name in ["tokenizer.json", "vocab.txt"] where try FileKind(joined(folder, name)) == .file {
-        return try Tokenizer(path: folder, lowercase: lowercase, stripAccents: stripAccents)
+        let tokenizer = try Tokenizer(path: folder, lowercase: lowercase, stripAccents: stripAccents)
+        guard lowercase == nil, !tokenizer.lowercase,
+          try transformerSettings()?.present("do_lower_case")?.bool() == true
+        else { return tokenizer }
+        // It lowercases the text that the tokenizer then takes, and removes no accents of its own.
+        return try Tokenizer(path: folder, lowercase: true, stripAccents: stripAccents ?? tokenizer.stripAccents)
       }
     }
     return nil

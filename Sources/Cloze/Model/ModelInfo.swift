@@ -51,7 +51,8 @@ public struct Heads: OptionSet, Hashable, Sendable {
 public struct ModelInfo: Hashable, Sendable {
   /// The sizes of the network.
   public let configuration: BERTConfiguration
-  /// The default truncation length, in tokens: `max_seq_length` of the model's files, else all positions.
+  /// The default truncation length, in tokens: `max_seq_length` or `model_max_length` of the model's files, else
+  /// all positions.
   public let maxTokens: Int
   /// The precision of weights and activations.
   public let precision: Precision
@@ -65,8 +66,10 @@ public struct ModelInfo: Hashable, Sendable {
   public let normalize: Bool
   /// Memory of the weights, in bytes.
   public let weightBytes: Int
-  /// Elements of a text's vector: D, unless the graph has dense layers after pooling.
+  /// Elements of a text's vector: D, unless the model has dense layers after pooling.
   public internal(set) var embeddingSize: Int = 0
+  /// The prompts of the model's files.
+  public internal(set) var prompts = Prompts()
   /// The classes or tags of a head; empty where there is none.
   public internal(set) var labels: [String] = []
 }

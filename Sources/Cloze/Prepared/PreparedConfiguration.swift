@@ -16,8 +16,8 @@ struct PreparedConfiguration {
   var isProjected: Bool
   /// The dense layer between pooling and the layer of the classes; nil: none.
   var classTransform: Step?
-  /// The dense layers after pooling.
-  var sentence: [Step] = []
+  /// What follows the model's own pooling.
+  var sentence: [SentenceShape] = []
   var settings: ModelSettings
 
   /// Outputs of a dense layer, and the activation after it.
@@ -42,7 +42,7 @@ struct PreparedConfiguration {
     embeddingSize = model.weights.embeddingWidth(model.info.hiddenSize)
     isProjected = model.weights.projection != nil
     if let layers = model.weights.heads[.classes]?.layers, layers.count > 1 { classTransform = Step(layers[0]) }
-    sentence = model.weights.sentence.map { Step($0) }
+    sentence = model.weights.sentence.map { SentenceShape($0) }
     self.settings = settings
     self.settings.labels = model.info.labels
   }
@@ -61,12 +61,15 @@ struct PreparedConfiguration {
       if isProjected { $0.value("embedding_size", embeddingSize) }
       if labelCount > 0 { $0.array("labels") { for label in settings.labels { $0.value(nil, label) } } }
       if let classTransform { $0.object("classes_transform") { classTransform.write(to: &$0) } }
-      if !sentence.isEmpty { $0.array("sentence_dense") { for step in sentence { $0.object { step.write(to: &$0) } } } }
+      if !sentence.isEmpty {
+        $0.array("sentence_dense") { for step in sentence { $0.object { step.write(to: &$0) } } }
+      }
       if let reason = settings.tokenizerUnsupportedReason { $0.value("no_tokenizer", reason) }
       if let length = settings.maxTokens { $0.value("max_seq_length", length) }
       if let pooling = settings.pooling { $0.value("pooling", pooling.name) }
       if let normalize = settings.normalize { $0.value("normalize", normalize) }
       if let reason = settings.embeddingUnsupportedReason { $0.value("no_embedding", reason) }
+      settings.prompts.write(to: &$0)
     }
     return writer.text
   }
@@ -138,10 +141,10 @@ struct PreparedConfiguration {
       return step
     }
     if let field = try root.present("classes_transform") { classTransform = try step(field, model.hiddenSize) }
-    for field in try root.present("sentence_dense")?.elements() ?? [] { sentence.append(try step(field, 65536)) }
-    guard embeddingSize <= widest, sentence.dropLast().allSatisfy({ $0.size <= widest }),
-      classTransform == nil || heads.contains(.classes)
-    else {
+    for field in try root.present("sentence_dense")?.elements() ?? [] {
+      sentence.append(try SentenceShape(field, after: SentenceShape.width(sentence, of: model.hiddenSize)))
+    }
+    guard embeddingSize <= widest, classTransform == nil || heads.contains(.classes) else {
       throw ClozeError(
         .damaged, "\(Self.section): embeddings or a head are wider than the layers, or a head is missing")
     }
@@ -153,6 +156,8 @@ struct PreparedConfiguration {
     if try root.present("pooling") != nil { settings.pooling = try word("pooling", Pooling.init(name:)) }
     settings.normalize = try root.present("normalize")?.bool()
     settings.embeddingUnsupportedReason = try root.present("no_embedding")?.string()
+    try settings.prompts.read(root)
+    settings.prompts.isPooled = try root.present("include_prompt")?.bool() ?? true
   }
 }
 
@@ -167,13 +172,7 @@ extension PreparedConfiguration.Step {
 
   fileprivate init(_ field: JSONField) throws(ClozeError) {
     size = try field.required("size").integer()
-    activation = .identity
-    if let name = try field.present("hidden_act") {
-      guard let known = Activation(configKey: try name.string()) else {
-        throw ClozeError(.damaged, "\(name.path) is an unknown activation")
-      }
-      activation = known
-    }
+    activation = try Activation(optional: field.present("hidden_act"))
   }
 }
 

@@ -32,7 +32,13 @@ extension Weights {
       try layer.outputNorm.add("\(name).output_norm", width, to: &image)
     }
     for output in OutputHead.allCases { try heads[output]?.add(output, precision, isTied: sizes.isTied, to: &image) }
-    for (index, layer) in sentence.enumerated() { try layer.dense.add("sentence.\(index)", precision, to: &image) }
+    for (index, step) in sentence.enumerated() {
+      switch step {
+      case .dense(let layer): try layer.dense.add("sentence.\(index)", precision, to: &image)
+      case .norm(let norm): try norm.add("sentence.\(index)", sentence.prefix(index).width(after: width), to: &image)
+      case .normalize, .truncate: break
+      }
+    }
   }
 
   /// Reads the sections of all weights and uses them in place.
@@ -81,11 +87,17 @@ extension Weights {
     for output in OutputHead.allCases where sizes.heads.contains(output.bit) {
       heads[output] = try PackedHead(output, sizes, pooler: heads[.pooler], word: word, memory: memory, from: &file)
     }
-    var sentence: [PackedHead.Layer] = []
+    var sentence: [SentenceStep] = []
     for (index, step) in sizes.sentence.enumerated() {
-      let inputs = sentence.last?.dense.outputs ?? width
-      sentence.append(
-        PackedHead.Layer(dense: try dense("sentence.\(index)", inputs, step.size, &file), activation: step.activation))
+      let inputs = sentence.width(after: width)
+      switch step {
+      case .dense(let size, let activation):
+        let dense = try dense("sentence.\(index)", inputs, size, &file)
+        sentence.append(.dense(PackedHead.Layer(dense: dense, activation: activation)))
+      case .norm: sentence.append(.norm(try Norm("sentence.\(index)", inputs, from: &file)))
+      case .normalize: sentence.append(.normalize)
+      case .truncate(let kept): sentence.append(.truncate(kept))
+      }
     }
     self.init(
       word: word, position: position, tokenType: tokenType, norm: norm, layers: layers, memory: memory, heads: heads,

@@ -46,11 +46,15 @@ public struct EmbeddingOptions: Sendable {
   public var normalize: Bool?
   /// Keeps the first so many dimensions, before normalizing; nil: all.
   public var dimensions: Int?
+  /// What is put before each text, or before the first of a pair: the name of one of `ModelInfo.prompts`; "":
+  /// nothing; nil: the model's default prompt, if it has one.
+  public var prompt: String?
 
   /// All defaults, or some of them replaced.
-  public init(pooling: Pooling? = nil, normalize: Bool? = nil, dimensions: Int? = nil) {
+  public init(pooling: Pooling? = nil, normalize: Bool? = nil, dimensions: Int? = nil, prompt: String? = nil) {
     self.pooling = pooling
     self.normalize = normalize
     self.dimensions = dimensions
+    self.prompt = prompt
   }
 }

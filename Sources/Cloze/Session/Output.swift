@@ -30,6 +30,8 @@ package struct Output {
   package var pooling: Pooling?
   package var normalize: Bool?
   package var dimensions: Int?
+  /// `embedding`: tokens at the start of each sequence that are not pooled, those of a prompt.
+  var skippedTokens = 0
   /// `hidden` and `embedding`: of the sum of all states with these factors, those of the model's trained
   /// head; nil: of the last state.
   var mix: UnsafePointer<Float>?
@@ -42,14 +44,22 @@ package struct Output {
   }
 
   /// Embeddings with a caller's options.
-  init(_ options: EmbeddingOptions) { self.init(.embedding(options)) }
+  init(_ options: EmbeddingOptions) {
+    self.init(Kind.embedding)
+    pooling = options.pooling
+    normalize = options.normalize
+    dimensions = options.dimensions
+  }
 
   /// What a caller asked for, except layers.
-  init(_ output: RunOutput) {
-    self.init(output.kind)
-    pooling = output.embedding.pooling
-    normalize = output.embedding.normalize
-    dimensions = output.embedding.dimensions
+  ///
+  /// - Throws: `.invalidArgument` for a prompt, which only a text has.
+  init(running output: RunOutput) throws(ClozeError) {
+    if let prompt = output.embedding.prompt, !prompt.isEmpty {
+      throw ClozeError(.invalidArgument, "prompt = \"\(prompt)\", which is for texts, not for token ids")
+    }
+    self.init(output.embedding)
+    kind = output.kind
   }
 
   /// Floats of the output for a batch of `sequences` sequences and `tokens` tokens; checks every field.
@@ -87,7 +97,7 @@ package struct Output {
 
   /// Dimensions of an embedding.
   package func width(_ model: Model) throws(ClozeError) -> Int {
-    // The graph's own dense layers belong to its own pooling.
+    // The model's own dense layers belong to its own pooling.
     let all = pooling == nil ? model.info.embeddingSize : model.info.hiddenSize
     guard let dimensions else { return all }
     guard dimensions > 0, dimensions <= all else {

@@ -22,7 +22,7 @@ public struct RunOutput: Sendable {
   /// [B, E] one vector for each sequence, E `ModelInfo.embeddingSize`, pooled as the model's files say.
   public static let embedding = RunOutput(.embedding)
 
-  /// [B, D], or [B, dimensions], one vector for each sequence.
+  /// [B, D], or [B, dimensions], one vector for each sequence. Token ids have no prompt.
   public static func embedding(_ options: EmbeddingOptions) -> RunOutput { RunOutput(.embedding, embedding: options) }
 
   /// [B, D] the pooler's vector of each sequence.

@@ -24,7 +24,7 @@ extension Session {
   /// - Parameters:
   ///   - text: the length limit, and how longer texts are truncated.
   ///   - embedding: how a text's vector is computed from its tokens' vectors.
-  /// - Throws: `.tooLong` (with `truncation: .error`), `.invalidArgument`, `.noTokenizer`,
+  /// - Throws: `.tooLong` (with `truncation: .error`), `.invalidArgument`, also for an unknown prompt, `.noTokenizer`,
   ///   `.noHead`, `.unsupportedModel` where the model's files ask for a pooling that is not known,
   ///   `.cancelled`, `.busy`, `.outOfMemory`.
   public func embed(
@@ -56,13 +56,26 @@ extension Session {
     _ texts: Source, text: TextOptions, embedding: EmbeddingOptions, into values: UnsafeMutablePointer<Float>,
     truncated: UnsafeMutablePointer<UInt8>?
   ) throws(ClozeError) {
+    let prompt = try model.info.prompts.text(embedding.prompt)
     try exclusively { () throws(ClozeError) in
       var output = Output(embedding)
       let width = try output.count(model, sequences: 1, tokens: 1)
-      try forEachBatch(of: texts, text, truncated: truncated) { batch, range throws(ClozeError) in
+      if !model.info.prompts.isPooled, !prompt.isEmpty { output.skippedTokens = try length(ofPrompt: prompt, text) }
+      try forEachBatch(of: PromptedTexts(texts, prompt: prompt), text, truncated: truncated) {
+        batch, range throws(ClozeError) in
         output.values = values + range.lowerBound * width
         try run(batch, output)
       }
     }
+  }
+
+  /// The tokens that a prompt has at the start of a text: those of the prompt alone, without the special token at its
+  /// end. This is how sentence-transformers counts them; a word that a prompt and its text share is not split.
+  private func length(ofPrompt prompt: String, _ options: TextOptions) throws(ClozeError) -> Int {
+    let tokenizer = try model.requiredTokenizer()
+    let ids = try tokenizer.encode(prompt, maxTokens: limit(options), truncation: .longestFirst).ids
+    guard let last = ids.last else { return 0 }
+    let special = [tokenizer.clsID, tokenizer.sepID, tokenizer.maskID, tokenizer.padID, tokenizer.unknownID]
+    return special.contains(last) ? ids.count - 1 : ids.count
   }
 }

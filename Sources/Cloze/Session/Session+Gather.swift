@@ -29,6 +29,7 @@ extension Session {
     let tokenizer = try model.requiredTokenizer()
     let longest = try self.limit(options)
     let buffer = buffer ?? tokens
+    begin(texts: texts.count)
     try forEachBatch(in: buffer, tokens: limit) { index throws(ClozeError) in
       guard index < texts.count else { return false }
       let isTruncated = try texts.withText(index) { first, second throws(ClozeError) in
@@ -46,6 +47,7 @@ extension Session {
       return true
     } _: { batch, texts throws(ClozeError) in
       try body(batch, texts)
+      finish(texts: texts.upperBound)
     }
   }
 

@@ -76,7 +76,7 @@ extension Session {
       guard !layers.isEmpty else { throw ClozeError(.invalidArgument, "the list of layers is empty") }
       for layer in layers { _ = try Output.layer(layer, model) }
     }
-    let size = try Output(output).count(model, sequences: sequences, tokens: tokens)
+    let size = try Output(running: output).count(model, sequences: sequences, tokens: tokens)
     return try bytes(size, output.layers?.count ?? 1)
   }
 
@@ -91,7 +91,7 @@ extension Session {
       for layer in output.layers ?? [] { layers.append(Int32(clamping: layer)) }
       try offsets.withUnsafeBufferPointer { offsets throws(ClozeError) in
         try layers.withUnsafeBufferPointer { layers throws(ClozeError) in
-          var wanted = Output(output)
+          var wanted = try Output(running: output)
           wanted.values = values.baseAddress
           if output.layers != nil { wanted.layers = layers }
           // Int is Int64 on every machine this runs on.

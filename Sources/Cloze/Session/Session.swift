@@ -16,6 +16,8 @@ public final class Session: @unchecked Sendable {
 
   let encoder: Encoder
   private let running = Atomic<Bool>(false)
+  private let doneTexts = Atomic<Int>(0)
+  private let totalTexts = Atomic<Int>(0)
 
   /// Tokens that go through the layers together: bounds the scratch memory of any batch.
   package static let chunkTokens = 2048
@@ -45,6 +47,20 @@ public final class Session: @unchecked Sendable {
   /// nothing when none is running.
   public func cancel() { encoder.team.stop() }
 
+  /// The texts that the call on texts that is running has done, and all of its texts; 0 of 0 when none is running.
+  /// May be read from any thread.
+  public var progress: (done: Int, total: Int) {
+    let total = totalTexts.load(ordering: .acquiring)
+    return (min(doneTexts.load(ordering: .relaxed), total), total)
+  }
+
+  func begin(texts total: Int) {
+    doneTexts.store(0, ordering: .relaxed)
+    totalTexts.store(total, ordering: .releasing)
+  }
+
+  func finish(texts done: Int) { doneTexts.store(done, ordering: .relaxed) }
+
   /// Throws where the call that runs was cancelled.
   func checkCancellation() throws(ClozeError) {
     guard !encoder.team.isStopped else { throw ClozeError(.cancelled, "cancelled") }
@@ -61,7 +77,10 @@ public final class Session: @unchecked Sendable {
     guard running.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else {
       throw ClozeError(.busy, "another call is running on this session; use a session for each thread")
     }
-    defer { running.store(false, ordering: .releasing) }
+    defer {
+      begin(texts: 0)
+      running.store(false, ordering: .releasing)
+    }
     encoder.team.resume()
     let saved = cloze_float_environment_enter()
     defer { cloze_float_environment_restore(saved) }

@@ -46,21 +46,6 @@ extension WeightBuilder {
     }
   }
 
-  /// The dense layers after pooling, where the graph computes the vector of a sequence.
-  func sentence(_ graph: BERTGraph) throws(ClozeError) -> [PackedHead.Layer] {
-    let c = graph.configuration
-    var layers: [PackedHead.Layer] = []
-    for layer in graph.sentence?.dense ?? [] {
-      let inputs = layer.linear.weight.inputSize
-      guard inputs <= max(c.hiddenSize, c.intermediateSize) else {
-        throw ClozeError(
-          .unsupportedModel, "a dense layer after pooling has \(inputs) inputs, more than the encoder's layers")
-      }
-      layers.append(PackedHead.Layer(dense: try dense([layer.linear]), activation: layer.activation))
-    }
-    return layers
-  }
-
   /// A trained head, by a builder of float32.
   func head(_ head: Head) throws(ClozeError) -> PackedHead {
     var layers: [PackedHead.Layer] = []

@@ -69,8 +69,8 @@ struct Weights: @unchecked Sendable {
   let layers: [Layer]
   let memory: WeightMemory
   var heads: [OutputHead: PackedHead] = [:]
-  /// The dense layers after pooling, where the graph computes the vector of a sequence.
-  var sentence: [PackedHead.Layer] = []
+  /// What follows the model's own pooling.
+  var sentence: [SentenceStep] = []
   /// E -> D; nil where the rows of the tables have D elements.
   var projection: Dense?
 

@@ -26,6 +26,13 @@ struct Embed: ParsableCommand {
   @Option(help: ArgumentHelp("Keep the first n dimensions, then normalize.", valueName: "n")) var dimensions: Int?
 
   @Option(
+    help: ArgumentHelp(
+      "Put a prompt of the model's files before each text (default: their default prompt, if any).", valueName: "name"))
+  var prompt: String?
+
+  @Flag(help: "Put no prompt before texts.") var noPrompt = false
+
+  @Option(
     name: [.short, .long],
     help: ArgumentHelp("Write a NumPy array to this file, one row per text.", valueName: "file.npy")) var output:
     String?
@@ -39,6 +46,7 @@ struct Embed: ParsableCommand {
 
   func validate() throws {
     if let dimensions, dimensions < 1 { throw ValidationError("--dimensions \(dimensions): must be 1 or more") }
+    if noPrompt, let prompt { throw ValidationError("--prompt \(prompt) cannot be combined with --no-prompt") }
     if json, output != nil { throw ValidationError("--json cannot be combined with --output") }
     if dtype != nil, output == nil { throw ValidationError("--dtype needs --output") }
     if let output, output.isEmpty { throw ValidationError("--output is empty") }
@@ -51,7 +59,10 @@ struct Embed: ParsableCommand {
     let file = try output.map { path throws(ClozeError) in try AtomicFile(output: path, inputs: inputs) }
     let session = try modelOptions.makeSession()
     let info = session.model.info
-    let embedding = EmbeddingOptions(pooling: pooling, normalize: normalize, dimensions: dimensions)
+    let embedding = EmbeddingOptions(
+      pooling: pooling, normalize: normalize, dimensions: dimensions, prompt: noPrompt ? "" : prompt)
+    // Before any text is read: an unknown name is wrong usage.
+    do { _ = try info.prompts.text(embedding.prompt) } catch { throw ValidationError("--prompt: \(error.message)") }
     let size = pooling == nil ? info.embeddingSize : info.hiddenSize
     if let dimensions, dimensions > size {
       throw ValidationError("--dimensions \(dimensions): the model's vectors have \(size)")

@@ -68,26 +68,13 @@ struct Pretrained {
 
   // MARK: - Tensors
 
-  func tensor(_ name: String, _ shape: [Int]? = nil) throws(ClozeError) -> Tensor {
-    guard let tensor = tensors[name] else { throw ClozeError(.unsupported, "the tensor \"\(name)\" is missing") }
-    guard tensor.elementType.isFloat else { throw ClozeError(.unsupported, "\(tensor.label) is not floating-point") }
-    if let shape, tensor.shape != shape { throw ClozeError(.shape, "\(tensor.label) should have the shape \(shape)") }
-    return tensor
-  }
+  func tensor(_ name: String, _ shape: [Int]? = nil) throws(ClozeError) -> Tensor { try tensors.tensor(name, shape) }
 
   func has(_ name: String) -> Bool { tensors[name] != nil }
 
   /// The linear layer `name`.weight [outputs, inputs], `name`.bias.
   func linear(_ name: String, inputs: Int, outputs: Int? = nil) throws(ClozeError) -> Linear {
-    let weight = try tensor(name + ".weight")
-    guard weight.shape.count == 2, weight.shape[1] == inputs, weight.shape[0] > 0,
-      outputs == nil || weight.shape[0] == outputs
-    else {
-      throw ClozeError(.shape, "\(weight.label) should have the shape [\(outputs.map { "\($0)" } ?? "any"), \(inputs)]")
-    }
-    let matrix = Matrix(tensor: weight, layout: .outIn, inputSize: inputs, outputSize: weight.shape[0])
-    let bias = has(name + ".bias") ? try tensor(name + ".bias", [weight.shape[0]]) : nil
-    return Linear(weight: matrix, bias: bias)
+    try tensors.linear(name, inputs: inputs, outputs: outputs)
   }
 
   func norm(_ name: String, _ width: Int) throws(ClozeError) -> LayerNorm {

@@ -140,26 +140,27 @@ public struct BERTGraph: Sendable {
     }
   }
 
-  /// vector = normalize(dense(pooling(last hidden state)))
+  /// vector = normalize(steps(pooling(last hidden state)))
   public struct SentenceHead: Sendable {
-    /// A linear layer and the activation after it.
-    public struct Dense: Sendable {
-      public var linear: Linear
-      public var activation: Activation
-
-      package init(linear: Linear, activation: Activation) {
-        self.linear = linear
-        self.activation = activation
-      }
+    /// What is done to a pooled vector.
+    public enum Step: Sendable {
+      /// A linear layer and the activation after it.
+      case dense(Linear, Activation)
+      case norm(LayerNorm)
+      /// Scaling to length 1, before a further step.
+      case normalize
+      /// The first so many elements are kept.
+      case truncate(Int)
     }
+
     public var pooling: Pooling
-    public var dense: [Dense]
-    /// Whether the vector is normalized to length 1.
+    public var steps: [Step]
+    /// Whether the vector is normalized to length 1 in the end.
     public var normalize: Bool
 
-    package init(pooling: Pooling, dense: [Dense], normalize: Bool) {
+    package init(pooling: Pooling, steps: [Step], normalize: Bool) {
       self.pooling = pooling
-      self.dense = dense
+      self.steps = steps
       self.normalize = normalize
     }
   }

@@ -17,7 +17,9 @@ extension Recognizer {
   }
 
   /// `LayerNormalization`, operator set 17.
-  private mutating func nativeNorm(_ use: Use) throws(ClozeError) -> (norm: LayerNorm, output: ValueID) {
+  ///
+  /// - Parameter width: elements of a row; nil: the hidden size.
+  mutating func nativeNorm(_ use: Use, width: Int? = nil) throws(ClozeError) -> (norm: LayerNorm, output: ValueID) {
     let node = graph.nodes[use.node]
     let rank = node.input(0).flatMap { probes[0].values[$0]?.shape.count } ?? 3
     guard Probe.axis(node.int("axis") ?? -1, rank) == rank - 1, let made = output(use.node) else {
@@ -26,12 +28,14 @@ extension Recognizer {
     var gamma: Tensor?
     if let scale = node.input(1) {
       if graph.constant(scale) != nil {
-        gamma = try vector(scale, "scale", node: use.node)
+        gamma = try vector(scale, "scale", node: use.node, width: width)
       } else if probes[0].values[scale]?.elements?.allSatisfy({ $0 == 1 }) != true {
         throw misfit(use.node, "the scale is not a constant", expected: "a constant scale")
       }
     }
-    let beta = try node.input(2).map { id throws(ClozeError) in try vector(id, "bias", node: use.node) }
+    let beta = try node.input(2).map { id throws(ClozeError) in
+      try vector(id, "bias", node: use.node, width: width)
+    }
     // The attribute's default, from the operator's definition.
     let epsilon = node.float("epsilon") ?? Double(Float(1e-5))
     note("layer norm", node.origin ?? "LayerNormalization")
@@ -155,14 +159,14 @@ extension Recognizer {
     return (norm, current)
   }
 
-  private func vector(_ value: ValueID, _ role: String, node: NodeID) throws(ClozeError) -> Tensor {
+  private func vector(_ value: ValueID, _ role: String, node: NodeID, width: Int? = nil) throws(ClozeError) -> Tensor {
+    let width = width ?? hiddenSize
     guard let tensor = graph.constant(value)?.tensor, tensor.isReal else {
       throw misfit(node, "the layer normalisation's \(role) is not a constant", expected: "a constant vector")
     }
-    guard tensor.count == hiddenSize, tensor.shape.last == hiddenSize, let vector = tensor.reshaped([hiddenSize]) else {
+    guard tensor.count == width, tensor.shape.last == width, let vector = tensor.reshaped([width]) else {
       throw contradiction(
-        "the layer normalisation's \(role) \(tensor.label) does not match the hidden size " + "\(hiddenSize)",
-        node: node)
+        "the layer normalisation's \(role) \(tensor.label) does not match the \(width) columns before it", node: node)
     }
     return vector
   }

@@ -137,17 +137,27 @@ extension GraphWriter {
     var value = try pooled(x, head.pooling)
     var width = configuration.hiddenSize
     scope = "sentence"
-    for (i, layer) in head.dense.enumerated() {
-      value = try linear(value, layer.linear, "\(scope).dense.\(i)")
-      width = layer.linear.weight.outputSize
-      value = try activation(value, layer.activation)
+    for (i, step) in head.steps.enumerated() {
+      switch step {
+      case .dense(let linear, let activation):
+        value = try self.activation(self.linear(value, linear, "\(scope).dense.\(i)"), activation)
+        width = linear.weight.outputSize
+      case .norm(let norm): value = try self.norm(value, norm, width, "\(scope).norm.\(i)")
+      case .normalize: value = try normalized(value)
+      case .truncate(let kept):
+        value = node("Slice", [value, try constant([0]), try constant([kept]), try constant([1])])
+        width = kept
+      }
     }
-    if head.normalize {
-      let length = node("ReduceL2", [value], [("axes", .ints([-1])), ("keepdims", .int(1))])
-      value = node("Div", [value, node("Max", [length, try constant(1e-12 as Float)])])
-    }
+    if head.normalize { value = try normalized(value) }
     _ = node("Identity", [value], to: "sentence_embedding")
     publish("sentence_embedding", [.free("batch"), .fixed(width)])
+  }
+
+  /// Rows of length 1.
+  private mutating func normalized(_ x: Value) throws(ClozeError) -> Value {
+    let length = node("ReduceL2", [x], [("axes", .ints([-1])), ("keepdims", .int(1))])
+    return node("Div", [x, node("Max", [length, try constant(1e-12 as Float)])])
   }
 
   /// One vector per sequence [B, D], pooled from the states of its tokens.

@@ -176,6 +176,7 @@ PROTOTYPES.update({
     "cloze_model_free": (None, [c_void_p]),
     "cloze_model_info": (_status, [c_void_p, _address]),
     "cloze_model_label": (_status, [c_void_p, c_int32, _address, c_size_t, _address]),
+    "cloze_model_prompts": (_status, [c_void_p, _address, c_size_t, _address]),
     "cloze_model_tokenizer": (_status, [c_void_p, _address]),
     "cloze_inspect": (_status, [c_char_p, _address, c_size_t, _address]),
     "cloze_convert": (_status, [c_char_p, c_char_p, _address]),
@@ -195,6 +196,7 @@ PROTOTYPES.update({
     "cloze_session_free": (None, [c_void_p]),
     "cloze_session_threads": (c_int32, [c_void_p]),
     "cloze_cancel": (None, [c_void_p]),
+    "cloze_session_progress": (None, [c_void_p, _address, _address]),
 })
 
 # ---- 5. Running on token ids -------------------------------------------------------------------------------------
@@ -277,6 +279,7 @@ class EmbedOptions(Sized):
         ("pooling", c_int32),
         ("normalize", c_int32),
         ("dimensions", c_int32),
+        ("prompt", c_char_p),
     ]
 
 

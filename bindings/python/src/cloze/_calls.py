@@ -37,13 +37,21 @@ def on_main_thread() -> bool:
     return threading.get_ident() == threading.main_thread().ident
 
 
-def interruptible(work: Callable[[], T], cancel: Optional[Callable[[], None]] = None) -> T:
+#: Seconds between two calls of a ``poll``.
+POLL_INTERVAL = 0.1
+
+
+def interruptible(
+    work: Callable[[], T], cancel: Optional[Callable[[], None]] = None, poll: Optional[Callable[[], None]] = None
+) -> T:
     """Returns or raises what ``work()`` does, while signal handlers can run.
 
-    If a handler raises, ``cancel`` is called until ``work`` has ended, and the exception propagates. Without ``cancel``
-    the work runs to its end on its thread, and its result is dropped.
+    If a handler or ``poll`` raises, ``cancel`` is called until ``work`` has ended, and the exception propagates.
+    Without ``cancel`` the work runs to its end on its thread, and its result is dropped.
+
+    poll  called on the calling thread, whichever that is, every ``POLL_INTERVAL`` seconds while the work runs
     """
-    if not on_main_thread():
+    if not on_main_thread() and poll is None:
         return work()
 
     # A handler can raise between any two lines here. The one entry of `claim` decides who goes first: the thread that
@@ -70,7 +78,9 @@ def interruptible(work: Callable[[], T], cancel: Optional[Callable[[], None]] = 
             _thread.start_new_thread(run, ())
         except RuntimeError:  # the limit of threads is reached, or the interpreter is shutting down
             run()
-        done.acquire()
+        while not done.acquire(timeout=-1 if poll is None else POLL_INTERVAL):
+            if poll is not None:
+                poll()
     except BaseException:
         try:
             claim.pop()

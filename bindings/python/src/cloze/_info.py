@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import json
 from dataclasses import dataclass
+from typing import Optional
 
 from . import _abi
 from ._library import Handle, check, lib, receive_text
@@ -34,7 +36,7 @@ class ModelInfo:
     vocab_size: int
     max_position_embeddings: int
     type_vocab_size: int
-    #: Default truncation limit in tokens: ``max_seq_length`` of the model's files, else all positions.
+    #: Default truncation limit in tokens: ``max_seq_length`` or ``model_max_length`` of the files, else all positions.
     max_tokens: int
     #: ``"int8"`` or ``"float32"``.
     precision: str
@@ -55,6 +57,10 @@ class ModelInfo:
     has_tokenizer: bool
     #: E, width of embeddings with default pooling: ``hidden_size``, unless the model has dense layers after pooling.
     embedding_size: int
+    #: Names and texts of the prompts of the model's files, for ``embed(prompt=)``.
+    prompts: dict[str, str]
+    #: The prompt that ``embed`` puts before texts if none is chosen; None: none.
+    default_prompt: Optional[str]
 
 
 def _label(model: Handle, index: int) -> str:
@@ -65,6 +71,8 @@ def model_info(model: Handle, threads: int) -> ModelInfo:
     """The description of a model; ``threads`` is that of its sessions."""
     info = _abi.Info()
     check(lib.cloze_model_info(model, ctypes.byref(info)))
+    prompts = json.loads(
+        receive_text(lambda text, capacity, size: lib.cloze_model_prompts(model, text, capacity, size)))
     return ModelInfo(
         hidden_size=info.hidden_size,
         num_hidden_layers=info.num_hidden_layers,
@@ -84,4 +92,6 @@ def model_info(model: Handle, threads: int) -> ModelInfo:
         normalize=info.normalize == 1,
         has_tokenizer=bool(info.has_tokenizer),
         embedding_size=info.embedding_size,
+        prompts=prompts.get("prompts", {}),
+        default_prompt=prompts.get("default_prompt_name"),
     )

@@ -12,9 +12,10 @@ from . import _abi
 from ._arrays import address, growing, result_array
 from ._errors import invalid
 from ._library import failure, lib
-from ._options import POOLINGS, TRUNCATIONS, count, layers, optional_count, optional_word, switch, word
+from ._options import POOLINGS, TRUNCATIONS, count, layers, optional_count, optional_word, prompt_name, switch, word
 from ._predict import Prediction, predict
 from ._runner import Runner
+from ._sessions import Progress
 from ._texts import Text, TextList, pack, pack_pairs, split
 from ._tokenizer import Encoding, Tokenizer, target_ids, tokenize
 
@@ -58,6 +59,7 @@ class Model(Runner):
     def embed(
         self, texts: Iterable[Text], *, pooling: Optional[str] = ..., normalize: Optional[bool] = ...,
         dimensions: Optional[int] = ..., max_tokens: Optional[int] = ..., truncation: str = ...,
+        prompt: Optional[str] = ..., progress: Optional[Progress] = ...,
         return_truncated: Literal[False] = ..., out: Optional[np.ndarray] = ...,
     ) -> np.ndarray: ...
 
@@ -65,6 +67,7 @@ class Model(Runner):
     def embed(
         self, texts: Iterable[Text], *, pooling: Optional[str] = ..., normalize: Optional[bool] = ...,
         dimensions: Optional[int] = ..., max_tokens: Optional[int] = ..., truncation: str = ...,
+        prompt: Optional[str] = ..., progress: Optional[Progress] = ...,
         return_truncated: Literal[True], out: Optional[np.ndarray] = ...,
     ) -> tuple[np.ndarray, np.ndarray]: ...
 
@@ -77,12 +80,14 @@ class Model(Runner):
         dimensions: Optional[int] = None,
         max_tokens: Optional[int] = None,
         truncation: str = "longest_first",
+        prompt: Optional[str] = None,
+        progress: Optional[Progress] = None,
         return_truncated: bool = False,
         out: Optional[np.ndarray] = None,
     ) -> Any:
-        """An embedding per text, float32: (B, E), E = ``info.embedding_size``; (B, D) if ``pooling`` is given, as dense
-        layers after pooling belong to the default one; (B, dimensions) if that is. A text's embedding is bit-identical
-        in any batch and on any number of threads.
+        """An embedding per text, float32: (B, E), E = ``info.embedding_size``; (B, D) if ``pooling`` is given, as what
+        follows the model's own pooling belongs to that one; (B, dimensions) if that is. A text's embedding is
+        bit-identical in any batch and on any number of threads.
 
         texts       any number; scratch memory does not depend on it
         pooling     ``"mean"``, ``"cls"``, ``"max"``, ``"mean_sqrt_len"`` (the sum divided by the square root of the
@@ -90,10 +95,17 @@ class Model(Runner):
                     sum of i h[i], divided by the sum of i); None: ``info.pooling``
         normalize   scale to length 1; None: ``info.normalize``
         dimensions  keep the first so many, before normalizing
+        prompt      put before each text, or the first of a pair: a name out of ``info.prompts``; ``""``: nothing; None:
+                    ``info.default_prompt``, if there is one
+        progress    called as ``progress(done, total)``, numbers of texts, on the calling thread: at most ten times a
+                    second, and in the end; an exception that it raises ends the call
         out         C-contiguous float32 array of the result's shape, to write to
 
         Raises Error: ``too_long``, ``no_head`` (pooler), ``no_tokenizer``.
         """
+        chosen = prompt_name(prompt, self.info.prompts)
+        if progress is not None and not callable(progress):
+            raise TypeError(f"progress is {type(progress).__name__}; a function of two numbers is needed")
         packed = pack(texts)
         options = _abi.EmbedOptions(
             max_tokens=optional_count("max_tokens", max_tokens),
@@ -101,6 +113,7 @@ class Model(Runner):
             pooling=optional_word("pooling", pooling, POOLINGS),
             normalize=switch("normalize", normalize),
             dimensions=optional_count("dimensions", dimensions),
+            prompt=chosen,
         )
         size = self.info.embedding_size if pooling is None else self.info.hidden_size
         if options.dimensions > size:
@@ -111,7 +124,9 @@ class Model(Runner):
         if packed.count:
             self._call(
                 lib.cloze_embed_texts, packed, options, address(values), values.size, address(truncated),
-                kept=(values, truncated), tokens=packed.tokens)
+                kept=(values, truncated), tokens=packed.tokens, progress=progress)
+        if progress is not None:
+            progress(packed.count, packed.count)
         return _reported(values, truncated, return_truncated)
 
     @overload
@@ -304,7 +319,7 @@ class Model(Runner):
 
     def _call(
         self, function: Callable[..., int], packed: TextList, options: Any, *arguments: object, kept: object,
-        tokens: int, decoded: int = 0,
+        tokens: int, decoded: int = 0, progress: Optional[Progress] = None,
     ) -> None:
         """Calls a function of the library with a session, texts, options and further arguments.
 
@@ -314,7 +329,7 @@ class Model(Runner):
         self._sessions.run(
             lambda session: function(session, ctypes.byref(packed.struct), ctypes.byref(options), *arguments),
             tokens * self._encoder_operations + decoded * self._decoder_operations
-            + packed.bytes * _OPERATIONS_PER_BYTE, kept)
+            + packed.bytes * _OPERATIONS_PER_BYTE, kept, progress)
 
     def _own_tokenizer(self) -> Tokenizer:
         if self.tokenizer is None:

@@ -89,6 +89,18 @@ def switch(name: str, value: Optional[bool]) -> int:
     raise TypeError(f"{name} is {type(value).__name__} {value!r}; True, False or None is needed")
 
 
+def prompt_name(value: Optional[str], prompts: dict[str, str]) -> Optional[bytes]:
+    """``prompt`` as the ABI takes it: a name out of ``prompts``, "" for none, None for the default."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise TypeError(f"prompt is {type(value).__name__} {value!r}; a name of a prompt or None is needed")
+    if value and value not in prompts:
+        known = f"known are {', '.join(map(repr, prompts))}" if prompts else "the model has no prompts"
+        raise invalid(f"prompt is {value!r}; {known}")
+    return value.encode()
+
+
 def layers(value: Union[int, Iterable[int]]) -> tuple[np.ndarray, bool]:
     """``layer`` as an int32 array (N,), and whether it is a single number."""
     single = not isinstance(value, Iterable)

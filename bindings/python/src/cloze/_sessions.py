@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import Callable
+from typing import Callable, Optional
 
 from . import _abi
 from ._calls import direct_operations, interruptible
 from ._library import Handle, check, lib, receive
+
+#: What is told of a call's progress: texts done, and all of them.
+Progress = Callable[[int, int], object]
 
 #: The number of idle sessions kept; further ones, created when more threads run the model at once, are freed.
 _IDLE = max(4, os.cpu_count() or 1)
@@ -37,11 +40,14 @@ class Sessions:
             lambda out: lib.cloze_session_create(self._model, ctypes.byref(self._options), out),
             lib.cloze_session_free)
 
-    def run(self, call: Callable[[Handle], int], operations: int, kept: object) -> None:
+    def run(
+        self, call: Callable[[Handle], int], operations: int, kept: object, progress: Optional[Progress] = None
+    ) -> None:
         """Runs ``call`` with exclusive use of a session, and raises the exception for its status.
 
         operations  estimate of multiply-adds, which decides whether the run can be interrupted
         kept        owns the memory that the call reads and writes; referenced until the call ends
+        progress    called while a long call on texts runs, on the calling thread
         """
         try:
             session = self._idle.pop()
@@ -55,7 +61,16 @@ class Sessions:
             if operations <= self.direct:
                 work()
             else:
-                interruptible(work, lambda: lib.cloze_cancel(session))
+                poll = None if progress is None else lambda: _report(session, progress)
+                interruptible(work, lambda: lib.cloze_cancel(session), poll)
         finally:
             if len(self._idle) < _IDLE:
                 self._idle.append(session)
+
+
+def _report(session: Handle, progress: Progress) -> None:
+    """Passes on how far the call on texts is that runs on a session, if one does."""
+    done, total = ctypes.c_int64(), ctypes.c_int64()
+    lib.cloze_session_progress(session, ctypes.byref(done), ctypes.byref(total))
+    if 0 <= done.value < total.value:
+        progress(done.value, total.value)
