@@ -45,7 +45,13 @@ public struct Inspection: Sendable, CustomStringConvertible {
     case .success(let graph):
       let hasTokenizer = try files.tokenizer(ofModel: &settings) != nil
       let missing = settings.tokenizerUnsupportedReason.map { "not supported: \($0)" } ?? "none beside the file"
-      self.init(ModelProvenance(graph), path: files.model, lines: [("tokenizer", hasTokenizer ? "found" : missing)]) {
+      try settings.follow(graph)
+      let head = HeadDescription(settings, ModelProvenance(graph).heads)
+      self.init(
+        ModelProvenance(graph), path: files.model,
+        lines: head.lines + [("tokenizer", hasTokenizer ? "found" : missing)]
+      ) {
+        head.write(to: &$0)
         $0.value("tokenizer", hasTokenizer)
       }
     case .failure(let error):
@@ -80,14 +86,16 @@ public struct Inspection: Sendable, CustomStringConvertible {
   private static func prepared(_ path: String) throws(ClozeError) -> Inspection {
     var file = try PreparedFile(path: path)
     try file.check(threads: LoadOptions().loadingThreads)
-    let precision = try file.configuration().precision.word
+    let configuration = try file.configuration()
+    let precision = configuration.precision.word
+    let head = HeadDescription(configuration.settings, configuration.heads.words)
     var provenance = try file.provenance()
     provenance.memory = [(precision, file.weightBytes)]
     let hasTokenizer = file.contains(TokenizerSection.settings)
     let version = Int(PreparedFormat.version)
     return Inspection(
       provenance, path: path,
-      lines: [
+      lines: head.lines + [
         ("tokenizer", hasTokenizer ? "inside" : "none"),
         (
           "prepared",
@@ -96,6 +104,7 @@ public struct Inspection: Sendable, CustomStringConvertible {
         ),
       ]
     ) {
+      head.write(to: &$0)
       $0.value("tokenizer", hasTokenizer)
       $0.object("prepared") {
         $0.value("precision", precision)
@@ -130,5 +139,39 @@ extension Inspection.Refusal {
     if let node { lines.append("  node      \(node)") }
     if let expected { lines.append("  expected  \(expected)") }
     return lines.joined(separator: "\n")
+  }
+}
+
+/// What `predict` makes of the head that a model's file brings, for inspection.
+private struct HeadDescription {
+  let task: Head.Task?
+  let labels: [String]
+  private let reason: String?
+
+  init(_ settings: ModelSettings, _ heads: [String]) {
+    let outputs: [(word: String, output: OutputHead, count: Int)] = [
+      ("classes", .classes, settings.labels.count), ("tags", .tags, settings.labels.count), ("answer", .answer, 2),
+    ]
+    let found = outputs.first { heads.contains($0.word) }
+    task = found.flatMap { settings.head.task(of: $0.output, outputs: $0.count) }
+    reason = found.flatMap { settings.head.unsupportedReason(classes: $0.count) }
+    labels = settings.labels
+  }
+
+  func write(to object: inout JSONWriter) {
+    object.value("task", task?.rawValue)
+    object.array("labels", labels)
+  }
+
+  /// Empty without a head that predicts.
+  var lines: [(String, String)] {
+    var lines: [(String, String)] = []
+    if let text = task?.rawValue ?? reason.map({ "none: \($0)" }) { lines.append(("task", text)) }
+    let most = 12
+    if !labels.isEmpty {
+      let more = labels.count > most ? ", ... \(labels.count) in all" : ""
+      lines.append(("labels", labels.prefix(most).joined(separator: ", ") + more))
+    }
+    return lines
   }
 }
