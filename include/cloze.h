@@ -499,7 +499,9 @@ CLOZE_API cloze_status cloze_model_with_head(
     const cloze_model *CLOZE_NULLABLE base, const char *CLOZE_NULLABLE path,
     cloze_model *CLOZE_NULLABLE *CLOZE_NULLABLE model);
 
-/* The task of the model's trained head, "classify", "tag", ...; NULL if it has none. Static storage. */
+/* What cloze_predict answers, with the model's trained head or the one that its file brings: "classify",
+ * "classify-pairs", "multilabel", "regress", "regress-pairs", "tag", "answer" or "nsp"; NULL if it answers nothing.
+ * Static storage. */
 CLOZE_API const char *CLOZE_NULLABLE cloze_model_task(const cloze_model *CLOZE_NULLABLE model);
 
 /* One prediction of a head. */
@@ -507,16 +509,27 @@ typedef struct cloze_prediction {
   int64_t text;   /* index of the text */
   int64_t begin;  /* tag: first byte of the word; answer: its first byte in the second text; else 0 */
   int64_t end;    /* one past the last byte */
-  int32_t label;  /* label index; answer: 0; -1 for a number, and for a passage without an answer */
+  int32_t label;  /* label index; answer: 0; -1 for a plain number, and for a passage without an answer */
   float score;    /* probability of the label or answer; the number */
 } cloze_prediction;
 
-/* Applies the model's trained head. Per text, in order: classification, all labels in descending probability;
- * regression, the number; tagging, one tag per word, words as the tokenizer separates them; answering, one answer, with
- * the question as the first text and a passage of any length as the second. predictions NULL with capacity 0: only sets
- * count. count receives the number of predictions, even if capacity is too small. truncated [B] or NULL. */
+/* Applies the model's trained head, or the one that its file brings, which takes texts and pairs alike. Per text, in
+ * order: classification, all labels in descending probability; regression, the number; tagging, one tag per word, words
+ * as the tokenizer separates them; answering, one answer, with the question as the first text and the passage as the
+ * second. Texts to tag and passages may have any length. A file's single number after a sigmoid has label 0; several
+ * numbers have their labels and are in that order. predictions NULL with capacity 0: only sets count. count receives
+ * the number of predictions, even if capacity is too small. truncated [B] or NULL. */
 CLOZE_API cloze_status cloze_predict(
     cloze_session *CLOZE_NULLABLE session, const cloze_texts *CLOZE_NULLABLE texts,
+    cloze_prediction *CLOZE_NULLABLE predictions, size_t capacity, size_t *CLOZE_NULLABLE count,
+    uint8_t *CLOZE_NULLABLE truncated);
+
+/* Ranks documents by relevance to a query, read together by a head of one output or two classes (a cross-encoder). Each
+ * pair is a query and a document; predictions, in descending score and equal ones by index, have the pair's index as
+ * text. The score is the sigmoid of a file's single output, a trained head's number (label -1), or the probability of
+ * the second of two classes. top_k: how many are wanted; 0: all. count, predictions and truncated as above. */
+CLOZE_API cloze_status cloze_rerank(
+    cloze_session *CLOZE_NULLABLE session, const cloze_texts *CLOZE_NULLABLE pairs, int32_t top_k,
     cloze_prediction *CLOZE_NULLABLE predictions, size_t capacity, size_t *CLOZE_NULLABLE count,
     uint8_t *CLOZE_NULLABLE truncated);
 

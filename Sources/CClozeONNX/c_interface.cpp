@@ -85,6 +85,7 @@ cloze_onnx_info cloze_onnx_get_info(const cloze_onnx_model *model) {
   info.input_count = m.inputs.size();
   info.output_count = m.outputs.size();
   info.opset_count = m.opsets.size();
+  info.metadata_count = m.metadata.size();
   info.function_count = m.function_count;
   info.sparse_count = m.sparse_count;
   return info;
@@ -94,6 +95,12 @@ cloze_onnx_opset cloze_onnx_get_opset(const cloze_onnx_model *model, size_t inde
   if (index >= model->value.opsets.size()) return {};
   const auto &opset = model->value.opsets[index];
   return {text_of(opset.domain), opset.version};
+}
+
+cloze_onnx_metadata cloze_onnx_get_metadata(const cloze_onnx_model *model, size_t index) {
+  if (index >= model->value.metadata.size()) return {};
+  const auto &entry = model->value.metadata[index];
+  return {text_of(entry.key), text_of(entry.value)};
 }
 
 cloze_onnx_node cloze_onnx_get_node(const cloze_onnx_model *model, size_t index) {

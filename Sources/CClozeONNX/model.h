@@ -63,6 +63,11 @@ struct Opset {
   int64_t version = 0;
 };
 
+// An entry of metadata_props.
+struct Metadata {
+  std::string_view key, value;
+};
+
 // Limits on what is read. A BERT of 24 layers has some 3,000 nodes; the limits bound the memory that a hostile file
 // causes to be allocated to a small multiple of its size.
 constexpr size_t kMaxNodes = 1 << 18;
@@ -81,6 +86,7 @@ struct Model {
   int64_t ir_version = 0;
   std::string_view producer_name, producer_version;
   std::vector<Opset> opsets;
+  std::vector<Metadata> metadata;
   std::vector<Node> nodes;
   std::vector<std::string_view> names;
   std::vector<Attribute> attributes;

@@ -243,6 +243,24 @@ Opset read_opset(Message &message) {
   return {proto.domain(), proto.version()};
 }
 
+Metadata read_metadata(Model &model, Message &message) {
+  Metadata entry;
+  Message fields(message.contents(), model.source, "a metadata entry");
+  while (fields.next()) {
+    switch (fields.field()) {
+      case onnx::StringStringEntryProto::kKeyFieldNumber:
+        entry.key = fields.text();
+        break;
+      case onnx::StringStringEntryProto::kValueFieldNumber:
+        entry.value = fields.text();
+        break;
+      default:
+        fields.skip();
+    }
+  }
+  return entry;
+}
+
 }  // namespace
 
 void read_model(Model &model, Source source) {
@@ -269,6 +287,14 @@ void read_model(Model &model, Source source) {
         if (has_graph) message.fail("a second graph");
         graph = message.bytes();
         has_graph = true;
+        break;
+      case ModelProto::kMetadataPropsFieldNumber:
+        // Later ones say nothing about the model that this library reads.
+        if (model.metadata.size() < kMaxValues) {
+          model.metadata.push_back(read_metadata(model, message));
+        } else {
+          message.skip();
+        }
         break;
       case ModelProto::kFunctionsFieldNumber:
         message.skip();

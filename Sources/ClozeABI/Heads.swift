@@ -20,7 +20,7 @@ extension cloze_example: SizedStruct { static var name: String { "cloze_example"
 }
 
 @c @implementation public func cloze_model_task(_ model: OpaquePointer?) -> UnsafePointer<CChar>? {
-  object(model, Model.self)?.head.flatMap { taskNames[$0.task] }
+  object(model, Model.self)?.info.task.flatMap { taskNames[$0] }
 }
 
 private let taskNames = StaticNames<Head.Task>(\.rawValue)
@@ -32,16 +32,34 @@ private let taskNames = StaticNames<Head.Task>(\.rawValue)
 ) -> cloze_status {
   call { () throws(ClozeError) in
     let session = try required(object(session, SessionHandle.self), "session").session
-    let scored = try session.predict(CTexts(texts), truncated: truncated)
-    count?.pointee = scored.count
-    if predictions == nil, capacity == 0 { return }
-    guard fits(scored.count, capacity) else { throw tooSmall("predictions", capacity, scored.count) }
-    if scored.isEmpty { return }
-    let target = try required(predictions, "predictions")
-    for (i, entry) in scored.enumerated() {
-      target[i] = cloze_prediction(
-        text: Int64(entry.text), begin: Int64(entry.bytes.lowerBound), end: Int64(entry.bytes.upperBound),
-        label: entry.label.map { Int32(clamping: $0) } ?? -1, score: entry.score)
-    }
+    try write(session.predict(CTexts(texts), truncated: truncated), to: predictions, capacity, count)
+  }
+}
+
+@c @implementation public func cloze_rerank(
+  _ session: OpaquePointer?, _ pairs: UnsafePointer<cloze_texts>?, _ top_k: Int32,
+  _ predictions: UnsafeMutablePointer<cloze_prediction>?, _ capacity: Int, _ count: UnsafeMutablePointer<Int>?,
+  _ truncated: UnsafeMutablePointer<UInt8>?
+) -> cloze_status {
+  call { () throws(ClozeError) in
+    let session = try required(object(session, SessionHandle.self), "session").session
+    let ranked = try session.rerank(CTexts(pairs), topK: positive(top_k, "top_k"), truncated: truncated)
+    try write(ranked.map(\.label), to: predictions, capacity, count)
+  }
+}
+
+private func write(
+  _ scored: [ScoredLabel], to predictions: UnsafeMutablePointer<cloze_prediction>?, _ capacity: Int,
+  _ count: UnsafeMutablePointer<Int>?
+) throws(ClozeError) {
+  count?.pointee = scored.count
+  if predictions == nil, capacity == 0 { return }
+  guard fits(scored.count, capacity) else { throw tooSmall("predictions", capacity, scored.count) }
+  if scored.isEmpty { return }
+  let target = try required(predictions, "predictions")
+  for (i, entry) in scored.enumerated() {
+    target[i] = cloze_prediction(
+      text: Int64(entry.text), begin: Int64(entry.bytes.lowerBound), end: Int64(entry.bytes.upperBound),
+      label: entry.label.map { Int32(clamping: $0) } ?? -1, score: entry.score)
   }
 }

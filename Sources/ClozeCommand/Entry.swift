@@ -10,7 +10,7 @@ struct RootCommand: ParsableCommand {
 
   static let configuration = CommandConfiguration(
     commandName: "cloze",
-    abstract: "Run BERT on your own machine: embeddings, masked tokens, sentence pairs, trained heads.",
+    abstract: "Run BERT on your own machine: embeddings, masked tokens, sentence pairs, heads.",
     discussion: """
       Without --model, a small built-in English and Chinese model is used.
 
@@ -23,7 +23,7 @@ struct RootCommand: ParsableCommand {
       """, version: "cloze \(version)",
     subcommands: [
       Embed.self, Encode.self, FillMask.self, NextSentenceCommand.self, Tokenize.self, Inspect.self, Convert.self,
-      Export.self, Train.self, Predict.self, Bench.self,
+      Export.self, Train.self, Predict.self, Rerank.self, Bench.self,
     ])
 
   func run() throws {

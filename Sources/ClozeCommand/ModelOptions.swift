@@ -55,6 +55,16 @@ struct ModelOptions: ParsableArguments {
 
   func loadModel() throws -> Model { try Model(path: model, options: loadOptions()) }
 
+  /// The model with a trained head in place of its own, where one is given.
+  func loadModel(head path: String?) throws -> Model {
+    guard let path else { return try loadModel() }
+    let head = try Head(path: path)
+    guard head.task != .mlm else {
+      throw ClozeError(.noHead, "\(path) is a masked language model: use cloze fill-mask --head")
+    }
+    return try Model(loadModel(), head: head)
+  }
+
   /// The tokenizer, without loading the model.
   func loadTokenizer() throws -> Tokenizer {
     try chosenTokenizer(model) ?? found(Model.tokenizer(path: model))

@@ -135,6 +135,60 @@ static void says_what_is_odd(void) {
   cloze_model_free(model);
 }
 
+/* Trains a head of two classes and ranks documents by the second. */
+static void ranks(void) {
+  cloze_model *model = base(), *trained = NULL;
+  cloze_trainer *trainer = NULL;
+  CHECK_OK(cloze_trainer_create(model, "classify", NULL, &trainer));
+  add(trainer, CLOZE_SET_TRAIN, 80);
+  CHECK_OK(cloze_trainer_run(trainer, NULL, NULL));
+  CHECK_OK(cloze_trainer_model(trainer, &trained));
+  cloze_trainer_free(trainer);
+  cloze_session *session = NULL, *plain = NULL;
+  CHECK_OK(cloze_session_create(trained, NULL, &session));
+  CHECK_OK(cloze_session_create(model, NULL, &plain));
+
+  const char *queries[] = {"a film", "a film", "a film"};
+  const char *documents[] = {"an awful song", "a lovely film", "an awful song"};
+  cloze_texts pairs = {.struct_size = sizeof pairs, .count = 3, .texts = queries, .pairs = documents};
+  cloze_prediction ranked[3], said[6];
+  size_t count = 0;
+  uint8_t truncated[3] = {9, 9, 9};
+  CHECK_OK(cloze_rerank(session, &pairs, 0, NULL, 0, &count, NULL));
+  CHECK(count == 3);
+  CHECK_STATUS(cloze_rerank(session, &pairs, 0, ranked, 2, &count, NULL), CLOZE_BUFFER_TOO_SMALL);
+  CHECK_OK(cloze_rerank(session, &pairs, 0, ranked, 3, &count, truncated));
+  CHECK(count == 3 && truncated[0] == 0 && truncated[1] == 0 && truncated[2] == 0);
+  CHECK(ranked[0].score >= ranked[1].score && ranked[1].score >= ranked[2].score);
+  /* Equal documents have equal scores and keep their order. */
+  CHECK(ranked[0].text == 1 || (ranked[0].text == 0 && ranked[1].text == 2));
+  CHECK_OK(cloze_predict(session, &pairs, said, 6, &count, NULL));
+  for (int i = 0; i < 3; i++) {
+    CHECK(ranked[i].label == 1);
+    for (int j = 0; j < 6; j++) {
+      if (said[j].text == ranked[i].text && said[j].label == 1) CHECK(said[j].score == ranked[i].score);
+    }
+  }
+  cloze_prediction first;
+  CHECK_OK(cloze_rerank(session, &pairs, 1, &first, 1, &count, NULL));
+  CHECK(count == 1 && first.text == ranked[0].text && first.score == ranked[0].score);
+
+  CHECK_STATUS(cloze_rerank(plain, &pairs, 0, ranked, 3, NULL, NULL), CLOZE_NO_HEAD);
+  CHECK_STATUS(cloze_rerank(session, &pairs, -1, ranked, 3, NULL, NULL), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_rerank(session, NULL, 0, ranked, 3, NULL, NULL), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_rerank(NULL, &pairs, 0, ranked, 3, NULL, NULL), CLOZE_INVALID_ARGUMENT);
+  pairs.pairs = NULL;
+  CHECK_STATUS(cloze_rerank(session, &pairs, 0, ranked, 3, NULL, NULL), CLOZE_INVALID_ARGUMENT);
+  CHECK_MESSAGE("pair");
+  pairs.count = 0;
+  CHECK_OK(cloze_rerank(session, &pairs, 0, ranked, 3, &count, NULL));
+  CHECK(count == 0);
+  cloze_session_free(session);
+  cloze_session_free(plain);
+  cloze_model_free(trained);
+  cloze_model_free(model);
+}
+
 static void stops_when_asked(void) {
   cloze_model *model = base();
   cloze_trainer *trainer = NULL;
@@ -190,6 +244,7 @@ static void refuses_what_is_wrong(void) {
 static const struct test tests[] = {
     {"trains_and_predicts", trains_and_predicts},
     {"says_what_is_odd", says_what_is_odd},
+    {"ranks", ranks},
     {"stops_when_asked", stops_when_asked},
     {"refuses_what_is_wrong", refuses_what_is_wrong},
 };

@@ -22,7 +22,9 @@ import Testing
     ["fill-mask", "--targets", " , ", "a [MASK]"], ["next-sentence", "a"], ["next-sentence", "a", "b", "c"],
     ["next-sentence", "--input", "pairs.csv", "--text", "1"], ["next-sentence", "--format", "lines"],
     ["inspect", "a.onnx", "--model", "b.onnx"], ["convert"], ["convert", "a.onnx", "b.cloze", "--model", "c.onnx"],
-    ["convert", "--precision", "int4", "b.cloze"], ["tokenize", "--max-tokens", "0", "a"], ["bench", "--seconds", "0"],
+    ["convert", "--precision", "int4", "b.cloze"], ["tokenize", "--max-tokens", "0", "a"], ["rerank"],
+    ["rerank", "--top-k", "0", "a", "b"], ["rerank", "--pair", "2", "--input", "a.tsv", "--text", "1", "q"],
+    ["bench", "--seconds", "0"],
   ]) func wrongUsage(_ arguments: [String]) throws {
     let run = try CommandRun(arguments)
     #expect(run.status == 64)
@@ -40,7 +42,8 @@ import Testing
   }
 
   @Test(arguments: [
-    [], ["embed"], ["encode"], ["fill-mask"], ["next-sentence"], ["tokenize"], ["inspect"], ["convert"], ["bench"],
+    [], ["embed"], ["encode"], ["fill-mask"], ["next-sentence"], ["tokenize"], ["inspect"], ["convert"], ["predict"],
+    ["rerank"], ["bench"],
   ]) func helps(_ command: [String]) throws {
     let run = try CommandRun(command + ["--help"])
     #expect(run.status == 0)

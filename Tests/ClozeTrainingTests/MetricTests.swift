@@ -29,6 +29,12 @@ struct MetricTests {
     #expect(all("B-PER I-PER O B-LOC") == ["PER 0-1", "LOC 3-3"])
     #expect(all("I-PER I-PER B-PER I-LOC") == ["PER 0-1", "PER 2-2", "LOC 3-3"])
     #expect(all("O O") == [])
+    // IOBES, BILOU, BMEWO, types alone, and what only looks like a mark.
+    #expect(all("B-A E-A S-A S-A I-A") == ["A 0-1", "A 2-2", "A 3-3", "A 4-4"])
+    #expect(all("B-A I-A L-A U-A U-A I-A O") == ["A 0-2", "A 3-3", "A 4-4", "A 5-5"])
+    #expect(all("B-A M-A E-A W-A M-A") == ["A 0-2", "A 3-3", "A 4-4"])
+    #expect(all("NOUN NOUN VERB O NOUN") == ["NOUN 0-1", "VERB 2-2", "NOUN 4-4"])
+    #expect(all("T-shirt T-shirt X-ray") == ["T-shirt 0-1", "X-ray 2-2"])
     // The example of seqeval's readme.
     let metrics = Metrics.tags(
       truth: [["O", "O", "O", "B-MISC", "I-MISC", "I-MISC", "O"], ["B-PER", "I-PER", "O"]],

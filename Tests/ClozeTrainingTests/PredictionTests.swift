@@ -14,7 +14,7 @@ struct PredictionTests {
     return try Trainer(model: model, task: task, options: options).train(TrainerTests.dataset(task, count: 120)).head
   }
 
-  /// More tokens than go through the encoder at once, texts without a word, texts that are cut.
+  /// More tokens than go through the encoder at once, texts without a word, texts longer than a window.
   private static let texts: [String] = (0..<400).map { i in
     var random = TrainingRandom(7, path: [UInt64(i)])
     let count = i % 50 == 3 ? 0 : 1 + random.below(i % 40 == 0 ? 40 : 9)
@@ -28,12 +28,11 @@ struct PredictionTests {
     let single = try Session(model: trained, threads: 1)
     let all = try session.predict(Self.texts.map { Text($0) })
     #expect(all.count == Self.texts.count)
-    #expect(all.contains { $0.truncated } && all.contains { $0.entities.count > 1 })
+    #expect(all.contains { $0.tags.count > 20 } && all.contains { $0.entities.count > 1 })
     for (text, prediction) in zip(Self.texts, all) {
       let alone = try single.predict([Text(text)])[0]
       #expect(prediction.tags == alone.tags && prediction.entities == alone.entities)
-      #expect(prediction.truncated == alone.truncated)
-      #expect(prediction.tags.count <= text.split(separator: " ").count)
+      #expect(!prediction.truncated && prediction.tags.count == text.split(separator: " ").count)
     }
     #expect(try session.predict([]).isEmpty)
     #expect(try session.predict(["", " "]).map(\.tags.count) == [0, 0])

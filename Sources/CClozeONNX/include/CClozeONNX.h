@@ -48,6 +48,7 @@ typedef struct cloze_onnx_info {
   size_t input_count;
   size_t output_count;
   size_t opset_count;
+  size_t metadata_count; /* of metadata_props; at most the first 4096 */
   size_t function_count; /* model-local functions: counted, not read */
   size_t sparse_count;   /* sparse initializers: counted, not read */
 } cloze_onnx_info;
@@ -56,6 +57,11 @@ typedef struct cloze_onnx_opset {
   cloze_onnx_text domain;
   int64_t version;
 } cloze_onnx_opset;
+
+typedef struct cloze_onnx_metadata {
+  cloze_onnx_text key;
+  cloze_onnx_text value;
+} cloze_onnx_metadata;
 
 typedef struct cloze_onnx_node {
   cloze_onnx_text name;
@@ -124,6 +130,7 @@ void cloze_onnx_close(cloze_onnx_model *CLOZE_ONNX_NULLABLE model);
 
 cloze_onnx_info cloze_onnx_get_info(const cloze_onnx_model *CLOZE_ONNX_NONNULL model);
 cloze_onnx_opset cloze_onnx_get_opset(const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t index);
+cloze_onnx_metadata cloze_onnx_get_metadata(const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t index);
 cloze_onnx_node cloze_onnx_get_node(const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t index);
 cloze_onnx_text cloze_onnx_get_node_input(const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t node, size_t index);
 cloze_onnx_text cloze_onnx_get_node_output(const cloze_onnx_model *CLOZE_ONNX_NONNULL model, size_t node, size_t index);

@@ -46,9 +46,9 @@ package final class ExportedModel {
       var tokenizer = options.tokenizer
       if tokenizer == nil { tokenizer = try files.tokenizer(ofModel: &settings) }
       let graph = try Model.graph(files, settings)
-      settings.follow(graph)
+      try settings.follow(graph)
       export = try Self.export(
-        graph, format, [], Self.metadata(settings.labels, tokenizer, settings.maxTokens, task: nil))
+        graph, format, [], Self.metadata(settings.labels, settings.head, tokenizer, settings.maxTokens, task: nil))
       return
     }
     var options = options
@@ -62,7 +62,8 @@ package final class ExportedModel {
   package init(_ model: Model, format: ExportFormat) throws(ClozeError) { export = try Self.export(model, format) }
 
   private static func export(_ model: Model, _ format: ExportFormat) throws(ClozeError) -> ONNXExport {
-    let metadata = metadata(model.info.labels, model.tokenizer, model.info.maxTokens, task: model.head?.task)
+    let metadata = metadata(
+      model.info.labels, model.headSettings, model.tokenizer, model.info.maxTokens, task: model.head?.task)
     var head = model.head
     let isRounded = format == .int8
     // In int8 the model's own weights already include the encoder layers trained with the head, and a trained
@@ -93,11 +94,12 @@ package final class ExportedModel {
   }
 
   /// The file's metadata, with the keys of config.json and tokenizer_config.json.
-  private static func metadata(_ labels: [String], _ tokenizer: Tokenizer?, _ maxTokens: Int?, task: Head.Task?) -> [(
-    key: String, value: String
-  )] {
+  private static func metadata(
+    _ labels: [String], _ head: HeadSettings, _ tokenizer: Tokenizer?, _ maxTokens: Int?, task: Head.Task?
+  ) -> [(key: String, value: String)] {
     var entries: [(key: String, value: String)] = [("model_type", "bert")]
     if let task { entries.append(("task", task.rawValue)) }
+    entries += head.entries
     if !labels.isEmpty {
       var writer = JSONWriter()
       writer.object { writer in for (i, label) in labels.enumerated() { writer.value("\(i)", label) } }

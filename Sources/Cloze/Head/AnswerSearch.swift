@@ -10,9 +10,15 @@ package struct AnswerSearch: Sendable {
     package var score: Float
   }
 
+  /// Tokens of a window.
+  package struct Window: Sendable {
+    package var start: Int
+    package var end: Int
+  }
+
   private var best: Span?
   private var none = Float.infinity
-  private static let most = 20
+  /// Tokens of the longest answer.
   private static let longest = 30
 
   package init() {}
@@ -23,32 +29,23 @@ package struct AnswerSearch: Sendable {
   ///   - logits: [tokens, 2] start and end; the first token, `[CLS]`, stands for no answer.
   ///   - first: the window's first token of the passage; `last` is the one after its last.
   ///   - offsets: bytes of the passage, for each of these.
-  package mutating func add(_ logits: UnsafeBufferPointer<Float>, first: Int, last: Int, offsets: [ByteRange]) {
-    guard logits.count >= 2, first <= last, 2 * last <= logits.count, offsets.count == last - first else { return }
+  /// - Returns: the best span's first and last token in this window; nil where it is in an earlier one.
+  @discardableResult package mutating func add(
+    _ logits: UnsafeBufferPointer<Float>, first: Int, last: Int, offsets: [ByteRange]
+  ) -> Window? {
+    guard logits.count >= 2, first <= last, 2 * last <= logits.count, offsets.count == last - first else { return nil }
     none = min(none, logits[0] + logits[1])
-    let starts = ranked(logits, first, last, 0)
-    let ends = ranked(logits, first, last, 1)
-    for start in starts {
-      for end in ends where end >= start && end - start < Self.longest {
+    var found: Window?
+    for start in first..<last {
+      for end in start..<min(last, start + Self.longest) {
         let score = logits[2 * start] + logits[2 * end + 1]
         if score > (best?.score ?? -.infinity) {
           best = Span(begin: Int(offsets[start - first].begin), end: Int(offsets[end - first].end), score: score)
+          found = Window(start: start, end: end)
         }
       }
     }
-  }
-
-  /// The tokens with the largest logits of one column.
-  private func ranked(_ logits: UnsafeBufferPointer<Float>, _ first: Int, _ last: Int, _ column: Int) -> [Int] {
-    var order: [Int] = []
-    for token in first..<last {
-      let value = logits[2 * token + column]
-      if order.count == Self.most, value <= logits[2 * order[Self.most - 1] + column] { continue }
-      let place = order.firstIndex { logits[2 * $0 + column] < value } ?? order.count
-      order.insert(token, at: place)
-      if order.count > Self.most { order.removeLast() }
-    }
-    return order
+    return found
   }
 
   /// The best span, or nil where no answer scores higher by more than the threshold.
@@ -57,7 +54,4 @@ package struct AnswerSearch: Sendable {
     if let threshold, none - best.score > threshold { return nil }
     return best
   }
-
-  /// How much the answer that is given scores above the other choice, no answer.
-  package var margin: Float { (best?.score ?? -.infinity) - none }
 }

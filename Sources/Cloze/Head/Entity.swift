@@ -25,8 +25,9 @@ package struct Entity: Hashable, Sendable {
     if tag == "O" || tag.isEmpty { return (.outside, "") }
     let bytes = tag.utf8
     guard let first = bytes.first else { return (.outside, "") }
+    guard "BIESLUMW".utf8.contains(first) else { return (.inside, tag) }
     if bytes.dropFirst().first == UInt8(ascii: "-") { return (Mark(first), String(tag.dropFirst(2))) }
-    if bytes.count == 1, "BIESLUMW".utf8.contains(first) { return (Mark(first), "") }
+    if bytes.count == 1 { return (Mark(first), "") }
     return (.inside, tag)
   }
 

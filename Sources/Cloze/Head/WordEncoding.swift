@@ -3,14 +3,14 @@ package import ClozeTokenizer
 
 /// The tokens of a sentence that is given as words, and the first piece of each.
 package struct WordEncoding {
-  package let ids: [Int32]
-  package let typeIDs: [Int32]
-  package let truncated: Bool
+  package let encoding: Encoding
   /// Words and their first tokens; words that were truncated, or have no token, are left out.
   package let pieces: [(word: Int, token: Int)]
 
   /// Words are told apart by a blank, at which WordPiece splits anyway.
-  package init(_ words: [String], _ tokenizer: Tokenizer, maxTokens: Int) throws(ClozeError) {
+  ///
+  /// - Parameter maxTokens: nil: no limit.
+  package init(_ words: [String], _ tokenizer: Tokenizer, maxTokens: Int?) throws(ClozeError) {
     var text = ""
     var begins: [Int] = []
     for word in words {
@@ -19,16 +19,13 @@ package struct WordEncoding {
       text += word
     }
     begins.append(text.utf8.count + 1)
-    let encoding = try tokenizer.encode(text, maxTokens: maxTokens, truncation: .longestFirst)
+    encoding = try tokenizer.encode(text, maxTokens: maxTokens, truncation: .longestFirst)
     var pieces: [(word: Int, token: Int)] = []
     var word = 0
     for (token, range) in encoding.offsets.enumerated() where range.end > range.begin {
       while word < words.count, Int(range.begin) >= begins[word + 1] { word += 1 }
       if word < words.count, pieces.last?.word != word { pieces.append((word, token)) }
     }
-    ids = encoding.ids
-    typeIDs = encoding.typeIDs
-    truncated = encoding.truncated
     self.pieces = pieces
   }
 }

@@ -48,11 +48,13 @@ public struct Inspection: Sendable, CustomStringConvertible {
       let missing = reason.map { "not supported: \($0)" } ?? "none beside the file"
       var provenance = ModelProvenance(graph)
       provenance.add(tokenizer)
-      settings.follow(graph)
+      try settings.follow(graph)
+      let head = HeadDescription(settings, provenance.heads)
       let facts = EmbeddingFacts(graph, settings)
-      let lines = facts.lines + [("tokenizer", tokenizer == nil ? missing : "found")]
+      let lines = facts.lines + head.lines + [("tokenizer", tokenizer == nil ? missing : "found")]
       self.init(provenance, path: files.model, lines: lines) {
         facts.write(to: &$0)
+        head.write(to: &$0)
         $0.value("tokenizer", tokenizer != nil)
         if let reason { $0.value("tokenizer_unsupported", reason) }
       }
@@ -91,6 +93,7 @@ public struct Inspection: Sendable, CustomStringConvertible {
     let configuration = try file.configuration()
     let facts = EmbeddingFacts(configuration)
     let precision = configuration.precision.word
+    let head = HeadDescription(configuration.settings, configuration.heads.words)
     var provenance = try file.provenance()
     provenance.memory = [(precision, file.weightBytes)]
     let tokenizer = try file.tokenizer()
@@ -99,7 +102,7 @@ public struct Inspection: Sendable, CustomStringConvertible {
     let version = Int(PreparedFormat.version)
     return Inspection(
       provenance, path: path,
-      lines: facts.lines + [
+      lines: facts.lines + head.lines + [
         ("tokenizer", hasTokenizer ? "inside" : "none"),
         (
           "prepared",
@@ -109,6 +112,7 @@ public struct Inspection: Sendable, CustomStringConvertible {
       ]
     ) {
       facts.write(to: &$0)
+      head.write(to: &$0)
       $0.value("tokenizer", hasTokenizer)
       $0.object("prepared") {
         $0.value("precision", precision)
@@ -143,5 +147,39 @@ extension Inspection.Refusal {
     if let node { lines.append("  node      \(node)") }
     if let expected { lines.append("  expected  \(expected)") }
     return lines.joined(separator: "\n")
+  }
+}
+
+/// What `predict` makes of the head that a model's file brings, for inspection.
+private struct HeadDescription {
+  let task: Head.Task?
+  let labels: [String]
+  private let reason: String?
+
+  init(_ settings: ModelSettings, _ heads: [String]) {
+    let outputs: [(word: String, output: OutputHead, count: Int)] = [
+      ("classes", .classes, settings.labels.count), ("tags", .tags, settings.labels.count), ("answer", .answer, 2),
+    ]
+    let found = outputs.first { heads.contains($0.word) }
+    task = found.flatMap { settings.head.task(of: $0.output, outputs: $0.count) }
+    reason = found.flatMap { settings.head.unsupportedReason(classes: $0.count) }
+    labels = settings.labels
+  }
+
+  func write(to object: inout JSONWriter) {
+    object.value("task", task?.rawValue)
+    object.array("labels", labels)
+  }
+
+  /// Empty without a head that predicts.
+  var lines: [(String, String)] {
+    var lines: [(String, String)] = []
+    if let text = task?.rawValue ?? reason.map({ "none: \($0)" }) { lines.append(("task", text)) }
+    let most = 12
+    if !labels.isEmpty {
+      let more = labels.count > most ? ", ... \(labels.count) in all" : ""
+      lines.append(("labels", labels.prefix(most).joined(separator: ", ") + more))
+    }
+    return lines
   }
 }

@@ -24,6 +24,8 @@ public final class Model: Sendable {
   let sentencePooling: Pooling?
   /// The trained head that was put on it; nil where there is none.
   public let head: Head?
+  /// What the files say about the head that they bring, or that a trained one has in its place.
+  let headSettings: HeadSettings
   /// What `Session.predict` runs; nil where nothing is predicted.
   let taskHead: TaskHead?
   /// The model whose weights this one shares.
@@ -79,7 +81,7 @@ public final class Model: Sendable {
     let kernels = try Kernels.choose(options.isa)
     let precision = options.precision ?? .int8
     var settings = settings
-    settings.follow(graph)
+    try settings.follow(graph)
     let saved = cloze_float_environment_enter()
     defer { cloze_float_environment_restore(saved) }
     try self.init(
@@ -104,6 +106,9 @@ public final class Model: Sendable {
     info.embeddingSize = weights.sentence.width(after: configuration.hiddenSize)
     info.labels = settings.labels
     info.prompts = settings.prompts
+    headSettings = settings.head
+    taskHead = TaskHead(settings.head, weights.heads, labels: settings.labels, maxTokens: info.maxTokens)
+    info.task = taskHead?.task
     self.info = info
     let panel = Int(kernels.matrix(precision).mr)
     let rows = 512 * 1024 / (MemoryLayout<Float>.size * max(configuration.intermediateSize, 1))
@@ -112,7 +117,6 @@ public final class Model: Sendable {
     sentencePooling = settings.embeddingUnsupportedReason == nil ? settings.pooling : nil
     tokenizerUnsupportedReason = settings.tokenizerUnsupportedReason
     head = nil
-    taskHead = nil
     base = nil
     try settings.check(info)
   }
@@ -131,6 +135,7 @@ public final class Model: Sendable {
     tokenizerUnsupportedReason = model.tokenizerUnsupportedReason
     base = model
     self.head = head
+    headSettings = HeadSettings(trained: head)
     var weights = try model.weights(with: head)
     // The labels are those of the trained head.
     for output: OutputHead in [.classes, .tags, .answer] { weights.heads[output] = nil }
@@ -150,9 +155,16 @@ public final class Model: Sendable {
     self.weights = weights
     var info = model.info
     info.labels = head.labels
+    info.task = taskHead?.task
     info.heads = Heads(weights.heads.keys)
     self.info = info
   }
+
+  /// The most tokens of a text that `predict` reads, or of a window; nil where it reads none.
+  package var predictionTokens: Int? { taskHead?.maxTokens }
+
+  /// Whether `predict` reads nothing but pairs.
+  package var predictsPairsOnly: Bool { taskHead?.needsPairs ?? false }
 
   /// The head that gives an output, or an error with those that the model has.
   func packedHead(_ output: OutputHead) throws(ClozeError) -> PackedHead {

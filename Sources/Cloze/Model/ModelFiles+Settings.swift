@@ -12,11 +12,7 @@ extension ModelFiles {
     if let root = try json("config.json") {
       settings.pretrained = try PretrainedConfiguration(root)
       settings.architecture = try root.present("architectures")?.elements().first?.string()
-      if let names = try root.present("id2label") {
-        while settings.labels.count < 4096, let name = try names.present("\(settings.labels.count)") {
-          settings.labels.append(try name.string())
-        }
-      }
+      settings.head = try HeadSettings(root)
       for key in ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"] {
         if let field = try root.present(key) { settings.sizes.append((key, Int(try field.id()))) }
       }

@@ -72,6 +72,8 @@ public struct ModelInfo: Hashable, Sendable {
   public internal(set) var prompts = Prompts()
   /// The classes or tags of a head; empty where there is none.
   public internal(set) var labels: [String] = []
+  /// What `Session.predict` answers, with the head of the model's file or a trained one; nil: nothing.
+  public internal(set) var task: Head.Task?
 }
 
 /// The sizes of the network, those of `configuration`.

@@ -24,8 +24,10 @@ struct ModelSettings {
   var tokenizerUnsupportedReason: String?
   /// The first of `architectures` in config.json: the class that the model was saved from.
   var architecture: String?
-  /// `id2label` of config.json: names of classes or tags, by index.
+  /// The names of the model's classes or tags; empty without such a head.
   var labels: [String] = []
+  /// What config.json, or an exported file, says about the head.
+  var head = HeadSettings()
   /// What config.json adds to a model without a graph.
   var pretrained: PretrainedConfiguration?
   /// The sizes in config.json, by key.
@@ -37,19 +39,17 @@ struct ModelSettings {
 
 /// Settings compared and completed with a model's graph.
 extension ModelSettings {
-  /// Takes pooling and normalization from the graph, which takes precedence over the files, and gives
-  /// unnamed classes and tags their labels.
-  mutating func follow(_ graph: BERTGraph) {
+  /// Takes pooling and normalization, and the settings of an exported head, from the graph, which takes precedence
+  /// over the files, and gives classes and tags their labels.
+  mutating func follow(_ graph: BERTGraph) throws(ClozeError) {
     if let sentence = graph.sentence {
       embeddingUnsupportedReason = nil
       normalize = sentence.normalize
       pooling = sentence.pooling
     }
-    let count = (graph.classifier?.output ?? graph.tokenClassifier)?.weight.outputSize ?? 0
-    if labels.count != count {
-      // As transformers names classes that have no names.
-      labels = count <= 65536 ? (0..<count).map { "LABEL_\($0)" } : []
-    }
+    let summary = graph.summary
+    if let own = try HeadSettings(metadata: summary.metadata, producer: summary.producer) { head = own }
+    labels = head.labels((graph.classifier?.output ?? graph.tokenClassifier)?.weight.outputSize ?? 0)
   }
 
   /// Gives a graph that computes no sentence embedding the one of the files.

@@ -40,7 +40,7 @@ package struct PreparedModel {
     var settings = try files.settings()
     if options.tokenizer == nil { options.tokenizer = try files.tokenizer(ofModel: &settings) }
     let graph = try Model.graph(files, settings)
-    settings.follow(graph)
+    try settings.follow(graph)
     let model = try Model(graph, tokenizer: options.tokenizer, settings: settings, options: options)
     self.model = model
     let sizes = PreparedConfiguration(graph, model, settings)

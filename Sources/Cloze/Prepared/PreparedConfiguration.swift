@@ -64,6 +64,7 @@ struct PreparedConfiguration {
       if !sentence.isEmpty {
         $0.array("sentence_dense") { for step in sentence { $0.object { step.write(to: &$0) } } }
       }
+      for (key, value) in settings.head.entries { $0.value(key, value) }
       if let reason = settings.tokenizerUnsupportedReason { $0.value("no_tokenizer", reason) }
       if let length = settings.maxTokens { $0.value("max_seq_length", length) }
       if let pooling = settings.pooling { $0.value("pooling", pooling.name) }
@@ -127,6 +128,7 @@ struct PreparedConfiguration {
     if heads.contains(.mlm) { maskedLMActivation = try word("mlm_hidden_act", Activation.init(configKey:)) }
     settings = ModelSettings()
     for field in try root.present("labels")?.elements() ?? [] { settings.labels.append(try field.string()) }
+    settings.head = try HeadSettings(prepared: root, labels: settings.labels)
     let hasLabels = heads.contains(.classes) || heads.contains(.tags)
     guard hasLabels == (labelCount > 0), !heads.isSuperset(of: [.classes, .tags]) else {
       throw ClozeError(.damaged, "\(Self.section): \(labelCount) labels do not match the heads")

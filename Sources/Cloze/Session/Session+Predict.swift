@@ -13,14 +13,14 @@ package struct ScoredLabel {
   package var score: Float
 }
 
-/// Predictions of a trained head. A prediction depends on nothing but its text.
+/// Predictions of a head, trained or of the model's file. A prediction depends on nothing but its text.
 extension Session {
-  /// The trained head's prediction for each text: labels, a number, tags or an answer.
+  /// The head's prediction for each text: labels, a number, tags or an answer, as `ModelInfo.task` says.
   ///
-  /// For `answer`, the first text of each pair is the question, the second the passage; a passage
-  /// longer than the model's limit is read in windows.
+  /// For `answer`, the first text of each pair is the question, the second the passage. `tag` and `answer` read
+  /// texts longer than the model's limit in windows. A head of the model's file takes a text or a pair.
   ///
-  /// - Throws: `.noHead` for a model without a trained head, else as `embed`.
+  /// - Throws: `.noHead` for a model without such a head, else as `embed`.
   public func predict(_ texts: [Text]) throws(ClozeError) -> [Prediction] {
     var truncated = [UInt8](repeating: 0, count: texts.count)
     let scored = try truncated.withUnsafeMutableBufferPointer { truncated throws(ClozeError) in
@@ -37,38 +37,26 @@ extension Session {
     return predictions
   }
 
-  /// Tags of a sentence that is given as words; words that were truncated are "O".
+  /// Tags of a sentence that is given as words; words without a token are "O".
   public func predict(words: [String]) throws(ClozeError) -> Prediction {
     let task = try taskHead()
-    guard task.task == .tag else { throw model.noHead("trained head for tags") }
-    return try exclusively { () throws(ClozeError) in
-      let encoded = try WordEncoding(words, model.requiredTokenizer(), maxTokens: task.maxTokens)
-      var tags: [Prediction.Span] = []
-      var at = 0
-      for word in words {
-        tags.append(Prediction.Span(begin: at, end: at + word.utf8.count, text: "O", probability: 0))
-        at += word.utf8.count + 1
-      }
-      try forEachBatch(in: tokens) { index throws(ClozeError) in
-        guard index == 0 else { return false }
-        try model.requiredTokenizer().check(encoded.ids, rows: model.info.vocabSize)
-        tokens.append(encoded.ids, typeIDs: encoded.typeIDs)
-        return true
-      } _: { batch, _ throws(ClozeError) in
-        let positions = encoded.pieces.map { Int64($0.token) }
-        var logits = try outputs(of: task, batch, at: positions)
-        for (row, piece) in encoded.pieces.enumerated() {
-          let (label, probability) = best(&logits, row, task.head.outputs)
-          tags[piece.word].text = task.labels[label]
-          tags[piece.word].probability = probability
-        }
-      }
-      return Prediction(tags: tags, truncated: encoded.truncated)
+    guard task.task == .tag else { throw model.noHead("head for tags") }
+    var spans: [Prediction.Span] = []
+    var at = 0
+    for word in words {
+      spans.append(Prediction.Span(begin: at, end: at + word.utf8.count, text: "O", probability: 0))
+      at += word.utf8.count + 1
     }
+    let found = try exclusively { () throws(ClozeError) in try tags(of: words, task) }
+    for (word, tag) in found {
+      spans[word].text = task.labels[tag.label ?? 0]
+      spans[word].probability = tag.score
+    }
+    return Prediction(tags: spans, truncated: false)
   }
 
-  /// The same for texts anywhere in memory, text by text: classification, all labels in descending
-  /// probability; regression, the number; tagging, the words in order; answering, one answer.
+  /// The same for texts anywhere in memory, text by text: classification, all labels in descending probability;
+  /// regression, the number, or all of them in order; tagging, the words in order; answering, one answer.
   package func predict<Source: TextSource>(_ texts: Source, truncated: UnsafeMutablePointer<UInt8>?) throws(ClozeError)
     -> [ScoredLabel]
   {
@@ -87,29 +75,22 @@ extension Session {
   private func labels<Source: TextSource>(of texts: Source, _ task: TaskHead, truncated: UnsafeMutablePointer<UInt8>?)
     throws(ClozeError) -> [ScoredLabel]
   {
-    let count = task.head.outputs
     var scored: [ScoredLabel] = []
-    if !task.task.takesPairs { try refusePairs(texts, task) }
-    try forEachBatch(
-      of: texts, TextOptions(maxTokens: task.maxTokens), pairs: task.task.takesPairs, truncated: truncated
-    ) { batch, range throws(ClozeError) in
-      var logits = try outputs(of: task, batch)
-      for (row, text) in range.enumerated() {
-        let place = (row * count)..<((row + 1) * count)
-        switch task.task {
-        case .regress, .regressPairs:
-          scored.append(ScoredLabel(text: text, label: nil, score: logits[place.lowerBound]))
-          continue
-        case .multilabel: for i in place { logits[i] = sigmoid(logits[i]) }
-        default: softmax(&logits, place)
+    if model.head != nil, !task.task.takesPairs { try refusePairs(texts, task) }
+    try forEachRow(of: texts, task, pairs: task.needsPairs, truncated: truncated) { text, row in
+      var row = row
+      switch task.task {
+      case .regress, .regressPairs:
+        for (i, value) in row.enumerated() {
+          let score = task.hasSigmoid ? sigmoid(value) : value
+          scored.append(ScoredLabel(text: text, label: task.hasSigmoid || row.count > 1 ? i : nil, score: score))
         }
-        let order = (0..<count).sorted {
-          let (a, b) = (logits[place.lowerBound + $0], logits[place.lowerBound + $1])
-          return a > b || a == b && $0 < $1
-        }
-        for label in order {
-          scored.append(ScoredLabel(text: text, label: label, score: logits[place.lowerBound + label]))
-        }
+        return
+      case .multilabel: row = row.map { sigmoid($0) }
+      default: softmax(&row, row.indices)
+      }
+      for label in row.indices.sorted(by: { row[$0] > row[$1] || row[$0] == row[$1] && $0 < $1 }) {
+        scored.append(ScoredLabel(text: text, label: label, score: row[label]))
       }
     }
     return scored
@@ -127,13 +108,31 @@ extension Session {
     }
   }
 
+  /// Calls `body` with the outputs of a head for each text.
+  func forEachRow<Source: TextSource>(
+    of texts: Source, _ task: TaskHead, pairs: Bool, truncated: UnsafeMutablePointer<UInt8>?,
+    _ body: (_ text: Int, _ outputs: [Float]) -> Void
+  ) throws(ClozeError) {
+    let count = task.head.outputs
+    try forEachBatch(of: texts, TextOptions(maxTokens: task.maxTokens), pairs: pairs, truncated: truncated) {
+      batch, range throws(ClozeError) in
+      let outputs = try outputs(of: task, batch)
+      for (row, text) in range.enumerated() { body(text, Array(outputs[(row * count)..<((row + 1) * count)])) }
+    }
+  }
+
   /// The head that predicts, or an error.
-  private func taskHead() throws(ClozeError) -> TaskHead {
+  func taskHead() throws(ClozeError) -> TaskHead {
     if let task = model.taskHead { return task }
     guard model.head?.task != .mlm else {
       throw ClozeError(.invalidArgument, "a masked language model is used by fillMask")
     }
-    throw model.noHead("trained head")
+    if let reason = model.headSettings.unsupportedReason(classes: model.info.labels.count),
+      model.info.heads.contains(.classes)
+    {
+      throw ClozeError(.unsupportedModel, "nothing is predicted with the model's classes: \(reason)")
+    }
+    throw model.noHead("head to predict with, trained or of its file: classes, tags or answers")
   }
 
   /// The head's outputs [rows, outputs] for the sequences of a batch or for some of its tokens.
@@ -171,7 +170,7 @@ extension Session {
     return (best - place.lowerBound, logits[best])
   }
 
-  private func softmax(_ values: inout [Float], _ place: Range<Int>) {
+  func softmax(_ values: inout [Float], _ place: Range<Int>) {
     values.withUnsafeMutableBufferPointer { values in
       guard let base = values.baseAddress else { return }
       model.kernels.rows.softmax(base + place.lowerBound, place.count)
@@ -192,7 +191,12 @@ extension Prediction {
   fileprivate init(_ scored: ArraySlice<ScoredLabel>, of text: Text, _ task: TaskHead, truncated: Bool) {
     self.init()
     switch task.task {
-    case .regress, .regressPairs: value = scored.first?.score
+    case .regress, .regressPairs:
+      values = scored.map(\.score)
+      if task.hasSigmoid {
+        label = task.labels.first
+        probabilities = values
+      }
     case .tag:
       self = Prediction(
         tags: scored.map {

@@ -73,26 +73,3 @@ struct PackedHead: @unchecked Sendable {
   /// Elements of each row of its result.
   var outputs: Int { layers.last?.dense.outputs ?? 0 }
 }
-
-/// A task, and the head that answers it: what `Session.predict` runs.
-struct TaskHead: Sendable {
-  let task: Head.Task
-  /// The names of its outputs; empty where they have none.
-  let labels: [String]
-  /// The length limit of texts.
-  let maxTokens: Int
-  /// `answer`: tokens that two windows over one passage share.
-  let stride: Int
-  /// `answer`: see `Head.noAnswerThreshold`.
-  let noAnswerThreshold: Float?
-  let head: PackedHead
-
-  init(_ trained: Head, _ head: PackedHead) {
-    task = trained.task
-    labels = trained.labels
-    maxTokens = trained.maxTokens
-    stride = trained.stride
-    noAnswerThreshold = trained.noAnswerThreshold
-    self.head = head
-  }
-}

@@ -5,47 +5,55 @@ import ClozeTraining
 
 struct Predict: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Apply a trained head: labels, numbers, tags or answers.",
+    abstract: "Apply a head, trained or of the model's file: labels, numbers, tags or answers.",
     discussion: """
       Prints one line per text: the label and its probability, the number, the entities, or the \
       answer. For answers, the first text is the question and the second the passage.
 
         cloze predict --head sentiment "What a film!"
-        cloze predict --head names --input texts.txt --json
+        cloze predict --model bert-base-NER --input texts.txt --json
+        cloze predict --model nli --pair-arguments "A man sleeps." "Somebody is awake."
       """)
 
-  @Option(help: ArgumentHelp("A head that `cloze train` wrote.", valueName: "folder")) var head: String
+  @Option(
+    help: ArgumentHelp(
+      "A head that `cloze train` wrote (default: the one that the model's file brings).", valueName: "folder"))
+  var head: String?
 
   @OptionGroup(title: "Input") var input: InputOptions
+
+  @Flag(help: "Take arguments two by two, as pairs of texts.") var pairArguments = false
 
   @Flag(help: "Print one JSON object per text.") var json = false
 
   @OptionGroup(title: "Model") var modelOptions: ModelOptions
 
   func run() throws {
-    let trained = try Head(path: head)
-    guard trained.task != .mlm else {
-      throw ClozeError(.noHead, "\(head) is a masked language model: use cloze fill-mask --head")
-    }
-    let isPair = trained.task.takesPairs
-    let run = TextRun(try input.open(argumentsArePairs: isPair, needsPairs: isPair))
-    let model = try Model(modelOptions.loadModel(), head: trained)
+    let model = try modelOptions.loadModel(head: head)
     let session = try Session(model: model, threads: modelOptions.threads)
+    guard let task = model.info.task else {
+      // Says why.
+      _ = try session.predict([])
+      return
+    }
+    let needsPairs = model.predictsPairsOnly
+    let run = TextRun(try input.open(argumentsArePairs: needsPairs || pairArguments, needsPairs: needsPairs))
+    let labels = model.info.labels
     try run.forEachBatch(of: 256) { batch in
       let predictions = try run.locating(batch) { try session.predict($0) }
       for (text, prediction) in zip(batch, predictions) {
         run.add(truncated: prediction.truncated)
         if json {
-          try run.writeObject(text, truncated: prediction.truncated) { write(prediction, trained, to: &$0) }
+          try run.writeObject(text, truncated: prediction.truncated) { write(prediction, task, labels, to: &$0) }
         } else {
-          try run.output.write(line(prediction, trained, text.text) + "\n")
+          try run.output.write(line(prediction, task, labels, text.text) + "\n")
         }
       }
     }
-    run.reportTruncation(limit: trained.maxTokens)
+    run.reportTruncation(limit: model.predictionTokens)
   }
 
-  private func write(_ prediction: Prediction, _ head: Head, to object: inout JSONWriter) {
+  private func write(_ prediction: Prediction, _ task: Head.Task, _ labels: [String], to object: inout JSONWriter) {
     func write(_ spans: [Prediction.Span], _ key: String, _ name: String, to object: inout JSONWriter) {
       object.array(key) {
         for span in spans {
@@ -58,8 +66,11 @@ struct Predict: ParsableCommand {
         }
       }
     }
-    switch head.task {
-    case .regress, .regressPairs: object.value("value", prediction.value ?? 0)
+    switch task {
+    case .regress, .regressPairs:
+      object.value("value", prediction.value ?? 0)
+      guard prediction.values.count > 1 else { return }
+      object.object("values") { for (label, value) in zip(labels, prediction.values) { $0.value(label, value) } }
     case .tag:
       write(prediction.tags, "tags", "tag", to: &object)
       write(prediction.entities, "entities", "type", to: &object)
@@ -70,13 +81,13 @@ struct Predict: ParsableCommand {
       object.value("end", answer.end)
       object.value("probability", answer.probability)
     default:
-      if head.task == .multilabel {
+      if task == .multilabel {
         object.array("labels", prediction.labels)
       } else {
         object.value("label", prediction.label ?? "")
       }
       object.object("probabilities") {
-        for (label, probability) in zip(head.labels, prediction.probabilities) { $0.value(label, probability) }
+        for (label, probability) in zip(labels, prediction.probabilities) { $0.value(label, probability) }
       }
     }
   }
@@ -87,9 +98,11 @@ struct Predict: ParsableCommand {
     return "\"" + label.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
   }
 
-  private func line(_ prediction: Prediction, _ head: Head, _ text: Text) -> String {
-    switch head.task {
-    case .regress, .regressPairs: return "\(prediction.value ?? 0)"
+  private func line(_ prediction: Prediction, _ task: Head.Task, _ labels: [String], _ text: Text) -> String {
+    switch task {
+    case .regress, .regressPairs:
+      if prediction.values.count == 1 { return "\(prediction.values[0])" }
+      return zip(labels, prediction.values).map { "\($0): \($1)" }.joined(separator: "\t")
     case .tag:
       let bytes = Array(text.first.utf8)
       return prediction.entities.map { entity in

@@ -13,6 +13,10 @@ extension Graph {
     irVersion = Int(info.ir_version)
     producer = String(info.producer_name)
     producerVersion = String(info.producer_version)
+    for i in 0..<info.metadata_count {
+      let entry = cloze_onnx_get_metadata(model, i)
+      metadata.append((String(entry.key), String(entry.value)))
+    }
     for i in 0..<info.opset_count {
       let entry = cloze_onnx_get_opset(model, i)
       let domain = String(entry.domain)

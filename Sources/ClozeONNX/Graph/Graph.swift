@@ -90,6 +90,8 @@ struct Graph: Sendable {
   var otherOpsets: [String] = []
   var producer = ""
   var producerVersion = ""
+  /// `metadata_props` of the file.
+  var metadata: [(key: String, value: String)] = []
   var tensorBytes = 0
   /// The number of nodes in the file, before lowering.
   var nodeCount = 0

@@ -30,6 +30,8 @@ public struct GraphSummary: Sendable {
   public var weightTypes: [String]
   /// Bytes of all tensors in the file, external data included.
   public var tensorBytes: Int
+  /// `metadata_props` of the file.
+  public var metadata: [(key: String, value: String)] = []
   /// Notes on a model that loads, such as an opset newer than any tested.
   public var warnings: [String]
 }

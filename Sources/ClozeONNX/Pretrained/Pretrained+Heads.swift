@@ -32,7 +32,12 @@ extension Pretrained {
     graph.mlm = try maskedLM(graph)
   }
 
-  private var isForTokens: Bool { configuration.architecture?.hasSuffix("ForTokenClassification") ?? false }
+  /// Whether "classifier" is applied to every token: as config.json says, or where there is nothing below it that
+  /// classes of a sequence have.
+  private var isForTokens: Bool {
+    if configuration.architecture?.hasSuffix("ForTokenClassification") ?? false { return true }
+    return !has(prefix + "pooler.dense.weight") && !has("pre_classifier.weight")
+  }
 
   private func maskedLM(_ graph: BERTGraph) throws(ClozeError) -> BERTGraph.MaskedLMHead? {
     // Names of the transform, its norm, the decoder and its bias.

@@ -88,6 +88,6 @@ extension Recognizer {
       otherOpsets: graph.otherOpsets, nodeCount: graph.nodeCount, inputs: graph.inputs.map(describe),
       outputs: graph.outputs.map(describe), forms: forms,
       weightTypes: weightBytes.sorted { $0.value > $1.value }.map { $0.key.description },
-      tensorBytes: graph.tensorBytes, warnings: warnings)
+      tensorBytes: graph.tensorBytes, metadata: graph.metadata, warnings: warnings)
   }
 }

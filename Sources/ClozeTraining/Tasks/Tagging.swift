@@ -31,7 +31,8 @@ struct Tagging: TrainingTask {
     try check(words, tags)
     let classes = try tags.map { tag throws(ClozeError) in try preparation.classIndex(tag) }
     let encoded = try WordEncoding(words, preparation.tokenizer, maxTokens: preparation.maxTokens)
-    data.append(encoded.ids, encoded.typeIDs, truncated: encoded.truncated, rows: encoded.pieces.map(\.token))
+    let encoding = encoded.encoding
+    data.append(encoding.ids, encoding.typeIDs, truncated: encoding.truncated, rows: encoded.pieces.map(\.token))
     data.wordOfRow += encoded.pieces.map(\.word)
     data.classes += encoded.pieces.map { classes[$0.word] }
   }

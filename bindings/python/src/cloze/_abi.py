@@ -360,6 +360,7 @@ PROTOTYPES.update({
     "cloze_model_with_head": (_status, [c_void_p, c_char_p, _address]),
     "cloze_model_task": (c_char_p, [c_void_p]),
     "cloze_predict": (_status, [c_void_p, _address, _address, c_size_t, _address, _address]),
+    "cloze_rerank": (_status, [c_void_p, _address, c_int32, _address, c_size_t, _address, _address]),
     "cloze_trainer_create": (_status, [c_void_p, c_char_p, c_char_p, _address]),
     "cloze_trainer_free": (None, [c_void_p]),
     "cloze_trainer_add": (_status, [c_void_p, c_int32, _address]),

@@ -51,6 +51,10 @@ class ModelInfo:
     heads: frozenset[str]
     #: Names of classes or tags; empty without such a head.
     labels: tuple[str, ...]
+    #: What ``predict`` answers, with a trained head or the one that the model's file brings: ``"classify"``,
+    #: ``"classify-pairs"``, ``"multilabel"``, ``"regress"``, ``"regress-pairs"``, ``"tag"``, ``"answer"`` or ``"nsp"``;
+    #: None: nothing.
+    task: Optional[str]
     #: Defaults of ``embed``.
     pooling: str
     normalize: bool
@@ -88,6 +92,7 @@ def model_info(model: Handle, threads: int) -> ModelInfo:
         weight_bytes=info.weight_bytes,
         heads=frozenset(name for name, bit in _HEADS.items() if info.heads & bit),
         labels=tuple(_label(model, index) for index in range(info.label_count)),
+        task=(lib.cloze_model_task(model) or b"").decode() or None,
         pooling=_word(POOLINGS, info.pooling),
         normalize=info.normalize == 1,
         has_tokenizer=bool(info.has_tokenizer),

@@ -13,7 +13,7 @@ from ._arrays import address, growing, result_array
 from ._errors import invalid
 from ._library import failure, lib
 from ._options import POOLINGS, TRUNCATIONS, count, layers, optional_count, optional_word, prompt_name, switch, word
-from ._predict import Prediction, predict
+from ._predict import Prediction, predict, rerank
 from ._runner import Runner
 from ._sessions import Progress
 from ._texts import Text, TextList, pack, pack_pairs, split
@@ -308,14 +308,28 @@ class Model(Runner):
         return _reported(values, truncated, return_truncated)
 
     def predict(self, inputs: Iterable[Any]) -> list[Prediction]:
-        """The trained head's prediction for each input: see ``cloze.train`` and ``cloze.load(head=)``.
+        """The head's prediction for each input, as ``info.task`` says: of a trained head (see ``cloze.train`` and
+        ``cloze.load(head=)``), or of the classes, tags or answers that the model's own file brings.
 
-        inputs  texts or pairs, as the head was trained on; answering: pairs (question, passage), passages of any
-                length; tagging: texts or lists of words
+        inputs  texts or pairs, as a trained head was trained on, either for classes of a model's file; answering: pairs
+                (question, passage); tagging: texts or lists of words. Passages and texts to tag may have any length.
 
         Raises Error: ``no_head``, ``no_tokenizer``.
         """
         return predict(self, inputs)
+
+    def rerank(
+        self, query: str, documents: Iterable[str], *, top_k: Optional[int] = None
+    ) -> list[tuple[int, float]]:
+        """The documents by relevance to the query: (index, score), best first, equal ones in their order. The model's
+        head reads query and document together (a cross-encoder); the score is the sigmoid of its one output, whatever
+        function the model's files name, or the probability of the second of two classes.
+
+        top_k  the number of documents to return; None: all
+
+        Raises Error: ``no_head``, ``no_tokenizer``.
+        """
+        return rerank(self, query, documents, optional_count("top_k", top_k))
 
     def _call(
         self, function: Callable[..., int], packed: TextList, options: Any, *arguments: object, kept: object,

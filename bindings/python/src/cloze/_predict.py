@@ -1,4 +1,4 @@
-"""Predictions of trained heads."""
+"""Predictions of heads, trained or of a model's file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from ._arrays import address, growing
 from ._errors import error
 from ._library import lib
-from ._texts import pack, positions_of
+from ._texts import TextList, pack, positions_of, split, utf8
 
 if TYPE_CHECKING:
     from ._model import Model
@@ -31,12 +31,14 @@ class Prediction:
 
     #: classify: the most probable class.
     label: Optional[str] = None
-    #: classify, multilabel: of each of ``info.labels``; answer: of the answer.
+    #: classify, multilabel, and a number that is a sigmoid: of each of ``info.labels``; answer: of the answer.
     probabilities: tuple[float, ...] = ()
     #: multilabel: labels with a probability of at least 0.5.
     labels: tuple[str, ...] = ()
-    #: regress: the predicted number.
+    #: regress: the predicted number, the first where a model's file brings several.
     value: Optional[float] = None
+    #: regress: all numbers, in the order of ``info.labels``.
+    values: tuple[float, ...] = ()
     #: tag: the tag of each word of a list of words; for a text (first character, one past the last, tag, probability)
     #: of each word in it.
     tags: Union[tuple[str, ...], tuple[Tag, ...]] = ()
@@ -53,7 +55,7 @@ def predict(model: Model, inputs: Iterable[Any]) -> list[Prediction]:
     if isinstance(inputs, (str, bytes)) or not isinstance(inputs, Iterable):
         raise TypeError(f"inputs is {type(inputs).__name__}; pass a list of texts, [text] for a single one")
     given = list(inputs)
-    task = (lib.cloze_model_task(model._handle) or b"").decode()
+    task = model.info.task or ""
     words: list[Optional[list[str]]] = [None] * len(given)
     texts: list[Any] = list(given)
     if task == "tag":
@@ -85,13 +87,39 @@ def predict(model: Model, inputs: Iterable[Any]) -> list[Prediction]:
         for text, sentence, rows, cut in zip(texts, words, entries, truncated.tolist())]
 
 
+def rerank(model: Model, query: str, documents: Iterable[str], top_k: int) -> list[tuple[int, float]]:
+    """The implementation of ``Model.rerank``; ``top_k`` 0: all."""
+    first = split(query, "query")
+    if first[1] is not None:
+        raise TypeError("query is a pair; a str is needed")
+    if isinstance(documents, (str, bytes)) or not isinstance(documents, Iterable):
+        raise TypeError(f"documents is {type(documents).__name__}; pass a list of str")
+    pairs = []
+    for index, document in enumerate(documents):
+        if not isinstance(document, str):
+            raise TypeError(f"documents[{index}] is {type(document).__name__}; a str is needed")
+        pairs.append((first[0], utf8(document, f"documents[{index}]")))
+    packed = TextList(pairs)
+    rows = np.zeros(min(top_k or packed.count, packed.count), _PREDICTIONS)
+    found = ctypes.c_size_t()
+    model._sessions.run(
+        lambda session: int(lib.cloze_rerank(
+            session, ctypes.byref(packed.struct), top_k, address(rows), rows.size, ctypes.byref(found), None)),
+        packed.tokens * model._encoder_operations, (packed, rows, found))
+    return [(index, score) for index, _, _, _, score in rows[:found.value].tolist()]
+
+
 def _prediction(
     task: str, labels: tuple[str, ...], text: Any, words: Optional[list[str]],
     rows: list[tuple[int, int, int, int, float]], cut: bool,
 ) -> Prediction:
     """Builds a Prediction from an input's ``cloze_prediction`` rows (text, begin, end, label, score)."""
     if task in ("regress", "regress-pairs"):
-        return Prediction(value=rows[0][4], truncated=cut)
+        values = tuple(row[4] for row in rows)
+        if len(rows) == 1 and rows[0][3] == 0:
+            return Prediction(
+                value=values[0], values=values, label=labels[0], probabilities=values, truncated=cut)
+        return Prediction(value=values[0], values=values, truncated=cut)
     if task == "answer":
         _, begin, end, label, score = rows[0]
         if label < 0:
@@ -125,7 +153,7 @@ def _characters(text: str, offsets: list[int]) -> list[int]:
 
 
 def _tags(words: list[str], labels: tuple[str, ...], rows: list[tuple[int, int, int, int, float]]) -> list[str]:
-    """The tag of each word's first WordPiece; "O" for words that were truncated or have no token."""
+    """The tag of each word's first WordPiece; "O" for words that have no token."""
     tags = ["O"] * len(words)
     at = 0
     begin = 0
