@@ -152,7 +152,9 @@ def test_vectors(network: Path, tmp_path: Path, name: str, layout: Callable[[Pat
     cloze.export(folder, tmp_path / "onnx" / "model.onnx")
     tokenizer = cloze.Tokenizer(folder / "0_Transformer" if layout is network_apart else folder)
     again = cloze.load(tmp_path / "onnx" / "model.onnx", precision="float32", threads=1, tokenizer=tokenizer)
-    assert np.array_equal(again.embed(TEXTS, max_tokens=model.info.max_tokens), found)
+    read = again.embed(TEXTS, max_tokens=model.info.max_tokens)
+    # Once they are normalized, the mean and the mean by the root of the length are one function, read as the first.
+    assert np.array_equal(read, found) if name != "root" else np.abs(read - found).max() <= ERROR
 
 
 @pytest.mark.parametrize("mode", ["mean", "max", "cls", "weightedmean", "lasttoken", "mean_sqrt_len_tokens"])

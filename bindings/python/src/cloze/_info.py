@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Optional
 
 from . import _abi
@@ -62,7 +62,7 @@ class ModelInfo:
     #: E, width of embeddings with default pooling: ``hidden_size``, unless the model has dense layers after pooling.
     embedding_size: int
     #: Names and texts of the prompts of the model's files, for ``embed(prompt=)``.
-    prompts: dict[str, str]
+    prompts: dict[str, str] = field(hash=False)
     #: The prompt that ``embed`` puts before texts if none is chosen; None: none.
     default_prompt: Optional[str]
 
