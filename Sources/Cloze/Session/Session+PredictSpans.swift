@@ -42,7 +42,7 @@ extension Session {
   func tags(of words: [String], _ task: TaskHead) throws(ClozeError) -> [(word: Int, tag: ScoredLabel)] {
     let tokenizer = try model.requiredTokenizer()
     let encoded = try WordEncoding(words, tokenizer, maxTokens: nil)
-    try tokenizer.check(encoded.ids, rows: model.info.vocabSize)
+    try tokenizer.check(encoded.encoding.ids, rows: model.info.vocabSize)
     var tags: [(word: Int, tag: ScoredLabel)] = []
     try forEachTag(count: 1, task) { _ throws(ClozeError) in
       let firsts = encoded.pieces.map(\.token)
