@@ -27,7 +27,8 @@ struct FileHeadTests {
 
   @Test(
     arguments: ["classifier", "classifier-of-two", "distilbert-classifier", "int8/qoperator-classifier"],
-    Precision.allCases) func classes(_ name: String, _ precision: Precision) throws {
+    Precision.allCases)
+  func classes(_ name: String, _ precision: Precision) throws {
     let model = try model(name, precision)
     let session = try Session(model: model, threads: 2)
     let tokenizer = try #require(model.tokenizer)

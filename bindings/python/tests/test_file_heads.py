@@ -140,7 +140,7 @@ def test_labels_with_holes(tmp_path: Path, config: dict[str, Any], labels: tuple
 
 def words_of(model: cloze.Model, text: str) -> list[int]:
     """The token of each word's first piece."""
-    return [i for i, token in enumerate(model.tokenize(text).tokens) if not token.startswith(("##", "["))]
+    return [i for i, token in enumerate(model.tokenize(text).tokens) if not token.startswith(("##", "[CLS]", "[SEP]"))]
 
 
 def test_tags(tmp_path: Path) -> None:
@@ -200,8 +200,8 @@ def test_answers(tmp_path: Path) -> None:
         encoding = model.tokenize("capital ?", passage)
         scores = logits(model, ("capital ?", passage), "answer")
         inside = [i for i in range(len(encoding)) if encoding.type_ids[i] == 1 and encoding.tokens[i] != "[SEP]"]
-        start, end = max(
-            ((s, e) for s in inside for e in inside if s <= e < s + 30), key=lambda p: scores[p[0], 0] + scores[p[1], 1])
+        spans = ((s, e) for s in inside for e in inside if s <= e < s + 30)
+        start, end = max(spans, key=lambda span: scores[span[0], 0] + scores[span[1], 1])
         kept = [0, *inside]
         share = [softmax(scores[kept, column])[kept.index(at)] for column, at in ((0, start), (1, end))]
         span = (encoding.offsets[start][0], encoding.offsets[end][1])

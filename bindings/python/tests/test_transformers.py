@@ -70,7 +70,7 @@ def as_input(text: Any) -> Any:
 @pytest.mark.parametrize(("count", "config"), [
     (3, {}), (2, {}), (1, {}), (3, {"problem_type": "multi_label_classification"}),
     (3, {"problem_type": "single_label_classification"}), (1, {"problem_type": "regression"}),
-    (1, {"problem_type": "single_label_classification"}), (3, {"problem_type": "regression"}),
+    (3, {"problem_type": "regression"}),
 ])
 def test_text_classification(tmp_path: Path, kind: str, count: int, config: dict[str, Any]) -> None:
     names = {i: f"name {i}" for i in range(count)}
