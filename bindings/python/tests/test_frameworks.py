@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import cloze
+from conftest import ROOT, finish
 
 TEXTS = [
     "The river flows north into the sea.", "She was elected to parliament in 1998.",
@@ -139,7 +140,15 @@ def test_chroma(vectors: np.ndarray, nearest: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("module", ["sklearn", "langchain", "llama_index", "chroma"])
 def test_the_package_itself_needs_none_of_them(module: str) -> None:
     """Nothing is imported before it is asked for."""
-    from conftest import finish
-
     name = {"langchain": "langchain_core", "llama_index": "llama_index.core", "chroma": "chromadb"}.get(module, module)
     assert finish(f"import cloze, sys; print({name!r} in sys.modules)") == "False\n"
+
+
+@pytest.mark.parametrize("number, package, printed", [
+    (0, "sklearn", "nature"), (1, "langchain_core", "She was elected in 1998."),
+    (2, "llama_index.core", "She was elected in 1998."), (3, "chromadb", "She was elected in 1998.")])
+def test_programs_in_the_documentation(number: int, package: str, printed: str) -> None:
+    pytest.importorskip(package)
+    programs = (ROOT / "docs" / "FRAMEWORKS.md").read_text(encoding="utf-8").split("```python\n")[1:]
+    assert len(programs) == 4
+    assert finish(programs[number].split("```")[0]) == f"{printed}\n"
