@@ -221,10 +221,32 @@ def test_inspect_of_a_graph_that_is_no_bert(tmp_path: Path) -> None:
         cloze.load(path)
 
 
-def test_no_copies_and_no_pickles(model: cloze.Model) -> None:
-    for thing in (model, model.tokenizer):
-        for take in (copy.copy, copy.deepcopy, pickle.dumps):
-            with pytest.raises(TypeError, match="neither pickled nor copied"):
-                take(thing)
+def test_a_model_is_pickled_by_its_path(tmp_path: Path) -> None:
+    os.symlink(BUILT_IN / "model.onnx", tmp_path / "model.onnx")
+    loaded = cloze.load(tmp_path / "model.onnx", precision="float32", threads=1)
+    ids, bounds = np.array([2, 100, 200, 3], np.int32), np.array([0, 4], np.int32)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        again = pickle.loads(pickle.dumps(loaded, protocol))
+        assert again is not loaded and again.info == loaded.info
+        assert np.array_equal(again.run(ids, bounds), loaded.run(ids, bounds))
+    assert len(pickle.dumps(loaded)) < 1000
+
+
+def test_a_copy_of_a_model_is_the_model(model: cloze.Model) -> None:
+    assert copy.copy(model) is model and copy.deepcopy([model])[0] is model
+
+
+def test_what_came_from_memory_is_not_pickled(model: cloze.Model) -> None:
+    from_bytes = cloze.load((BUILT_IN / "model.onnx").read_bytes())
+    with_tokenizer = cloze.load(tokenizer=model.tokenizer)
+    for thing in (from_bytes, with_tokenizer):
+        with pytest.raises(TypeError, match="cannot be pickled.*load it by its path"):
+            pickle.dumps(thing)
+
+
+def test_no_copies_of_a_tokenizer_and_no_models_by_hand(model: cloze.Model) -> None:
+    for take in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="neither pickled nor copied"):
+            take(model.tokenizer)
     with pytest.raises(TypeError, match="cloze.load"):
         cloze.Model()

@@ -40,6 +40,7 @@ def load(
     Raises Error: ``not_found``; ``io``; ``invalid_model``, a damaged file; ``unsupported_model``, not a BERT that Cloze
     supports, the message names the first node that did not fit; ``unsupported_isa``.
     """
+    given = {"path": path, "tokenizer": tokenizer, "head": head}
     if tokenizer is not None and not isinstance(tokenizer, Tokenizer):
         tokenizer = Tokenizer(tokenizer)
     own_threads = optional_count("threads", threads)
@@ -74,4 +75,7 @@ def load(
 
     model = Model.__new__(Model)
     model._adopt(interruptible(work), own_threads, name)
+    if not any(is_content(source) or isinstance(source, Tokenizer) for source in given.values()):
+        paths = {key: None if source is None else os.path.abspath(os.fspath(source)) for key, source in given.items()}
+        model._source = {**paths, "precision": precision, "threads": threads, "isa": isa}
     return model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from typing import Any, Callable, NoReturn, Optional, Union
+from typing import Any, Callable, Optional, Union
 
 import numpy as np
 
@@ -29,6 +29,8 @@ class Runner:
 
     _handle: Handle
     _name: str
+    #: The arguments of ``cloze.load`` that load it again; None where they hold more than paths and words.
+    _source: Optional[dict[str, Any]] = None
     _sessions: Sessions
     _encoder_operations: int  # multiply-adds per token
     _decoder_operations: int  # the same, of the MLM head
@@ -147,5 +149,22 @@ class Runner:
             f"vocabulary {info.vocab_size}, {heads}; {info.precision} on {info.isa}, "
             f"{info.threads} {'thread' if info.threads == 1 else 'threads'}>")
 
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a cloze.Model can be neither pickled nor copied; load it where it is needed")
+    def __copy__(self) -> Runner:
+        return self  # a model never changes
+
+    def __deepcopy__(self, memo: object) -> Runner:
+        return self
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """A model is pickled as its path and options, and loaded again from them, on another machine too."""
+        if self._source is None:
+            raise TypeError(
+                f"{self!r} cannot be pickled: it was not loaded by cloze.load from paths alone (its content, a Tokenizer "
+                "or a head came from memory); save it and load it by its path")
+        return _load_again, (self._source,)
+
+
+def _load_again(source: dict[str, Any]) -> Any:
+    from ._load import load
+
+    return load(**source)
