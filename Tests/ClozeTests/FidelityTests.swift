@@ -63,7 +63,9 @@ struct FidelityTests {
       let relative = (error / size).squareRoot()
       // The mean of few numbers varies more.
       #expect(relative <= (ours.count < 64 ? 0.1 : 0.05), "\(output): \(relative)")
-      #expect(relative > 1e-5, "\(output) is too exact to be int8")
+      // Word vectors that the file has in 8 bits, with a scale each, stay what they are.
+      let isStored = name == "stored-in-8-bits" && output == "hidden_0"
+      #expect(relative > 1e-5 || isStored, "\(output) is too exact to be int8")
     }
   }
 

@@ -37,7 +37,7 @@ struct Probe: Sendable {
 
   /// Of values with more elements than this only the shape is computed.
   static let maximumElements = 1 << 21
-  /// Initializers of more floats than this are weights.
+  /// Initializers of more floats, or integers of one or two bytes, than this are weights.
   static let maximumConstant = 4096
   /// Elements that one run computes before it computes shapes only. A BERT's mask takes a few million; the bound
   /// is for hostile graphs.
@@ -173,7 +173,9 @@ struct Probe: Sendable {
 
   /// Whether a run uses the elements of a constant tensor.
   static func looksInto(_ tensor: Tensor) -> Bool {
-    tensor.count <= (tensor.elementType.isFloat ? maximumConstant : maximumElements)
+    let type = tensor.elementType
+    let mayBeWeight = type.isFloat || type.size <= 2 && type != .bool
+    return tensor.count <= (mayBeWeight ? maximumConstant : maximumElements)
   }
 
   static func constant(_ tensor: Tensor) -> Value {

@@ -131,10 +131,9 @@ extension Tensor {
       guard zeroPoint.count == channels || zeroPoint.count == 1 else {
         throw refuse("it has \(channels) scales and \(zeroPoint.count) zero points")
       }
-      guard let values = Probe.constant(zeroPoint).integers else {
-        throw refuse("its zero point \(zeroPoint.label) cannot be read")
-      }
-      for i in points.indices { points[i] = Int32(truncatingIfNeeded: values[values.count == 1 ? 0 : i]) }
+      var values = [Float](repeating: 0, count: zeroPoint.count)
+      try values.withUnsafeMutableBufferPointer { buffer throws(ClozeError) in try zeroPoint.copyFloat32(to: buffer) }
+      for i in points.indices { points[i] = Int32(clamping: Int(values[values.count == 1 ? 0 : i])) }
     }
     return Tensor(
       name: name, elementType: elementType, shape: shape, place: place,

@@ -27,9 +27,10 @@ def load(
 ) -> Model:
     """Loads a BERT.
 
-    path       a ``.onnx`` or ``.cloze`` file; a folder with ``model.onnx``, ``onnx/model.onnx`` or
-               ``model.safetensors`` (with ``config.json``), looked for in this order; the content of a ``.onnx`` or
-               ``.cloze`` file as ``bytes``; None: the built-in model
+    path       a ``.onnx`` or ``.cloze`` file; a folder with ``model.onnx``, ``onnx/model.onnx``,
+               ``model.safetensors`` or ``model.safetensors.index.json`` (with ``config.json``), looked for in this
+               order, else with one other ``.onnx`` or ``.cloze`` file; the content of a ``.onnx`` or ``.cloze`` file
+               as ``bytes``; None: the built-in model
     precision  ``"int8"`` or ``"float32"``; None: that of a ``.cloze`` file, else int8
     threads    1 to 256, for loading and for each run; None: as many as the process may use
     isa        forces ``"scalar"``, ``"avx2"``, ``"avxvnni"``, ``"avx512vnni"``, ``"neondot"`` or ``"neoni8mm"``;

@@ -41,7 +41,8 @@ class Encoding:
 class Tokenizer:
     """WordPiece as BERT uses it, equal to Hugging Face's ``tokenizers``. Immutable, can be shared between threads.
 
-    path           a folder, a ``vocab.txt`` or a ``tokenizer.json``; or the content of one of the files as ``bytes``
+    path           a folder, a ``vocab.txt`` or a ``tokenizer.json``, with the settings beside it; or the content of one
+                   of the files as ``bytes``
     lowercase      None: as the files specify, else True
     strip_accents  None: as the files specify, else as ``lowercase``
 
