@@ -92,7 +92,7 @@ typedef struct cloze_tokenizer_options {
   int32_t strip_accents; /* the same; BERT's default follows lowercase */
 } cloze_tokenizer_options;
 
-/* Loads a tokenizer from a folder, a vocab.txt or a tokenizer.json, with the settings beside it. options may be NULL. */
+/* Loads a tokenizer from a folder, vocab.txt or tokenizer.json, with the settings beside it. options may be NULL. */
 CLOZE_API cloze_status cloze_tokenizer_load(
     const char *CLOZE_NULLABLE path, const cloze_tokenizer_options *CLOZE_NULLABLE options,
     cloze_tokenizer *CLOZE_NULLABLE *CLOZE_NULLABLE tokenizer);
