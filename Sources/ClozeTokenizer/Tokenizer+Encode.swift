@@ -173,11 +173,19 @@ extension Tokenizer {
     let bytes = UnsafePointer(text.text.base)
     let spans = text.spans.base
     let unicode = normalizer.normalizer.unicode
+    let kinds = normalizer.normalizer.kinds
     added.split(
       added.normalized, bytes, text.text.count, unicode: unicode,
       text: { from, to in
         var p = from
         while p < to {
+          // ASCII from one byte, nearly all of most texts.
+          let kind = kinds[Int(bytes[p])]
+          if kind.raw <= ASCIIKind.punctuation.raw, spans[p].end &- spans[p].begin == 1 {
+            sink.append(ascii: bytes[p], kind: kind, at: Int(spans[p].begin))
+            p &+= 1
+            continue
+          }
           let (scalar, length) = UTF8Scan.decode(bytes, p)
           sink.append(scalar: scalar, flags: unicode.entry(scalar), begin: Int(spans[p].begin), end: Int(spans[p].end))
           p &+= length

@@ -78,7 +78,7 @@ public final class Tokenizer: Sendable {
     // As in transformers, the named tokens are special, and so not normalised. transformers also adds those
     // that the vocabulary lacks; they are left out here, as a model has no row for them.
     var listed = definition.added
-    var contents = Set(listed.map(\.content))
+    var contents = definition.named.isEmpty ? [] : Set(listed.map(\.content))
     for name in definition.named where vocabulary.id(of: name) != nil && contents.insert(name).inserted {
       listed.append(AddedToken(content: name, special: true))
     }

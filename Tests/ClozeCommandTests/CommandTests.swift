@@ -41,7 +41,7 @@ import Testing
     #expect(lines.count == 2)
     let files = [
       ("a.csv", "id,x,y\r\n1,\"one, two\tand\",\"\"\"three\"\"\"\r\n2,四,\r\n", ["--text", "x", "--pair", "y"]),
-      ("a.tsv", "\u{FEFF}\"one, two\tand\"\t\"\"\"three\"\"\"\n四\t\n", ["--text", "1", "--pair", "2"]),
+      ("a.tsv", "\u{FEFF}\"one, two\tand\"\t\"\"\"three\"\"\"\n四\t\n", ["--text", "1", "--pair", "2", "--quotes"]),
       ("a.txt", "one, two\tand||\"three\"\n四||", ["--text", "1", "--pair", "2", "--separator", "||", "--no-quotes"]),
       (
         "a.jsonl", "{\"x\": \"one, two\\tand\", \"y\": \"\\\"three\\\"\"}\n{\"y\":\"\",\"x\":\"\\u56db\"}\n",

@@ -26,7 +26,6 @@ import Testing
     // The tokenizer beside the model.
     #expect(try tokens(["War"]) == ["[CLS]", "war", "[SEP]"])
     #expect(try tokens(["--no-lowercase", "War"]).contains("war") == false)
-    #expect(try CommandRun(["tokenize", "--lowercase", "--no-lowercase", "a"]).status == 64)
   }
 
   @Test func targets() throws {

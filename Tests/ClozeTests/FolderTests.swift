@@ -14,7 +14,7 @@ struct FolderTests {
 
   private func hidden(_ path: String) throws -> [UInt32] {
     let model = try Model(path: path, options: LoadOptions(precision: .float32))
-    return try Session(model: model, threads: 1).run(ids: ids, cuSeqlens: [0, 4], output: .hidden).bits
+    return try Session(model: model, threads: 1).run(ids: ids, cuSeqlens: [0, 4], output: .hidden(layers: [0, 1])).bits
   }
 
   private func copy(_ source: String, _ target: String) throws {

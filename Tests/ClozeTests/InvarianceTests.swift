@@ -172,7 +172,10 @@ struct InvarianceTests {
     let texts: [Text] = ["a b c", Text("d e", "f g h"), "", "x y z", Text("q", String(repeating: "s t ", count: 30))]
     let pairs = texts.map { Text($0.first, $0.second ?? "u v w") }
     var results: [String: [UInt32]] = [:]
-    for (task, session) in sessions.tasks { results["predict \(task)"] = try session.predict(pairs).flatMap(\.bits) }
+    for (task, session) in sessions.tasks {
+      let inputs = task.takesPairs ? pairs : texts.map { Text($0.first) }
+      results["predict \(task)"] = try session.predict(inputs).flatMap(\.bits)
+    }
     results["predict words"] = try sessions.tasks[.tag]?.predict(words: ["a", "bc", "d"]).bits
     results["embed"] = try sessions.all.embed(texts).values.bits
     results["embed dense"] = try sessions.dense.embed(texts).values.bits

@@ -13,7 +13,7 @@ package func isLFSPointer(_ content: some Collection<UInt8>) -> Bool {
 /// The error for such a file.
 package func lfsPointer(_ path: String) -> ClozeError {
   ClozeError(
-    .damaged,
+    .invalidModel,
     "\(path) is a Git LFS pointer, not the file it stands for: run `git lfs pull` where it was cloned, or download it")
 }
 

@@ -196,13 +196,47 @@ struct TokenizerConfig {
 
 /// Reading added tokens.
 extension AddedToken {
-  init(json field: JSONField) throws(ClozeError) {
-    self.init(content: try field.required("content").text())
-    special = try field.present("special")?.bool() ?? false
-    singleWord = try field.present("single_word")?.bool() ?? false
-    takesLeft = try field.present("lstrip")?.bool() ?? false
-    takesRight = try field.present("rstrip")?.bool() ?? false
-    normalized = try field.present("normalized")?.bool() ?? !special
+  init(json field: JSONField) throws(ClozeError) { self = try AddedToken.read(field.value, field.path).token }
+
+  /// A token in full, and the id that goes with it, if any. In one pass, as there may be tens of thousands.
+  static func read(_ value: JSONValue, _ path: @autoclosure () -> String) throws(ClozeError) -> (
+    token: AddedToken, id: Int32?
+  ) {
+    guard case .object(let members) = value else { throw JSONField(value: value, path: path()).mismatch("an object") }
+    var content: [UInt8]?
+    var id: Int32?
+    var flags: (special: Bool?, singleWord: Bool?, left: Bool?, right: Bool?, normalized: Bool?)
+    for member in members {
+      let key = member.key.string
+      func flag() throws(ClozeError) -> Bool? {
+        switch member.value {
+        case .null: return nil
+        case .bool(let flag): return flag
+        default: throw JSONField(value: member.value, path: "\(path()).\(key)").mismatch("true or false")
+        }
+      }
+      switch key {
+      case "content":
+        switch member.value {
+        case .null: content = nil
+        case .string(let text): content = Array(text.decoded)
+        default: throw JSONField(value: member.value, path: "\(path()).content").mismatch("a string")
+        }
+      case "id": if case .number(let number) = member.value { id = number.integer.flatMap { Int32(exactly: $0) } }
+      case "special": flags.special = try flag()
+      case "single_word": flags.singleWord = try flag()
+      case "lstrip": flags.left = try flag()
+      case "rstrip": flags.right = try flag()
+      case "normalized": flags.normalized = try flag()
+      default: break
+      }
+    }
+    guard let content else { throw ClozeError(.damaged, "\(path()) has no content") }
+    let special = flags.special ?? false
+    let token = AddedToken(
+      content: content, singleWord: flags.singleWord ?? false, takesLeft: flags.left ?? false,
+      takesRight: flags.right ?? false, normalized: flags.normalized ?? !special, special: special)
+    return (token, id)
   }
 
   /// A special token, as its name or in full.

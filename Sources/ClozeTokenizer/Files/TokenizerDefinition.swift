@@ -41,6 +41,7 @@ extension TokenizerDefinition {
     names.mask = config.names["mask_token"]?.content ?? names.mask
     names.pad = config.names["pad_token"]?.content ?? names.pad
     modelMaxLength = config.modelMaxLength
+    if config.added.isEmpty, config.names.isEmpty, config.others.isEmpty { return }
     stated += config.added.map { ($0.token.content, $0.id) }
     var known = Set(added.map(\.content))
     added += config.added.map(\.token).filter { !known.contains($0.content) }
@@ -114,10 +115,11 @@ extension TokenizerDefinition {
     try checkSplitter(root.required("pre_tokenizer"))
     if let reason = config.refusal(hasDefinition: true) { throw ClozeError(.unsupportedTokenizer, reason) }
     if let field = try root.present("added_tokens") {
-      for element in try field.elements() {
-        let token = try AddedToken(json: element)
+      guard case .array(let elements) = field.value else { throw field.mismatch("an array") }
+      for (i, element) in elements.enumerated() {
+        let (token, id) = try AddedToken.read(element, "\(field.path)[\(i)]")
         added.append(token)
-        if let id = try? element.present("id")?.id() { stated.append((token.content, id)) }
+        if let id { stated.append((token.content, id)) }
       }
     }
     if let field = try root.present("post_processor") { template = try readTemplate(field) }

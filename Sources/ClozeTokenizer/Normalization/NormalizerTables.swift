@@ -45,6 +45,9 @@ final class NormalizerTables: @unchecked Sendable {
 
   /// The normalised form of a text, which must be UTF-8.
   func normalized(_ text: [UInt8]) -> [UInt8] {
+    if text.allSatisfy({ $0 < 0x80 }) {
+      return text.compactMap { kinds[Int($0)] == .removed ? nil : mapped[Int($0)] }
+    }
     let scratch = EncodingScratch()
     var sink = TextSink(scratch)
     text.withUnsafeBufferPointer { bytes in
