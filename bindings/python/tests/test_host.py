@@ -161,7 +161,7 @@ print((found == wanted).all(), len(seen) > 1)
 
 def test_short_calls_stay_on_their_thread(model: cloze.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     went = []
-    monkeypatch.setattr("cloze._sessions.interruptible", lambda work, cancel: (went.append(1), work()))
+    monkeypatch.setattr("cloze._sessions.interruptible", lambda work, *_: (went.append(1), work()))
     model.embed(["a short text"])
     assert not went
     model.embed(["water " * 200] * 50)
