@@ -145,11 +145,14 @@ def test_the_package_itself_needs_none_of_them(module: str) -> None:
     assert finish(f"import cloze, sys; print({name!r} in sys.modules)") == "False\n"
 
 
-@pytest.mark.parametrize("number, package, printed", [
-    (0, "sklearn", "nature"), (1, "langchain_core", "She was elected in 1998."),
-    (2, "llama_index.core", "She was elected in 1998."), (3, "chromadb", "She was elected in 1998.")])
-def test_programs_in_the_documentation(number: int, package: str, printed: str) -> None:
-    pytest.importorskip(package)
+@pytest.mark.parametrize("number, name, package, printed", [
+    (0, "sklearn", "sklearn", "nature"), (1, "langchain", "langchain_core", "She was elected in 1998."),
+    (2, "llama_index", "llama_index.core", "She was elected in 1998."), (3, "chroma", "chromadb", "She was elected in 1998.")])
+def test_programs_in_the_documentation(number: int, name: str, package: str, printed: str) -> None:
+    """Each is the example of its name, and prints what it should where its package is installed."""
     programs = (ROOT / "docs" / "FRAMEWORKS.md").read_text(encoding="utf-8").split("```python\n")[1:]
+    program = programs[number].split("```")[0]
     assert len(programs) == 4
-    assert finish(programs[number].split("```")[0]) == f"{printed}\n"
+    assert program == (ROOT / "examples" / "frameworks" / f"use_{name}.py").read_text(encoding="utf-8")
+    pytest.importorskip(package)
+    assert finish(program) == f"{printed}\n"

@@ -311,3 +311,11 @@ def test_many_texts(model: cloze.Model) -> None:
     texts = [f"number {index}" for index in range(3000)]
     found = model.embed(texts)
     assert np.array_equal(found[[0, 1500, 2999]], model.embed([texts[0], texts[1500], texts[2999]]))
+
+
+@pytest.mark.parametrize("texts", [{"a": 1, "b": 2}, {"a", "b"}, frozenset("ab")])
+def test_what_has_no_order_is_no_list_of_texts(model: cloze.Model, texts: object) -> None:
+    with pytest.raises(TypeError, match=f"texts is {type(texts).__name__}; pass a list of texts"):
+        model.embed(texts)
+    with pytest.raises(TypeError, match="pass a list of pairs"):
+        model.next_sentence(texts)

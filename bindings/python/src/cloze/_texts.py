@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Optional, Union
 
 import numpy as np
@@ -90,14 +90,15 @@ def pack(texts: Iterable[Text], name: str = "texts") -> TextList:
     """
     if isinstance(texts, (str, bytes)):
         raise TypeError(f"{name} is {type(texts).__name__}; pass a list of texts, [text] for a single one")
-    if not isinstance(texts, Iterable):
+    # Of a mapping the keys would be taken; a set has no order that results could have.
+    if not isinstance(texts, Iterable) or isinstance(texts, (Mapping, Set)):
         raise TypeError(f"{name} is {type(texts).__name__}; pass a list of texts")
     return TextList(split(text, f"{name}[{index}]") for index, text in enumerate(texts))
 
 
 def pack_pairs(pairs: Iterable[tuple[str, str]], name: str = "pairs") -> TextList:
     """The same for pairs. ArgumentError also for an entry without a second text."""
-    if isinstance(pairs, (str, bytes)) or not isinstance(pairs, Iterable):
+    if isinstance(pairs, (str, bytes, Mapping, Set)) or not isinstance(pairs, Iterable):
         raise TypeError(f"{name} is {type(pairs).__name__}; pass a list of pairs (str, str)")
 
     def both(index: int, pair: object) -> tuple[bytes, Optional[bytes]]:
