@@ -120,13 +120,19 @@ extension Probe {
   }
 
   /// ONNX `Cast`: to integers by truncation, to bool as "not zero", to half precision with overflow to infinity.
+  ///
+  /// What is within float32's precision of an integer is that integer, as graphs compute it in float32: the buckets of
+  /// relative positions are truncated logarithms, some of them integers.
   private static func cast(_ value: Double, to type: Tensor.ElementType) -> Double {
     switch type {
     case .bool: return value == 0 ? 0 : 1
     case .float64: return value
     case .float32, .bfloat16: return Double(Float(value))
     case .float16: return Swift.abs(value) >= 65520 ? (value < 0 ? -.infinity : .infinity) : value
-    default: return value.isNaN ? 0 : value.rounded(.towardZero)
+    default:
+      let nearest = value.rounded()
+      if Swift.abs(value - nearest) <= 0x1p-22 * Swift.abs(value) { return nearest }
+      return value.isNaN ? 0 : value.rounded(.towardZero)
     }
   }
 
