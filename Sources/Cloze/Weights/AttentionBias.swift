@@ -11,12 +11,20 @@ struct AttentionBias {
   private let stride: Int
   /// Where relative position 0 is.
   private let zero: Int
+  /// Of heads times positions: 256 MB.
+  private static let maximumSize = 1 << 25
 
   /// - Parameters:
   ///   - table: [32, H], which `memory` or the caller keeps.
   ///   - positions: P, the longest sequence.
   ///   - memory: keeps the bias of each relative position.
+  ///
+  /// - Throws: `.unsupportedModel` for more heads and positions than any model has, which would exhaust memory.
   init(_ table: UnsafePointer<Float>, heads: Int, positions: Int, _ memory: WeightMemory) throws(ClozeError) {
+    guard try bytes(heads, max(positions, 1)) <= Self.maximumSize else {
+      throw ClozeError(
+        .unsupportedModel, "a bias of attention scores for \(heads) heads and \(positions) positions is too large")
+    }
     self.table = table
     self.heads = heads
     zero = max(positions, 1) - 1

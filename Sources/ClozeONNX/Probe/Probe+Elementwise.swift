@@ -121,8 +121,8 @@ extension Probe {
 
   /// ONNX `Cast`: to integers by truncation, to bool as "not zero", to half precision with overflow to infinity.
   ///
-  /// What is within the precision of its own type of an integer is that integer, as a graph computes it in that type: the
-  /// buckets of relative positions are truncated logarithms, some of them integers.
+  /// What is within the precision of its own type of an integer is that integer, as a graph computes it in that type:
+  /// the buckets of relative positions are truncated logarithms, some of them integers.
   private static func cast(_ value: Double, from source: Tensor.ElementType, to type: Tensor.ElementType) -> Double {
     switch type {
     case .bool: return value == 0 ? 0 : 1

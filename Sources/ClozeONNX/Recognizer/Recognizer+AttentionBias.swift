@@ -50,8 +50,8 @@ extension Recognizer {
     }
     guard table.shape == [RelativePosition.buckets, heads] else {
       throw contradiction(
-        "the bias of scores \(table.label) should have the shape [\(RelativePosition.buckets), \(heads)]: a row for each "
-          + "bucket, a column for each head", node: node)
+        "the bias of scores \(table.label) should have the shape [\(RelativePosition.buckets), \(heads)]: a row for "
+          + "each bucket, a column for each head", node: node)
     }
     var values = [Float](repeating: 0, count: table.count)
     try values.withUnsafeMutableBufferPointer { buffer throws(ClozeError) in try table.copyFloat32(to: buffer) }

@@ -221,6 +221,7 @@ final class EncoderStack<S: TrainingScalar> {
   private func attentionForward(_ a: Activations, _ scale: S) throws(ClozeError) {
     let (d, heads) = (width, settings.heads)
     let size = d / heads
+    let (table, bucket) = (bias?.values, settings.bias?.bucket)
     try arithmetic.forEach((offsets.count - 1) * heads) { item in
       let (sequence, head) = item.quotientAndRemainder(dividingBy: heads)
       let first = offsets[sequence]
@@ -237,9 +238,7 @@ final class EncoderStack<S: TrainingScalar> {
           var sum: S = 0
           for c in 0..<size { sum += qi[c] * kj[c] }
           row[j] = sum * scale
-          if let bias, let settings = settings.bias {
-            row[j] += bias.values[settings.bucket(j &- i) &* heads &+ head]
-          }
+          if let table, let bucket { row[j] += table[bucket(j &- i) &* heads &+ head] }
           highest = max(highest, row[j])
         }
         var total: S = 0
@@ -268,10 +267,10 @@ final class EncoderStack<S: TrainingScalar> {
     let items = (offsets.count - 1) * heads
     // Summed in a fixed order afterwards, as any thread may have any item.
     var dBias: Pointer?
-    let bias = settings.bias
-    if let bias {
-      let sums = try scratch.dBias.reserve(items * bias.buckets)
-      sums.update(repeating: 0, count: items * bias.buckets)
+    let (buckets, bucket) = (settings.bias?.buckets ?? 0, settings.bias?.bucket)
+    if buckets > 0 {
+      let sums = try scratch.dBias.reserve(items * buckets)
+      sums.update(repeating: 0, count: items * buckets)
       dBias = sums
     }
     try arithmetic.forEach(items) { item in
@@ -309,7 +308,7 @@ final class EncoderStack<S: TrainingScalar> {
             dvj[c] += row[j] * dci[c]
           }
           let dScore = row[j] * (dp - sum) * scale
-          if let dBias, let bias { dBias[item &* bias.buckets &+ bias.bucket(j &- i)] += row[j] * (dp - sum) }
+          if let dBias, let bucket { dBias[item &* buckets &+ bucket(j &- i)] += row[j] * (dp - sum) }
           let (kj, dkj) = (k + j &* d, dk + j &* d)
           for c in 0..<size {
             dqi[c] += dScore * kj[c]
@@ -318,10 +317,10 @@ final class EncoderStack<S: TrainingScalar> {
         }
       }
     }
-    guard let dBias, let bias, let gradients = self.bias?.gradients else { return }
+    guard let dBias, let gradients = bias?.gradients else { return }
     for item in 0..<items {
-      for bucket in 0..<bias.buckets {
-        gradients[bucket &* heads &+ item % heads] += dBias[item &* bias.buckets &+ bucket]
+      for bucket in 0..<buckets {
+        gradients[bucket &* heads &+ item % heads] += dBias[item &* buckets &+ bucket]
       }
     }
   }
