@@ -527,7 +527,8 @@ CLOZE_API cloze_status cloze_predict(
 /* Ranks documents by relevance to a query, read together by a head of one output or two classes (a cross-encoder). Each
  * pair is a query and a document; predictions, in descending score and equal ones by index, have the pair's index as
  * text. The score is the sigmoid of a file's single output, a trained head's number (label -1), or the probability of
- * the second of two classes. top_k: how many are wanted; 0: all. count, predictions and truncated as above. */
+ * the second of two classes. A head trained on single texts is CLOZE_NO_HEAD. top_k: how many are wanted; 0: all.
+ * count, predictions and truncated as above. */
 CLOZE_API cloze_status cloze_rerank(
     cloze_session *CLOZE_NULLABLE session, const cloze_texts *CLOZE_NULLABLE pairs, int32_t top_k,
     cloze_prediction *CLOZE_NULLABLE predictions, size_t capacity, size_t *CLOZE_NULLABLE count,
