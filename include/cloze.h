@@ -90,6 +90,7 @@ typedef struct cloze_tokenizer_options {
   size_t struct_size;
   int32_t lowercase;     /* 0: as the files say, else BERT's default (yes); 1: yes; 2: no */
   int32_t strip_accents; /* the same; BERT's default follows lowercase */
+  int32_t split_special_tokens; /* special tokens in a text are text: 0: as the files say, else no; 1: yes; 2: no */
 } cloze_tokenizer_options;
 
 /* Loads a tokenizer from a folder, vocab.txt or tokenizer.json, with the settings beside it. options may be NULL. */

@@ -16,6 +16,8 @@ struct TokenizerDefinition {
   var longestWord = 100
   var names = SpecialNames()
   var modelMaxLength: Int?
+  /// Whether special tokens in a text are text like any other.
+  var splitSpecialTokens = false
   /// The ids that files give added tokens, which are not those that they get; for remarks, not stored.
   var stated: [(content: [UInt8], id: Int32)] = []
 }
@@ -41,6 +43,7 @@ extension TokenizerDefinition {
     names.mask = config.names["mask_token"]?.content ?? names.mask
     names.pad = config.names["pad_token"]?.content ?? names.pad
     modelMaxLength = config.modelMaxLength
+    splitSpecialTokens = config.splitSpecialTokens
     if config.added.isEmpty, config.names.isEmpty, config.others.isEmpty { return }
     stated += config.added.map { ($0.token.content, $0.id) }
     var known = Set(added.map(\.content))
