@@ -126,7 +126,7 @@ def test_fewer_bits_refused(model: cloze.Model) -> None:
     for options, said in [
         ({"dtype": "int4"}, "dtype is 'int4'; known are 'float32'"),
         ({"dtype": "int8"}, "ranges of at least two texts"),
-        ({"dtype": "int8", "ranges": ranges[:, :9]}, r"\(2, 9\); .* \(2, 256\)"),
+        ({"dtype": "int8", "ranges": ranges[:, :9].copy()}, r"\(2, 9\); .* \(2, 256\)"),
         ({"dtype": "int8", "ranges": ranges - [[0.0], [1.0]]}, r"ranges\[:, 0\] is 0.0 to -1.0"),
         ({"dtype": "binary", "ranges": ranges}, "has none"),
         ({"dtype": "int8", "ranges": ranges, "out": np.zeros((1, 256), np.float32)}, "out is given"),
