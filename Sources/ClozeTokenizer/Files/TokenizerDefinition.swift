@@ -141,12 +141,16 @@ extension TokenizerDefinition {
     let field = try model.required("vocab")
     guard case .object(let members) = field.value else { throw field.mismatch("an object from tokens to ids") }
     guard !members.isEmpty else { throw ClozeError(.damaged, "\(field.path) is empty") }
-    for member in members {
-      guard case .number(let number) = member.value else {
-        throw JSONField(value: member.value, path: "\(field.path)[\"\(member.key.string)\"]").mismatch("a number")
+    // By index, as iteration copies each member several times.
+    for i in members.indices {
+      func path() -> String { "\(field.path)[\"\(members[i].key.string)\"]" }
+      guard case .number(let number) = members[i].value else {
+        throw JSONField(value: members[i].value, path: path()).mismatch("a number")
       }
-      let id = try JSONField.id(number, "\(field.path)[\"\(member.key.string)\"]")
-      guard vocabulary.add(member.key.decoded, id: id) else { throw ClozeError(.damaged, "\(field.path) is too large") }
+      let id = try JSONField.id(number, path())
+      guard vocabulary.add(members[i].key.decoded, id: id) else {
+        throw ClozeError(.damaged, "\(field.path) is too large")
+      }
     }
   }
 
