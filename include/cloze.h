@@ -177,8 +177,8 @@ typedef int32_t cloze_precision;
 typedef struct cloze_load_options {
   size_t struct_size;
   cloze_precision precision;
-  int32_t threads;                                    /* for loading, 1 to 256; 0: as many as the affinity mask and the
-                                                         cgroup quota allow */
+  int32_t threads;                                    /* for loading, 1 to 256; 0: as many as the affinity mask, the
+                                                         cgroup quota and OMP_NUM_THREADS allow */
   const char *CLOZE_NULLABLE isa;                     /* force "scalar", "avx2", "avxvnni", "avx512vnni",
                                                          "neondot" or "neoni8mm"; NULL: the environment variable
                                                          CLOZE_ISA, else the best that this CPU supports */
@@ -322,8 +322,8 @@ typedef struct cloze_session cloze_session;
 
 typedef struct cloze_session_options {
   size_t struct_size;
-  int32_t threads; /* 1 to 256, the calling thread included; 0: as many as the affinity mask and the cgroup quota
-                      allow */
+  int32_t threads; /* 1 to 256, the calling thread included; 0: as many as the affinity mask, the cgroup quota and
+                      OMP_NUM_THREADS allow */
 } cloze_session_options;
 
 /* options may be NULL. */
