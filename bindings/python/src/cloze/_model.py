@@ -10,6 +10,7 @@ import numpy as np
 
 from . import _abi
 from ._arrays import address, growing, result_array
+from ._arrow import TextColumn
 from ._errors import invalid
 from ._library import failure, lib
 from ._options import POOLINGS, TRUNCATIONS, count, layers, optional_count, optional_word, prompt_name, switch, word
@@ -92,7 +93,7 @@ class Model(Runner):
         follows the model's own pooling belongs to that one; (B, dimensions) if that is. A text's embedding is
         bit-identical in any batch and on any number of threads.
 
-        texts       any number; scratch memory does not depend on it
+        texts       any number; scratch memory does not depend on it. An Arrow column of strings is read in place
         pooling     ``"mean"``, ``"cls"``, ``"max"``, ``"mean_sqrt_len"`` (the sum divided by the square root of the
                     number of tokens), ``"pooler"``, ``"last_token"`` or ``"weighted_mean"`` (of tokens i from 1 the
                     sum of i h[i], divided by the sum of i); None: ``info.pooling``
@@ -341,7 +342,7 @@ class Model(Runner):
         return rerank(self, query, documents, optional_count("top_k", top_k))
 
     def _call(
-        self, function: Callable[..., int], packed: TextList, options: Any, *arguments: object, kept: object,
+        self, function: Callable[..., int], packed: Union[TextList, TextColumn], options: Any, *arguments: object, kept: object,
         tokens: int, decoded: int = 0, progress: Optional[Progress] = None,
     ) -> None:
         """Calls a function of the library with a session, texts, options and further arguments.
