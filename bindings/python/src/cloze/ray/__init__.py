@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 import numpy as np
@@ -36,6 +37,8 @@ class Embedder:
 
     One model an actor, mapped from a prepared file that the actors of a host share; as many threads as the actor has
     CPUs. A row's result is the same bits in any batch, on any worker. Rows whose text is null get nulls.
+
+    Outside of Ray it is a function of tables, for other engines that pass Arrow.
 
     path       as in ``cloze.load``; a path must exist on every worker
     text       the column of texts; two columns are pairs, for ``"rerank"`` query and document
@@ -167,9 +170,8 @@ def _check(names: list[str], types: list[Any], name: str) -> None:
 
 def _assigned_cpus() -> Optional[int]:
     """The CPUs that Ray gave this actor, rounded up; None outside of an actor, or where it gave none."""
-    import ray
-
-    if not ray.is_initialized() or ray.get_runtime_context().get_actor_id() is None:
+    ray = sys.modules.get("ray")
+    if ray is None or not ray.is_initialized() or ray.get_runtime_context().get_actor_id() is None:
         return None
     cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 0)
     return max(1, int(np.ceil(cpus))) if cpus else None
