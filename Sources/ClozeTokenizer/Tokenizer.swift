@@ -20,6 +20,8 @@ public final class Tokenizer: Sendable {
   public let lowercase: Bool
   /// Whether accents are removed.
   public let stripAccents: Bool
+  /// Whether special tokens in a text are text like any other.
+  public let splitSpecialTokens: Bool
   /// `model_max_length` of tokenizer_config.json, if any. Not applied here.
   public let modelMaxLength: Int?
 
@@ -40,14 +42,13 @@ public final class Tokenizer: Sendable {
   /// - Parameters:
   ///   - vocabulary: One token a line; UTF-8.
   ///   - config: A tokenizer_config.json, for casing and the names of special tokens.
-  ///   - lowercase: Overrides what `config` says; else BERT's default is true.
-  ///   - stripAccents: Overrides what `config` says; else it follows `lowercase`.
-  public convenience init(
-    vocabulary: [UInt8], config: [UInt8]? = nil, lowercase: Bool? = nil, stripAccents: Bool? = nil
-  ) throws(ClozeError) {
+  ///   - options: Override what `config` says.
+  public convenience init(vocabulary: [UInt8], config: [UInt8]? = nil, options: TokenizerOptions = TokenizerOptions())
+    throws(ClozeError)
+  {
     let definition = try TokenizerDefinition(
       vocabulary: vocabulary, config: TokenizerConfig(SideFiles(config: config)))
-    try self.init(definition, lowercase: lowercase, stripAccents: stripAccents)
+    try self.init(definition, options)
   }
 
   /// Makes a tokenizer from a tokenizer.json.
@@ -55,20 +56,20 @@ public final class Tokenizer: Sendable {
   /// - Parameters:
   ///   - json: The file's content.
   ///   - config: A tokenizer_config.json, for added and special tokens, casing and the model's length.
-  ///   - lowercase: Overrides what the files say.
-  ///   - stripAccents: Overrides what the files say.
-  public convenience init(json: [UInt8], config: [UInt8]? = nil, lowercase: Bool? = nil, stripAccents: Bool? = nil)
+  ///   - options: Override what the files say.
+  public convenience init(json: [UInt8], config: [UInt8]? = nil, options: TokenizerOptions = TokenizerOptions())
     throws(ClozeError)
   {
     let definition = try TokenizerDefinition(json: json, config: TokenizerConfig(SideFiles(config: config)))
-    try self.init(definition, lowercase: lowercase, stripAccents: stripAccents)
+    try self.init(definition, options)
   }
 
-  init(_ definition: TokenizerDefinition, lowercase: Bool?, stripAccents: Bool?) throws(ClozeError) {
-    var options = definition.normalizer
-    options.lowercase = lowercase ?? options.lowercase
-    options.stripAccents = stripAccents ?? options.stripAccents
-    let normalizer = NormalizerTables(options)
+  init(_ definition: TokenizerDefinition, _ options: TokenizerOptions) throws(ClozeError) {
+    var definition = definition
+    definition.normalizer.lowercase = options.lowercase ?? definition.normalizer.lowercase
+    definition.normalizer.stripAccents = options.stripAccents ?? definition.normalizer.stripAccents
+    definition.splitSpecialTokens = options.splitSpecialTokens ?? definition.splitSpecialTokens
+    let normalizer = NormalizerTables(definition.normalizer)
 
     // A word of `longestWord` scalars has at most four times as many bytes.
     let longestPiece = min(definition.longestWord, Int(Int32.max)) &* 4
@@ -82,7 +83,9 @@ public final class Tokenizer: Sendable {
     for name in definition.named where vocabulary.id(of: name) != nil && contents.insert(name).inserted {
       listed.append(AddedToken(content: name, special: true))
     }
-    let added = try AddedTokens(try Tokenizer.giveIDs(listed, vocabulary), normalize: normalizer.normalized)
+    let added = try AddedTokens(
+      try Tokenizer.giveIDs(listed, vocabulary), splitSpecialTokens: definition.splitSpecialTokens,
+      normalize: normalizer.normalized)
     func id(_ name: [UInt8]) -> Int32? { added.id(of: name) ?? vocabulary.id(of: name) }
 
     unknownToken = String(decoding: definition.unknownToken, as: UTF8.self)
@@ -110,13 +113,13 @@ public final class Tokenizer: Sendable {
 
     var kept = definition
     kept.vocabulary = Vocabulary.Builder()
-    kept.normalizer = options
     self.definition = kept
     self.vocabulary = vocabulary
     self.added = added
     self.normalizer = normalizer
     self.lowercase = normalizer.options.lowercase
     self.stripAccents = normalizer.stripAccents
+    splitSpecialTokens = definition.splitSpecialTokens
     longestWord = definition.longestWord
     modelMaxLength = definition.modelMaxLength
     let largestAdded = added.tokens.reduce(-1) { max($0, $1.id) }

@@ -31,7 +31,8 @@ private struct Case: Decodable {
       let tokenizer =
         try made[key]
         ?? Tokenizer(
-          path: Fixture.path(wanted.tokenizer), lowercase: wanted.lowercase, stripAccents: wanted.strip_accents)
+          path: Fixture.path(wanted.tokenizer),
+          options: TokenizerOptions(lowercase: wanted.lowercase, stripAccents: wanted.strip_accents))
       made[key] = tokenizer
       let rule = try #require(Truncation(rawValue: wanted.truncation ?? "error"))
       count += 1
@@ -58,7 +59,7 @@ private struct Case: Decodable {
     func definition(_ options: NormalizerOptions) throws -> Tokenizer {
       var definition = try TokenizerDefinition(vocabulary: vocabulary, config: TokenizerConfig())
       definition.normalizer = options
-      return try Tokenizer(definition, lowercase: nil, stripAccents: nil)
+      return try Tokenizer(definition, TokenizerOptions())
     }
     let tokenizers = [
       try definition(NormalizerOptions()), try definition(NormalizerOptions(lowercase: false)),

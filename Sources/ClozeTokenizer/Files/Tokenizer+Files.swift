@@ -8,10 +8,16 @@ extension Tokenizer {
   /// ".json", else a vocab.txt. Beside either, tokenizer_config.json, special_tokens_map.json, added_tokens.json,
   /// `do_lower_case` of sentence_bert_config.json and `tokenizer_class` of config.json are used.
   ///
-  /// - Parameters:
-  ///   - lowercase: Overrides what the files say; else BERT's default is true.
-  ///   - stripAccents: Overrides what the files say; else it follows `lowercase`.
-  public convenience init(path: String, lowercase: Bool? = nil, stripAccents: Bool? = nil) throws(ClozeError) {
+  /// - Parameter options: Override what the files say.
+  public convenience init(path: String, options: TokenizerOptions = TokenizerOptions()) throws(ClozeError) {
+    try self.init(path: path, options: options, lowercasesFirst: nil)
+  }
+
+  /// The same with a setting that may stand elsewhere.
+  ///
+  /// - Parameter lowercasesFirst: whether text is lower-cased before all else; nil: as sentence_bert_config.json beside
+  ///   the vocabulary says.
+  package convenience init(path: String, options: TokenizerOptions, lowercasesFirst: Bool?) throws(ClozeError) {
     var folder = path
     var file: String?
     switch try FileKind(path) {
@@ -30,11 +36,12 @@ extension Tokenizer {
     let files = try SideFiles(in: folder)
     let bytes = try contents(of: file)
     do throws(ClozeError) {
-      let config = try TokenizerConfig(files)
+      var config = try TokenizerConfig(files)
+      if let lowercasesFirst { config.lowercasesFirst = lowercasesFirst }
       let definition =
         try file.hasSuffix(".json")
         ? TokenizerDefinition(json: bytes, config: config) : TokenizerDefinition(vocabulary: bytes, config: config)
-      try self.init(definition, lowercase: lowercase, stripAccents: stripAccents)
+      try self.init(definition, options)
     } catch { throw error.prefixed("\(folder): ") }
   }
 }

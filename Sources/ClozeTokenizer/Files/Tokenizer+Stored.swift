@@ -34,16 +34,14 @@ extension Tokenizer {
 
   /// Makes a tokenizer from its stored form, trusting nothing in it.
   ///
-  /// - Parameters:
-  ///   - lowercase: Overrides what is stored.
-  ///   - stripAccents: Overrides what is stored.
+  /// - Parameter options: Override what is stored.
   /// - Throws: `.invalidModel`.
-  package convenience init(_ stored: StoredTokenizer, lowercase: Bool? = nil, stripAccents: Bool? = nil)
+  package convenience init(_ stored: StoredTokenizer, options: TokenizerOptions = TokenizerOptions())
     throws(ClozeError)
   {
     var definition = try TokenizerDefinition(stored: stored.settings)
     definition.vocabulary = try Vocabulary.Builder(stored)
-    try self.init(definition, lowercase: lowercase, stripAccents: stripAccents)
+    try self.init(definition, options)
   }
 }
 
@@ -150,6 +148,7 @@ extension TokenizerDefinition {
       $0.value("mask_token", text(names.mask))
       $0.value("pad_token", text(names.pad))
       if let modelMaxLength { $0.value("model_max_length", modelMaxLength) }
+      if splitSpecialTokens { $0.value("split_special_tokens", true) }
       template?.write(to: &$0)
     }
     return writer.text
@@ -170,6 +169,7 @@ extension TokenizerDefinition {
     names.mask = try root.required("mask_token").text()
     names.pad = try root.required("pad_token").text()
     if let field = try root.present("model_max_length") { modelMaxLength = Int(try field.id()) }
+    splitSpecialTokens = try root.present("split_special_tokens")?.bool() ?? false
     if let field = try root.present("post_processor") { template = try readTemplate(field) }
   }
 }

@@ -38,6 +38,7 @@ struct TokenizerConfig {
   /// Whether text is lower-cased before all else: `do_lower_case` of sentence_bert_config.json.
   var lowercasesFirst = false
   var modelMaxLength: Int?
+  var splitSpecialTokens = false
   /// Special tokens by their role, one of `roles`.
   var names: [String: AddedToken] = [:]
   /// Further special tokens.
@@ -124,6 +125,7 @@ struct TokenizerConfig {
       // "No limit" is written as 1e30, which is not an Int.
       if let length = number.integer, length > 0, length <= Int(Int32.max) { modelMaxLength = length }
     }
+    splitSpecialTokens = try root.present("split_special_tokens")?.bool() ?? false
     try readClass(root, "tokenizer_config.json")
     for (key, own) in [("word_tokenizer_type", "basic"), ("subword_tokenizer_type", "wordpiece")] {
       if let value = try root.present(key)?.scalar(), value != own { splitters.append("\(key) \"\(value)\"") }

@@ -16,6 +16,8 @@ struct TokenizerDefinition {
   var longestWord = 100
   var names = SpecialNames()
   var modelMaxLength: Int?
+  /// Whether special tokens in a text are text like any other.
+  var splitSpecialTokens = false
   /// The ids that files give added tokens, which are not those that they get; for remarks, not stored.
   var stated: [(content: [UInt8], id: Int32)] = []
 }
@@ -41,6 +43,7 @@ extension TokenizerDefinition {
     names.mask = config.names["mask_token"]?.content ?? names.mask
     names.pad = config.names["pad_token"]?.content ?? names.pad
     modelMaxLength = config.modelMaxLength
+    splitSpecialTokens = config.splitSpecialTokens
     if config.added.isEmpty, config.names.isEmpty, config.others.isEmpty { return }
     stated += config.added.map { ($0.token.content, $0.id) }
     var known = Set(added.map(\.content))
@@ -138,12 +141,16 @@ extension TokenizerDefinition {
     let field = try model.required("vocab")
     guard case .object(let members) = field.value else { throw field.mismatch("an object from tokens to ids") }
     guard !members.isEmpty else { throw ClozeError(.damaged, "\(field.path) is empty") }
-    for member in members {
-      guard case .number(let number) = member.value else {
-        throw JSONField(value: member.value, path: "\(field.path)[\"\(member.key.string)\"]").mismatch("a number")
+    // By index, as iteration copies each member several times.
+    for i in members.indices {
+      func path() -> String { "\(field.path)[\"\(members[i].key.string)\"]" }
+      guard case .number(let number) = members[i].value else {
+        throw JSONField(value: members[i].value, path: path()).mismatch("a number")
       }
-      let id = try JSONField.id(number, "\(field.path)[\"\(member.key.string)\"]")
-      guard vocabulary.add(member.key.decoded, id: id) else { throw ClozeError(.damaged, "\(field.path) is too large") }
+      let id = try JSONField.id(number, path())
+      guard vocabulary.add(members[i].key.decoded, id: id) else {
+        throw ClozeError(.damaged, "\(field.path) is too large")
+      }
     }
   }
 
