@@ -72,6 +72,7 @@ extension Recognizer {
 
   /// Makes sure that a layer has the bias of the layers before it.
   mutating func share(_ bias: Tensor?, layer: Int, _ first: Tensor?) throws(ClozeError) {
+    place = "layer \(layer), attention"
     if layer == 0 {
       guard let bias else { return }
       note("attention bias", "relative positions, \(RelativePosition.buckets) buckets, \"\(bias.name)\"")
