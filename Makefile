@@ -54,7 +54,7 @@ endif
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
 
-.PHONY: all help run test test-address test-thread bench fuzz format format-check install uninstall clean
+.PHONY: all help run test test-address test-thread test-frameworks bench fuzz format format-check install uninstall clean
 
 # The command first: two builds in one folder wait for each other, and its packages compile beside the library's modules.
 all: $(COMMAND) $(LIBRARY) $(MODEL)/.complete $(PACKAGING) $(DIST)/include/cloze.h
@@ -65,6 +65,8 @@ help:
 	@echo 'make test       builds and runs every test'
 	@echo 'make test-address, make test-thread'
 	@echo '                runs the Swift and C tests under sanitizers'
+	@echo 'make test-frameworks'
+	@echo '                runs the Python adapters with the real frameworks, which it installs: 2 GB'
 	@echo 'make install    installs into PREFIX (now $(PREFIX)), below DESTDIR'
 	@echo 'make uninstall  removes what make install installed'
 	@echo 'make wheel      builds the Python package into dist/: a wheel and a source distribution'
@@ -178,6 +180,15 @@ endif
 test: all dist deb .venv/.complete format-check
 	@tools/require-packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
 	@.venv/bin/python Tests/run.py $(SUITES)
+
+# The frameworks are gigabytes, so they have an environment of their own.
+.venv-frameworks/.complete: Tests/requirements.txt Tests/requirements-frameworks.txt
+	@tools/require-packages $(TEST_PACKAGES) default-jre-headless
+	@tools/make-venv .venv-frameworks Tests/requirements.txt Tests/requirements-frameworks.txt
+	@touch $@
+
+test-frameworks: dist .venv-frameworks/.complete
+	@.venv-frameworks/bin/python Tests/run.py frameworks
 
 test-address:
 	@tools/require-packages $(BUILD_PACKAGES)

@@ -1,8 +1,8 @@
 """Runs test suites and adds up their results.
 
-    Tests/run.py [swift] [c] [python] [project]
+    Tests/run.py [swift] [c] [python] [project] [frameworks]
 
-Without names, all. `make test` runs it in the virtual environment with pytest. What is tested is what users install: the
+Without names, all but frameworks, which is for an environment that has them. `make test` runs it in the virtual environment with pytest. What is tested is what users install: the
 unpacked archive of binaries, and the wheel, which is installed in this virtual environment. The last line is
 `N passed, N failed, N skipped`; a suite in which no test ran, or whose exit status contradicts its tests, counts as a
 failure, and so does a test skipped without a reason. Exit status 0 if nothing failed.
@@ -84,6 +84,8 @@ SUITES = {
     "c": pytest("c", "Tests/C"),
     "python": pytest("python", "bindings/python/tests"),
     "project": pytest("project", "Tests/Project"),
+    "frameworks": pytest(
+        "frameworks", *(f"bindings/python/tests/test_{name}.py" for name in ("arrow", "frameworks", "neighbours", "ray"))),
 }
 
 
@@ -102,7 +104,7 @@ def install():
 
 
 def main():
-  names = sys.argv[1:] or list(SUITES)
+  names = sys.argv[1:] or [name for name in SUITES if name != "frameworks"]
   if unknown := [name for name in names if name not in SUITES]:
     sys.exit(f"unknown suite {', '.join(unknown)}; there are {', '.join(SUITES)}")
   RESULTS.mkdir(parents=True, exist_ok=True)

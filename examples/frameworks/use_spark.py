@@ -9,7 +9,9 @@ def embedded(batches: Iterator[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordB
 
     embedder = Embedder(threads=1)
     for batch in batches:
-        yield from embedder(pyarrow.Table.from_batches([batch])).to_batches()
+        table = embedder(pyarrow.Table.from_batches([batch]))
+        lists = table["embedding"].cast(pyarrow.list_(pyarrow.float32()))  # Spark has no lists of a fixed size
+        yield from table.set_column(table.num_columns - 1, "embedding", lists).to_batches()
 
 
 spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
