@@ -75,8 +75,8 @@ struct RowOperator {
         input.withUnsafeBufferPointer { input in
           guard let q = input.baseAddress, let scratch = scratch.baseAddress else { return }
           matrix.attention(
-            q, q + width, q + 2 * width, 3 * width, tokens, width, 1 / Float(width).squareRoot(), 0, tokens, &output,
-            width, scratch)
+            q, q + width, q + 2 * width, 3 * width, tokens, width, 1 / Float(width).squareRoot(), nil, 0, tokens,
+            &output, width, scratch)
         }
       }
     }

@@ -7,14 +7,17 @@ private struct Attention {
   var s: Int, d: Int
   var q: [Float], k: [Float], v: [Float]
   var scale: Float
+  /// Of the scores, from relative position 1 - s on; nil: none.
+  var bias: [Float]?
   var gap = 0
 
-  init(s: Int, d: Int, random: inout Random) {
+  init(s: Int, d: Int, isBiased: Bool = false, random: inout Random) {
     (self.s, self.d) = (s, d)
     q = random.floats(s * d)
     k = random.floats(s * d)
     v = random.floats(s * d)
     scale = 1 / Float(d).squareRoot()
+    if isBiased { bias = random.floats(s - 1 + roundedUp(s, to: 16)) }
   }
 
   /// out [rows, d], with rows computed by one call for each range of `pieces`.
@@ -23,12 +26,13 @@ private struct Attention {
     let stride = d + gap
     let inputs = [q, k, v].map { GuardedBuffer($0, width: d, stride: stride) }
     let out = GuardedBuffer<Float>(count: (s - 1) * stride + d)
+    let biases = bias.map { GuardedBuffer($0) }
     let pieces = pieces ?? [0..<s]
     for rows in pieces {
       let scratch = GuardedBuffer<UInt8>(count: kernels.attention_scratch(s, d), alignment: 64)
       kernels.attention(
-        inputs[0].pointer, inputs[1].pointer, inputs[2].pointer, stride, s, d, scale, rows.lowerBound, rows.upperBound,
-        out.pointer, stride, scratch.pointer)
+        inputs[0].pointer, inputs[1].pointer, inputs[2].pointer, stride, s, d, scale,
+        biases.map { $0.pointer + (s - 1) }, rows.lowerBound, rows.upperBound, out.pointer, stride, scratch.pointer)
     }
     for row in 0..<s where !pieces.contains(where: { $0.contains(row) }) {
       #expect(out.isPoison(row * stride..<row * stride + d), "row \(row) was written")
@@ -42,7 +46,10 @@ private struct Attention {
   var reference: (out: [Double], denominators: [Double]) {
     var out = [Double](repeating: 0, count: s * d)
     var denominators = [Double](repeating: 0, count: s)
-    reference_attention(q, k, v, d, s, d, Double(scale), &out, &denominators)
+    (bias ?? []).withUnsafeBufferPointer {
+      let zero = bias == nil ? nil : $0.baseAddress.map { $0 + (s - 1) }
+      reference_attention(q, k, v, d, s, d, Double(scale), zero, &out, &denominators)
+    }
     return (out, denominators)
   }
 
@@ -64,11 +71,13 @@ private struct Attention {
   ///
   /// float32: (d + 4) roundings of a sum bounded by |q| |k|, among them the difference to the
   /// row's largest. int8: half a step in each factor of each product, sum_p (|k_p| s_q + |q_p| s_k)
-  /// / 2 + s_q s_k / 4, and less rounding than that of float32.
+  /// / 2 + s_q s_k / 4, and less rounding than that of float32. A bias adds the roundings of its
+  /// factor, of log2(e) and of the sum.
   func scoreErrors(_ precision: Precision) -> [Double] {
     let (queries, keys) = (norms(q), norms(k))
+    let largestBias = Double((bias ?? []).map(abs).max() ?? 0)
     return queries.map { a in
-      var error = 0.0
+      var (error, largest) = (0.0, 0.0)
       for b in keys {
         var one = Double(d + 4) * unit * a.euclidean * b.euclidean
         if precision == .int8 {
@@ -76,8 +85,9 @@ private struct Attention {
           one += (b.sum * sq + a.sum * sk) / 2 + Double(d) * sq * sk / 4
         }
         error = max(error, one)
+        largest = max(largest, a.euclidean * b.euclidean)
       }
-      return error * Double(scale)
+      return error * Double(scale) + (bias == nil ? 0 : 4 * unit * (largest * Double(scale) + largestBias))
     }
   }
 
@@ -85,7 +95,7 @@ private struct Attention {
   /// probabilities a / A differ from e / E by 2 |a - e| / E in sum of magnitudes. A score error of t
   /// changes e by a factor of up to exp(2 t), as the largest may move too; exp16 adds 2e-7. float32
   /// then rounds s + s / 16 + 8 times in the sums; int8 rounds a to 1 / 255, of the largest, and v
-  /// to half a step.
+  /// to half a step, or to 0 where a column has nothing above 1e-30.
   func tolerances(_ precision: Precision, _ denominators: [Double]) -> [Double] {
     let largest = (0..<d).map { c in (0..<s).reduce(0.0) { max($0, abs(Double(v[$1 * d + c]))) } }
     return zip(scoreErrors(precision), denominators).flatMap { error, denominator in
@@ -93,7 +103,7 @@ private struct Attention {
       return largest.map { v in
         switch precision {
         case .float32: 2 * v * exponential + v * Double(2 * s + 8) * unit
-        case .int8: v / 254 + 2 * v * (Double(s) / 510 / denominator + exponential) + v * 8 * unit
+        case .int8: 1e-30 + v / 254 + 2 * v * (Double(s) / 510 / denominator + exponential) + v * 8 * unit
         }
       }
     }
@@ -119,6 +129,7 @@ private func cases(_ seed: Int) -> [Attention] {
   var random = Random(seed)
   var cases = lengths.map { Attention(s: $0, d: 16, random: &random) }
   cases += widths.map { Attention(s: 21, d: $0, random: &random) }
+  cases += lengths.map { Attention(s: $0, d: 16, isBiased: true, random: &random) }
   for at in cases.indices { cases[at].gap = at % 4 }
   return cases
 }
@@ -149,7 +160,7 @@ private func cases(_ seed: Int) -> [Attention] {
     variant: Variant, precision: Precision
   ) {
     var random = Random(23)
-    let attention = Attention(s: 41, d: 24, random: &random)
+    let attention = Attention(s: 41, d: 24, isBiased: true, random: &random)
     let whole = attention.run(variant, precision)
     for pieces in [[0..<1, 1..<41], [0..<20, 20..<41], [0..<13, 13..<26, 26..<41], (0..<41).map { $0..<$0 + 1 }] {
       #expect(sameBits(attention.run(variant, precision, pieces: pieces), whole), "\(pieces)")

@@ -40,7 +40,7 @@ struct DamageTests {
     let names = [
       "mask-m4", "dynamo-opset23", "typed-data-constants", "masked-lm-shared", "fused-o2", "fused-multi-head",
       "fused-no-embed", "int8/dynamic-fused", "int8/q-attention", "int8/dynamic-7-bit", "int8/qoperator",
-      "sentence-dense", "roberta",
+      "sentence-dense", "roberta", "mpnet",
     ]
     let before = residentBytes()
     for name in names {

@@ -1,3 +1,5 @@
+import Foundation
+
 @testable import ClozeONNX
 
 /// A BERT in double precision, written for clarity, which computes with a recognised graph: a wrong tensor, layout
@@ -49,11 +51,14 @@ struct ReferenceEncoder {
     let heads = graph.configuration.numAttentionHeads
     let width = graph.configuration.hiddenSize / heads
     let (q, k, v) = (try linear(layer.query, x), try linear(layer.key, x), try linear(layer.value, x))
+    let bias = try graph.attentionBias.map(Self.table)
     var context = x.map { $0.map { _ in 0.0 } }
     for h in 0..<heads {
       let columns = (h * width)..<((h + 1) * width)
       for i in x.indices {
-        let scores = x.indices.map { j in layer.attentionScale * columns.reduce(0) { $0 + q[i][$1] * k[j][$1] } }
+        let scores = x.indices.map { j in
+          layer.attentionScale * columns.reduce(0) { $0 + q[i][$1] * k[j][$1] } + (bias?[bucket(j - i)][h] ?? 0)
+        }
         let top = scores.max() ?? 0
         let weights = scores.map { exponential($0 - top) }
         let total = weights.reduce(0, +)
@@ -61,6 +66,13 @@ struct ReferenceEncoder {
       }
     }
     return try linear(layer.attentionOutput, context)
+  }
+
+  /// As MPNet's class computes it.
+  private func bucket(_ offset: Int) -> Int {
+    let distance = Double(abs(offset))
+    let near = distance < 8 ? abs(offset) : min(8 + Int(log(distance / 8) / log(16) * 8), 15)
+    return offset > 0 ? 16 + near : near
   }
 
   private func exponential(_ x: Double) -> Double {

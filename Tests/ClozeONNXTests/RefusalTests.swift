@@ -22,6 +22,7 @@ struct RefusalTests {
     ("inverted-mask", "Add", "layer 0, attention, softmax", "inverted"),
     ("unknown-activation", "Sin", "layer 0, feed-forward", "Sin"),
     ("softmax-axis", "Softmax", "layer 0, attention, softmax", "last axis"),
+    ("mpnet-other-buckets", "Add", "layer 0, attention, softmax", "relative_attention_bias"),
   ]) func namesNodePlaceAndReason(_ name: String, _ operation: String, _ place: String, _ reason: String) throws {
     let error = try #require(refusal(name))
     #expect(error.cause == .unsupported)
@@ -35,6 +36,8 @@ struct RefusalTests {
     ("shape-bias", ["query.bias", "[11]", "[12, 12]"]),
     ("shape-position", ["position_embeddings", "[24, 11]", "word_embeddings", "[53, 12]"]),
     ("shape-feed-forward", ["[17, 12]", "16"]),
+    ("mpnet-buckets", ["relative_attention_bias", "[40, 3]", "[32, 3]"]),
+    ("mpnet-two-tables", ["other_bias", "layer 1", "relative_attention_bias", "layer 0"]),
   ]) func namesContradictingTensors(_ name: String, _ parts: [String]) throws {
     let error = try #require(refusal(name))
     #expect(error.cause == .shape)

@@ -36,7 +36,7 @@ import Testing
     }
   }
 
-  @Test(arguments: ["pretraining-sdpa-opset17", "masked-lm-separate", "classifier", "electra"])
+  @Test(arguments: ["pretraining-sdpa-opset17", "masked-lm-separate", "classifier", "electra", "mpnet"])
   func throughThePreparedForm(_ name: String) throws {
     try withFolder { folder in
       for precision in Precision.allCases {

@@ -7,8 +7,10 @@ import Testing
 /// An output must not depend, to the last bit, on its batch, threads, chunks, or the host's settings.
 struct InvarianceTests {
   /// Three layers; a wide one with odd sizes and heads; a decoder of 1003 columns; two layers and
-  /// every head. Small, so that the scalar kernels are quick.
-  static let names = ["base-3-layers-opset11", "pretraining-sdpa-opset17", "pretraining-float16", "identity-aliases"]
+  /// every head; a bias by relative position. Small, so that the scalar kernels are quick.
+  static let names = [
+    "base-3-layers-opset11", "pretraining-sdpa-opset17", "pretraining-float16", "identity-aliases", "mpnet",
+  ]
 
   /// The part of an output that belongs to one sequence of a batch.
   private func part(_ values: [Float], of sequence: Int, _ batch: Batch, _ output: RunOutput) -> [Float] {

@@ -12,7 +12,7 @@ struct PreparedTests {
   static let fixtures = [
     "pretraining-sdpa-opset17", "pretraining-float16", "masked-lm-separate", "masked-lm-opset13", "no-token-types",
     "base-3-layers-opset11", "answers", "classifier-of-two", "distilbert-classifier", "electra", "roberta",
-    "sentence-cls", "sentence-dense",
+    "sentence-cls", "sentence-dense", "mpnet",
   ]
 
   @Test(arguments: fixtures, Precision.allCases) func everyOutputStaysTheSame(_ name: String, _ precision: Precision)

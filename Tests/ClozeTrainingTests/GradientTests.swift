@@ -77,10 +77,17 @@ struct GradientTests {
     .init(activation: activation, attentionScale: scale, attentionNormEpsilon: 1e-5, outputNormEpsilon: 1e-5)
   }
 
-  @Test(arguments: [Activation.gelu, .geluTanh, .relu]) func ofEncoderLayers(_ activation: Activation) throws {
+  /// Rows of a table of biases, of near and far keys before and after their queries.
+  private let bias = EncoderStack<Double>.Settings.Bias(
+    buckets: 5, bucket: { max(-2, min($0, 2)) + 2 }, isTrained: true)
+
+  @Test(arguments: [Activation.gelu, .geluTanh, .relu], [false, true]) func ofEncoderLayers(
+    _ activation: Activation, isBiased: Bool
+  ) throws {
     let stack = try EncoderStack<Double>(
-      .init(width: 6, heads: 2, intermediate: 8, layers: [constants(activation, 0.577), constants(activation, 0.577)]),
-      arithmetic)
+      .init(
+        width: 6, heads: 2, intermediate: 8, layers: [constants(activation, 0.577), constants(activation, 0.577)],
+        bias: isBiased ? bias : nil), arithmetic)
     for (i, value) in random(stack.parameters.values.count, seed: 4).enumerated() {
       stack.parameters.values.base[i] = 0.5 * value
     }

@@ -14,8 +14,8 @@ struct TrainerTests {
   {
     let letters = (UInt8(ascii: "a")...UInt8(ascii: "z")).map { String(UnicodeScalar($0)) }
     let named = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + letters + letters.map { "##" + $0 }
-    let size = name == "pretraining-float16" ? 1003 : 103
-    let vocabulary = named + (named.count..<size).map { "word\($0)" }
+    let size = name == "pretraining-float16" ? 1003 : name == "mpnet" ? 53 : 103
+    let vocabulary = (named + (named.count..<1003).map { "word\($0)" }).prefix(size)
     let tokenizer = try Tokenizer(vocabulary: Array(vocabulary.joined(separator: "\n").utf8))
     return try Model(
       path: Fixture.modelPath(name), options: LoadOptions(precision: precision, isa: isa, tokenizer: tokenizer))
@@ -255,6 +255,48 @@ struct TrainerTests {
       if try session.predict([text])[0].label == label { right += 1 }
     }
     if task == .classify { #expect(Double(right) / 120 == all.metrics["accuracy"]) }
+  }
+
+  /// The bias by relative position, which all layers share, is trained where all of them are.
+  @Test(arguments: [1, .max]) func relativePositionsLearn(_ unfreeze: Int) throws {
+    let model = try Self.model(.float32, "mpnet")
+    let result = try train(.tag, model) {
+      $0.unfreeze = unfreeze
+      $0.learningRate = 2e-3
+      $0.epochs = 3
+    }
+    #expect(result.epochs[2].loss < result.epochs[0].loss)
+    let before = try #require(model.attentionBias)
+    guard unfreeze > 1 else {
+      #expect(result.head.attentionBias == nil)
+      return
+    }
+    let after = try #require(result.head.attentionBias)
+    // Of the nearest keys, which every text has.
+    for bucket in [0, 1, 2, 17, 18] {
+      for i in 0..<5 { #expect(after[5 * bucket + i] != before[5 * bucket + i]) }
+    }
+    #expect(after.count == 160 && after[5 * 31] == before[5 * 31])
+    let path = NSTemporaryDirectory() + "cloze-head-\(UUID().uuidString).safetensors"
+    defer { unlink(path) }
+    try result.head.save(to: path)
+    let head = try Head(path: path)
+    #expect(head.attentionBias == after)
+    let trained = try Model(model, head: head)
+    #expect(trained.attentionBias == after)
+    var right = 0.0
+    let session = try Session(model: trained, threads: 1)
+    let examples = Self.dataset(.tag, count: 120, seed: 2).examples
+    for case .words(let words, let tags) in examples.map(\.content) {
+      let found = try session.predict([Text(words.joined(separator: " "))])[0].tags.map(\.text)
+      if found == tags { right += 1 }
+    }
+    #expect(right > 60)
+    var other = head
+    other.attentionBias = nil
+    #expect(throws: ClozeError.self) { try Model(model, head: other) }
+    other.attentionBias = Array(after.dropLast())
+    #expect(throws: ClozeError.self) { try Model(model, head: other) }
   }
 
   /// A head over all layers comes back from its file, and in int8 says the same of a text whatever

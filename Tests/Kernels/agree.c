@@ -108,10 +108,14 @@ static uint64_t attention(const cloze_matrix_kernels *kernels, uint64_t h) {
     void *scratch = memory(kernels->attention_scratch(s, d));
     size_t cut = at % 3 ? s : s / 2;
     float scale = at % 2 ? 0.25f : 0.004f; /* nearly all probability on one key, or spread over all */
-    kernels->attention(x, x + d, x + 2 * d, ldx, s, d, scale, 0, cut, out, d, scratch);
-    kernels->attention(x, x + d, x + 2 * d, ldx, s, d, scale, cut, s, out, d, scratch);
-    h = hash(h, out, s * d * 4);
-    free(x), free(out), free(scratch);
+    float *biases = values(s - 1 + ROUND_UP(s, 16));
+    const float *const bias[] = {NULL, biases + s - 1};
+    for (size_t b = 0; b < COUNT(bias); b++) {
+      kernels->attention(x, x + d, x + 2 * d, ldx, s, d, scale, bias[b], 0, cut, out, d, scratch);
+      kernels->attention(x, x + d, x + 2 * d, ldx, s, d, scale, bias[b], cut, s, out, d, scratch);
+      h = hash(h, out, s * d * 4);
+    }
+    free(x), free(out), free(scratch), free(biases);
   }
   return h;
 }
@@ -145,7 +149,7 @@ static uint64_t corners(const cloze_kernels *variant, uint64_t h) {
   float *x = memory(S * D * 4), *out = memory(M * D * 4);
   void *scratch = memory(kernels->attention_scratch(S, D));
   for (size_t i = 0; i < S * D; i++) x[i] = i % D & 1 ? -1.0f : 1.0f;
-  kernels->attention(x, x, x, D, S, D, 0.125f, 0, M, out, D, scratch);
+  kernels->attention(x, x, x, D, S, D, 0.125f, NULL, 0, M, out, D, scratch);
   h = hash(h, out, M * D * 4);
   free(x), free(out), free(scratch);
   return h;

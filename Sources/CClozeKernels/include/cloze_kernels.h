@@ -83,13 +83,15 @@ typedef struct cloze_matrix_kernels {
                    cloze_epilogue epilogue, float *c, size_t ldc);
 
   /* Self-attention of one head over one sequence of s tokens:
-   *   out = softmax(scale q k^T) v
+   *   out = softmax(scale q k^T + bias) v
    * q, k, v [s, d] f32 with row stride ldx; out [s, d] with row stride ldo; rows [first, last) are computed.
+   * bias, where not NULL: bias[j - i] is added to the score of query i and key j; elements 1 - s to
+   * s rounded up to 16, exclusive, are read and finite.
    * int8: q and k symmetric s8 per row, softmax numerators u8 relative to each row's largest, v symmetric s8 per
    * column of the sequence; both products exact in int32.
    * scratch: attention_scratch(s, d) bytes, aligned to 64. */
   void (*attention)(const float *q, const float *k, const float *v, size_t ldx, size_t s, size_t d, float scale,
-                    size_t first, size_t last, float *out, size_t ldo, void *scratch);
+                    const float *_Nullable bias, size_t first, size_t last, float *out, size_t ldo, void *scratch);
   size_t (*attention_scratch)(size_t s, size_t d);
 } cloze_matrix_kernels;
 

@@ -7,7 +7,7 @@ internal import ClozeIO
 /// of work, blocks of rows or one attention head of one sequence, as they finish the one before. A
 /// layer takes two steps, because after attention everything is a function of single rows:
 ///
-///     attention          for each sequence and head: context = softmax(q k^T) v
+///     attention          for each sequence and head: context = softmax(q k^T + bias) v
 ///     rows               for each block: output projection, norm, feed-forward, norm,
 ///                        and the next layer's queries, keys and values
 ///

@@ -50,7 +50,7 @@ extension Worker {
       to: shared.queryKeyValue + at &* (3 &* width), stride: 3 &* width)
   }
 
-  /// context = softmax(scale q k^T) v, for heads of sequences until none is left.
+  /// context = softmax(scale q k^T + bias) v, for heads of sequences until none is left.
   func attend(_ layer: Weights.Layer, _ chunk: Chunk) {
     let width = width
     let heads = model.info.numAttentionHeads
@@ -62,7 +62,8 @@ extension Worker {
       let length = chunk.offsets[sequence &+ 1] &- chunk.offsets[sequence]
       let query = UnsafePointer(shared.queryKeyValue + (first &* 3 &* width &+ head &* size))
       matrix.attention(
-        query, query + width, query + (2 &* width), 3 &* width, length, size, layer.attentionScale, 0, length,
+        query, query + width, query + (2 &* width), 3 &* width, length, size, layer.attentionScale,
+        model.weights.attentionBias?.ofHead(head), 0, length,
         shared.context + (first &* width &+ head &* size), width, perThread.attention)
     }
   }

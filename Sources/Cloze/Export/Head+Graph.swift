@@ -17,6 +17,7 @@ extension BERTGraph {
     if let trained = head.embeddings {
       embeddings = try Embeddings(trained, configuration, epsilon: embeddings.norm.epsilon)
     }
+    try take(attentionBias: head.attentionBias)
     var added: [AddedHead.Layer] = []
     for layer in head.layers { added.append(try AddedHead.Layer(layer)) }
     // The labels are those of the trained head.
@@ -51,6 +52,19 @@ extension BERTGraph {
         )
       ]
     }
+  }
+}
+
+/// The bias of attention scores of a head.
+extension BERTGraph {
+  /// Replaces the bias, where a head has one of its own.
+  mutating func take(attentionBias values: [Float]?) throws(ClozeError) {
+    guard let values else { return }
+    let shape = [RelativePosition.buckets, configuration.numAttentionHeads]
+    guard values.count == shape[0] * shape[1] else {
+      throw ClozeError(.shape, "the attention bias of the head does not have the model's sizes")
+    }
+    attentionBias = try Tensor.floats(values, shape: shape, name: "")
   }
 }
 

@@ -72,6 +72,7 @@ package final class ExportedModel {
     if isRounded {
       head?.encoderLayers = []
       head?.embeddings = nil
+      head?.attentionBias = nil
       if head?.task == .mlm { head = nil }
     }
     if isRounded, model.info.precision != .int8 {

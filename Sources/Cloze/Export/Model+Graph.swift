@@ -31,6 +31,9 @@ private struct Unpacking {
       tokenType: try floats(weights.tokenType, [info.typeVocabSize, width]), norm: try norm(weights.norm, width))
     embeddings.projection = try weights.projection.map { dense throws(ClozeError) in try linear(dense) }
     var graph = BERTGraph(configuration: configuration, embeddings: embeddings, layers: layers)
+    graph.attentionBias = try weights.attentionBias.map { bias throws(ClozeError) in
+      try floats(bias.table, [RelativePosition.buckets, info.numAttentionHeads])
+    }
     for (output, head) in weights.heads where head.arithmetic == .model { try put(head, output, on: &graph) }
     // A model whose files name no supported pooling gets no sentence embedding.
     if let pooling = model.sentencePooling {

@@ -88,7 +88,8 @@ extension Head {
       maxTokens: Int(try root.required("max_tokens").id()), stride: Int(try root.required("stride").id()),
       noAnswerThreshold: try root.present("no_answer_threshold").map { field throws(ClozeError) in
         Float(try field.number())
-      }, encoderLayers: encoderLayers, embeddings: embeddings, mix: mix,
+      }, encoderLayers: encoderLayers, embeddings: embeddings,
+      attentionBias: embeddings == nil ? nil : file.floats("embeddings.attention_bias")?.values, mix: mix,
       encoder: UInt64(try root.required("encoder").string(), radix: 16) ?? 0)
   }
 
@@ -145,6 +146,7 @@ extension Head {
         file.add("embeddings.\(parameter.rawValue)", shape, values)
       }
     }
+    if let attentionBias { file.add("embeddings.attention_bias", [attentionBias.count], attentionBias) }
     try file.write(to: path)
   }
 }

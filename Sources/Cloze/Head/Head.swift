@@ -97,6 +97,9 @@ public struct Head: Sendable {
   public var encoderLayers: [EncoderLayer]
   /// The embeddings, where they were trained too; then all encoder layers were.
   public var embeddings: EncoderEmbeddings?
+  /// [32, H] the bias of attention scores by relative position, where the model has one and the embeddings were trained
+  /// too.
+  public var attentionBias: [Float]?
   /// A number that tells encoders apart: of the one the head was trained on.
   public var encoder: UInt64
 
@@ -104,7 +107,7 @@ public struct Head: Sendable {
   public init(
     task: Task, labels: [String], layers: [Dense], pooling: Pooling = .mean, maxTokens: Int, stride: Int = 0,
     noAnswerThreshold: Float? = nil, encoderLayers: [EncoderLayer] = [], embeddings: EncoderEmbeddings? = nil,
-    mix: LayerMix? = nil, encoder: UInt64 = 0
+    attentionBias: [Float]? = nil, mix: LayerMix? = nil, encoder: UInt64 = 0
   ) {
     self.task = task
     self.labels = labels
@@ -115,6 +118,7 @@ public struct Head: Sendable {
     self.noAnswerThreshold = noAnswerThreshold
     self.encoderLayers = encoderLayers
     self.embeddings = embeddings
+    self.attentionBias = attentionBias
     self.mix = mix
     self.encoder = encoder
   }

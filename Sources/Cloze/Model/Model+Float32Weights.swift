@@ -1,5 +1,6 @@
 internal import CClozeKernels
 internal import ClozeIO
+internal import ClozeONNX
 
 /// The weights unpacked to float32, training's initial values: of an int8 model they are the quantized ones.
 extension Model {
@@ -14,6 +15,7 @@ extension Model {
     let embeddingWidth = weights.embeddingWidth(width)
     add(weights.position, min(info.maxPositionEmbeddings, 8) * embeddingWidth)
     add(weights.norm.gamma, embeddingWidth)
+    if let bias = weights.attentionBias { add(bias.table, bias.count) }
     for layer in weights.layers {
       add(layer.queryKeyValue.bias, 3 * width)
       add(layer.output.bias, width)
@@ -59,6 +61,14 @@ extension Model {
       tokenType: table(weights.tokenType, max(info.typeVocabSize, 1)), norm: norm(weights.norm))
     return (embeddings, weights.norm.epsilon)
   }
+
+  /// [32, H] the bias of attention scores by the bucket of the relative position; nil where there is none.
+  package var attentionBias: [Float]? {
+    weights.attentionBias.map { Array(UnsafeBufferPointer(start: $0.table, count: $0.count)) }
+  }
+
+  /// The row of `attentionBias` for a key that lies so many tokens after its query.
+  package static func relativePositionBucket(_ offset: Int) -> Int { RelativePosition.bucket(offset) }
 
   /// The trainable parameters of layer `index` of the encoder.
   package func encoderLayer(_ index: Int) -> EncoderLayer {

@@ -36,7 +36,8 @@ extension Model {
     guard
       embeddings.fits(
         info.hiddenSize, vocabulary: info.vocabSize, positions: info.maxPositionEmbeddings, types: info.typeVocabSize),
-      embeddings.isFinite, head.encoderLayers.count == info.numHiddenLayers, weights.projection == nil
+      embeddings.isFinite, head.encoderLayers.count == info.numHiddenLayers, weights.projection == nil,
+      head.attentionBias?.count == weights.attentionBias?.count, head.attentionBias?.allSatisfy(\.isFinite) ?? true
     else { throw ClozeError(.invalidModel, "the head's embeddings do not go with this model") }
   }
 
@@ -49,12 +50,12 @@ extension Model {
     defer { cloze_float_environment_restore(saved) }
     let builder = try WeightBuilder(kernels: kernels, precision: info.precision, threads: LoadOptions().loadingThreads)
     var (word, position, tokenType) = (weights.word, weights.position, weights.tokenType)
-    var (norm, all) = (weights.norm, weights.layers)
+    var (norm, all, bias) = (weights.norm, weights.layers, weights.attentionBias)
     if let embeddings = head.embeddings {
       let isTied = head.task == .mlm && head.layers.last?.weight == embeddings.word
       let whole = try builder.encoder(graph(head, embeddings), packsWords: isTied)
       (word, position, tokenType) = (whole.word, whole.position, whole.tokenType)
-      (norm, all) = (whole.norm, whole.layers)
+      (norm, all, bias) = (whole.norm, whole.layers, whole.bias)
     } else {
       let first = all.count - head.encoderLayers.count
       for (i, layer) in head.encoderLayers.enumerated() {
@@ -64,7 +65,7 @@ extension Model {
     // The other weights live as long as the model that they came with.
     var result = Weights(
       word: word, position: position, tokenType: tokenType, norm: norm, layers: all, memory: builder.memory,
-      heads: weights.heads, sentence: weights.sentence, projection: weights.projection)
+      heads: weights.heads, sentence: weights.sentence, projection: weights.projection, attentionBias: bias)
     let own = head.layers
     func layer(_ layer: Head.Dense) throws(ClozeError) -> PackedHead.Layer {
       PackedHead.Layer(
@@ -103,7 +104,9 @@ extension Model {
         try BERTGraph.Layer(
           layer, c, Double(own.attentionScale), (Double(own.attentionNorm.epsilon), Double(own.outputNorm.epsilon))))
     }
-    return BERTGraph(
+    var graph = BERTGraph(
       configuration: c, embeddings: try BERTGraph.Embeddings(embeddings, c, epsilon: c.layerNormEps), layers: layers)
+    try graph.take(attentionBias: head.attentionBias)
+    return graph
   }
 }

@@ -191,7 +191,8 @@ extension PretrainedConfiguration {
       modelType: type, numAttentionHeads: try heads?.integer() ?? 0,
       // An activation configured as an object is refused under this name.
       hiddenAct: (try? function?.string()) ?? (function == nil ? "gelu" : "custom"),
-      layerNormEps: try root.present("layer_norm_eps")?.number() ?? 1e-12, padTokenID: try padding?.integer() ?? 0,
+      layerNormEps: try root.present("layer_norm_eps")?.number() ?? 1e-12, padTokenID: try padding?.integer(),
+      relativeAttentionBuckets: try root.present("relative_attention_num_buckets")?.integer(),
       architecture: try root.present("architectures")?.elements().first?.string(), unsupportedReason: unsupportedReason)
   }
 }

@@ -15,6 +15,8 @@ struct ModelProvenance {
   }
 
   var configuration: BERTConfiguration
+  /// Buckets of relative positions, by which attention scores have a bias; nil: they have none.
+  var attentionBuckets: Int?
   var heads: [String]
   /// Whether the decoder of a masked language model is the word table.
   var isTied: Bool
@@ -36,6 +38,7 @@ struct ModelProvenance {
   init(_ graph: BERTGraph) {
     let c = graph.configuration
     configuration = c
+    attentionBuckets = graph.attentionBias?.shape.first
     heads = []
     if graph.pooler != nil { heads.append("pooler") }
     if graph.mlm != nil { heads.append("mlm") }
@@ -73,6 +76,7 @@ struct ModelProvenance {
     }
     configuration = try BERTConfiguration(hiddenAct: hiddenAct, layerNormEps: root.required("layer_norm_eps").number())
     { key throws(ClozeError) in try root.required(key).integer() }
+    attentionBuckets = try root.present("relative_attention_num_buckets")?.integer()
     heads = try root.strings("heads")
     isTied = try root.required("tie_word_embeddings").bool()
     parameters = try root.required("parameters").integer()
@@ -120,6 +124,7 @@ struct ModelProvenance {
       if let path { $0.value("path", path) }
       $0.value("architecture", "BERT")
       for (key, value) in configuration.sizes { $0.value(key, value) }
+      if let attentionBuckets { $0.value("relative_attention_num_buckets", attentionBuckets) }
       $0.value("hidden_act", configuration.hiddenAct.configKey)
       $0.value("layer_norm_eps", configuration.layerNormEps)
       $0.array("heads") { for head in heads { $0.value(nil, head) } }
@@ -172,7 +177,8 @@ struct ModelProvenance {
       ),
       (
         "vocabulary",
-        "\(c.vocabSize) entries, \(c.maxPositionEmbeddings) positions, " + "\(max(c.typeVocabSize, 1)) token types"
+        "\(c.vocabSize) entries, \(c.maxPositionEmbeddings) positions, \(max(c.typeVocabSize, 1)) token types"
+          + (attentionBuckets.map { ", a bias of attention for \($0) buckets of relative positions" } ?? "")
       ), ("activation", "\(c.hiddenAct.configKey), LayerNorm epsilon \(c.layerNormEps)"),
       ("heads", names.isEmpty ? "none" : names.joined(separator: ", ")),
       (
@@ -235,7 +241,7 @@ extension BERTGraph {
   fileprivate var parameters: Int {
     func dense(_ linear: Linear) -> Int { linear.weight.tensor.count + (linear.bias?.count ?? 0) }
     var total = embeddings.word.count + embeddings.position.count
-    total += embeddings.tokenType?.count ?? 0
+    total += (embeddings.tokenType?.count ?? 0) + (attentionBias?.count ?? 0)
     total += 2 * configuration.hiddenSize * (1 + 2 * layers.count)
     for layer in layers {
       for linear in [layer.query, layer.key, layer.value, layer.attentionOutput, layer.intermediate, layer.output] {

@@ -14,6 +14,8 @@ struct PreparedConfiguration {
   /// Elements of a row of the tables; the hidden size unless they are projected to it.
   var embeddingSize: Int
   var isProjected: Bool
+  /// Whether attention scores have a bias by relative position.
+  var hasAttentionBias: Bool
   /// The dense layer between pooling and the layer of the classes; nil: none.
   var classTransform: Step?
   /// What follows the model's own pooling.
@@ -41,6 +43,7 @@ struct PreparedConfiguration {
     if let mlm = graph.mlm { maskedLMActivation = mlm.activation }
     embeddingSize = model.weights.embeddingWidth(model.info.hiddenSize)
     isProjected = model.weights.projection != nil
+    hasAttentionBias = model.weights.attentionBias != nil
     if let layers = model.weights.heads[.classes]?.layers, layers.count > 1 { classTransform = Step(layers[0]) }
     sentence = model.weights.sentence.map { SentenceShape($0) }
     self.settings = settings
@@ -59,6 +62,7 @@ struct PreparedConfiguration {
       $0.value("tie_word_embeddings", isTied)
       if heads.contains(.mlm) { $0.value("mlm_hidden_act", maskedLMActivation.configKey) }
       if isProjected { $0.value("embedding_size", embeddingSize) }
+      if hasAttentionBias { $0.value("relative_attention_num_buckets", RelativePosition.buckets) }
       if labelCount > 0 { $0.array("labels") { for label in settings.labels { $0.value(nil, label) } } }
       if let classTransform { $0.object("classes_transform") { classTransform.write(to: &$0) } }
       if !sentence.isEmpty {
@@ -101,6 +105,13 @@ struct PreparedConfiguration {
       hiddenAct: word("hidden_act", Activation.init(configKey:)), layerNormEps: 0, size: size)
     isProjected = try root.present("embedding_size") != nil
     embeddingSize = isProjected ? try size("embedding_size") : model.hiddenSize
+    if let field = try root.present("relative_attention_num_buckets") {
+      let buckets = try field.integer()
+      guard buckets == RelativePosition.buckets else { throw ClozeError(.damaged, "\(field.path) is \(buckets)") }
+      hasAttentionBias = true
+    } else {
+      hasAttentionBias = false
+    }
     guard model.hiddenSize % model.numAttentionHeads == 0 else {
       throw ClozeError(
         .damaged, "\(Self.section): \(model.numAttentionHeads) heads do not divide a hidden size of \(model.hiddenSize)"

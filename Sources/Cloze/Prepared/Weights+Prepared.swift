@@ -22,6 +22,7 @@ extension Weights {
     try norm.add("embedding_norm", embeddingSize, to: &image)
     try projection?.add("projection", precision, to: &image)
     try image.add("attention_scales", copying: layers.map(\.attentionScale))
+    if let attentionBias { image.add("attention_bias", attentionBias.table, attentionBias.count) }
     for (index, layer) in layers.enumerated() {
       let name = "layer.\(index)"
       try layer.queryKeyValue.add("\(name).query_key_value", precision, to: &image)
@@ -69,6 +70,9 @@ extension Weights {
     let norm = try Norm("embedding_norm", embeddingSize, from: &file)
     let projection = sizes.isProjected ? try dense("projection", embeddingSize, width, &file) : nil
     let scales = try file.floats("attention_scales", sizes.model.numHiddenLayers)
+    let biases =
+      sizes.hasAttentionBias
+      ? try file.floats("attention_bias", RelativePosition.buckets, sizes.model.numAttentionHeads) : nil
     var layers: [Layer] = []
     for index in 0..<sizes.model.numHiddenLayers {
       let name = "layer.\(index)"
@@ -83,6 +87,10 @@ extension Weights {
           activation: sizes.model.hiddenAct))
     }
     let memory = WeightMemory(prepared: file.storage, bytes: file.weightBytes)
+    let attentionBias = try biases.map { table throws(ClozeError) in
+      try AttentionBias(
+        table, heads: sizes.model.numAttentionHeads, positions: sizes.model.maxPositionEmbeddings, memory)
+    }
     var heads: [OutputHead: PackedHead] = [:]
     for output in OutputHead.allCases where sizes.heads.contains(output.bit) {
       heads[output] = try PackedHead(output, sizes, pooler: heads[.pooler], word: word, memory: memory, from: &file)
@@ -101,7 +109,7 @@ extension Weights {
     }
     self.init(
       word: word, position: position, tokenType: tokenType, norm: norm, layers: layers, memory: memory, heads: heads,
-      sentence: sentence, projection: projection)
+      sentence: sentence, projection: projection, attentionBias: attentionBias)
   }
 }
 

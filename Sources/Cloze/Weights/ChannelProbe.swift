@@ -17,6 +17,7 @@ final class ChannelProbe {
   private let width: Int
   private let heads: Int
   private let count: Int
+  private let bias: AttentionBias?
   private let memory: AlignedMemory
   /// [count, D]
   private let hidden: UnsafeMutablePointer<Float>
@@ -29,7 +30,8 @@ final class ChannelProbe {
   private let packed: cloze_packed_rows
   private let attention: UnsafeMutableRawPointer
 
-  init(_ configuration: BERTConfiguration, kernels: Kernels, team: Team) throws(ClozeError) {
+  init(_ configuration: BERTConfiguration, _ bias: AttentionBias?, kernels: Kernels, team: Team) throws(ClozeError) {
+    self.bias = bias
     self.team = team
     self.kernels = kernels
     matrix = kernels.int8
@@ -88,8 +90,8 @@ final class ChannelProbe {
     for head in 0..<heads {
       let query = UnsafePointer(self.queryKeyValue + head &* size)
       matrix.attention(
-        query, query + width, query + 2 &* width, 3 &* width, count, size, scale, 0, count, context + head &* size,
-        width, attention)
+        query, query + width, query + 2 &* width, 3 &* width, count, size, scale, bias?.ofHead(head), 0, count,
+        context + head &* size, width, attention)
     }
     try apply(output, .identity, context, self.queryKeyValue)
     normalize(self.queryKeyValue, plus: hidden, norm)

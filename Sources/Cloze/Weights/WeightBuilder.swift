@@ -24,9 +24,10 @@ struct WeightBuilder {
       throw ClozeError(.unsupportedModel, "the embeddings have \(width) columns, more than the layers")
     }
     let tied = if case .tied? = graph.mlm?.decoder { true } else { false }
-    let (word, position, tokenType, norm, layers) = try encoder(graph, packsWords: tied)
+    let (word, position, tokenType, norm, layers, bias) = try encoder(graph, packsWords: tied)
     var weights = Weights(
       word: word, position: position, tokenType: tokenType, norm: norm, layers: layers, memory: memory)
+    weights.attentionBias = bias
     weights.heads = try heads(graph, word: word)
     weights.sentence = try sentence(graph)
     if let projection = graph.embeddings.projection { weights.projection = try dense([projection]) }
@@ -38,7 +39,7 @@ struct WeightBuilder {
   /// - Parameter packsWords: whether the word table becomes columns, for a tied decoder.
   func encoder(_ graph: BERTGraph, packsWords: Bool) throws(ClozeError) -> (
     word: Weights.WordTable, position: UnsafePointer<Float>, tokenType: UnsafePointer<Float>, norm: Weights.Norm,
-    layers: [Weights.Layer]
+    layers: [Weights.Layer], bias: AttentionBias?
   ) {
     let width = graph.embeddings.width
     let word = try wordTable(graph.embeddings.word, width: width, packed: packsWords)
@@ -54,12 +55,17 @@ struct WeightBuilder {
     layers.reserveCapacity(graph.layers.count)
     let position = try floats(graph.embeddings.position)
     let norm = try self.norm(graph.embeddings.norm, width)
+    let bias = try graph.attentionBias.map { tensor throws(ClozeError) in
+      try AttentionBias(
+        floats(tensor), heads: graph.configuration.numAttentionHeads,
+        positions: graph.configuration.maxPositionEmbeddings, memory)
+    }
     let probe =
       precision == .int8 && graph.embeddings.projection == nil
-      ? try ChannelProbe(graph.configuration, kernels: kernels, team: team) : nil
+      ? try ChannelProbe(graph.configuration, bias, kernels: kernels, team: team) : nil
     try probe?.embed(word, graph.configuration.vocabSize, position, tokenType, norm)
     for layer in graph.layers { layers.append(try self.layer(layer, graph: graph, probe: probe)) }
-    return (word, position, tokenType, norm, layers)
+    return (word, position, tokenType, norm, layers, bias)
   }
 
   private func layer(_ layer: BERTGraph.Layer, graph: BERTGraph, probe: ChannelProbe?) throws(ClozeError)

@@ -73,6 +73,8 @@ struct Weights: @unchecked Sendable {
   var sentence: [SentenceStep] = []
   /// E -> D; nil where the rows of the tables have D elements.
   var projection: Dense?
+  /// nil where attention depends on no relative position.
+  var attentionBias: AttentionBias?
 
   /// Elements of a row of the tables: E, or the hidden size `width` without a projection.
   func embeddingWidth(_ width: Int) -> Int { projection?.inputs ?? width }

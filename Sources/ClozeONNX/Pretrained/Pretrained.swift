@@ -7,21 +7,25 @@ public struct PretrainedConfiguration: Sendable {
   public var numAttentionHeads: Int
   public var hiddenAct: String
   public var layerNormEps: Double
-  public var padTokenID: Int
+  /// nil: as transformers has it for the model type.
+  public var padTokenID: Int?
+  /// `relative_attention_num_buckets` of MPNet; nil: 32.
+  public var relativeAttentionBuckets: Int?
   /// "BertForMaskedLM"
   public var architecture: String?
   /// Why the model is unsupported, such as relative positions or a decoder; nil where it is supported.
   public var unsupportedReason: String?
 
   public init(
-    modelType: String, numAttentionHeads: Int, hiddenAct: String, layerNormEps: Double, padTokenID: Int,
-    architecture: String?, unsupportedReason: String?
+    modelType: String, numAttentionHeads: Int, hiddenAct: String, layerNormEps: Double, padTokenID: Int?,
+    relativeAttentionBuckets: Int? = nil, architecture: String?, unsupportedReason: String?
   ) {
     self.modelType = modelType
     self.numAttentionHeads = numAttentionHeads
     self.hiddenAct = hiddenAct
     self.layerNormEps = layerNormEps
     self.padTokenID = padTokenID
+    self.relativeAttentionBuckets = relativeAttentionBuckets
     self.architecture = architecture
     self.unsupportedReason = unsupportedReason
   }
@@ -43,8 +47,11 @@ struct Pretrained {
   /// The model's prefix: "bert.", or "" where the base model was saved alone.
   let prefix: String
   private let isDistilled: Bool
+  private let isMPNet: Bool
 
-  private static let known: Set<String> = ["bert", "distilbert", "electra", "roberta", "xlm-roberta", "camembert"]
+  private static let known: Set<String> = [
+    "bert", "distilbert", "electra", "roberta", "xlm-roberta", "camembert", "mpnet",
+  ]
 
   init(_ tensors: [String: Tensor], _ configuration: PretrainedConfiguration) throws(ClozeError) {
     self.tensors = tensors
@@ -56,8 +63,9 @@ struct Pretrained {
     }
     if let unsupportedReason = configuration.unsupportedReason { throw ClozeError(.unsupported, unsupportedReason) }
     isDistilled = type == "distilbert"
+    isMPNet = type == "mpnet"
     let ending = "embeddings.word_embeddings.weight"
-    let candidates = ["", "bert.", "distilbert.", "electra.", "roberta."]
+    let candidates = ["", "bert.", "distilbert.", "electra.", "roberta.", "mpnet."]
     guard let prefix = candidates.first(where: { [tensors] in tensors[$0 + ending] != nil }) else {
       throw ClozeError(
         .unsupported, "no tensor is named \"\(ending)\"", place: "embeddings",
@@ -107,11 +115,9 @@ struct Pretrained {
     }
     let narrow = word.shape[1]
     var position = try table("position", narrow)
-    if ["roberta", "xlm-roberta", "camembert"].contains(configuration.modelType) {
-      let first = configuration.padTokenID + 1
-      guard first > 0, first < position.shape[0], let rows = position.rows(first..<position.shape[0]) else {
-        throw ClozeError(.shape, "\(position.label) has no row \(first)")
-      }
+    if let padding = positionPadding {
+      guard padding >= 0, padding < position.shape[0] - 1, let rows = position.rows((padding + 1)..<position.shape[0])
+      else { throw ClozeError(.shape, "\(position.label) has no row after that of pad_token_id \(padding)") }
       position = rows
     }
     let types = prefix + "embeddings.token_type_embeddings.weight"
@@ -146,8 +152,32 @@ struct Pretrained {
         layerNormEps: embeddings.norm.epsilon, hiddenAct: try activation(configuration.hiddenAct)),
       embeddings: embeddings, layers: layers, inputs: BERTGraph.InputNames(inputIDs: "input_ids"),
       outputs: BERTGraph.OutputNames(), summary: summary())
+    if isMPNet { graph.attentionBias = try attentionBias(heads) }
     try readHeads(&graph)
     return graph
+  }
+
+  /// The id after which positions begin; nil where they begin at 0.
+  private var positionPadding: Int? {
+    switch configuration.modelType {
+    case "roberta", "xlm-roberta", "camembert": configuration.padTokenID ?? 1
+    // Its class does not read config.json's.
+    case "mpnet": 1
+    default: nil
+    }
+  }
+
+  /// [32, H] the bias of attention scores by relative position.
+  private func attentionBias(_ heads: Int) throws(ClozeError) -> Tensor {
+    let buckets = RelativePosition.buckets
+    let said = configuration.relativeAttentionBuckets ?? buckets
+    guard said == buckets else {
+      throw ClozeError(
+        .unsupported, "config.json says relative_attention_num_buckets \(said)", place: "attention",
+        expected: "\(buckets)")
+    }
+    let name = prefix + "encoder.relative_attention_bias.weight"
+    return try tensor(name, [buckets, heads])
   }
 
   private func table(_ kind: String, _ width: Int) throws(ClozeError) -> Tensor {
@@ -165,10 +195,15 @@ struct Pretrained {
         "attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin", "sa_layer_norm", "ffn.lin1",
         "ffn.lin2", "output_layer_norm",
       ]
-      : [
-        "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
-        "attention.output.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm",
-      ]
+      : isMPNet
+        ? [
+          "attention.attn.q", "attention.attn.k", "attention.attn.v", "attention.attn.o", "attention.LayerNorm",
+          "intermediate.dense", "output.dense", "output.LayerNorm",
+        ]
+        : [
+          "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
+          "attention.output.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm",
+        ]
   }
 
   private func layer(_ stem: String, _ width: Int, _ scale: Double) throws(ClozeError) -> BERTGraph.Layer {

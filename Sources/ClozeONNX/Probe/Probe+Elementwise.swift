@@ -18,7 +18,7 @@ extension Probe {
         node.op == "Cast"
         ? code.flatMap { Tensor.ElementType(rawValue: $0) } : (inputs.count > 1 ? inputs[1]?.type : nil)
       guard let type else { return nil }
-      return Value(type, x.shape, x.elements.map { $0.map { Probe.cast($0, to: type) } })
+      return Value(type, x.shape, x.elements.map { $0.map { Probe.cast($0, from: x.type, to: type) } })
     case "Clip":
       guard let x = inputs.first.flatMap({ $0 }) else { return nil }
       let low = node.float("min") ?? (inputs.count > 1 ? inputs[1]?.scalar : nil)
@@ -120,13 +120,21 @@ extension Probe {
   }
 
   /// ONNX `Cast`: to integers by truncation, to bool as "not zero", to half precision with overflow to infinity.
-  private static func cast(_ value: Double, to type: Tensor.ElementType) -> Double {
+  ///
+  /// What is within the precision of its own type of an integer is that integer, as a graph computes it in that type:
+  /// the buckets of relative positions are truncated logarithms, some of them integers.
+  private static func cast(_ value: Double, from source: Tensor.ElementType, to type: Tensor.ElementType) -> Double {
     switch type {
     case .bool: return value == 0 ? 0 : 1
     case .float64: return value
     case .float32, .bfloat16: return Double(Float(value))
     case .float16: return Swift.abs(value) >= 65520 ? (value < 0 ? -.infinity : .infinity) : value
-    default: return value.isNaN ? 0 : value.rounded(.towardZero)
+    default:
+      let nearest = value.rounded()
+      // Two units in the last place of float32, one of float16.
+      let precision = source == .float16 ? 0x1p-10 : 0x1p-22
+      if Swift.abs(value - nearest) <= precision * Swift.abs(value) { return nearest }
+      return value.isNaN ? 0 : value.rounded(.towardZero)
     }
   }
 

@@ -7,6 +7,8 @@ public struct BERTGraph: Sendable {
   public var embeddings: Embeddings
   /// L encoder layers, first to last.
   public var layers: [Layer]
+  /// [32, H] bias of attention scores by the bucket of the relative position (MPNet), shared by all layers; nil: none.
+  public var attentionBias: Tensor?
   /// Linear D -> D, applied to the first token and followed by tanh.
   public var pooler: Linear?
   /// Masked-language-model head.

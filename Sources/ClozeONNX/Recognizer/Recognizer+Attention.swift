@@ -14,6 +14,8 @@ extension Recognizer {
     var output: Linear
     var heads: Int
     var scale: Double
+    /// [32, H] the bias of the scores; nil: none.
+    var bias: Tensor?
     /// The result of the output projection, before the residual addition.
     var result: ValueID
   }
@@ -85,7 +87,7 @@ extension Recognizer {
     }
 
     place = "layer \(layer), attention, softmax"
-    let (softmax, scoreScale) = try scoresToSoftmax(scores)
+    let (softmax, scoreScale, bias) = try scoresToSoftmax(scores, heads: heads)
     try probabilities(softmax, reach: value.target)
     if let made = output(scores), let entering = root(softmax, 0) {
       let between = path(from: made, to: entering).reversed()
@@ -96,7 +98,7 @@ extension Recognizer {
     let (output, result) = try mergeHeads(context, heads: heads, layer: layer)
     return Attention(
       query: query.linear, key: key.linear, value: value.linear, output: output, heads: heads,
-      scale: queryScale * keyScale * scoreScale, result: result)
+      scale: queryScale * keyScale * scoreScale, bias: bias, result: result)
   }
 
   // MARK: - Heads
@@ -174,8 +176,10 @@ extension Recognizer {
     return (heads, scale)
   }
 
-  /// The Softmax after the scores, and the factor before it. Checks the mask.
-  private mutating func scoresToSoftmax(_ scores: NodeID) throws(ClozeError) -> (softmax: NodeID, scale: Double) {
+  /// The Softmax after the scores, and the factor and the bias before it. Checks the mask.
+  private mutating func scoresToSoftmax(_ scores: NodeID, heads: Int) throws(ClozeError) -> (
+    softmax: NodeID, scale: Double, bias: Tensor?
+  ) {
     let expected = "scaling, the padding mask, then Softmax over the last axis"
     guard let made = output(scores) else { throw misfit(scores, "the scores are not used", expected: expected) }
     let found = exits(from: made, through: Recognizer.scoreOperators)
@@ -190,8 +194,9 @@ extension Recognizer {
     guard Probe.axis(graph.nodes[softmax].int("axis") ?? usual, rank) == rank - 1 else {
       throw misfit(softmax, "Softmax is not over the last axis", expected: expected)
     }
-    let scale = try checkScores(from: made, to: first.value, softmax: softmax)
-    return (softmax, scale)
+    let bias = try attentionBias(from: made, to: first.value, heads: heads)
+    let scale = try checkScores(from: made, to: first.value, bias, softmax: softmax)
+    return (softmax, scale, bias?.table)
   }
 
   /// Checks that the probabilities reach the product with the values unchanged, except NaN, which some exports
@@ -275,12 +280,16 @@ extension Recognizer {
       throw contradiction("query has \(heads) heads, key \(keyHeads), value \(valueHeads)", node: fused)
     }
     place = "layer \(layer), attention, mask"
-    if let mask = node.input(3) { try checkFusedMask(mask, node: fused) }
+    var bias: AttentionBias?
+    if let mask = node.input(3) {
+      bias = try attentionBias(from: nil, to: mask, heads: heads)
+      try checkFusedMask(mask, bias, node: fused)
+    }
     let scale = node.float("scale") ?? 1 / (Double(hiddenSize) / Double(heads)).squareRoot()
     note("attention", "\(node.origin ?? "Attention"), \(heads) heads")
     let (output, result) = try mergeHeads(fused, heads: heads, layer: layer)
     return Attention(
       query: query.linear, key: key.linear, value: value.linear, output: output, heads: heads,
-      scale: queryScale * keyScale * scale, result: result)
+      scale: queryScale * keyScale * scale, bias: bias?.table, result: result)
   }
 }

@@ -9,7 +9,7 @@ extension Recognizer {
 
   /// Encoder layer `index` on `x`, and its result.
   mutating func layer(_ x: ValueID, index: Int) throws(ClozeError) -> (
-    layer: BERTGraph.Layer, heads: Int, activation: Activation, output: ValueID
+    layer: BERTGraph.Layer, heads: Int, activation: Activation, bias: Tensor?, output: ValueID
   ) {
     let attention = try attention(x, layer: index)
     place = "layer \(index), attention, residual"
@@ -38,7 +38,7 @@ extension Recognizer {
       query: attention.query, key: attention.key, value: attention.value, attentionOutput: attention.output,
       attentionNorm: attentionNorm, intermediate: intermediate, output: output, outputNorm: outputNorm,
       attentionScale: attention.scale)
-    return (layer, attention.heads, activation, result)
+    return (layer, attention.heads, activation, attention.bias, result)
   }
 
   /// The sum of a block's result and input, which only a normalisation may use.

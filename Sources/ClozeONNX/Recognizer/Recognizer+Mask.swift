@@ -5,28 +5,32 @@ extension Recognizer {
   /// Below this a key has weight 0 after the softmax: exp of it is 0 in float32, for any score.
   private static let hidden = -1000.0
 
-  /// Checks that the input of the softmax is scale * scores for tokens and below `hidden` for padding, as
+  /// Checks that the input of the softmax is scale * scores + bias for tokens and below `hidden` for padding, as
   /// attention_mask alone decides; returns the scale.
   ///
   /// Computed with scores of 0 and with known scores, so that all spellings of a mask are the same. A mask that
   /// depends on positions (causal, local) shows in the results.
-  mutating func checkScores(from scores: ValueID, to input: ValueID, softmax: NodeID) throws(ClozeError) -> Double {
+  mutating func checkScores(from scores: ValueID, to input: ValueID, _ bias: AttentionBias?, softmax: NodeID)
+    throws(ClozeError) -> Double
+  {
     var scale: Double?
     for probe in probes {
       guard let shape = probe.values[scores]?.shape, shape.count >= 3 else {
         throw misfit(producer(scores), "the scores have no known shape", expected: "[B, H, S, S]")
       }
-      scale = try check(probe, scores, shape, input, softmax, scale)
+      scale = try check(probe, scores, shape, input, bias, softmax, scale)
     }
     // On one long sequence, once for each mask of the graph.
     if let longProbe, let known = longProbe.values[scores]?.shape {
       var shape = known
-      // One head suffices, as operators between scores and softmax broadcast.
-      if shape.count == 4 { shape[1] = 1 }
+      // One head suffices without a bias, as operators between scores and softmax broadcast.
+      if shape.count == 4, bias == nil { shape[1] = 1 }
       let given = [scores: Probe.Value(.float32, [1, 1, 1, 1], [0])]
       if shape.count == 4, case .known(_, let parts) = longProbe.evaluate(input, given: given) {
         let key = parts.filter { longProbe.values[$0]?.count ?? 0 > 1 }
-        if checkedMasks.insert(key).inserted { scale = try check(longProbe, scores, shape, input, softmax, scale) }
+        if checkedMasks.insert(key).inserted {
+          scale = try check(longProbe, scores, shape, input, bias, softmax, scale)
+        }
       }
     }
     guard let scale else { throw misfit(softmax, "the scores cannot be computed", expected: "scale * scores + mask") }
@@ -34,7 +38,8 @@ extension Recognizer {
   }
 
   private mutating func check(
-    _ probe: Probe, _ scores: ValueID, _ shape: [Int], _ input: ValueID, _ softmax: NodeID, _ known: Double?
+    _ probe: Probe, _ scores: ValueID, _ shape: [Int], _ input: ValueID, _ bias: AttentionBias?, _ softmax: NodeID,
+    _ known: Double?
   ) throws(ClozeError) -> Double {
     let expected = "scale * scores + padding mask of attention_mask (1 = keep)"
     let (batch, sequence) = (probe.batch, probe.sequence)
@@ -66,7 +71,8 @@ extension Recognizer {
     var hiddenPairs: Set<Int> = []
     for position in 0..<total {
       let b = position / (heads * sequence * sequence)
-      let pair = (b * sequence + position / sequence % sequence) * sequence + position % sequence
+      let (q, k) = (position / sequence % sequence, position % sequence)
+      let pair = (b * sequence + q) * sequence + k
       if still[position] <= Recognizer.hidden || still[position].isNaN {
         guard moved[position] <= Recognizer.hidden || moved[position].isNaN else {
           throw misfit(producer(input), "a mask depends on the scores", expected: expected)
@@ -77,9 +83,11 @@ extension Recognizer {
       kept.insert(pair)
       let factor = (moved[position] - still[position]) / numbers[position]
       if scale == nil { scale = factor }
-      guard abs(still[position]) < 1e-6, let scale, scale > 0, abs(factor - scale) <= 1e-6 * scale else {
-        throw misfit(producer(input), "\(still[position]) is added to scores that are not masked", expected: expected)
-      }
+      // A graph may add a bias to scores of all sequences at once, [B H, S, S], too.
+      let added = bias?.value(head: position / (sequence * sequence) % (bias?.heads ?? 1), query: q, key: k) ?? 0
+      guard abs(still[position] - added) < 1e-6 * max(1, abs(added)), let scale, scale > 0,
+        abs(factor - scale) <= 1e-6 * scale
+      else { throw strayBias(still[position], bias, query: q, key: k, node: producer(input)) }
     }
     try comparePairs(probe, kept: kept, hidden: hiddenPairs, node: producer(input) ?? softmax)
     guard let scale else { throw misfit(producer(input), "every score is masked", expected: expected) }
@@ -138,13 +146,15 @@ extension Recognizer {
       expected: "a BERT, in which every token attends to all")
   }
 
-  /// Checks the mask operand of an attention operator: true or 0 keeps a key, false or a very low number hides it.
-  mutating func checkFusedMask(_ mask: ValueID, node: NodeID) throws(ClozeError) {
+  /// Checks the mask operand of an attention operator: true, 0 or the bias keeps a key, false or a very low number
+  /// hides it.
+  mutating func checkFusedMask(_ mask: ValueID, _ bias: AttentionBias?, node: NodeID) throws(ClozeError) {
     var all = probes
     if let longProbe { all.append(longProbe) }
     for probe in all {
       let (batch, sequence) = (probe.batch, probe.sequence)
-      let shape = [batch, 1, sequence, sequence]
+      let heads = bias?.heads ?? 1
+      let shape = [batch, heads, sequence, sequence]
       guard let value = probe.values[mask], let numbers = Probe.expand(value, to: shape) else {
         throw misfit(
           producer(mask) ?? node, "the mask cannot be computed from attention_mask and the length",
@@ -152,15 +162,17 @@ extension Recognizer {
       }
       var kept: Set<Int> = []
       var hidden: Set<Int> = []
-      for (pair, number) in numbers.enumerated() {
+      for (position, number) in numbers.enumerated() {
+        let (q, k) = (position / sequence % sequence, position % sequence)
+        let pair = (position / (heads * sequence * sequence) * sequence + q) * sequence + k
+        let head = position / (sequence * sequence) % heads
+        let added = bias?.value(head: head, query: q, key: k) ?? 0
         if value.type == .bool ? number == 0 : number <= Recognizer.hidden {
           hidden.insert(pair)
-        } else if value.type == .bool || abs(number) < 1e-6 {
+        } else if value.type == .bool || abs(number - added) < 1e-6 * max(1, abs(added)) {
           kept.insert(pair)
         } else {
-          throw misfit(
-            producer(mask) ?? node, "\(number) is added to scores that are not masked",
-            expected: "0, or a very low number")
+          throw strayBias(number, bias, query: q, key: k, node: producer(mask) ?? node)
         }
       }
       try comparePairs(probe, kept: kept, hidden: hidden, node: producer(mask) ?? node)

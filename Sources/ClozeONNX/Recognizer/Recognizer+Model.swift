@@ -18,6 +18,7 @@ extension Recognizer {
     var layers: [BERTGraph.Layer] = []
     var heads: Int?
     var activation: Activation?
+    var bias: Tensor?
     var x = first
     while startsLayer(x) {
       let found = try layer(x, index: layers.count)
@@ -34,6 +35,8 @@ extension Recognizer {
           "weights \(found.layer.intermediate.weight.tensor.label) and \(known.tensor.label) "
             + "differ in the intermediate size", node: nil)
       }
+      try share(found.bias, layer: layers.count, bias)
+      if bias == nil { bias = found.bias }
       if let name = outputNames[x]?.first { outputs.hiddenStates[layers.count] = name }
       heads = found.heads
       activation = found.activation
@@ -63,6 +66,7 @@ extension Recognizer {
     var result = BERTGraph(
       configuration: configuration, embeddings: embeddings, layers: layers, inputs: inputRoles.names, outputs: outputs,
       summary: summary(outputs))
+    result.attentionBias = bias
     result.pooler = found.pooler
     result.mlm = found.mlm
     result.nsp = found.nsp

@@ -35,7 +35,26 @@ extension GraphWriter {
     return node("Mul", [left, try constant(-Float.greatestFiniteMagnitude)])
   }
 
-  mutating func layer(_ layer: BERTGraph.Layer, _ index: Int, _ x: Value, _ mask: Value, name: Value?)
+  /// The bias of attention scores [1, H, S, S] by relative position; nil: none.
+  mutating func attentionBias() throws(ClozeError) -> Value? {
+    guard let bias = graph.attentionBias else { return nil }
+    scope = prefix + "encoder.relative_attention_bias"
+    let name = "\(scope).weight"
+    try document.tensor(name, .float32, bias.shape) { () throws(ClozeError) in try bias.asFloat32() }
+    let length = node("Squeeze", [node("Shape", ["input_ids"], [("start", .int(1)), ("end", .int(2))])])
+    let places = node("Range", [try constant(0), length, try constant(1)])
+    let offsets = node(
+      "Sub", [node("Unsqueeze", [places, try constant([0])]), node("Unsqueeze", [places, try constant([1])])])
+    // From here on all distances have one bucket.
+    let far = RelativePosition.farDistance
+    let near = node("Min", [node("Max", [offsets, try constant(-far)]), try constant(far)])
+    let buckets = try constant((-far...far).map { RelativePosition.bucket($0) })
+    let rows = node("Gather", [buckets, node("Add", [near, try constant(far)])], [("axis", .int(0))])
+    let values = node("Gather", [name, rows], [("axis", .int(0))])
+    return node("Unsqueeze", [node("Transpose", [values], [("perm", .ints([2, 0, 1]))]), try constant([0])])
+  }
+
+  mutating func layer(_ layer: BERTGraph.Layer, _ index: Int, _ x: Value, _ mask: Value, _ bias: Value?, name: Value?)
     throws(ClozeError) -> Value
   {
     let width = configuration.hiddenSize
@@ -52,7 +71,8 @@ extension GraphWriter {
     let query = split(try linear(x, layer.query, "\(scope).query"), [0, 2, 1, 3])
     let key = split(try linear(x, layer.key, "\(scope).key"), [0, 2, 3, 1])
     let value = split(try linear(x, layer.value, "\(scope).value"), [0, 2, 1, 3])
-    let scaled = node("Mul", [node("MatMul", [query, key]), try constant(Float(layer.attentionScale))])
+    var scaled = node("Mul", [node("MatMul", [query, key]), try constant(Float(layer.attentionScale))])
+    if let bias { scaled = node("Add", [scaled, bias]) }
     let probabilities = node("Softmax", [node("Add", [scaled, mask])], [("axis", .int(-1))])
     let context = node("Transpose", [node("MatMul", [probabilities, value])], [("perm", .ints([0, 2, 1, 3]))])
     let merged = node("Reshape", [context, mergedShape])

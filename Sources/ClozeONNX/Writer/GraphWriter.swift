@@ -44,9 +44,10 @@ struct GraphWriter {
     var x = try embeddings()
     states = [x]
     let mask = try maskBias()
+    let bias = try attentionBias()
     for (index, layer) in graph.layers.enumerated() {
       let isLast = index == graph.layers.count - 1
-      x = try self.layer(layer, index, x, mask, name: isLast ? "last_hidden_state" : nil)
+      x = try self.layer(layer, index, x, mask, bias, name: isLast ? "last_hidden_state" : nil)
       states.append(x)
     }
     publish("last_hidden_state", sizes + [.fixed(configuration.hiddenSize)])

@@ -12,6 +12,17 @@ final class EncoderStack<S: TrainingScalar> {
     var heads: Int
     var intermediate: Int
     var layers: [Layer]
+    /// The bias of attention scores by relative position, which all layers share; nil: none.
+    var bias: Bias?
+
+    struct Bias {
+      /// Rows of its table.
+      var buckets: Int
+      /// The row of a key that lies so many tokens after its query.
+      var bucket: @Sendable (Int) -> Int
+      /// False where layers before these, which are frozen, have it too.
+      var isTrained: Bool
+    }
 
     /// A layer's constants.
     struct Layer {
@@ -31,6 +42,8 @@ final class EncoderStack<S: TrainingScalar> {
   /// Of each layer.
   private let values: [EncoderLayerParameters<Pointer>]
   private let gradients: [EncoderLayerParameters<Pointer>]
+  /// [buckets, H] the last parameters; nil: none.
+  private let bias: (values: Pointer, gradients: Pointer)?
   /// [B + 1] of the last `forward`.
   private(set) var offsets: [Int] = [0]
   var width: Int { settings.width }
@@ -63,6 +76,8 @@ final class EncoderStack<S: TrainingScalar> {
     var dQuery = GrowingBuffer<S>()
     var dKey = GrowingBuffer<S>()
     var dValue = GrowingBuffer<S>()
+    /// [B H, buckets] of each sequence and head
+    var dBias = GrowingBuffer<S>()
     /// A product before it is added to a gradient.
     var product = GrowingBuffer<S>()
   }
@@ -78,9 +93,14 @@ final class EncoderStack<S: TrainingScalar> {
     self.settings = settings
     self.arithmetic = arithmetic
     let all = EncoderLayerParameter.allCases
-    let block = try ParameterBlock<S>(
-      settings.layers.flatMap { _ in all.map { ($0.count(settings.width, settings.intermediate), true, $0.isMatrix) } })
+    var parts: [ParameterSegment.Part] = settings.layers.flatMap { _ in
+      all.map { ($0.count(settings.width, settings.intermediate), true, $0.isMatrix) }
+    }
+    if let bias = settings.bias { parts.append((bias.buckets * settings.heads, bias.isTrained, false)) }
+    let block = try ParameterBlock<S>(parts)
     parameters = block
+    let last = parts.count - 1
+    bias = settings.bias.map { _ in (block.value(last), block.gradient(last)) }
     let layers = settings.layers.indices
     values = layers.map { layer in EncoderLayerParameters { block.value(all.count * layer + $0.index) } }
     gradients = layers.map { layer in EncoderLayerParameters { block.gradient(all.count * layer + $0.index) } }
@@ -197,10 +217,11 @@ final class EncoderStack<S: TrainingScalar> {
     for i in 0..<(rows &* inputs) { dx[i] += product[i] }
   }
 
-  /// context = P value, P = softmax(scale query key^T), head by head.
+  /// context = P value, P = softmax(scale query key^T + bias), head by head.
   private func attentionForward(_ a: Activations, _ scale: S) throws(ClozeError) {
     let (d, heads) = (width, settings.heads)
     let size = d / heads
+    let (table, bucket) = (bias?.values, settings.bias?.bucket)
     try arithmetic.forEach((offsets.count - 1) * heads) { item in
       let (sequence, head) = item.quotientAndRemainder(dividingBy: heads)
       let first = offsets[sequence]
@@ -217,6 +238,7 @@ final class EncoderStack<S: TrainingScalar> {
           var sum: S = 0
           for c in 0..<size { sum += qi[c] * kj[c] }
           row[j] = sum * scale
+          if let table, let bucket { row[j] += table[bucket(j &- i) &* heads &+ head] }
           highest = max(highest, row[j])
         }
         var total: S = 0
@@ -236,13 +258,22 @@ final class EncoderStack<S: TrainingScalar> {
   }
 
   /// dvalue = P^T dcontext, dP = dcontext value^T, dscores = P (dP - sum(P dP)), dquery = scale dscores key,
-  /// dkey = scale dscores^T query.
+  /// dkey = scale dscores^T query, and of a bias the sum of dscores over the pairs of each bucket.
   private func attentionBackward(
     _ dContext: Pointer, _ a: Activations, _ scale: S, _ dQuery: Pointer, _ dKey: Pointer, _ dValue: Pointer
   ) throws(ClozeError) {
     let (d, heads) = (width, settings.heads)
     let size = d / heads
-    try arithmetic.forEach((offsets.count - 1) * heads) { item in
+    let items = (offsets.count - 1) * heads
+    // Summed in a fixed order afterwards, as any thread may have any item.
+    var dBias: Pointer?
+    let (buckets, bucket) = (settings.bias?.buckets ?? 0, settings.bias?.bucket)
+    if buckets > 0 {
+      let sums = try scratch.dBias.reserve(items * buckets)
+      sums.update(repeating: 0, count: items * buckets)
+      dBias = sums
+    }
+    try arithmetic.forEach(items) { item in
       let (sequence, head) = item.quotientAndRemainder(dividingBy: heads)
       let first = offsets[sequence]
       let length = offsets[sequence + 1] - first
@@ -277,12 +308,19 @@ final class EncoderStack<S: TrainingScalar> {
             dvj[c] += row[j] * dci[c]
           }
           let dScore = row[j] * (dp - sum) * scale
+          if let dBias, let bucket { dBias[item &* buckets &+ bucket(j &- i)] += row[j] * (dp - sum) }
           let (kj, dkj) = (k + j &* d, dk + j &* d)
           for c in 0..<size {
             dqi[c] += dScore * kj[c]
             dkj[c] += dScore * qi[c]
           }
         }
+      }
+    }
+    guard let dBias, let gradients = bias?.gradients else { return }
+    for item in 0..<items {
+      for bucket in 0..<buckets {
+        gradients[bucket &* heads &+ item % heads] += dBias[item &* buckets &+ bucket]
       }
     }
   }
@@ -296,6 +334,12 @@ extension EncoderStack where S == Float {
     let range = (info.numHiddenLayers - count)..<info.numHiddenLayers
     var settings = Settings(
       width: info.hiddenSize, heads: info.numAttentionHeads, intermediate: info.intermediateSize, layers: [])
+    let bias = model.attentionBias
+    if let bias {
+      settings.bias = .init(
+        buckets: bias.count / info.numAttentionHeads, bucket: Model.relativePositionBucket,
+        isTrained: count == info.numHiddenLayers)
+    }
     for layer in range {
       let constants = model.encoderLayerConstants(layer)
       settings.layers.append(
@@ -309,6 +353,7 @@ extension EncoderStack where S == Float {
       let weights = model.encoderLayer(layer)
       for parameter in all { parameters.set(all.count * i + parameter.index, weights[parameter]) }
     }
+    if let bias { parameters.set(all.count * count, bias) }
   }
 
   /// The layers as a head holds them.
@@ -316,5 +361,11 @@ extension EncoderStack where S == Float {
     settings.layers.indices.map { layer in
       EncoderLayer { parameters.array(EncoderLayerParameter.allCases.count * layer + $0.index) }
     }
+  }
+
+  /// The bias of attention scores as a head holds it; nil where it is not trained.
+  var attentionBias: [Float]? {
+    guard settings.bias?.isTrained == true else { return nil }
+    return parameters.array(parameters.segments.count - 1)
   }
 }

@@ -175,7 +175,8 @@ final class TrainingRun {
       task: task.task, labels: labels, layers: model.network.headLayers, pooling: settings.pooling,
       maxTokens: settings.maxTokens, stride: task.splitsTexts ? settings.stride : 0,
       noAnswerThreshold: noAnswerThreshold, encoderLayers: model.stack?.encoderLayers ?? [],
-      embeddings: model.input?.embeddings, mix: model.mixture?.mix, encoder: setup.model.fingerprint)
+      embeddings: model.input?.embeddings, attentionBias: model.stack?.attentionBias, mix: model.mixture?.mix,
+      encoder: setup.model.fingerprint)
     try head.check()
     return TrainingResult(
       head: head, metrics: evaluation.metrics, metric: settings.metric, epochs: checkpoint.history, steps: steps,

@@ -25,8 +25,8 @@ from onnx import TensorProto, helper, numpy_helper
 from transformers import (BertConfig, BertForMaskedLM, BertForNextSentencePrediction, BertForPreTraining,
                           BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification,
                           BertLMHeadModel, BertModel, DistilBertConfig, DistilBertForSequenceClassification,
-                          DistilBertModel, ElectraConfig, ElectraModel, GPT2Config, GPT2Model, RobertaConfig,
-                          RobertaModel)
+                          DistilBertModel, ElectraConfig, ElectraModel, GPT2Config, GPT2Model, MPNetConfig,
+                          MPNetForMaskedLM, MPNetModel, RobertaConfig, RobertaModel)
 
 warnings.filterwarnings("ignore")
 ROOT = os.path.dirname(os.path.abspath(__file__))
@@ -40,6 +40,9 @@ WIDE = dict(vocab_size=103, hidden_size=112, num_hidden_layers=1, num_attention_
 DEEP = dict(vocab_size=103, hidden_size=60, num_hidden_layers=3, num_attention_heads=5, intermediate_size=100,
             max_position_embeddings=40, type_vocab_size=2)
 DISTIL = dict(vocab_size=53, dim=20, n_layers=1, n_heads=5, hidden_dim=28, max_position_embeddings=24)
+# As long as it takes to reach every bucket of relative positions; the first two rows of positions are not used.
+MPNET = dict(vocab_size=53, hidden_size=20, num_hidden_layers=2, num_attention_heads=5, intermediate_size=28,
+             max_position_embeddings=102)
 VOCABULARY = dict(vocab_size=1003, hidden_size=60, num_hidden_layers=1, num_attention_heads=5, intermediate_size=100,
                   max_position_embeddings=40, type_vocab_size=2)
 
@@ -103,27 +106,34 @@ class Wrapper(torch.nn.Module):
 ALL_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
-def sample(vocabulary, batch=3, length=11, dtype=np.int64, types=2):
-    """Sequences of several lengths, padded with 0; the last has one token."""
+def sample(vocabulary, batch=3, length=11, dtype=np.int64, types=2, padding=0):
+    """Sequences of several lengths, padded; the last has one token."""
     random = np.random.default_rng(7)
-    ids = random.integers(1, vocabulary, (batch, length))
+    ids = random.integers(padding + 1, vocabulary, (batch, length))
     lengths = [length, 7, 1][:batch]
     mask = np.array([[1] * n + [0] * (length - n) for n in lengths])
     kinds = np.array([[0] * (n // 2) + [types - 1] * (n - n // 2) + [0] * (length - n) for n in lengths])
-    return dict(input_ids=(ids * mask).astype(dtype), attention_mask=mask.astype(dtype),
+    return dict(input_ids=np.where(mask == 1, ids, padding).astype(dtype), attention_mask=mask.astype(dtype),
                 token_type_ids=kinds.astype(dtype))
+
+
+def sample_for(model, dtype=np.int64):
+    """The sample for a model. MPNet pads with 1, whatever its configuration says."""
+    more = dict(length=100, padding=1) if model.config.model_type == "mpnet" else {}
+    return sample(model.config.vocab_size, dtype=dtype, **more)
 
 
 def export(model, results, opset=14, inputs=ALL_INPUTS, dtype=np.int64, dynamo=False, fixed=False, folding=True,
            names=None):
     """The model as the exporter of torch writes it: through TorchScript, or through dynamo."""
-    values = sample(model.config.vocab_size, dtype=dtype)
+    values = sample_for(model, dtype)
     arguments = tuple(torch.from_numpy(values[name]) for name in inputs)
     wrapper = Wrapper(model, inputs, results).eval()
     names = names or list(results)
     options = dict(input_names=list(inputs), output_names=list(names), opset_version=opset)
     if dynamo:
-        shape = {0: torch.export.Dim("batch", min=1, max=64), 1: torch.export.Dim("sequence", min=2, max=24)}
+        shape = {0: torch.export.Dim("batch", min=1, max=64), 1: torch.export.Dim("sequence", min=2,
+                                                                                  max=max(24, values["input_ids"].shape[1]))}
         program = torch.onnx.export(wrapper, arguments, dynamo=True, dynamic_shapes=(tuple(shape for _ in inputs),),
                                     verbose=False, optimize=True, **options)
         return program.model_proto
@@ -187,7 +197,7 @@ def read_expected(path):
 
 def expected(model, results, inputs=ALL_INPUTS):
     """What ONNX Runtime computes in float32, with the states after every layer."""
-    values = sample(model.config.vocab_size)
+    values = sample_for(model)
     layers = model.config.num_hidden_layers
     base = [r for r in results if r != "last_hidden_state"]
     names = [f"hidden_{i}" for i in range(layers + 1)] + base
@@ -200,7 +210,7 @@ def expected(model, results, inputs=ALL_INPUTS):
     for name in names:
         key = name
         if name == "logits":
-            key = {BertForMaskedLM: "mlm", BertForNextSentencePrediction: "nsp"}.get(type(model), "logits")
+            key = {BertForMaskedLM: "mlm", MPNetForMaskedLM: "mlm", BertForNextSentencePrediction: "nsp"}.get(type(model), "logits")
         arrays[KEYS.get(key) or key] = out[name].astype(np.float32)
     return arrays
 
@@ -740,6 +750,7 @@ def main():
     electra = build(ElectraModel, dict(SMALL, embedding_size=12), config=ElectraConfig, seed=15)
     save("electra", export(electra, base[:1]), electra, base[:1])
 
+    mpnets()
     practice(small, base)
 
     # Heads of other shapes.
@@ -834,6 +845,25 @@ def widened(source, name, width):
     write_expected(os.path.join(ROOT, name + ".expected"), arrays)
 
 
+def mpnets():
+    """MPNet, whose scores have a bias by relative position, in one table for all layers."""
+    base, inputs = ["last_hidden_state", "pooler_output"], ALL_INPUTS[:2]
+    model = build(MPNetModel, MPNET, config=MPNetConfig, seed=40)
+    save("mpnet", export(model, base, inputs=inputs), model, base, inputs=inputs)
+    save("mpnet-dynamo", export(model, base, opset=18, inputs=inputs, dynamo=True), model, base, inputs=inputs)
+    tiny = dict(MPNET, hidden_size=12, num_attention_heads=3, intermediate_size=16)
+    wide = build(MPNetModel, tiny, config=MPNetConfig, seed=41, relative_attention_num_buckets=40)
+    save_refused("mpnet-buckets", export(wide, base, inputs=inputs))
+    model = build(MPNetModel, tiny, config=MPNetConfig, seed=42)
+    layer, other = model.encoder.layer[1], build(MPNetModel, tiny, config=MPNetConfig, seed=43).encoder
+    forward, layer.other_bias = layer.forward, other.relative_attention_bias
+    layer.forward = lambda x, mask, bias, **more: forward(x, mask, other.compute_position_bias(x), **more)
+    save_refused("mpnet-two-tables", export(model, base, inputs=inputs))
+    model = build(MPNetModel, tiny, config=MPNetConfig, seed=44)
+    model.encoder.relative_position_bucket = lambda offset, num_buckets: torch.clamp(offset + 16, 0, 31)
+    save_refused("mpnet-other-buckets", export(model, base, inputs=inputs))
+
+
 def folders(heads):
     """Models as transformers saves them: model.safetensors and config.json, and no ONNX."""
     models = dict(
@@ -844,7 +874,8 @@ def folders(heads):
         electra=(build(ElectraModel, dict(SMALL, embedding_size=12), config=ElectraConfig, seed=34),
                  ["last_hidden_state"], ALL_INPUTS),
         roberta=(build(RobertaModel, dict(SMALL, pad_token_id=0, type_vocab_size=1), config=RobertaConfig, seed=35),
-                 ["last_hidden_state", "pooler_output"], ALL_INPUTS[:2]))
+                 ["last_hidden_state", "pooler_output"], ALL_INPUTS[:2]),
+        mpnet=(build(MPNetForMaskedLM, MPNET, config=MPNetConfig, seed=45), ["logits"], ALL_INPUTS[:2]))
     for name, (model, results, inputs) in models.items():
         folder = os.path.join(ROOT, "..", "pretrained", name)
         os.makedirs(folder, exist_ok=True)

@@ -37,7 +37,7 @@ void reference_integer_product(const int32_t *x, const int8_t *w, size_t m, size
 }
 
 void reference_attention(const float *q, const float *k, const float *v, size_t ldx, size_t s, size_t d, double scale,
-                         double *out, double *denominators) {
+                         const float *bias, double *out, double *denominators) {
   double *probability = malloc(s * sizeof *probability);
   if (!probability) abort();
   for (size_t i = 0; i < s; i++) {
@@ -45,7 +45,7 @@ void reference_attention(const float *q, const float *k, const float *v, size_t 
     for (size_t j = 0; j < s; j++) {
       double dot = 0;
       for (size_t p = 0; p < d; p++) dot += (double)q[i * ldx + p] * k[j * ldx + p];
-      probability[j] = dot * scale;
+      probability[j] = dot * scale + (bias ? (double)bias[(ptrdiff_t)j - (ptrdiff_t)i] : 0);
       max = fmax(max, probability[j]);
     }
     for (size_t j = 0; j < s; j++) total += probability[j] = exp(probability[j] - max);

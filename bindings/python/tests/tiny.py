@@ -71,13 +71,13 @@ _DISTILLED = {
 
 
 def relative(path: Path, kind: str, outputs: int) -> dict[str, np.ndarray]:
-    """A folder with a "distilbert", "electra" or "roberta" and its head of two layers for classes; returns the head's
+    """A folder with a "distilbert", "electra", "roberta", "xlm-roberta" or "camembert" and its head of two layers for classes; returns the head's
     tensors as dense.weight, dense.bias, output.weight, output.bias."""
     folder(path, "classes", outputs, model_type=kind, n_heads=2, activation="gelu",
            architectures=["ForSequenceClassification"])
     tensors = {}
     for name, values in encoder(1, pooler=False).items():
-        name = name.replace("bert.", f"{kind}.", 1)
+        name = name.replace("bert.", f"{'roberta' if kind in ('xlm-roberta', 'camembert') else kind}.", 1)
         for old, new in _DISTILLED.items() if kind == "distilbert" else ():
             name = name.replace(old, new)
         if not (kind == "distilbert" and "token_type" in name):
@@ -93,6 +93,29 @@ def relative(path: Path, kind: str, outputs: int) -> dict[str, np.ndarray]:
         tensors[name.replace("dense", first).replace("output", second)] = values
     save_safetensors(path / "model.safetensors", tensors)
     return head
+
+
+#: The names of MPNet's tensors for BERT's.
+_MPNET = {
+    "attention.self.query": "attention.attn.q", "attention.self.key": "attention.attn.k",
+    "attention.self.value": "attention.attn.v", "attention.output.dense": "attention.attn.o",
+    "attention.output.LayerNorm": "attention.LayerNorm",
+}
+
+
+def mpnet(path: Path, *, bias: tuple[int, int] = (32, 2), **config: Any) -> Path:
+    """A folder with an MPNet, which has a bias of attention scores by relative position, and no head."""
+    folder(path, "tags", 3, model_type="mpnet", **config)
+    tensors = {}
+    for name, values in encoder(1).items():
+        for old, new in _MPNET.items():
+            name = name.replace(old, new)
+        if "token_type" not in name:
+            tensors[name.replace("bert.", "mpnet.", 1)] = values
+    values = np.random.default_rng(3).standard_normal(bias).astype(np.float32)
+    tensors["mpnet.encoder.relative_attention_bias.weight"] = values
+    save_safetensors(path / "model.safetensors", tensors)
+    return path
 
 
 def folder(path: Path, kind: str, outputs: int, *, seed: int = 1, **config: Any) -> Path:

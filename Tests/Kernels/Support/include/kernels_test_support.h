@@ -20,10 +20,10 @@ void reference_chain(const float *x, const float *w, size_t m, size_t n, size_t 
 /* sum[i, j] = sum_p x[i, p] w[j, p]. */
 void reference_integer_product(const int32_t *x, const int8_t *w, size_t m, size_t n, size_t k, int64_t *sum);
 
-/* out [s, d] = softmax(scale q k^T) v; denominators [s]: the sum of a row's exponentials relative to its largest;
- * q, k, v [s, d] with row stride ldx. */
+/* out [s, d] = softmax(scale q k^T + bias[j - i]) v; denominators [s]: the sum of a row's exponentials relative to its
+ * largest; q, k, v [s, d] with row stride ldx; bias may be NULL. */
 void reference_attention(const float *q, const float *k, const float *v, size_t ldx, size_t s, size_t d, double scale,
-                         double *out, double *denominators);
+                         const float *bias, double *out, double *denominators);
 
 /* The function that a cloze_activation names. */
 double reference_activation(double x, int32_t activation);
