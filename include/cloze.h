@@ -83,7 +83,7 @@ CLOZE_API const char *CLOZE_NONNULL cloze_last_error(void);
 
 /* ---- 2. Tokenizers ----------------------------------------------------------------------------------------------- */
 
-/* WordPiece as BERT uses it, equal to Hugging Face's `tokenizers`. Immutable. */
+/* WordPiece, Unigram or BPE, equal to Hugging Face's `tokenizers`. Immutable. */
 typedef struct cloze_tokenizer cloze_tokenizer;
 
 typedef struct cloze_tokenizer_options {
@@ -92,12 +92,13 @@ typedef struct cloze_tokenizer_options {
   int32_t strip_accents; /* the same; BERT's default follows lowercase */
 } cloze_tokenizer_options;
 
-/* Loads a tokenizer from a folder, vocab.txt or tokenizer.json, with the settings beside it. options may be NULL. */
+/* Loads a tokenizer from a folder, tokenizer.json, vocab.txt, vocab.json (with merges.txt) or sentencepiece.bpe.model,
+ * with the settings beside it. options may be NULL. */
 CLOZE_API cloze_status cloze_tokenizer_load(
     const char *CLOZE_NULLABLE path, const cloze_tokenizer_options *CLOZE_NULLABLE options,
     cloze_tokenizer *CLOZE_NULLABLE *CLOZE_NULLABLE tokenizer);
 
-/* The same from the bytes of a vocab.txt or a tokenizer.json. */
+/* The same from the bytes of a vocab.txt, tokenizer.json or sentencepiece.bpe.model. */
 CLOZE_API cloze_status cloze_tokenizer_load_memory(
     const void *CLOZE_NULLABLE bytes, size_t size, const cloze_tokenizer_options *CLOZE_NULLABLE options,
     cloze_tokenizer *CLOZE_NULLABLE *CLOZE_NULLABLE tokenizer);
