@@ -56,7 +56,8 @@ MAKEFLAGS += --no-builtin-rules
 
 .PHONY: all help run test test-address test-thread bench fuzz format format-check install uninstall clean
 
-all: $(LIBRARY) $(COMMAND) $(MODEL)/.complete $(PACKAGING) $(DIST)/include/cloze.h
+# The command first: two builds in one folder wait for each other, and its packages compile beside the library's modules.
+all: $(COMMAND) $(LIBRARY) $(MODEL)/.complete $(PACKAGING) $(DIST)/include/cloze.h
 
 help:
 	@echo 'make            builds the library and the command into $(DIST)'
@@ -103,8 +104,7 @@ $(LIBRARY): $(SWIFT_SOURCES) .build/exports.map | $(INSIDE)
 	@ln -sf $(@F) $(@D)/libcloze.so.$(SOVERSION)
 	@ln -sf libcloze.so.$(SOVERSION) $(@D)/libcloze.so
 
-# After the library, as two builds in one folder would wait for each other anyway.
-$(COMMAND): $(SWIFT_SOURCES) | $(LIBRARY)
+$(COMMAND): $(SWIFT_SOURCES) | $(INSIDE)
 	@tools/require-packages $(BUILD_PACKAGES)
 	$(SWIFT_BUILD) --product cloze-command $(LINK)
 	@mkdir -p $(@D)

@@ -90,6 +90,7 @@ typedef struct cloze_tokenizer_options {
   size_t struct_size;
   int32_t lowercase;     /* 0: as the files say, else BERT's default (yes); 1: yes; 2: no */
   int32_t strip_accents; /* the same; BERT's default follows lowercase */
+  int32_t split_special_tokens; /* special tokens in a text are text: 0: as the files say, else no; 1: yes; 2: no */
 } cloze_tokenizer_options;
 
 /* Loads a tokenizer from a folder, tokenizer.json, vocab.txt, vocab.json (with merges.txt) or sentencepiece.bpe.model,
@@ -177,8 +178,8 @@ typedef int32_t cloze_precision;
 typedef struct cloze_load_options {
   size_t struct_size;
   cloze_precision precision;
-  int32_t threads;                                    /* for loading, 1 to 256; 0: as many as the affinity mask and the
-                                                         cgroup quota allow */
+  int32_t threads;                                    /* for loading, 1 to 256; 0: as many as the affinity mask, the
+                                                         cgroup quota and OMP_NUM_THREADS allow */
   const char *CLOZE_NULLABLE isa;                     /* force "scalar", "avx2", "avxvnni", "avx512vnni",
                                                          "neondot" or "neoni8mm"; NULL: the environment variable
                                                          CLOZE_ISA, else the best that this CPU supports */
@@ -322,8 +323,8 @@ typedef struct cloze_session cloze_session;
 
 typedef struct cloze_session_options {
   size_t struct_size;
-  int32_t threads; /* 1 to 256, the calling thread included; 0: as many as the affinity mask and the cgroup quota
-                      allow */
+  int32_t threads; /* 1 to 256, the calling thread included; 0: as many as the affinity mask, the cgroup quota and
+                      OMP_NUM_THREADS allow */
 } cloze_session_options;
 
 /* options may be NULL. */
@@ -528,7 +529,8 @@ CLOZE_API cloze_status cloze_predict(
 /* Ranks documents by relevance to a query, read together by a head of one output or two classes (a cross-encoder). Each
  * pair is a query and a document; predictions, in descending score and equal ones by index, have the pair's index as
  * text. The score is the sigmoid of a file's single output, a trained head's number (label -1), or the probability of
- * the second of two classes. top_k: how many are wanted; 0: all. count, predictions and truncated as above. */
+ * the second of two classes. A head trained on single texts is CLOZE_NO_HEAD. top_k: how many are wanted; 0: all.
+ * count, predictions and truncated as above. */
 CLOZE_API cloze_status cloze_rerank(
     cloze_session *CLOZE_NULLABLE session, const cloze_texts *CLOZE_NULLABLE pairs, int32_t top_k,
     cloze_prediction *CLOZE_NULLABLE predictions, size_t capacity, size_t *CLOZE_NULLABLE count,

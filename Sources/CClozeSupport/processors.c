@@ -49,12 +49,25 @@ static int smallest_quota(const char *mount, const char *group) {
   return smallest;
 }
 
+/* OMP_NUM_THREADS, by which schedulers such as Ray tell a process its share of a machine: a number, or a list of which
+ * the first counts; 0 where it is not set or no number. */
+static int announced_threads(void) {
+  const char *text = getenv("OMP_NUM_THREADS");
+  if (!text) return 0;
+  char *end;
+  long count = strtol(text, &end, 10);
+  while (*end == ' ') end++;
+  return end == text || (*end && *end != ',') || count < 1 || count > 1 << 20 ? 0 : (int)count;
+}
+
 int cloze_available_processors(void) {
   int count = 0;
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
   if (count < 1) count = (int)sysconf(_SC_NPROCESSORS_ONLN);
   if (count < 1) count = 1;
+  int announced = announced_threads();
+  if (announced > 0 && announced < count) count = announced;
 
   FILE *file = fopen("/proc/self/cgroup", "re");
   if (!file) return count;

@@ -13,8 +13,7 @@ internal import ClozeTokenizer
     let target = try required(tokenizer, "tokenizer")
     target.pointee = nil
     let path = try String(cString: required(path, "path"))
-    let casing = try Casing(options)
-    target.pointee = handle(try Tokenizer(path: path, lowercase: casing.lowercase, stripAccents: casing.stripAccents))
+    target.pointee = handle(try Tokenizer(path: path, options: TokenizerOptions(options)))
   }
 }
 
@@ -30,28 +29,26 @@ internal import ClozeTokenizer
       throw ClozeError(.invalidArgument, "size = \(UInt(bitPattern: size)), at most 2^31 - 2 bytes are read")
     }
     let content = Array(UnsafeRawBufferPointer(start: start, count: size))
-    let casing = try Casing(options)
+    let options = try TokenizerOptions(options)
     // A vocab.txt begins with a token, [PAD] or another; JSON with a brace.
     if Tokenizer.isSentencePiece(content) {
-      target.pointee = handle(try Tokenizer(sentencePiece: content, lowercase: casing.lowercase))
+      target.pointee = handle(try Tokenizer(sentencePiece: content, options: options))
       return
     }
     let isJSON = content.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } == UInt8(ascii: "{")
     target.pointee = handle(
       isJSON
-        ? try Tokenizer(json: content, lowercase: casing.lowercase, stripAccents: casing.stripAccents)
-        : try Tokenizer(vocabulary: content, lowercase: casing.lowercase, stripAccents: casing.stripAccents))
+        ? try Tokenizer(json: content, options: options) : try Tokenizer(vocabulary: content, options: options))
   }
 }
 
-private struct Casing {
-  let lowercase: Bool?
-  let stripAccents: Bool?
-
-  init(_ pointer: UnsafePointer<cloze_tokenizer_options>?) throws(ClozeError) {
+extension TokenizerOptions {
+  fileprivate init(_ pointer: UnsafePointer<cloze_tokenizer_options>?) throws(ClozeError) {
     let options = try cloze_tokenizer_options.read(pointer)
-    lowercase = try choice(options.lowercase, "lowercase")
-    stripAccents = try choice(options.strip_accents, "strip_accents")
+    self.init(
+      lowercase: try choice(options.lowercase, "lowercase"),
+      stripAccents: try choice(options.strip_accents, "strip_accents"),
+      splitSpecialTokens: try choice(options.split_special_tokens, "split_special_tokens"))
   }
 }
 

@@ -19,6 +19,11 @@ struct ModelOptions: ParsableArguments {
   @Flag(inversion: .prefixedNo, help: "Lower-case text, or keep its case (default: as the tokenizer's files say).")
   var lowercase: Bool?
 
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Take special tokens in a text, such as [SEP], as text (default: as the tokenizer's files say, else no).")
+  var splitSpecialTokens: Bool?
+
   @Option(help: "Precision: int8 is small and fast, float32 exact (default: int8, or that of a .cloze file).")
   var precision: PrecisionName?
 
@@ -44,8 +49,9 @@ struct ModelOptions: ParsableArguments {
 
   /// A tokenizer in place of the one beside the model at `path`; nil for that one as it is.
   private func chosenTokenizer(_ path: String?) throws -> Tokenizer? {
-    if let tokenizer { return try Tokenizer(path: tokenizer, lowercase: lowercase) }
-    return try lowercase.map { try found(Model.tokenizer(path: path, lowercase: $0)) }
+    let options = TokenizerOptions(lowercase: lowercase, splitSpecialTokens: splitSpecialTokens)
+    if let tokenizer { return try Tokenizer(path: tokenizer, options: options) }
+    return options == TokenizerOptions() ? nil : try found(Model.tokenizer(path: path, options: options))
   }
 
   /// The files that loading reads, which no command replaces.

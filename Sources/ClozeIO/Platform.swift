@@ -20,5 +20,5 @@ extension ClozeError {
 /// The value of an environment variable; nil where it is not set.
 package func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
-/// CPUs that the process may use, by affinity mask and cgroup quota; at least 1.
+/// CPUs that the process may use, by affinity mask, cgroup quota and OMP_NUM_THREADS; at least 1.
 public func defaultThreads() -> Int { Int(cloze_available_processors()) }

@@ -21,6 +21,8 @@ final class AddedTokens: @unchecked Sendable {
   /// Match tokens in original text, and in normalised text; values are indices into `tokens`.
   let raw: PieceTrie
   let normalized: PieceTrie
+  /// Whether special tokens are left to the text around them.
+  private let splitSpecialTokens: Bool
 
   /// All contents, each followed by a NUL, then the normalised forms.
   private let arena: UnsafeMutablePointer<UInt8>
@@ -32,9 +34,14 @@ final class AddedTokens: @unchecked Sendable {
   /// Differs from `tokenizers` in two cases: an empty normalised form is never matched (there between any two
   /// bytes), and of equal normalised forms the first listed is matched (there any).
   ///
-  /// - Parameter normalize: the normalised form of a token.
-  init(_ listed: [(token: AddedToken, id: Int32)], normalize: ([UInt8]) -> [UInt8]) throws(ClozeError) {
+  /// - Parameters:
+  ///   - splitSpecialTokens: whether special tokens are text like any other.
+  ///   - normalize: the normalised form of a token.
+  init(_ listed: [(token: AddedToken, id: Int32)], splitSpecialTokens: Bool, normalize: ([UInt8]) -> [UInt8])
+    throws(ClozeError)
+  {
     tokens = listed
+    self.splitSpecialTokens = splitSpecialTokens
     let forms = listed.map { $0.token.normalized ? normalize($0.token.content) : [] }
     var total = 0
     for (i, item) in listed.enumerated() { total = total &+ item.token.content.count &+ 1 &+ forms[i].count }
@@ -85,7 +92,7 @@ final class AddedTokens: @unchecked Sendable {
   /// `tokens` and the range that it includes.
   ///
   /// Quirks, all of `tokenizers`: matches are the leftmost longest and do not overlap; a match that
-  /// `singleWord` rejects still consumes its bytes; whitespace included on the right is not consumed, so that a
+  /// `singleWord` or `splitSpecialTokens` rejects still consumes its bytes; whitespace included on the right is not consumed, so that a
   /// token of whitespace can be matched in it again, and text then occurs twice.
   @inline(__always) func split(
     _ trie: PieceTrie, _ base: UnsafePointer<UInt8>, _ count: Int, unicode: UnicodeTables, text: (Int, Int) -> Void,
@@ -99,6 +106,7 @@ final class AddedTokens: @unchecked Sendable {
       let added = tokens[index].token
       var begin = match.begin
       var end = match.end
+      if splitSpecialTokens, added.special { continue }
       if added.singleWord {
         let flags = ScalarFlags.word
         if begin > 0 {

@@ -20,6 +20,8 @@ public final class Tokenizer: Sendable {
   public let lowercase: Bool
   /// Whether accents are removed.
   public let stripAccents: Bool
+  /// Whether special tokens in a text are text like any other.
+  public let splitSpecialTokens: Bool
   /// `model_max_length` of tokenizer_config.json, if any. Not applied here.
   public let modelMaxLength: Int?
 
@@ -46,14 +48,13 @@ public final class Tokenizer: Sendable {
   /// - Parameters:
   ///   - vocabulary: One token a line; UTF-8.
   ///   - config: A tokenizer_config.json, for casing and the names of special tokens.
-  ///   - lowercase: Overrides what `config` says; else BERT's default is true.
-  ///   - stripAccents: Overrides what `config` says; else it follows `lowercase`.
-  public convenience init(
-    vocabulary: [UInt8], config: [UInt8]? = nil, lowercase: Bool? = nil, stripAccents: Bool? = nil
-  ) throws(ClozeError) {
+  ///   - options: Override what `config` says.
+  public convenience init(vocabulary: [UInt8], config: [UInt8]? = nil, options: TokenizerOptions = TokenizerOptions())
+    throws(ClozeError)
+  {
     let definition = try TokenizerDefinition(
       vocabulary: vocabulary, config: TokenizerConfig(SideFiles(config: config)))
-    try self.init(definition, lowercase: lowercase, stripAccents: stripAccents)
+    try self.init(definition, options)
   }
 
   /// Makes a tokenizer from a tokenizer.json.
@@ -61,13 +62,12 @@ public final class Tokenizer: Sendable {
   /// - Parameters:
   ///   - json: The file's content.
   ///   - config: A tokenizer_config.json, for added and special tokens, casing and the model's length.
-  ///   - lowercase: Overrides what the files say.
-  ///   - stripAccents: Overrides what the files say.
-  public convenience init(json: [UInt8], config: [UInt8]? = nil, lowercase: Bool? = nil, stripAccents: Bool? = nil)
+  ///   - options: Override what the files say.
+  public convenience init(json: [UInt8], config: [UInt8]? = nil, options: TokenizerOptions = TokenizerOptions())
     throws(ClozeError)
   {
     let definition = try TokenizerDefinition(json: json, config: TokenizerConfig(SideFiles(config: config)))
-    try self.init(definition, lowercase: lowercase, stripAccents: stripAccents)
+    try self.init(definition, options)
   }
 
   /// Makes a tokenizer from a sentencepiece model, XLM-R's or CamemBERT's.
@@ -75,11 +75,14 @@ public final class Tokenizer: Sendable {
   /// - Parameters:
   ///   - file: The content of a sentencepiece.bpe.model.
   ///   - config: A tokenizer_config.json, for the class and special tokens; else it is XLM-R's.
-  public convenience init(sentencePiece file: [UInt8], config: [UInt8]? = nil, lowercase: Bool? = nil)
+  ///   - options: Override what `config` says.
+  public convenience init(
+    sentencePiece file: [UInt8], config: [UInt8]? = nil, options: TokenizerOptions = TokenizerOptions()
+  )
     throws(ClozeError)
   {
     let definition = try TokenizerDefinition(sentencePiece: file, config: TokenizerConfig(SideFiles(config: config)))
-    try self.init(definition, lowercase: lowercase, stripAccents: nil)
+    try self.init(definition, options)
   }
 
   /// Whether bytes begin as those of a sentencepiece model: a piece in a piece, with numbers that no text has.
@@ -87,11 +90,10 @@ public final class Tokenizer: Sendable {
     file.count > 16 && file[0] == 0x0A && file[2] == 0x0A && file.prefix(4096).contains(0)
   }
 
-  init(_ definition: TokenizerDefinition, lowercase: Bool?, stripAccents: Bool?) throws(ClozeError) {
+  init(_ definition: TokenizerDefinition, _ options: TokenizerOptions) throws(ClozeError) {
     var definition = definition
-    definition.override(lowercase: lowercase, stripAccents: stripAccents)
-    let options = definition.normalizer
-    let normalizer = NormalizerTables(options)
+    definition.override(options)
+    let normalizer = NormalizerTables(definition.normalizer)
 
     // A word of `longestWord` scalars has at most four times as many bytes.
     let longestPiece = min(definition.longestWord, Int(Int32.max)) &* 4
@@ -110,7 +112,9 @@ public final class Tokenizer: Sendable {
       listed.append(AddedToken(content: name, special: true))
     }
     let steps = pipeline?.normalizers
-    let added = try AddedTokens(try Tokenizer.giveIDs(listed, vocabulary)) { token in
+    let added = try AddedTokens(
+      try Tokenizer.giveIDs(listed, vocabulary), splitSpecialTokens: definition.splitSpecialTokens
+    ) { token in
       steps.map { Pipeline.normalized(token, $0) } ?? normalizer.normalized(token)
     }
     func id(_ name: [UInt8]) -> Int32? { added.id(of: name) ?? vocabulary.id(of: name) }
@@ -154,6 +158,7 @@ public final class Tokenizer: Sendable {
     self.normalizer = normalizer
     self.lowercase = pipeline?.isLowercase ?? normalizer.options.lowercase
     self.stripAccents = pipeline == nil && normalizer.stripAccents
+    splitSpecialTokens = definition.splitSpecialTokens
     longestWord = definition.longestWord
     modelMaxLength = definition.modelMaxLength
     let largestAdded = added.tokens.reduce(-1) { max($0, $1.id) }

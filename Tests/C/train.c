@@ -135,12 +135,19 @@ static void says_what_is_odd(void) {
   cloze_model_free(model);
 }
 
-/* Trains a head of two classes and ranks documents by the second. */
+/* Trains a head of pairs with two classes and ranks documents by the second. */
 static void ranks(void) {
   cloze_model *model = base(), *trained = NULL;
   cloze_trainer *trainer = NULL;
-  CHECK_OK(cloze_trainer_create(model, "classify", NULL, &trainer));
-  add(trainer, CLOZE_SET_TRAIN, 80);
+  CHECK_OK(cloze_trainer_create(model, "classify-pairs", NULL, &trainer));
+  for (int i = 0; i < 80; i++) {
+    char text[64];
+    const char *label = names[i % 2];
+    snprintf(text, sizeof text, "a %s %s", words[i % 2][i / 2 % 4], i % 3 ? "film" : "song");
+    cloze_example example = {
+        .struct_size = sizeof example, .text = "a film", .pair = text, .labels = &label, .label_count = 1};
+    CHECK_OK(cloze_trainer_add(trainer, CLOZE_SET_TRAIN, &example));
+  }
   CHECK_OK(cloze_trainer_run(trainer, NULL, NULL));
   CHECK_OK(cloze_trainer_model(trainer, &trained));
   cloze_trainer_free(trainer);

@@ -56,6 +56,71 @@ import Testing
     #expect(Array(bytes[128...]) == [0x00, 0x3C, 0x02, 0x3C])
   }
 
+  /// Two rows of nine dimensions; the expected bytes are quantize_embeddings' of sentence-transformers.
+  @Test(
+    arguments: [
+      (NPYWriter.ElementType.uint8, "|u1", [0, 254, 0, 254, 0, 255, 0, 0, 0, 254, 0, 0, 0, 0, 0, 0, 254, 254]),
+      (.int8, "|i1", [128, 126, 128, 126, 128, 127, 128, 128, 128, 126, 128, 128, 128, 128, 128, 128, 126, 126]),
+      (.ubinary, "|u1", [0b0101_0101, 0, 0b1000_0001, 0b1000_0000]),
+      (.binary, "|i1", [0b1101_0101, 0b1000_0000, 0b0000_0001, 0]),
+    ] as [(NPYWriter.ElementType, String, [UInt8])])
+  func writesFewerBits(type: NPYWriter.ElementType, descriptor: String, wanted: [UInt8]) throws {
+    let rows: [Float] = [-1, 1, -2, 2, 0, 3, -4, 4, -5, /**/ 1, 0, -2, -2, 0, -3, -4, 5, 5]
+    let ranges = rows.indices.reduce(into: EmbeddingRanges(columns: 9)) { ranges, index in
+      if index % 9 == 0 { ranges.add(rows: rows[index..<(index + 9)]) }
+    }
+    for given in [nil, ranges] {
+      let writer = try NPYWriter(
+        AtomicFile(path: folder.file("v.npy")), columns: 9, elementType: type, ranges: type.hasLevels ? given : nil)
+      try writer.append(rows: rows[..<9])
+      try writer.append(rows: rows[9...])
+      try writer.finish()
+      let bytes = try folder.bytes(of: "v.npy")
+      #expect(header(bytes).contains("'\(descriptor)'") && header(bytes).contains("(2, \(type.columns(9)))"))
+      #expect(Array(bytes[128...]) == wanted)
+    }
+  }
+
+  @Test func cutsWhatLiesOutsideOfRanges() throws {
+    var ranges = EmbeddingRanges(columns: 3)
+    ranges.add(rows: [0, 0, 3])
+    ranges.add(rows: [1, 1, 3])
+    var bytes: [UInt8] = []
+    ranges.quantize(rows: [-9, 9, 4, .nan, .infinity, -.infinity], to: &bytes)
+    #expect(bytes == [0, 255, 1, 0, 255, 0])
+  }
+
+  @Test func refusesRangesOfOneRow() throws {
+    let writer = try NPYWriter(AtomicFile(path: folder.file("v.npy")), columns: 1, elementType: .int8)
+    try writer.append(rows: [1])
+    #expect(
+      throws: ClozeError(.invalidArgument, "int8 needs the ranges of at least two texts; give some with --ranges")
+    ) { try writer.finish() }
+    let device = try NPYWriter(AtomicFile(path: "/dev/null"), columns: 1, elementType: .int8)
+    try device.append(rows: [1, 2])
+    let reason = "what was written to a device cannot be read back"
+    #expect(throws: ClozeError(.io, "cannot write to /dev/null: \(reason)")) { try device.finish() }
+  }
+
+  @Test func readsRanges() throws {
+    func written(_ values: [Float], columns: Int = 2) throws -> String {
+      let writer = try NPYWriter(AtomicFile(path: folder.file("r.npy")), columns: columns, elementType: .float32)
+      try writer.append(rows: values)
+      try writer.finish()
+      return folder.file("r.npy")
+    }
+    let ranges = try EmbeddingRanges(path: written([-1, 2, 3, 2]), columns: 2)
+    #expect(ranges.lowest == [-1, 2] && ranges.highest == [3, 2])
+    for (values, columns) in [([1, 2] as [Float], 2), ([1, 2, 3, 4], 1), ([1, 0, 0, 1], 2), ([0, .nan, 1, 1], 2)] {
+      let path = try written(values, columns: columns)
+      let error = #expect(throws: ClozeError.self) { try EmbeddingRanges(path: path, columns: 2) }
+      #expect(error?.message.hasPrefix("\(path): ") == true)
+    }
+    // An array that is cut short.
+    let path = try folder.write("\u{93}NUMPY", to: "short.npy")
+    #expect(throws: ClozeError.self) { try EmbeddingRanges(path: path, columns: 2) }
+  }
+
   @Test func refusesWhatDoesNotFitIntoAHalf() throws {
     do {
       let writer = try NPYWriter(AtomicFile(path: folder.file("v.npy")), columns: 2, elementType: .float16)

@@ -50,7 +50,7 @@ struct AtomicFileTests {
       try FileManager.default.createSymbolicLink(atPath: folder + "/link", withDestinationPath: "a")
       let file = try AtomicFile(path: folder + "/link")
       try file.append(Array("new!".utf8))
-      try file.overwriteStart(with: Array("N".utf8))
+      try file.overwrite(Array("N".utf8), at: 0)
       try file.commit()
       #expect(try String(contentsOfFile: path, encoding: .utf8) == "New!")
       let attributes = try FileManager.default.attributesOfItem(atPath: path)

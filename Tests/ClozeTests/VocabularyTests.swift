@@ -72,7 +72,7 @@ struct VocabularyTests {
       try write(TextTests.vocabulary.joined(separator: "\n"), to: folder + "/vocab.txt")
       try Model.convert(folder, to: folder + "/m.cloze")
       for path in [folder, folder + "/m.cloze"] {
-        let cased = try #require(try Model.tokenizer(path: path, lowercase: false))
+        let cased = try #require(try Model.tokenizer(path: path, options: TokenizerOptions(lowercase: false)))
         #expect(try cased.encode("A").ids == [2, 1, 3])
         #expect(try Model.tokenizer(path: path)?.encode("A").ids == [2, 5, 3])
       }

@@ -21,7 +21,8 @@ struct Comparison {
       if fields.first?.first == UInt8(ascii: "T"), fields.count == 4 {
         tokenizer = nil
         tokenizer = try Tokenizer(
-          path: String(decoding: fields[1], as: UTF8.self), lowercase: flag(fields[2]), stripAccents: flag(fields[3]))
+          path: String(decoding: fields[1], as: UTF8.self),
+          options: TokenizerOptions(lowercase: flag(fields[2]), stripAccents: flag(fields[3])))
         answers.append(UInt8(ascii: "+"))
       } else if fields.count == 5, let tokenizer {
         let text = bytes(fields[1])

@@ -6,13 +6,9 @@ import Testing
 @Suite struct FileTests {
   private let vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nA\né\nb\n##b\n"
 
-  private func from(_ vocabulary: String, config: String? = nil, lowercase: Bool? = nil, stripAccents: Bool? = nil)
+  private func from(_ vocabulary: String, config: String? = nil, options: TokenizerOptions = TokenizerOptions())
     throws(ClozeError) -> Tokenizer
-  {
-    try Tokenizer(
-      vocabulary: Array(vocabulary.utf8), config: config.map { Array($0.utf8) }, lowercase: lowercase,
-      stripAccents: stripAccents)
-  }
+  { try Tokenizer(vocabulary: Array(vocabulary.utf8), config: config.map { Array($0.utf8) }, options: options) }
 
   private func json(
     model: String = #"{"type":"WordPiece","vocab":{"[UNK]":0,"[CLS]":1,"[SEP]":2,"a":3}}"#,
@@ -39,7 +35,8 @@ import Testing
     #expect(kept.lowercase && !kept.stripAccents)
     // An override takes precedence over the file.
     let both = try from(
-      vocabulary, config: #"{"do_lower_case": true, "strip_accents": true}"#, lowercase: false, stripAccents: false)
+      vocabulary, config: #"{"do_lower_case": true, "strip_accents": true}"#,
+      options: TokenizerOptions(lowercase: false, stripAccents: false))
     #expect(try both.encode("A é").ids == [2, 6, 7, 3])
     let named = try from(
       vocabulary + "<m>\n", config: #"{"mask_token": {"content": "<m>", "lstrip": false}, "model_max_length": 1e30}"#)
@@ -68,7 +65,7 @@ import Testing
     #expect(try tokenizer.encode("a", pair: "a a").typeIDs == [0, 0, 0, 1, 1, 1])
     #expect(try tokenizer.encode("A").ids == [1, 0, 2], "no normalizer: nothing is lowercased")
     #expect(!tokenizer.lowercase)
-    let overridden = try Tokenizer(json: json(), lowercase: true)
+    let overridden = try Tokenizer(json: json(), options: TokenizerOptions(lowercase: true))
     #expect(try overridden.encode("A").ids == [1, 3, 2])
   }
 

@@ -32,7 +32,8 @@ private struct Case: Decodable {
       var tokenizer = try #require(
         try made[key]
           ?? Tokenizer(
-            path: Fixture.path(wanted.tokenizer), lowercase: wanted.lowercase, stripAccents: wanted.strip_accents))
+            path: Fixture.path(wanted.tokenizer),
+            options: TokenizerOptions(lowercase: wanted.lowercase, stripAccents: wanted.strip_accents)))
       if isStored, made[key] == nil { tokenizer = try Tokenizer(tokenizer.stored) }
       made[key] = tokenizer
       let rule = try #require(Truncation(rawValue: wanted.truncation ?? "error"))
@@ -60,7 +61,7 @@ private struct Case: Decodable {
     func definition(_ options: NormalizerOptions) throws -> Tokenizer {
       var definition = try TokenizerDefinition(vocabulary: vocabulary, config: TokenizerConfig())
       definition.normalizer = options
-      return try Tokenizer(definition, lowercase: nil, stripAccents: nil)
+      return try Tokenizer(definition, TokenizerOptions())
     }
     let tokenizers = [
       try definition(NormalizerOptions()), try definition(NormalizerOptions(lowercase: false)),

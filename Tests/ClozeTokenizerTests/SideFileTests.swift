@@ -16,7 +16,7 @@ import Testing
       + #""normalizer":\#(normalizer),"added_tokens":[\#(added ? special.joined(separator: ",") : "")]}"#
   }
 
-  private func load(_ files: [String: String], lowercase: Bool? = nil) throws -> Tokenizer {
+  private func load(_ files: [String: String], options: TokenizerOptions = TokenizerOptions()) throws -> Tokenizer {
     let manager = FileManager.default
     let folder = manager.temporaryDirectory.appendingPathComponent(UUID().uuidString)
     try manager.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -26,7 +26,7 @@ import Testing
       files["vocab.txt"] = Self.words.joined(separator: "\n") + "\n"
     }
     for (name, text) in files { try Data(text.utf8).write(to: folder.appendingPathComponent(name)) }
-    return try Tokenizer(path: folder.path, lowercase: lowercase)
+    return try Tokenizer(path: folder.path, options: options)
   }
 
   private func ids(_ files: [String: String], _ text: String) throws -> [Int32] {
@@ -115,7 +115,7 @@ import Testing
     let again = try Tokenizer(tokenizer.stored)
     for text in ["[X1] b [x2] A", "[MASK]"] { #expect(try again.encode(text).ids == tokenizer.encode(text).ids) }
     #expect(again.maskID == 6)
-    let cased = try Tokenizer(tokenizer.stored, lowercase: false)
+    let cased = try Tokenizer(tokenizer.stored, options: TokenizerOptions(lowercase: false))
     #expect(try cased.encode("A").ids == [2, 7, 3])
   }
 
@@ -133,7 +133,10 @@ import Testing
     // A class for any tokenizer.json takes it as it is.
     #expect(try ids(with(#"{"tokenizer_class":"PreTrainedTokenizerFast","do_lower_case":false}"#), "A") == [5])
     #expect(try ids(with(#"{"tokenize_chinese_chars":false}"#), "a") == [5])
-    #expect(try load(with(#"{"do_lower_case":false}"#), lowercase: true).encode("A").ids == [2, 5, 3])
+    #expect(
+      try load(with(#"{"do_lower_case":false}"#), options: TokenizerOptions(lowercase: true)).encode("A").ids == [
+        2, 5, 3,
+      ])
   }
 
   /// sentence-transformers lower-cases first; the tokenizer strips accents as it did.
@@ -152,7 +155,7 @@ import Testing
     let remarks = try load([:]).remarks()
     #expect(remarks.count == 1)
     #expect(remarks[0].contains("1 of 11 entries") && remarks[0].contains("\"A\"") && remarks[0].contains("lower"))
-    #expect(try load([:], lowercase: false).remarks().isEmpty)
+    #expect(try load([:], options: TokenizerOptions(lowercase: false)).remarks().isEmpty)
   }
 
   // MARK: - Refused
@@ -260,6 +263,28 @@ import Testing
   }
 
   /// Many added tokens are found by hash, not one after another.
+  @Test func specialTokensAsText() throws {
+    let vocabulary = Array("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\n[\n]\nmask\n##sep\n".utf8)
+    let added = #""added_tokens_decoder":{"20":{"content":"<x>"},"21":{"content":"a[SEP]<y>","special":true}}"#
+    func made(_ config: String, _ option: Bool? = nil) throws -> Tokenizer {
+      try Tokenizer(
+        vocabulary: vocabulary, config: Array("{\(config)}".utf8), options: TokenizerOptions(splitSpecialTokens: option)
+      )
+    }
+    let text = "a[MASK] b<x>"
+    #expect(try made(added).encode(text).ids == [2, 5, 4, 6, 11, 3])
+    for tokenizer in [try made(added, true), try made(added + #","split_special_tokens":true"#)] {
+      #expect(tokenizer.splitSpecialTokens)
+      // Tokens that are not special stay tokens, except within a special one.
+      #expect(try tokenizer.encode(text).ids == [2, 5, 7, 9, 8, 6, 11, 3])
+      #expect(try tokenizer.encode("a[SEP]<y>").ids.contains(12) == false)
+      #expect(try Tokenizer(tokenizer.stored).encode(text).ids == [2, 5, 7, 9, 8, 6, 11, 3])
+      let option = TokenizerOptions(splitSpecialTokens: false)
+      #expect(try Tokenizer(tokenizer.stored, options: option).encode(text).ids == [2, 5, 4, 6, 11, 3])
+    }
+    #expect(try made(added + #","split_special_tokens":true"#, false).encode(text).ids == [2, 5, 4, 6, 11, 3])
+  }
+
   @Test func manyAddedTokens() throws {
     let count = 20_000
     let added = (0..<count).map { #"{"id":\#(11 + $0),"content":"aaa\#($0)","normalized":\#($0 % 2 == 0)}"# }

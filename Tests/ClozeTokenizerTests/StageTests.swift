@@ -121,11 +121,11 @@ import Testing
   @Test func casing() throws {
     let json = Self.json(Self.unigram, #","normalizer":{"type":"NFC"}"#)
     #expect(try Tokenizer(json: json).encode("AB").ids == [0])
-    let lower = try Tokenizer(json: json, lowercase: true)
+    let lower = try Tokenizer(json: json, options: TokenizerOptions(lowercase: true))
     #expect(try lower.encode("AB").ids == [2] && lower.lowercase)
     #expect(try Tokenizer(lower.stored).encode("AB").ids == [2])
     let given = Self.json(Self.unigram, #","normalizer":{"type":"Lowercase"}"#)
-    #expect(try Tokenizer(json: given, lowercase: false).encode("AB").ids == [0])
+    #expect(try Tokenizer(json: given, options: TokenizerOptions(lowercase: false)).encode("AB").ids == [0])
   }
 
   /// A regular expression that backtracks without end is an error of the text, soon.
@@ -186,7 +186,7 @@ import Testing
       }
       do {
         let tokenizer = try Tokenizer(
-          TokenizerDefinition(sentencePiece: bytes, config: TokenizerConfig()), lowercase: nil, stripAccents: nil)
+          TokenizerDefinition(sentencePiece: bytes, config: TokenizerConfig()), TokenizerOptions())
         _ = try? tokenizer.encode("The ﬁrst e\u{301} <mask>")
       } catch { errors += 1 }
     }

@@ -33,7 +33,9 @@ import Testing
       #"{"added_tokens_decoder": {"12": {"content": "<x>", "special": false, "lstrip": true, "#
         + #""single_word": true, "normalized": true}}}"#,
     ] { try same(Tokenizer(vocabulary: Array(lines.utf8), config: Array(config.utf8)), texts) }
-    try same(Tokenizer(vocabulary: Array(lines.utf8), lowercase: false, stripAccents: true), texts)
+    try same(
+      Tokenizer(
+        vocabulary: Array(lines.utf8), options: TokenizerOptions(lowercase: false, stripAccents: true)), texts)
   }
 
   @Test func json() throws {

@@ -33,7 +33,7 @@ int cloze_floats_finite(const float *values, size_t count);
 
 /* ---- Processors and paths ---- */
 
-/* The number of CPUs that affinity mask and cgroup quota allow, at least 1. */
+/* The number of CPUs that affinity mask, cgroup quota and OMP_NUM_THREADS allow, at least 1. */
 int cloze_available_processors(void);
 /* The path of the shared library or program that contains this code, as the loader has it; NULL where unknown. */
 const char *cloze_image_path(void);

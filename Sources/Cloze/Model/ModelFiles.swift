@@ -97,23 +97,21 @@ struct ModelFiles {
 
   /// The tokenizer beside the model, or in a prepared one; nil where there is none.
   ///
-  /// - Parameters:
-  ///   - lowercase: overrides what the files say.
-  ///   - stripAccents: overrides what the files say.
-  func tokenizer(lowercase: Bool? = nil, stripAccents: Bool? = nil) throws(ClozeError) -> Tokenizer? {
+  /// - Parameter options: override what the files say.
+  func tokenizer(options: TokenizerOptions) throws(ClozeError) -> Tokenizer? {
     if PreparedFormat.isPrepared(path: model) {
       var file = try PreparedFile(path: model)
       try file.check(TokenizerSection.all)
-      return try file.tokenizer(lowercase: lowercase, stripAccents: stripAccents)
+      return try file.tokenizer(options: options)
     }
-    return try readTokenizer(lowercase: lowercase, stripAccents: stripAccents)
+    return try readTokenizer(options)
   }
 
   /// The tokenizer beside the model. For one of an unsupported kind, such as RoBERTa's, returns nil and notes
   /// the reason in `settings`: the model then runs on token ids.
   func tokenizer(ofModel settings: inout ModelSettings) throws(ClozeError) -> Tokenizer? {
     do throws(ClozeError) {
-      let tokenizer = try readTokenizer()
+      let tokenizer = try readTokenizer(TokenizerOptions())
       if settings.maxTokens == nil, let length = tokenizer?.modelMaxLength, length < ModelSettings.unlimited {
         settings.maxTokens = length
       }
@@ -125,15 +123,12 @@ struct ModelFiles {
     }
   }
 
-  private func readTokenizer(lowercase: Bool? = nil, stripAccents: Bool? = nil) throws(ClozeError) -> Tokenizer? {
+  private func readTokenizer(_ options: TokenizerOptions) throws(ClozeError) -> Tokenizer? {
     for folder in folders {
       for name in Tokenizer.fileNames where try FileKind(joined(folder, name)) == .file {
-        let tokenizer = try Tokenizer(path: folder, lowercase: lowercase, stripAccents: stripAccents)
-        guard lowercase == nil, !tokenizer.lowercase,
-          try transformerSettings()?.present("do_lower_case")?.bool() == true
-        else { return tokenizer }
-        // It lowercases the text that the tokenizer then takes, and removes no accents of its own.
-        return try Tokenizer(path: folder, lowercase: true, stripAccents: stripAccents ?? tokenizer.stripAccents)
+        return try Tokenizer(
+          path: folder, options: options,
+          lowercasesFirst: transformerSettings()?.present("do_lower_case")?.bool())
       }
     }
     return nil
@@ -207,11 +202,10 @@ extension Model {
   ///
   /// - Parameters:
   ///   - path: as in `init`; nil: the built-in model.
-  ///   - lowercase: overrides what the model's files say.
-  ///   - stripAccents: overrides what the model's files say.
-  public static func tokenizer(path: String? = nil, lowercase: Bool? = nil, stripAccents: Bool? = nil)
-    throws(ClozeError) -> Tokenizer?
-  { try ModelFiles(path: path).tokenizer(lowercase: lowercase, stripAccents: stripAccents) }
+  ///   - options: override what the model's files say.
+  public static func tokenizer(path: String? = nil, options: TokenizerOptions = TokenizerOptions()) throws(ClozeError)
+    -> Tokenizer?
+  { try ModelFiles(path: path).tokenizer(options: options) }
 }
 
 /// What is read, so that nothing is written over it.

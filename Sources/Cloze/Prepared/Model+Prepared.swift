@@ -15,8 +15,8 @@ extension PreparedFile {
     return try parsed { () throws(ClozeError) in try PreparedConfiguration(json) }
   }
 
-  /// The stored tokenizer; nil where there is none. Arguments override its own casing.
-  mutating func tokenizer(lowercase: Bool? = nil, stripAccents: Bool? = nil) throws(ClozeError) -> Tokenizer? {
+  /// The stored tokenizer; nil where there is none. Options override its own.
+  mutating func tokenizer(options: TokenizerOptions = TokenizerOptions()) throws(ClozeError) -> Tokenizer? {
     guard contains(TokenizerSection.settings) else { return nil }
     if contains(TokenizerSection.trie) {
       let settings = Array(try bytes(TokenizerSection.settings))
@@ -29,17 +29,14 @@ extension PreparedFile {
         values: try bytes(hasScores ? TokenizerSection.scores : TokenizerSection.merges), hasScores: hasScores,
         owner: storage)
       return try parsed { () throws(ClozeError) in
-        try Tokenizer(
-          StoredTokenizer(settings: settings, tables: tables), lowercase: lowercase, stripAccents: stripAccents)
+        try Tokenizer(StoredTokenizer(settings: settings, tables: tables), options: options)
       }
     }
     let stored = StoredTokenizer(
       settings: Array(try bytes(TokenizerSection.settings)), text: Array(try bytes(TokenizerSection.text)),
       lengths: try array(TokenizerSection.lengths, of: UInt32.self),
       ids: try array(TokenizerSection.ids, of: Int32.self), order: try array(TokenizerSection.order, of: UInt32.self))
-    return try parsed { () throws(ClozeError) in
-      try Tokenizer(stored, lowercase: lowercase, stripAccents: stripAccents)
-    }
+    return try parsed { () throws(ClozeError) in try Tokenizer(stored, options: options) }
   }
 
   /// The facts of the file that the model was converted from.

@@ -103,7 +103,7 @@ extension Session {
       guard !isPair else {
         throw ClozeError(
           .invalidText,
-          "\(texts.prefix(index))a pair of texts; the head was trained to \(task.task.rawValue) single ones")
+          "\(texts.prefix(index))a pair of texts; the head was trained to \(task.task.rawValue) single texts")
       }
     }
   }

@@ -17,11 +17,11 @@ extension Session {
   /// The documents in descending relevance to the query; equally relevant ones in their order.
   ///
   /// The score is the sigmoid of the number of a head with one output, whatever function the model's files name: it
-  /// keeps the order. It is the number itself of a trained head for `regress` and `regressPairs`, and the probability
-  /// of the second class of a head with two.
+  /// keeps the order. It is the number itself of a trained head for `regressPairs`, and the probability of the second
+  /// class of a head with two.
   ///
   /// - Parameter topK: the number of documents to return; nil: all.
-  /// - Throws: `.noHead` for a model without such a head, else as `embed`.
+  /// - Throws: `.noHead` for a model without such a head, and for a head trained on single texts; else as `embed`.
   public func rerank(_ query: String, _ documents: [String], topK: Int? = nil) throws(ClozeError) -> [RankedDocument] {
     var truncated = [UInt8](repeating: 0, count: documents.count)
     let ranked = try truncated.withUnsafeMutableBufferPointer { truncated throws(ClozeError) in
@@ -39,6 +39,10 @@ extension Session {
     if let topK, topK < 1 { throw ClozeError(.invalidArgument, "top_k = \(topK), expected at least 1") }
     return try exclusively { () throws(ClozeError) in
       let task = try taskHead()
+      guard !task.isTrained || task.task.takesPairs else {
+        throw ClozeError(
+          .noHead, "reranking needs a head of pairs; the model's was trained to \(task.task.rawValue) single texts")
+      }
       let count = task.head.outputs
       let isTwoClasses = count == 2 && (task.task == .classify || task.task == .classifyPairs)
       guard isTwoClasses || count == 1 && task.task != .tag else {
@@ -54,9 +58,8 @@ extension Session {
           softmax(&shares, shares.indices)
           ranked.append((row[1] - row[0], ScoredLabel(text: text, label: 1, score: shares[1])))
         } else {
-          let isPlain = task.isTrained && task.task != .multilabel
-          let score = isPlain ? row[0] : sigmoid(row[0])
-          ranked.append((row[0], ScoredLabel(text: text, label: isPlain ? nil : 0, score: score)))
+          let score = task.isTrained ? row[0] : sigmoid(row[0])
+          ranked.append((row[0], ScoredLabel(text: text, label: task.isTrained ? nil : 0, score: score)))
         }
       }
       ranked.sort { $0.key > $1.key || $0.key == $1.key && $0.label.text < $1.label.text }

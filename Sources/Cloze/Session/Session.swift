@@ -32,8 +32,8 @@ public final class Session: @unchecked Sendable {
 
   /// Makes a session; memory is taken and threads are started by its first run.
   ///
-  /// - Parameter threads: 1 to 256; nil: as many as the process may use, by affinity mask and
-  ///   cgroup quota.
+  /// - Parameter threads: 1 to 256; nil: as many as the process may use, by affinity mask, cgroup quota and
+  ///   OMP_NUM_THREADS.
   public init(model: Model, threads: Int? = nil) throws(ClozeError) {
     if let threads, !(1...Team.maxThreads).contains(threads) {
       throw ClozeError(.invalidArgument, "threads = \(threads), expected 1 to \(Team.maxThreads)")

@@ -12,6 +12,7 @@ struct Embed: ParsableCommand {
         cloze embed "A text" "Another one"
         cloze embed --input texts.txt --output vectors.npy
         cloze embed --input pairs.csv --text question --pair answer --json
+        cloze embed --input texts.txt --output vectors.npy --dtype int8 --save-ranges ranges.npy
       """)
 
   @OptionGroup(title: "Input") var input: InputOptions
@@ -39,6 +40,15 @@ struct Embed: ParsableCommand {
 
   @Option(help: "Element type of --output (default: float32).") var dtype: NPYWriter.ElementType?
 
+  @Option(
+    help: ArgumentHelp(
+      "For int8 and uint8: the lowest and highest value of each dimension, an array (2, E) (default: those of the texts).",
+      valueName: "file.npy"))
+  var ranges: String?
+
+  @Option(help: ArgumentHelp("Write the ranges to this file, for further texts and queries.", valueName: "file.npy"))
+  var saveRanges: String?
+
   @Flag(help: "Print one JSON object per text.") var json = false
 
   @OptionGroup(title: "Length") var length: LengthOptions
@@ -50,13 +60,20 @@ struct Embed: ParsableCommand {
     if json, output != nil { throw ValidationError("--json cannot be combined with --output") }
     if dtype != nil, output == nil { throw ValidationError("--dtype needs --output") }
     if let output, output.isEmpty { throw ValidationError("--output is empty") }
+    for (name, path) in [("ranges", ranges), ("save-ranges", saveRanges)] where path != nil && dtype?.hasLevels != true
+    {
+      throw ValidationError("--\(name) needs --dtype int8 or uint8")
+    }
+    if ranges != nil, saveRanges != nil { throw ValidationError("--save-ranges cannot be combined with --ranges") }
+    if let saveRanges, saveRanges == output { throw ValidationError("--save-ranges is the file of --output") }
   }
 
   func run() throws {
     let run = TextRun(try input.open(argumentsArePairs: pairArguments), printsResults: output == nil)
     // Before the model is loaded, so that an output that cannot be written fails at once.
-    let inputs = input.files + modelOptions.files(modelOptions.model)
+    let inputs = input.files + modelOptions.files(modelOptions.model) + (ranges.map { [$0] } ?? [])
     let file = try output.map { path throws(ClozeError) in try AtomicFile(output: path, inputs: inputs) }
+    let rangesFile = try saveRanges.map { path throws(ClozeError) in try AtomicFile(output: path, inputs: inputs) }
     let session = try modelOptions.makeSession()
     let info = session.model.info
     let embedding = EmbeddingOptions(
@@ -67,8 +84,10 @@ struct Embed: ParsableCommand {
     if let dimensions, dimensions > size {
       throw ValidationError("--dimensions \(dimensions): the model's vectors have \(size)")
     }
+    let columns = dimensions ?? size
+    let given = try ranges.map { path throws(ClozeError) in try EmbeddingRanges(path: path, columns: columns) }
     let npy = try file.map { file throws(ClozeError) in
-      try NPYWriter(file, columns: dimensions ?? size, elementType: dtype ?? .float32)
+      try NPYWriter(file, columns: columns, elementType: dtype ?? .float32, ranges: given)
     }
     try run.forEachBatch { batch in
       let embeddings = try run.locating(batch) { try session.embed($0, text: length.textOptions, embedding: embedding) }
@@ -83,7 +102,12 @@ struct Embed: ParsableCommand {
         }
       }
     }
+    let used = try rangesFile.map { file throws(ClozeError) in
+      try NPYWriter(file, columns: columns, elementType: .float32)
+    }
+    if let npy, npy.rows > 0 { try used?.append(rows: npy.ranges.lowest + npy.ranges.highest) }
     try npy?.finish()
+    try used?.finish()
     run.reportTruncation(limit: length.maxTokens ?? info.maxTokens)
   }
 }

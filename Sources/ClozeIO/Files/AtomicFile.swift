@@ -14,7 +14,8 @@ package protocol TemporaryFileGuard: Sendable {
 /// A file that is written under a temporary name in the same folder, and renamed when it is complete.
 ///
 /// Released before `commit`, it leaves nothing behind, and an existing file unchanged. Permissions of an existing file
-/// are kept; of a symbolic link, the target is replaced. A character device, such as /dev/null, is written directly.
+/// are kept; of a symbolic link, the target is replaced. A character device, such as /dev/null, is written directly, and
+/// not read back.
 package final class AtomicFile {
   /// The path as given, for messages.
   private let path: String
@@ -55,7 +56,7 @@ package final class AtomicFile {
     for _ in 0..<100 where descriptor < 0 {
       let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
       let name = joined(parent(target), ".cloze-\(suffix).partial")
-      descriptor = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      descriptor = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
       if descriptor >= 0 { temporary = name } else if errno != EEXIST { break }
     }
     guard let temporary else { throw Self.failure(path, systemError(errno)) }
@@ -75,9 +76,35 @@ package final class AtomicFile {
     try values.withUnsafeBufferPointer { (values) throws(ClozeError) in try append(UnsafeRawBufferPointer(values)) }
   }
 
-  /// Replaces the bytes at the start of the file.
-  package func overwriteStart(with bytes: [UInt8]) throws(ClozeError) {
-    try bytes.withUnsafeBufferPointer { (bytes) throws(ClozeError) in try write(UnsafeRawBufferPointer(bytes), at: 0) }
+  /// Replaces bytes that were written.
+  package func overwrite(_ bytes: [UInt8], at offset: Int) throws(ClozeError) {
+    try bytes.withUnsafeBufferPointer { (bytes) throws(ClozeError) in
+      try write(UnsafeRawBufferPointer(bytes), at: offset)
+    }
+  }
+
+  /// Reads back what was written.
+  package func read<Element: BitwiseCopyable>(_ type: Element.Type, count: Int, at offset: Int) throws(ClozeError)
+    -> [Element]
+  {
+    guard temporary != nil else { throw Self.failure(path, "what was written to a device cannot be read back") }
+    var code: Int32 = 0
+    let elements = [Element](unsafeUninitializedCapacity: count) { elements, initialized in
+      let bytes = UnsafeMutableRawBufferPointer(elements)
+      var done = 0
+      while done < count * MemoryLayout<Element>.stride, code == 0 {
+        let got = pread(descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done, off_t(offset + done))
+        if got > 0 { done += got } else if got == 0 || errno != EINTR { code = got == 0 ? EIO : errno }
+      }
+      initialized = code == 0 ? count : 0
+    }
+    if code != 0 { throw Self.failure(path, systemError(code)) }
+    return elements
+  }
+
+  /// Cuts off what was written after `size` bytes.
+  package func truncate(to size: Int) throws(ClozeError) {
+    guard ftruncate(descriptor, off_t(size)) == 0 else { throw Self.failure(path, systemError(errno)) }
   }
 
   /// Synchronizes the file and gives it its name.

@@ -37,6 +37,9 @@ struct StageDefinition {
     self.model = model
   }
 
+  /// Whether one of the normalizers is BERT's, whose casing other files may change.
+  var hasBERT: Bool { read.contains { if case .bert = $0 { true } else { false } } }
+
   /// Makes a character map the only normalizer.
   mutating func setCharsmap(_ map: Charsmap) { read = [.charsmap(map)] }
 

@@ -12,10 +12,16 @@ extension Tokenizer {
   /// Beside it, tokenizer_config.json, special_tokens_map.json, added_tokens.json,
   /// `do_lower_case` of sentence_bert_config.json and `tokenizer_class` of config.json are used.
   ///
-  /// - Parameters:
-  ///   - lowercase: Overrides what the files say; else BERT's default is true.
-  ///   - stripAccents: Overrides what the files say; else it follows `lowercase`.
-  public convenience init(path: String, lowercase: Bool? = nil, stripAccents: Bool? = nil) throws(ClozeError) {
+  /// - Parameter options: Override what the files say.
+  public convenience init(path: String, options: TokenizerOptions = TokenizerOptions()) throws(ClozeError) {
+    try self.init(path: path, options: options, lowercasesFirst: nil)
+  }
+
+  /// The same with a setting that may stand elsewhere.
+  ///
+  /// - Parameter lowercasesFirst: whether text is lower-cased before all else; nil: as sentence_bert_config.json beside
+  ///   the vocabulary says.
+  package convenience init(path: String, options: TokenizerOptions, lowercasesFirst: Bool?) throws(ClozeError) {
     var folder = path
     var file: String?
     switch try FileKind(path) {
@@ -36,9 +42,9 @@ extension Tokenizer {
     let files = try SideFiles(in: folder)
     let bytes = try contents(of: file)
     do throws(ClozeError) {
-      let config = try TokenizerConfig(files)
-      try self.init(
-        Tokenizer.definition(file, bytes, config, folder), lowercase: lowercase, stripAccents: stripAccents)
+      var config = try TokenizerConfig(files)
+      if let lowercasesFirst { config.lowercasesFirst = lowercasesFirst }
+      try self.init(Tokenizer.definition(file, bytes, config, folder), options)
     } catch { throw error.prefixed("\(folder): ") }
   }
 

@@ -80,16 +80,14 @@ extension Tokenizer {
 
   /// Makes a tokenizer from its stored form, trusting nothing in it.
   ///
-  /// - Parameters:
-  ///   - lowercase: Overrides what is stored.
-  ///   - stripAccents: Overrides what is stored.
+  /// - Parameter options: Override what is stored.
   /// - Throws: `.invalidModel`.
-  package convenience init(_ stored: StoredTokenizer, lowercase: Bool? = nil, stripAccents: Bool? = nil)
+  package convenience init(_ stored: StoredTokenizer, options: TokenizerOptions = TokenizerOptions())
     throws(ClozeError)
   {
     var definition = try TokenizerDefinition(stored: stored.settings, tables: stored.tables)
     if stored.tables == nil { definition.vocabulary = try Vocabulary.Builder(stored) }
-    try self.init(definition, lowercase: lowercase, stripAccents: stripAccents)
+    try self.init(definition, options)
   }
 }
 
@@ -296,6 +294,7 @@ extension TokenizerDefinition {
       if let modelMaxLength { $0.value("model_max_length", modelMaxLength) }
       if !trims.isEmpty { $0.array("trim_offsets") { for addsSpace in trims { $0.value(nil, addsSpace) } } }
       if truncatesLeft { $0.value("truncation_side", "left") }
+      if splitSpecialTokens { $0.value("split_special_tokens", true) }
       template?.write(to: &$0)
     }
     return writer.text
@@ -325,6 +324,7 @@ extension TokenizerDefinition {
     names.mask = try root.required("mask_token").text()
     names.pad = try root.required("pad_token").text()
     if let field = try root.present("model_max_length") { modelMaxLength = Int(try field.id()) }
+    splitSpecialTokens = try root.present("split_special_tokens")?.bool() ?? false
     if let field = try root.present("post_processor") { template = try readTemplate(field) }
   }
 }

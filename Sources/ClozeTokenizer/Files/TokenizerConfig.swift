@@ -43,6 +43,7 @@ struct TokenizerConfig {
   /// `add_prefix_space` and `trim_offsets`, of byte-level BPE.
   var addsPrefixSpace: Bool?
   var trimsOffsets: Bool?
+  var splitSpecialTokens = false
   /// Special tokens by their role, one of `roles`.
   var names: [String: AddedToken] = [:]
   /// Further special tokens.
@@ -141,6 +142,7 @@ struct TokenizerConfig {
     truncatesLeft = try root.present("truncation_side")?.string() == "left"
     addsPrefixSpace = try root.present("add_prefix_space")?.bool()
     trimsOffsets = try root.present("trim_offsets")?.bool()
+    splitSpecialTokens = try root.present("split_special_tokens")?.bool() ?? false
     try readClass(root, "tokenizer_config.json")
     for (key, own) in [("word_tokenizer_type", "basic"), ("subword_tokenizer_type", "wordpiece")] {
       if let value = try root.present(key)?.scalar(), value != own { splitters.append("\(key) \"\(value)\"") }

@@ -23,6 +23,8 @@ struct TokenizerDefinition {
   var longestWord = 100
   var names = SpecialNames()
   var modelMaxLength: Int?
+  /// Whether special tokens in a text are text like any other.
+  var splitSpecialTokens = false
   /// The ids that files give added tokens, which are not those that they get; for remarks, not stored.
   var stated: [(content: [UInt8], id: Int32)] = []
 }
@@ -49,6 +51,7 @@ extension TokenizerDefinition {
     names.pad = config.names["pad_token"]?.content ?? names.pad
     modelMaxLength = config.modelMaxLength
     truncatesLeft = config.truncatesLeft
+    splitSpecialTokens = config.splitSpecialTokens
     if config.added.isEmpty, config.names.isEmpty, config.others.isEmpty { return }
     stated += config.added.map { ($0.token.content, $0.id) }
     var known = Set(added.map(\.content))
@@ -67,7 +70,8 @@ extension TokenizerDefinition {
 
   /// Applies the casing that the files beside the vocabulary ask for.
   private mutating func takeCasing(_ config: TokenizerConfig) {
-    if stages != nil {
+    if let hasBERT = stages?.hasBERT {
+      guard hasBERT else { return }
       stages?.casing = StageDefinition.Casing(
         lowercase: config.lowercase, stripAccents: config.stripAccents, handleChineseChars: config.handleChineseChars)
       return
@@ -88,18 +92,19 @@ extension TokenizerDefinition {
     normalizer.lowercase = true
   }
 
-  /// Applies the casing that a caller asks for.
-  mutating func override(lowercase: Bool?, stripAccents: Bool?) {
+  /// Applies what a caller decides instead of the files.
+  mutating func override(_ options: TokenizerOptions) {
+    splitSpecialTokens = options.splitSpecialTokens ?? splitSpecialTokens
     if stages == nil {
-      normalizer.lowercase = lowercase ?? normalizer.lowercase
-      normalizer.stripAccents = stripAccents ?? normalizer.stripAccents
+      normalizer.lowercase = options.lowercase ?? normalizer.lowercase
+      normalizer.stripAccents = options.stripAccents ?? normalizer.stripAccents
       return
     }
-    if let lowercase {
+    if let lowercase = options.lowercase {
       stages?.casing.lowercase = lowercase
       if !lowercase { stages?.casing.lowercasesFirst = false }
     }
-    if let stripAccents { stages?.casing.stripAccents = stripAccents }
+    if let strip = options.stripAccents { stages?.casing.stripAccents = strip }
   }
 
   /// Reads vocab.txt: one token per line, its id the number of the line from 0.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -147,12 +148,15 @@ def test_the_package_itself_needs_none_of_them(module: str) -> None:
 
 @pytest.mark.parametrize("number, name, package, printed", [
     (0, "sklearn", "sklearn", "nature"), (1, "langchain", "langchain_core", "She was elected in 1998."),
-    (2, "llama_index", "llama_index.core", "She was elected in 1998."), (3, "chroma", "chromadb", "She was elected in 1998.")])
+    (2, "llama_index", "llama_index.core", "She was elected in 1998."), (3, "chroma", "chromadb", "She was elected in 1998."),
+    (4, "ray", "ray.data", "(2, 256)"), (5, "spark", "pyspark", "256"), (6, "polars", "polars", "(256,)")])
 def test_programs_in_the_documentation(number: int, name: str, package: str, printed: str) -> None:
     """Each is the example of its name, and prints what it should where its package is installed."""
     programs = (ROOT / "docs" / "FRAMEWORKS.md").read_text(encoding="utf-8").split("```python\n")[1:]
     program = programs[number].split("```")[0]
-    assert len(programs) == 4
+    assert len(programs) == 7
     assert program == (ROOT / "examples" / "frameworks" / f"use_{name}.py").read_text(encoding="utf-8")
     pytest.importorskip(package)
+    if name == "spark" and shutil.which("java") is None:
+        pytest.skip("Spark needs Java, which is not installed")
     assert finish(program) == f"{printed}\n"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import cloze
-from conftest import BUILT_IN
+from conftest import BUILT_IN, finish
 
 CONTENT = (BUILT_IN / "model.onnx").read_bytes()
 INSTRUCTION_SETS = ("scalar", "avx2", "avxvnni", "avx512vnni", "neondot", "neoni8mm")
@@ -104,6 +104,14 @@ def test_a_vocabulary_that_is_too_large_for_the_model() -> None:
     else:
         with pytest.raises(cloze.Error):
             loaded.embed(["w19999"])
+
+
+@pytest.mark.parametrize("value, one", [
+    ("1", True), (" 1,8", True), ("999", False), ("0", False), ("-1", False), ("1x", False), ("", False)])
+def test_threads_that_the_environment_announces(value: str, one: bool) -> None:
+    """A number counts, or the first of a list; it adds none to those that the machine has."""
+    said = finish("import cloze\nprint(cloze.load().info.threads)", OMP_NUM_THREADS=value)
+    assert int(said) == (1 if one else cloze.load().info.threads)
 
 
 def test_threads(model: cloze.Model) -> None:

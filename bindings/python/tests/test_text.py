@@ -101,6 +101,44 @@ def test_any_iterable_of_texts(model: cloze.Model) -> None:
     assert not np.array_equal(model.embed([("a", "b")]), model.embed([("b", "a")]))
 
 
+def test_embeddings_in_fewer_bits(model: cloze.Model) -> None:
+    """As sentence-transformers' quantize_embeddings, written out here."""
+    floats = model.embed(TEXTS, dimensions=250)
+    ranges = np.stack([floats.min(axis=0), floats.max(axis=0)])
+    levels = np.clip(np.floor((floats - ranges[0]) / ((ranges[1] - ranges[0]) / np.float32(255))), 0, 255)
+    bits = np.packbits(floats > 0, axis=1).astype(int)
+    wanted = {
+        "float32": floats, "float16": floats.astype(np.float16), "int8": (levels - 128).astype(np.int8),
+        "uint8": levels.astype(np.uint8), "binary": (bits - 128).astype(np.int8), "ubinary": bits.astype(np.uint8)}
+    for dtype, values in wanted.items():
+        found = model.embed(TEXTS, dimensions=250, dtype=dtype)
+        assert found.dtype == values.dtype and np.array_equal(found, values), dtype
+        assert np.array_equal(cloze.quantize(floats, dtype), values)
+        assert model.embed([], dimensions=250, dtype=dtype).shape == (0, values.shape[1])
+    one, cut = model.embed(TEXTS[:1], dimensions=250, dtype="int8", ranges=ranges, return_truncated=True)
+    assert np.array_equal(one, wanted["int8"][:1]) and cut.tolist() == [False]
+    outside = cloze.quantize(np.array([[-9.0, 9.0, 3.0]]), "uint8", np.array([[0.0, 0.0, 3.0], [1.0, 1.0, 3.0]]))
+    assert outside.tolist() == [[0, 255, 0]]
+
+
+def test_fewer_bits_refused(model: cloze.Model) -> None:
+    ranges = np.zeros((2, 256), np.float32)
+    for options, said in [
+        ({"dtype": "int4"}, "dtype is 'int4'; known are 'float32'"),
+        ({"dtype": "int8"}, "ranges of at least two texts"),
+        ({"dtype": "int8", "ranges": ranges[:, :9].copy()}, r"\(2, 9\); .* \(2, 256\)"),
+        ({"dtype": "int8", "ranges": ranges - [[0.0], [1.0]]}, r"ranges\[:, 0\] is 0.0 to -1.0"),
+        ({"dtype": "binary", "ranges": ranges}, "has none"),
+        ({"dtype": "int8", "ranges": ranges, "out": np.zeros((1, 256), np.float32)}, "out is given"),
+    ]:
+        with pytest.raises(cloze.ArgumentError, match=said):
+            model.embed(["a text"], **options)  # type: ignore[call-overload]
+    with pytest.raises(cloze.ArgumentError, match="list"):
+        cloze.quantize([[1.0]], "int8")  # type: ignore[arg-type]
+    with pytest.raises(cloze.ArgumentError, match="int8 of shape"):
+        cloze.quantize(np.zeros((2, 2), np.int8), "int8")
+
+
 def test_out(model: cloze.Model) -> None:
     wanted = model.embed(TEXTS)
     out = np.full((len(TEXTS), 256), np.nan, np.float32)

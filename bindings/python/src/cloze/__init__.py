@@ -19,6 +19,7 @@ from ._library import version as __version__
 from ._load import load
 from ._model import Model
 from ._predict import Prediction
+from ._quantize import quantize
 from ._texts import Text
 from ._tokenizer import Encoding, Tokenizer
 from ._train import TrainingResult, train
@@ -38,5 +39,6 @@ __all__ = [
     "export",
     "inspect",
     "load",
+    "quantize",
     "train",
 ]

@@ -49,7 +49,12 @@ PROTOTYPES: dict[str, tuple[object, list[object]]] = {
 
 
 class TokenizerOptions(Sized):
-    _fields_ = [("struct_size", c_size_t), ("lowercase", c_int32), ("strip_accents", c_int32)]
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("lowercase", c_int32),
+        ("strip_accents", c_int32),
+        ("split_special_tokens", c_int32),
+    ]
 
 
 class Texts(Sized):

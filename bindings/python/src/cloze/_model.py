@@ -10,10 +10,12 @@ import numpy as np
 
 from . import _abi
 from ._arrays import address, growing, result_array
+from ._arrow import TextColumn
 from ._errors import invalid
 from ._library import failure, lib
 from ._options import POOLINGS, TRUNCATIONS, count, layers, optional_count, optional_word, prompt_name, switch, word
 from ._predict import Prediction, predict, rerank
+from ._quantize import checked_ranges, quantize
 from ._runner import Runner
 from ._sessions import Progress
 from ._texts import Text, TextList, pack, pack_pairs, split
@@ -59,16 +61,16 @@ class Model(Runner):
     def embed(
         self, texts: Iterable[Text], *, pooling: Optional[str] = ..., normalize: Optional[bool] = ...,
         dimensions: Optional[int] = ..., max_tokens: Optional[int] = ..., truncation: str = ...,
-        prompt: Optional[str] = ..., progress: Optional[Progress] = ...,
-        return_truncated: Literal[False] = ..., out: Optional[np.ndarray] = ...,
+        prompt: Optional[str] = ..., progress: Optional[Progress] = ..., dtype: str = ...,
+        ranges: Optional[np.ndarray] = ..., return_truncated: Literal[False] = ..., out: Optional[np.ndarray] = ...,
     ) -> np.ndarray: ...
 
     @overload
     def embed(
         self, texts: Iterable[Text], *, pooling: Optional[str] = ..., normalize: Optional[bool] = ...,
         dimensions: Optional[int] = ..., max_tokens: Optional[int] = ..., truncation: str = ...,
-        prompt: Optional[str] = ..., progress: Optional[Progress] = ...,
-        return_truncated: Literal[True], out: Optional[np.ndarray] = ...,
+        prompt: Optional[str] = ..., progress: Optional[Progress] = ..., dtype: str = ...,
+        ranges: Optional[np.ndarray] = ..., return_truncated: Literal[True], out: Optional[np.ndarray] = ...,
     ) -> tuple[np.ndarray, np.ndarray]: ...
 
     def embed(
@@ -82,6 +84,8 @@ class Model(Runner):
         truncation: str = "longest_first",
         prompt: Optional[str] = None,
         progress: Optional[Progress] = None,
+        dtype: str = "float32",
+        ranges: Optional[np.ndarray] = None,
         return_truncated: bool = False,
         out: Optional[np.ndarray] = None,
     ) -> Any:
@@ -89,7 +93,7 @@ class Model(Runner):
         follows the model's own pooling belongs to that one; (B, dimensions) if that is. A text's embedding is
         bit-identical in any batch and on any number of threads.
 
-        texts       any number; scratch memory does not depend on it
+        texts       any number; scratch memory does not depend on it. An Arrow column of strings is read in place
         pooling     ``"mean"``, ``"cls"``, ``"max"``, ``"mean_sqrt_len"`` (the sum divided by the square root of the
                     number of tokens), ``"pooler"``, ``"last_token"`` or ``"weighted_mean"`` (of tokens i from 1 the
                     sum of i h[i], divided by the sum of i); None: ``info.pooling``
@@ -99,6 +103,7 @@ class Model(Runner):
                     ``info.default_prompt``, if there is one
         progress    called as ``progress(done, total)``, numbers of texts, on the calling thread: at most ten times a
                     second, and in the end; an exception that it raises ends the call
+        dtype       other elements, for indexes, with ``ranges``: see ``cloze.quantize``
         out         C-contiguous float32 array of the result's shape, to write to
 
         Raises Error: ``too_long``, ``no_head`` (pooler), ``no_tokenizer``.
@@ -119,6 +124,9 @@ class Model(Runner):
         if options.dimensions > size:
             raise invalid(f"dimensions is {dimensions}; the model's vectors have {size}")
         shape = (packed.count, options.dimensions or size)
+        ranges = checked_ranges(dtype, ranges, shape[1])
+        if out is not None and dtype != "float32":
+            raise invalid(f'out is given; it is for float32, and dtype is "{dtype}"')
         values = result_array(out, shape, "(B, dimensions)" if dimensions else "(B, D)" if pooling else "(B, E)")
         truncated = np.zeros(packed.count, np.uint8)
         if packed.count:
@@ -127,6 +135,8 @@ class Model(Runner):
                 kept=(values, truncated), tokens=packed.tokens, progress=progress)
         if progress is not None:
             progress(packed.count, packed.count)
+        if dtype != "float32":
+            values = quantize(values, dtype, ranges)
         return _reported(values, truncated, return_truncated)
 
     @overload
@@ -332,7 +342,7 @@ class Model(Runner):
         return rerank(self, query, documents, optional_count("top_k", top_k))
 
     def _call(
-        self, function: Callable[..., int], packed: TextList, options: Any, *arguments: object, kept: object,
+        self, function: Callable[..., int], packed: Union[TextList, TextColumn], options: Any, *arguments: object, kept: object,
         tokens: int, decoded: int = 0, progress: Optional[Progress] = None,
     ) -> None:
         """Calls a function of the library with a session, texts, options and further arguments.

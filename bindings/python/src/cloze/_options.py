@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
-from typing import Optional, Union
+from typing import Optional, TypeVar, Union
 
 import numpy as np
 
@@ -43,13 +43,15 @@ OUTPUTS = {
 
 _INT32_MAX = 2**31 - 1
 
+Value = TypeVar("Value")
 
-def word(name: str, value: object, words: dict[str, int]) -> int:
-    """The ABI value of one of ``words``."""
-    number = words.get(value) if isinstance(value, str) else None
-    if number is None:
+
+def word(name: str, value: object, words: dict[str, Value]) -> Value:
+    """What one of ``words`` stands for, such as a value of the ABI."""
+    found = words.get(value) if isinstance(value, str) else None
+    if found is None:
         raise invalid(f"{name} is {value!r}; known are {', '.join(map(repr, words))}")
-    return number
+    return found
 
 
 def optional_word(name: str, value: object, words: dict[str, int]) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 
 from . import _abi
 from ._arrays import address
+from ._arrow import TextColumn, is_column
 from ._errors import ArgumentError, invalid
 
 #: A text, or a pair, encoded as ``[CLS] first [SEP] second [SEP]``.
@@ -82,14 +83,18 @@ def _layout(parts: Sequence[Optional[bytes]], block: bytes) -> tuple[np.ndarray,
     return lengths, addresses
 
 
-def pack(texts: Iterable[Text], name: str = "texts") -> TextList:
-    """The texts of an iterable.
+def pack(texts: Iterable[Text], name: str = "texts") -> Union[TextList, TextColumn]:
+    """The texts of an iterable; those of an Arrow column stay where they are.
 
     Raises TypeError: a str instead of a list, or an entry that is not a text. ArgumentError: a lone surrogate. Both
     name the entry.
     """
     if isinstance(texts, (str, bytes)):
         raise TypeError(f"{name} is {type(texts).__name__}; pass a list of texts, [text] for a single one")
+    if isinstance(texts, TextColumn):
+        return texts
+    if is_column(texts):
+        return TextColumn(texts, names=(name, ""))
     # Of a mapping the keys would be taken; a set has no order that results could have.
     if not isinstance(texts, Iterable) or isinstance(texts, (Mapping, Set)):
         raise TypeError(f"{name} is {type(texts).__name__}; pass a list of texts")

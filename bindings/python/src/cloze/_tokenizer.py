@@ -41,19 +41,23 @@ class Encoding:
 class Tokenizer:
     """WordPiece as BERT uses it, equal to Hugging Face's ``tokenizers``. Immutable, can be shared between threads.
 
-    path           a folder, a ``vocab.txt`` or a ``tokenizer.json``, with the settings beside it; or the content of one
-                   of the files as ``bytes``
-    lowercase      None: as the files specify, else True
-    strip_accents  None: as the files specify, else as ``lowercase``
+    path                  a folder, a ``vocab.txt`` or a ``tokenizer.json``, with the settings beside it; or the content
+                          of one of the files as ``bytes``
+    lowercase             None: as the files specify, else True
+    strip_accents         None: as the files specify, else as ``lowercase``
+    split_special_tokens  special tokens in a text, such as ``[SEP]``, are text like any other, so that whoever writes
+                          the text cannot write one; None: as the files specify, else False
 
     Raises Error: ``not_found``, ``io``, ``invalid_argument``, a file that is not a vocabulary.
     """
 
     def __init__(
-        self, path: Source, *, lowercase: Optional[bool] = None, strip_accents: Optional[bool] = None
+        self, path: Source, *, lowercase: Optional[bool] = None, strip_accents: Optional[bool] = None,
+        split_special_tokens: Optional[bool] = None,
     ) -> None:
         options = _abi.TokenizerOptions(
-            lowercase=switch("lowercase", lowercase), strip_accents=switch("strip_accents", strip_accents))
+            lowercase=switch("lowercase", lowercase), strip_accents=switch("strip_accents", strip_accents),
+            split_special_tokens=switch("split_special_tokens", split_special_tokens))
         if is_content(path):
             data = content(path)  # type: ignore[arg-type]
             handle = receive(
