@@ -64,7 +64,7 @@ def clusters():
             kind = EXTEND if count("\u00a9" + s + "\u200d\u00a9\u0301") == 5 else SPACING
         elif c and count(s + "a") == 1:
             kind = PREPEND
-        elif c == 0 or (c < 0x10000 and count(s + "\u0301") == 2):
+        elif c == 0 or count(s + "\u0301\u0301") == 2:
             kind = CONTROL
         elif c >= 0x10000 and count(s + "\u11a8\u0301") == 3:
             kind = HANGUL_V
