@@ -188,7 +188,7 @@ typedef struct cloze_load_options {
 
 /* Loads a model. path is a .onnx file; a .cloze file (see cloze_convert); a folder with model.onnx, onnx/model.onnx or
  * model.safetensors or model.safetensors.index.json (with config.json), looked for in this order, else with one other
- * .onnx or .cloze file; or NULL for the built-in model. tokenizer.json or vocab.txt, their settings, config.json, and
+ * .onnx or .cloze file; or NULL for the built-in model. A tokenizer (see cloze_tokenizer_load), config.json, and
  * what sentence-transformers writes (modules.json with its modules' folders, sentence_bert_config.json,
  * config_sentence_transformers.json) are used if present beside the model; a .cloze file contains all of that. A .cloze
  * file is mapped, and must not be truncated or written to in place while the model is in use. options may be NULL. */

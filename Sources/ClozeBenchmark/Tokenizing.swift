@@ -41,7 +41,8 @@ struct Tokenizing: ParsableCommand {
     if let failure { throw failure }
     guard buffer.ids == expected else { throw BenchmarkFailure(description: "two runs gave different tokens") }
     print(
-      "\(tokenizer.modelType), loaded in \(column(loading * 1e3, 1, 1)) ms; \(lines.count) lines, \(characters) characters, \(expected.count) tokens: "
+      "\(tokenizer.modelType), loaded in \(column(loading * 1e3, 1, 1)) ms; "
+        + "\(lines.count) lines, \(characters) characters, \(expected.count) tokens: "
         + "\(column(Double(characters) / time / 1e6, 1, 0)) million characters/s, "
         + "\(column(Double(expected.count) / time / 1e6, 1, 0)) million tokens/s")
   }

@@ -164,7 +164,7 @@ def main():
 
     texts = ["", " ", "The quick brown fox jumps over the lazy dog.", TEXT, "Hello  world <mask> !", "a <mask>b", "don't", " lead",
              "trail ", "\n\n x", "e\u0301 ＡＢＣ ﬁ", "\r\n", "東京 <unk> zz東zz", "New York x1 new york ``q''", "▁a ▁▁b", "©\u200dx \u0600a",
-             "x" * 60, "dog" * 30, "\U0001f600é\u0301", "İstanbul Ġa", "1½²Ⅷ", "क्‍ष"]
+             "x" * 60, "dog" * 30, "\U0001f600é\u0301", "İstanbul Ġa", "1½²Ⅷ", "क्‍ष", "\U0001d174\u0344\u1dfa"]
     with open(os.path.join(HERE, "stages.jsonl"), "w") as out:
         for i, (name, tokenizer) in enumerate(tokenizers.items()):
             strings = StageStrings(i)
