@@ -83,7 +83,7 @@ CLOZE_API const char *CLOZE_NONNULL cloze_last_error(void);
 
 /* ---- 2. Tokenizers ----------------------------------------------------------------------------------------------- */
 
-/* WordPiece as BERT uses it, equal to Hugging Face's `tokenizers`. Immutable. */
+/* WordPiece, Unigram or BPE, equal to Hugging Face's `tokenizers`. Immutable. */
 typedef struct cloze_tokenizer cloze_tokenizer;
 
 typedef struct cloze_tokenizer_options {
@@ -93,12 +93,13 @@ typedef struct cloze_tokenizer_options {
   int32_t split_special_tokens; /* special tokens in a text are text: 0: as the files say, else no; 1: yes; 2: no */
 } cloze_tokenizer_options;
 
-/* Loads a tokenizer from a folder, vocab.txt or tokenizer.json, with the settings beside it. options may be NULL. */
+/* Loads a tokenizer from a folder, tokenizer.json, vocab.txt, vocab.json (with merges.txt) or sentencepiece.bpe.model,
+ * with the settings beside it. options may be NULL. */
 CLOZE_API cloze_status cloze_tokenizer_load(
     const char *CLOZE_NULLABLE path, const cloze_tokenizer_options *CLOZE_NULLABLE options,
     cloze_tokenizer *CLOZE_NULLABLE *CLOZE_NULLABLE tokenizer);
 
-/* The same from the bytes of a vocab.txt or a tokenizer.json. */
+/* The same from the bytes of a vocab.txt, tokenizer.json or sentencepiece.bpe.model. */
 CLOZE_API cloze_status cloze_tokenizer_load_memory(
     const void *CLOZE_NULLABLE bytes, size_t size, const cloze_tokenizer_options *CLOZE_NULLABLE options,
     cloze_tokenizer *CLOZE_NULLABLE *CLOZE_NULLABLE tokenizer);
@@ -187,7 +188,7 @@ typedef struct cloze_load_options {
 
 /* Loads a model. path is a .onnx file; a .cloze file (see cloze_convert); a folder with model.onnx, onnx/model.onnx or
  * model.safetensors or model.safetensors.index.json (with config.json), looked for in this order, else with one other
- * .onnx or .cloze file; or NULL for the built-in model. tokenizer.json or vocab.txt, their settings, config.json, and
+ * .onnx or .cloze file; or NULL for the built-in model. A tokenizer (see cloze_tokenizer_load), config.json, and
  * what sentence-transformers writes (modules.json with its modules' folders, sentence_bert_config.json,
  * config_sentence_transformers.json) are used if present beside the model; a .cloze file contains all of that. A .cloze
  * file is mapped, and must not be truncated or written to in place while the model is in use. options may be NULL. */

@@ -31,6 +31,10 @@ internal import ClozeTokenizer
     let content = Array(UnsafeRawBufferPointer(start: start, count: size))
     let options = try TokenizerOptions(options)
     // A vocab.txt begins with a token, [PAD] or another; JSON with a brace.
+    if Tokenizer.isSentencePiece(content) {
+      target.pointee = handle(try Tokenizer(sentencePiece: content, options: options))
+      return
+    }
     let isJSON = content.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } == UInt8(ascii: "{")
     target.pointee = handle(
       isJSON

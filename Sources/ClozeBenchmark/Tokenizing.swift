@@ -7,12 +7,18 @@ struct Tokenizing: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tokenizer", abstract: "Measure the tokenizer: characters and tokens per second.")
 
-  @Argument(help: "A tokenizer.json, a vocab.txt, or a folder with one.") var tokenizer: String
+  @Argument(help: "A file of a tokenizer, or a folder with one.") var tokenizer: String
   @Argument(help: "A file of texts, one per line.") var file: String
   @Option(help: "Measuring time, in seconds.") var seconds = 2.0
 
   func run() throws {
-    let tokenizer = try Tokenizer(path: self.tokenizer)
+    var loaded: Tokenizer?
+    var refusal: (any Error)?
+    let loading = leastTime(seconds: seconds / 4) {
+      do { loaded = try Tokenizer(path: self.tokenizer) } catch { refusal = error }
+    }
+    if let refusal { throw refusal }
+    guard let tokenizer = loaded else { return }
     let bytes = try contents(of: file)
     let lines = bytes.split(separator: UInt8(ascii: "\n"))
     let characters = String(decoding: bytes, as: UTF8.self).unicodeScalars.count - lines.count
@@ -35,7 +41,8 @@ struct Tokenizing: ParsableCommand {
     if let failure { throw failure }
     guard buffer.ids == expected else { throw BenchmarkFailure(description: "two runs gave different tokens") }
     print(
-      "\(lines.count) lines, \(characters) characters, \(expected.count) tokens: "
+      "\(tokenizer.modelType), loaded in \(column(loading * 1e3, 1, 1)) ms; "
+        + "\(lines.count) lines, \(characters) characters, \(expected.count) tokens: "
         + "\(column(Double(characters) / time / 1e6, 1, 0)) million characters/s, "
         + "\(column(Double(expected.count) / time / 1e6, 1, 0)) million tokens/s")
   }

@@ -51,7 +51,16 @@ final class EncodingScratch {
   var text = RawBuffer<UInt8>(capacity: 16)
   var textSpans = RawBuffer<ByteRange>(capacity: 16)
 
+  /// The spaces at the ends of these tokens, where they are taken off.
+  var firstEdges = RawBuffer<EdgeSpaces>(capacity: 1)
+  var secondEdges = RawBuffer<EdgeSpaces>(capacity: 1)
+  /// Made where a pipeline first needs them.
+  var stages: PipelineScratch?
+
   deinit {
+    stages?.deallocate()
+    firstEdges.deallocate()
+    secondEdges.deallocate()
     word.deallocate()
     wordSpans.deallocate()
     first.deallocate()

@@ -15,6 +15,17 @@ struct Template: Sendable, Equatable {
     return Template(single: first, pair: first + [.second(typeID: 1), .special(ids: [sep], typeID: 1)])
   }
 
+  /// RoBERTa's: <s> A </s>, and <s> A </s> </s> B </s>, all of one type.
+  static func roberta(cls: Int32, sep: Int32) -> Template {
+    let first: [Piece] = [.special(ids: [cls], typeID: 0), .first(typeID: 0), .special(ids: [sep], typeID: 0)]
+    return Template(
+      single: first,
+      pair: first + [.special(ids: [sep], typeID: 0), .second(typeID: 0), .special(ids: [sep], typeID: 0)])
+  }
+
+  /// Without special tokens.
+  static let plain = Template(single: [.first(typeID: 0)], pair: [.first(typeID: 0), .second(typeID: 1)])
+
   /// The number of special tokens in a list of pieces.
   static func added(_ pieces: [Piece]) -> Int {
     pieces.reduce(0) { sum, piece in if case .special(let ids, _) = piece { sum &+ ids.count } else { sum } }

@@ -71,9 +71,12 @@ extension Tokenizer {
     let scratch = buffer.scratch
     scratch.first.count = 0
     scratch.second.count = 0
+    scratch.firstEdges.count = 0
+    scratch.secondEdges.count = 0
 
     // Text after the cut of a single text need not be tokenised.
-    let limit = pair == nil && (truncation == .longestFirst || truncation == .onlyFirst) ? room : nil
+    let cuts = truncation == .longestFirst || truncation == .onlyFirst
+    let limit = pair == nil && cuts && !truncatesLeft ? room : nil
     if let error = tokenize(
       text, limit: limit, isChecked: isChecked, name: pair == nil ? "text" : "the first text", scratch, isSecond: false)
     {
@@ -99,6 +102,14 @@ extension Tokenizer {
       }
     }
 
+    // The tokens that are kept: the first ones, or the last ones.
+    let begins =
+      truncatesLeft ? (scratch.first.count &- kept.first, scratch.second.count &- kept.second) : (0, 0)
+    if !trims.isEmpty {
+      trim(scratch.first, scratch.firstEdges, begins.0, kept.first, text)
+      if let pair { trim(scratch.second, scratch.secondEdges, begins.1, kept.second, pair) }
+    }
+
     for piece in pieces {
       switch piece {
       case .special(let ids, let typeID):
@@ -107,11 +118,30 @@ extension Tokenizer {
           buffer.typeIDs.append(typeID)
           if buffer.keepsOffsets { buffer.offsets.append(ByteRange(begin: 0, end: 0)) }
         }
-      case .first(let typeID): buffer.append(scratch.first, kept.first, typeID)
-      case .second(let typeID): buffer.append(scratch.second, kept.second, typeID)
+      case .first(let typeID): buffer.append(scratch.first, begins.0, kept.first, typeID)
+      case .second(let typeID): buffer.append(scratch.second, begins.1, kept.second, typeID)
       }
     }
     return .success(kept != needed)
+  }
+
+  /// Takes the spaces at the ends of tokens off their offsets.
+  private func trim(
+    _ tokens: RawBuffer<TokenRecord>, _ edges: RawBuffer<EdgeSpaces>, _ from: Int, _ count: Int,
+    _ text: UnsafeRawBufferPointer
+  ) {
+    let base = text.bindMemory(to: UInt8.self).baseAddress
+    for i in from..<from &+ count {
+      let spaces = i < edges.count ? edges.base[i] : edgeSpaces(tokens.base[i], base)
+      for addsSpace in trims { tokens.base[i].trim(spaces, isFirst: i == from, addsSpace: addsSpace, base) }
+    }
+  }
+
+  /// The spaces at the ends of a token of BERT's own stages: added tokens may have taken some of the text.
+  private func edgeSpaces(_ token: TokenRecord, _ base: UnsafePointer<UInt8>?) -> EdgeSpaces {
+    if added.bytes(of: token.id) != nil, let base { return EdgeSpaces(base, Int(token.begin), Int(token.end)) }
+    guard let bytes = vocabulary.bytes(of: token.id), let spelled = bytes.baseAddress else { return EdgeSpaces() }
+    return EdgeSpaces(spelled, 0, bytes.count)
   }
 
   /// Appends the tokens of one text to one of the scratch buffers: all, or slightly more than `limit`.
@@ -129,6 +159,10 @@ extension Tokenizer {
       return ClozeError(.invalidText, "\(name) is not valid UTF-8 at byte \(position)")
     }
     return withExtendedLifetime(self) { () -> ClozeError? in
+      if let pipeline {
+        return tokenize(
+          stages: pipeline, base, bytes.count, limit: limit, name: name, scratch, isSecond: isSecond)
+      }
       var sink = WordSink(
         table: vocabulary.table, unknownID: unknownID ?? -1, longestWord: longestWord, limit: limit ?? Int.max,
         scratch: scratch, tokens: isSecond ? scratch.second : scratch.first)
@@ -200,9 +234,9 @@ extension Tokenizer {
 
 /// Appending the tokens of a text.
 extension EncodingBuffer {
-  /// Appends the first `count` tokens of a text.
-  func append(_ tokens: RawBuffer<TokenRecord>, _ count: Int, _ typeID: Int32) {
-    let records = UnsafeBufferPointer(start: tokens.base, count: count)
+  /// Appends `count` tokens of a text, from one on.
+  func append(_ tokens: RawBuffer<TokenRecord>, _ from: Int, _ count: Int, _ typeID: Int32) {
+    let records = UnsafeBufferPointer(start: tokens.base + from, count: count)
     ids.append(contentsOf: records.lazy.map(\.id))
     typeIDs.append(contentsOf: repeatElement(typeID, count: count))
     if keepsOffsets { offsets.append(contentsOf: records.lazy.map { ByteRange(begin: $0.begin, end: $0.end) }) }

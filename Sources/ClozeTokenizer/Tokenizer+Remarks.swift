@@ -17,7 +17,7 @@ extension Tokenizer {
 
   /// Entries with capital letters, which lower-cased text does not contain.
   private func unreachable() -> String? {
-    guard lowercase else { return nil }
+    guard lowercase, pipeline == nil else { return nil }
     let unicode = normalizer.normalizer.unicode
     var count = 0
     var examples: [String] = []

@@ -1,10 +1,10 @@
 public import ClozeIO
 
-/// A BERT WordPiece tokenizer, equal to Hugging Face's `tokenizers` token for token.
+/// A tokenizer, equal to Hugging Face's `tokenizers` token for token: BERT's WordPiece, or the stages of a
+/// tokenizer.json with WordPiece, Unigram or BPE.
 ///
-/// Immutable; threads may share one, each with its own `EncodingBuffer`. Made from a vocab.txt, or from a
-/// tokenizer.json, whose sections `truncation` and `padding` are ignored. Models other than WordPiece, and
-/// normalisers and pre-tokenizers other than BERT's, are unsupported.
+/// Immutable; threads may share one, each with its own `EncodingBuffer`. The sections `truncation` and `padding` of a
+/// tokenizer.json are ignored. What is not read is refused by name.
 public final class Tokenizer: Sendable {
   /// The largest id plus one, which is the number of tokens unless ids have gaps.
   public let vocabularySize: Int
@@ -27,10 +27,16 @@ public final class Tokenizer: Sendable {
 
   /// Its definition, without the vocabulary.
   let definition: TokenizerDefinition
+  /// The tokens of WordPiece; empty for other models.
   let vocabulary: Vocabulary
+  /// nil: BERT's own normalizer, pre-tokenizer and WordPiece, in one pass.
+  let pipeline: Pipeline?
   let added: AddedTokens
   let normalizer: NormalizerTables
   let template: Template
+  /// As in `TokenizerDefinition`.
+  let trims: [Bool]
+  let truncatesLeft: Bool
   /// The numbers of special tokens in `template.single` and `template.pair`.
   let addedToSingle: Int
   let addedToPair: Int
@@ -64,17 +70,39 @@ public final class Tokenizer: Sendable {
     try self.init(definition, options)
   }
 
+  /// Makes a tokenizer from a sentencepiece model, XLM-R's or CamemBERT's.
+  ///
+  /// - Parameters:
+  ///   - file: The content of a sentencepiece.bpe.model.
+  ///   - config: A tokenizer_config.json, for the class and special tokens; else it is XLM-R's.
+  ///   - options: Override what `config` says.
+  public convenience init(
+    sentencePiece file: [UInt8], config: [UInt8]? = nil, options: TokenizerOptions = TokenizerOptions()
+  )
+    throws(ClozeError)
+  {
+    let definition = try TokenizerDefinition(sentencePiece: file, config: TokenizerConfig(SideFiles(config: config)))
+    try self.init(definition, options)
+  }
+
+  /// Whether bytes begin as those of a sentencepiece model: a piece in a piece, with numbers that no text has.
+  package static func isSentencePiece(_ file: [UInt8]) -> Bool {
+    file.count > 16 && file[0] == 0x0A && file[2] == 0x0A && file.prefix(4096).contains(0)
+  }
+
   init(_ definition: TokenizerDefinition, _ options: TokenizerOptions) throws(ClozeError) {
     var definition = definition
-    definition.normalizer.lowercase = options.lowercase ?? definition.normalizer.lowercase
-    definition.normalizer.stripAccents = options.stripAccents ?? definition.normalizer.stripAccents
-    definition.splitSpecialTokens = options.splitSpecialTokens ?? definition.splitSpecialTokens
+    definition.override(options)
     let normalizer = NormalizerTables(definition.normalizer)
 
     // A word of `longestWord` scalars has at most four times as many bytes.
     let longestPiece = min(definition.longestWord, Int(Int32.max)) &* 4
-    let vocabulary = Vocabulary(
+    let words = Vocabulary(
       definition.vocabulary, continuingPrefix: definition.continuingPrefix, longestPiece: longestPiece)
+    let pipeline = definition.stages.map {
+      Pipeline(normalizers: $0.normalizers, splitters: $0.splitters, model: $0.model)
+    }
+    let vocabulary = TokenNames(words: words, table: pipeline?.table)
 
     // As in transformers, the named tokens are special, and so not normalised. transformers also adds those
     // that the vocabulary lacks; they are left out here, as a model has no row for them.
@@ -83,18 +111,25 @@ public final class Tokenizer: Sendable {
     for name in definition.named where vocabulary.id(of: name) != nil && contents.insert(name).inserted {
       listed.append(AddedToken(content: name, special: true))
     }
+    let steps = pipeline?.normalizers
     let added = try AddedTokens(
-      try Tokenizer.giveIDs(listed, vocabulary), splitSpecialTokens: definition.splitSpecialTokens,
-      normalize: normalizer.normalized)
+      try Tokenizer.giveIDs(listed, vocabulary), splitSpecialTokens: definition.splitSpecialTokens
+    ) { token in
+      steps.map { Pipeline.normalized(token, $0) } ?? normalizer.normalized(token)
+    }
     func id(_ name: [UInt8]) -> Int32? { added.id(of: name) ?? vocabulary.id(of: name) }
 
     unknownToken = String(decoding: definition.unknownToken, as: UTF8.self)
     // As in WordPiece, [UNK] is looked up in the model's vocabulary only.
-    unknownID = vocabulary.id(of: definition.unknownToken)
-    clsID = id(definition.names.cls)
-    sepID = id(definition.names.sep)
-    maskID = id(definition.names.mask)
-    padID = id(definition.names.pad)
+    switch pipeline?.model {
+    case .unigram(let model): unknownID = model.unknownID
+    case .bpe(let model): unknownID = model.unknownID
+    default: unknownID = vocabulary.id(of: definition.unknownToken)
+    }
+    clsID = id(definition.names.cls) ?? id(Array("<s>".utf8))
+    sepID = id(definition.names.sep) ?? id(Array("</s>".utf8))
+    maskID = id(definition.names.mask) ?? id(Array("<mask>".utf8))
+    padID = id(definition.names.pad) ?? id(Array("<pad>".utf8))
 
     func required(_ id: Int32?, _ name: [UInt8]) throws(ClozeError) -> Int32 {
       if let id { return id }
@@ -106,19 +141,23 @@ public final class Tokenizer: Sendable {
     } else {
       // `tokenizers` adds no special tokens where tokenizer.json has no post_processor, but a BERT needs them.
       self.template = .bert(
-        cls: try required(clsID, definition.names.cls), sep: try required(sepID, definition.names.sep))
+        cls: try required(id(definition.names.cls), definition.names.cls),
+        sep: try required(id(definition.names.sep), definition.names.sep))
     }
+    trims = definition.trims
+    truncatesLeft = definition.truncatesLeft
     addedToSingle = Template.added(template.single)
     addedToPair = Template.added(template.pair)
 
     var kept = definition
     kept.vocabulary = Vocabulary.Builder()
     self.definition = kept
-    self.vocabulary = vocabulary
+    self.vocabulary = words
+    self.pipeline = pipeline
     self.added = added
     self.normalizer = normalizer
-    self.lowercase = normalizer.options.lowercase
-    self.stripAccents = normalizer.stripAccents
+    self.lowercase = pipeline?.isLowercase ?? normalizer.options.lowercase
+    self.stripAccents = pipeline == nil && normalizer.stripAccents
     splitSpecialTokens = definition.splitSpecialTokens
     longestWord = definition.longestWord
     modelMaxLength = definition.modelMaxLength
@@ -131,7 +170,7 @@ public final class Tokenizer: Sendable {
   /// Quirk: the ids in the file are ignored. A token of the vocabulary has its id there; the others are numbered
   /// from the number of tokens in the vocabulary, even if ids have gaps. A content listed again replaces the
   /// earlier token.
-  private static func giveIDs(_ listed: [AddedToken], _ vocabulary: Vocabulary) throws(ClozeError) -> [(
+  private static func giveIDs(_ listed: [AddedToken], _ vocabulary: TokenNames) throws(ClozeError) -> [(
     token: AddedToken, id: Int32
   )] {
     var given: [(token: AddedToken, id: Int32)] = []
@@ -157,6 +196,15 @@ public final class Tokenizer: Sendable {
     return given.indices.filter { last[given[$0].id] == $0 }.map { given[$0] }
   }
 
+  /// The name of its model: WordPiece, Unigram or BPE.
+  public var modelType: String {
+    switch pipeline?.model {
+    case .unigram: "Unigram"
+    case .bpe: "BPE"
+    default: "WordPiece"
+    }
+  }
+
   /// The token with an id.
   public func token(for id: Int32) -> String? { bytes(of: id).map { String(decoding: $0, as: UTF8.self) } }
 
@@ -168,11 +216,27 @@ public final class Tokenizer: Sendable {
     return UnsafeRawPointer(base).assumingMemoryBound(to: CChar.self)
   }
 
-  private func bytes(of id: Int32) -> UnsafeBufferPointer<UInt8>? { added.bytes(of: id) ?? vocabulary.bytes(of: id) }
+  private func bytes(of id: Int32) -> UnsafeBufferPointer<UInt8>? { added.bytes(of: id) ?? tokenNames.bytes(of: id) }
+
+  /// The model's tokens, without added ones.
+  var tokenNames: TokenNames { TokenNames(words: vocabulary, table: pipeline?.table) }
 
   /// The id of a token, spelled as in the vocabulary.
   public func id(of token: String) -> Int32? {
     let bytes = Array(token.utf8)
-    return added.id(of: bytes) ?? vocabulary.id(of: bytes)
+    return added.id(of: bytes) ?? tokenNames.id(of: bytes)
   }
+}
+
+/// The tokens of a model: of WordPiece in a vocabulary, of others in a table.
+struct TokenNames {
+  let words: Vocabulary
+  let table: PieceTable?
+
+  var count: Int { table?.count ?? words.count }
+  var bound: Int { table?.bound ?? words.bound }
+
+  func id(of token: [UInt8]) -> Int32? { table.map { $0.id(of: token) } ?? words.id(of: token) }
+
+  func bytes(of id: Int32) -> UnsafeBufferPointer<UInt8>? { table.map { $0.bytes(of: id) } ?? words.bytes(of: id) }
 }

@@ -102,19 +102,21 @@ import Testing
 
   static let refused: [(String, ClozeError.Cause, String)] = [
     (
-      #"{"model":{"type":"BPE"}}"#, .unsupportedTokenizer,
-      "tokenizer.json: model is a BPE model, only WordPiece is supported"
-    ),
-    (
-      #"{"model":{"type":"Unigram"}}"#, .unsupportedTokenizer,
-      "tokenizer.json: model is a Unigram model, only WordPiece is supported"
-    ), ("{}", .damaged, "tokenizer.json: no model"),
+      #"{"model":{"type":"WordLevel"}}"#, .unsupportedTokenizer,
+      "tokenizer.json: model is a WordLevel model, only WordPiece, Unigram and BPE are supported"
+    ), (#"{"model":{"type":"BPE"}}"#, .damaged, "tokenizer.json: model has no vocab"),
+    (#"{"model":{"type":"Unigram"}}"#, .damaged, "tokenizer.json: model has no vocab"),
+    ("{}", .damaged, "tokenizer.json: no model"),
     (#"{"version":"2.0"}"#, .unsupportedTokenizer, "tokenizer.json: version is \"2.0\", \"1.0\" was expected"),
     (#"{"model":{}}"#, .damaged, "tokenizer.json: model has no vocab"),
     (#"{"model":{"vocab":{}}}"#, .damaged, "tokenizer.json: model.vocab is empty"),
     (
-      #"{"model":{"vocab":[1]}}"#, .damaged,
+      #"{"model":{"type":"WordPiece","vocab":[["a",1]]}}"#, .damaged,
       "tokenizer.json: model.vocab is an array, an object from tokens to ids was expected"
+    ),
+    (
+      #"{"model":{"vocab":[1]}}"#, .damaged,
+      "tokenizer.json: model.vocab[0] is a number, a token and its score was expected"
     ),
     (
       #"{"model":{"vocab":{"a":-1}}}"#, .damaged,
@@ -133,26 +135,24 @@ import Testing
       #"tokenizer.json: model.vocab["a"] is a string, a number was expected"#
     ), (#"{"model":{"vocab":{"a":1}}}"#, .damaged, "tokenizer.json: no pre_tokenizer"),
     (
-      #"{"model":{"vocab":{"a":1}},"pre_tokenizer":{"type":"Whitespace"}}"#, .unsupportedTokenizer,
-      "tokenizer.json: pre_tokenizer is a Whitespace, only BertPreTokenizer is supported"
+      #"{"model":{"vocab":{"a":1}},"pre_tokenizer":{"type":"UnicodeScripts"}}"#, .unsupportedTokenizer,
+      "tokenizer.json: pre_tokenizer is a UnicodeScripts, which is not supported"
     ),
     (
       #"{"model":{"vocab":{"a":1}},"pre_tokenizer":{"type":"BertPreTokenizer"}}"#, .missingToken,
       "tokenizer.json has no [CLS]"
     ),
     (
-      complete(#""normalizer":{"type":"NFKC"}"#), .unsupportedTokenizer,
-      "tokenizer.json: normalizer is a NFKC, only BertNormalizer is supported"
+      complete(#""normalizer":{"type":"NFQC"}"#), .unsupportedTokenizer,
+      "tokenizer.json: normalizer is a NFQC, which is not supported"
     ),
     (
-      complete(#""normalizer":{"type":"Sequence","normalizers":[{"type":"NFD"},{"type":"Lowercase"}]}"#),
-      .unsupportedTokenizer,
-      "tokenizer.json: normalizer is a Sequence of 2, only BertNormalizer is supported "
-        + "(tokenizer.json: normalizer.normalizers[0] is a NFD)"
+      complete(#""normalizer":{"type":"Sequence","normalizers":[{"type":"NFD"},{"type":"Uppercase"}]}"#),
+      .unsupportedTokenizer, "tokenizer.json: normalizer.normalizers[1] is a Uppercase, which is not supported"
     ),
     (
-      complete(#""post_processor":{"type":"ByteLevel"}"#), .unsupportedTokenizer,
-      "tokenizer.json: post_processor is a ByteLevel, " + "only TemplateProcessing and BertProcessing are supported"
+      complete(#""post_processor":{"type":"Other"}"#), .unsupportedTokenizer,
+      "tokenizer.json: post_processor is a Other, which is not supported"
     ),
     (
       complete(#""post_processor":{"type":"TemplateProcessing","single":[],"pair":[],"special_tokens":{}}"#),
@@ -190,7 +190,9 @@ import Testing
 
     let nothing = refusal { try load(folder.path) }
     #expect(nothing.status == .notFound)
-    #expect(nothing.message == "\(folder.path): neither tokenizer.json nor vocab.txt is in it")
+    #expect(
+      nothing.message
+        == "\(folder.path): none of tokenizer.json, vocab.txt, vocab.json, sentencepiece.bpe.model is in it")
     let missing = refusal { try load(folder.path + "/none.txt") }
     #expect(missing.message == "\(folder.path)/none.txt: no such file or folder")
 

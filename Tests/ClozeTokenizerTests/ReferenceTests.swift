@@ -20,19 +20,21 @@ private struct Case: Decodable {
 }
 
 @Suite struct ReferenceTests {
-  /// Every case of cases.jsonl, which `make_cases.py` computed with the reference.
-  @Test func cases() throws {
+  /// Every case of cases.jsonl, which `make_cases.py` computed with the reference, and of stages.jsonl, for which
+  /// `make_stages.py` did; and the same of stored tokenizers.
+  @Test(arguments: ["cases.jsonl", "stages.jsonl"], [false, true]) func cases(_ file: String, isStored: Bool) throws {
     var made: [String: Tokenizer] = [:]
     let decoder = JSONDecoder()
     var count = 0
-    for line in try Fixture.lines("cases.jsonl") {
+    for line in try Fixture.lines(file) {
       let wanted = try decoder.decode(Case.self, from: Data(line.utf8))
       let key = "\(wanted.tokenizer) \(wanted.lowercase as Any) \(wanted.strip_accents as Any)"
-      let tokenizer =
+      var tokenizer = try #require(
         try made[key]
-        ?? Tokenizer(
-          path: Fixture.path(wanted.tokenizer),
-          options: TokenizerOptions(lowercase: wanted.lowercase, stripAccents: wanted.strip_accents))
+          ?? Tokenizer(
+            path: Fixture.path(wanted.tokenizer),
+            options: TokenizerOptions(lowercase: wanted.lowercase, stripAccents: wanted.strip_accents)))
+      if isStored, made[key] == nil { tokenizer = try Tokenizer(tokenizer.stored) }
       made[key] = tokenizer
       let rule = try #require(Truncation(rawValue: wanted.truncation ?? "error"))
       count += 1
@@ -50,7 +52,7 @@ private struct Case: Decodable {
       #expect(encoding.offsets.map { [$0.begin, $0.end] } == wanted.offsets, "\(line)")
       #expect(encoding.truncated == wanted.truncated, "\(line)")
     }
-    #expect(count > 1000)
+    #expect(count > 500)
   }
 
   /// Every Unicode scalar, against the hashes of every-scalar.txt; see `every_scalar` in make_cases.py.

@@ -219,29 +219,32 @@ import Testing
     #expect(try ids(file, "Á") == [1], "accents are kept, as BertNormalizer does not lower-case itself")
   }
 
-  @Test func otherNormalizers() {
+  @Test func otherNormalizers() throws {
     let steps = #"{"type":"Sequence","normalizers":[{"type":"NFD"},{"type":"StripAccents"}]}"#
-    let error = refusal { try load(["tokenizer.json": Self.definition(steps)]) }
+    #expect(try ids(["tokenizer.json": Self.definition(steps)], "Á a") == [7, 5])
+    let unknown = #"{"type":"Sequence","normalizers":[{"type":"NFD"},{"type":"Uppercase"}]}"#
+    let error = refusal { try load(["tokenizer.json": Self.definition(unknown)]) }
     #expect(error.cause == .unsupportedTokenizer)
-    #expect(error.message.contains("normalizers[0] is a NFD"), "\(error)")
+    #expect(error.message.contains("normalizers[1] is a Uppercase"), "\(error)")
   }
 
   @Test(
     arguments: [
-      (#"[{"type":"WhitespaceSplit"},{"type":"Punctuation","behavior":"Isolated"}]"#, nil),
-      (#"[{"type":"Punctuation"},{"type":"WhitespaceSplit"}]"#, nil), (#"[{"type":"BertPreTokenizer"}]"#, nil),
-      (#"[{"type":"WhitespaceSplit"}]"#, "separates no punctuation"), ("[]", "does not split at white space"),
-      (#"[{"type":"WhitespaceSplit"},{"type":"Punctuation","behavior":"Removed"}]"#, "is a Punctuation"),
-      (#"[{"type":"Digits"},{"type":"BertPreTokenizer"}]"#, "pretokenizers[0] is a Digits"),
-    ] as [(String, String?)]) func preTokenizers(_ steps: String, _ refused: String?) throws
+      (#"[{"type":"WhitespaceSplit"},{"type":"Punctuation","behavior":"Isolated"}]"#, [5, 8, 6, 9, 10]),
+      (#"[{"type":"Punctuation"},{"type":"WhitespaceSplit"}]"#, [5, 8, 6, 9, 10]),
+      (#"[{"type":"BertPreTokenizer"}]"#, [5, 8, 6, 9, 10]), (#"[{"type":"WhitespaceSplit"}]"#, [1, 10]), ("[]", [1]),
+      (#"[{"type":"WhitespaceSplit"},{"type":"Punctuation","behavior":"Removed"}]"#, [5, 6, 10]),
+      (#"[{"type":"Digits","individual_digits":true},{"type":"BertPreTokenizer"}]"#, [5, 8, 6, 9, 10]),
+      (#"[{"type":"UnicodeScripts"},{"type":"BertPreTokenizer"}]"#, nil),
+    ] as [(String, [Int32]?)]) func preTokenizers(_ steps: String, _ wanted: [Int32]?) throws
   {
     let text = Self.definition().replacingOccurrences(
       of: #"{"type":"BertPreTokenizer"}"#, with: #"{"type":"Sequence","pretokenizers":\#(steps)}"#)
-    if let refused {
-      let error = refusal { try load(["tokenizer.json": text]) }
-      #expect(error.message.contains(refused), "\(error)")
+    if let wanted {
+      #expect(try ids(["tokenizer.json": text], "a[b] x") == wanted)
     } else {
-      #expect(try ids(["tokenizer.json": text], "a[b] x") == [5, 8, 6, 9, 10])
+      let error = refusal { try load(["tokenizer.json": text]) }
+      #expect(error.message.contains("pretokenizers[0] is a UnicodeScripts"), "\(error)")
     }
   }
 

@@ -1,4 +1,4 @@
-/* Any bytes as a vocab.txt or tokenizer.json: refused with a message, or loaded and used. */
+/* Any bytes as a file of a tokenizer, of whatever kind they begin as: refused with a message, or loaded and used. */
 #include <cloze.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -16,10 +16,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const char *token = cloze_tokenizer_token(tokenizer, id);
     if (token != NULL) cloze_tokenizer_id(tokenizer, token);
   }
-  const char *list[] = {"A text, with [MASK] and \xe5\x8f\xb0\xe5\x8c\x97."};
-  cloze_texts texts = {.struct_size = sizeof texts, .count = 1, .texts = list};
-  int32_t ids[64];
-  cloze_encoding encoding = {.struct_size = sizeof encoding, .capacity = 64, .ids = ids};
+  const char *list[] = {"A text, with [MASK] and \xe5\x8f\xb0\xe5\x8c\x97.",
+      " don't  <mask> e\xcc\x81\xef\xbd\x81 \xc2\xbd\r\n \xf0\x9f\x98\x80"};
+  cloze_texts texts = {.struct_size = sizeof texts, .count = 2, .texts = list};
+  int32_t ids[256];
+  cloze_encoding encoding = {.struct_size = sizeof encoding, .capacity = 256, .ids = ids};
   if (cloze_tokenize(tokenizer, &texts, NULL, &encoding) == CLOZE_OK) {
     for (size_t i = 0; i < encoding.size; i++) {
       if (ids[i] < 0) abort();

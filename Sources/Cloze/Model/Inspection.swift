@@ -51,11 +51,15 @@ public struct Inspection: Sendable, CustomStringConvertible {
       try settings.follow(graph)
       let head = HeadDescription(settings, provenance.heads)
       let facts = EmbeddingFacts(graph, settings)
-      let lines = facts.lines + head.lines + [("tokenizer", tokenizer == nil ? missing : "found")]
+      let lines =
+        facts.lines + head.lines + [
+          ("tokenizer", tokenizer.map { "found, \($0.modelType)" } ?? missing)
+        ]
       self.init(provenance, path: files.model, lines: lines) {
         facts.write(to: &$0)
         head.write(to: &$0)
         $0.value("tokenizer", tokenizer != nil)
+        if let tokenizer { $0.value("tokenizer_model", tokenizer.modelType) }
         if let reason { $0.value("tokenizer_unsupported", reason) }
       }
     case .failure(let error):
@@ -103,7 +107,7 @@ public struct Inspection: Sendable, CustomStringConvertible {
     return Inspection(
       provenance, path: path,
       lines: facts.lines + head.lines + [
-        ("tokenizer", hasTokenizer ? "inside" : "none"),
+        ("tokenizer", tokenizer.map { "inside, \($0.modelType)" } ?? "none"),
         (
           "prepared",
           "for \(precision), format version \(version), layout \(file.layout), "
@@ -114,6 +118,7 @@ public struct Inspection: Sendable, CustomStringConvertible {
       facts.write(to: &$0)
       head.write(to: &$0)
       $0.value("tokenizer", hasTokenizer)
+      if let tokenizer { $0.value("tokenizer_model", tokenizer.modelType) }
       $0.object("prepared") {
         $0.value("precision", precision)
         $0.value("version", version)

@@ -125,7 +125,7 @@ struct ModelFiles {
 
   private func readTokenizer(_ options: TokenizerOptions) throws(ClozeError) -> Tokenizer? {
     for folder in folders {
-      for name in ["tokenizer.json", "vocab.txt"] where try FileKind(joined(folder, name)) == .file {
+      for name in Tokenizer.fileNames where try FileKind(joined(folder, name)) == .file {
         return try Tokenizer(
           path: folder, options: options,
           lowercasesFirst: transformerSettings()?.present("do_lower_case")?.bool())
@@ -154,7 +154,8 @@ struct ModelFiles {
     for folder in folders {
       for entry in (try? fileNames(in: folder)) ?? [] where !others.contains(entry) {
         let path = joined(folder, entry)
-        let isSettings = entry.hasSuffix(".json") || entry == "vocab.txt" || entry.hasSuffix(".safetensors")
+        let isVocabulary = Tokenizer.fileNames.contains(entry) || entry == "merges.txt"
+        let isSettings = entry.hasSuffix(".json") || isVocabulary || entry.hasSuffix(".safetensors")
         let isData =
           entry.hasPrefix("\(stem).") || entry.hasPrefix("\(stem)_") || entry.hasSuffix(".onnx_data")
           || entry.hasSuffix(".onnx.data")

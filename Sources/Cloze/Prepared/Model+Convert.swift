@@ -46,13 +46,7 @@ package struct PreparedModel {
     let sizes = PreparedConfiguration(graph, model, settings)
     try image.add(PreparedConfiguration.section, text: sizes.json)
     try image.add(ModelProvenance.section, text: ModelProvenance(graph).json { _ in })
-    if let stored = model.tokenizer?.stored {
-      try image.add(TokenizerSection.settings, copying: stored.settings)
-      try image.add(TokenizerSection.text, copying: stored.text)
-      try image.add(TokenizerSection.lengths, copying: stored.lengths)
-      try image.add(TokenizerSection.ids, copying: stored.ids)
-      try image.add(TokenizerSection.order, copying: stored.order)
-    }
+    if let stored = model.tokenizer?.stored { try TokenizerSection.add(stored, to: &image) }
     try model.weights.add(to: &image, sizes)
   }
 

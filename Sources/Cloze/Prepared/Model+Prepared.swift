@@ -18,6 +18,20 @@ extension PreparedFile {
   /// The stored tokenizer; nil where there is none. Options override its own.
   mutating func tokenizer(options: TokenizerOptions = TokenizerOptions()) throws(ClozeError) -> Tokenizer? {
     guard contains(TokenizerSection.settings) else { return nil }
+    if contains(TokenizerSection.trie) {
+      let settings = Array(try bytes(TokenizerSection.settings))
+      let hasScores = contains(TokenizerSection.scores)
+      let tables = StoredTokenizer.Tables(
+        text: try bytes(TokenizerSection.text), offsets: try bytes(TokenizerSection.offsets),
+        ids: contains(TokenizerSection.ids)
+          ? try bytes(TokenizerSection.ids) : UnsafeRawBufferPointer(start: nil, count: 0),
+        trie: try bytes(TokenizerSection.trie),
+        values: try bytes(hasScores ? TokenizerSection.scores : TokenizerSection.merges), hasScores: hasScores,
+        owner: storage)
+      return try parsed { () throws(ClozeError) in
+        try Tokenizer(StoredTokenizer(settings: settings, tables: tables), options: options)
+      }
+    }
     let stored = StoredTokenizer(
       settings: Array(try bytes(TokenizerSection.settings)), text: Array(try bytes(TokenizerSection.text)),
       lengths: try array(TokenizerSection.lengths, of: UInt32.self),
@@ -50,7 +64,29 @@ enum TokenizerSection {
   static let lengths = "tokenizer.lengths"
   static let ids = "tokenizer.ids"
   static let order = "tokenizer.order"
-  static let all = [settings, text, lengths, ids, order]
+  /// Of models other than WordPiece, in place of lengths and order.
+  static let offsets = "tokenizer.offsets"
+  static let trie = "tokenizer.trie"
+  static let scores = "tokenizer.scores"
+  static let merges = "tokenizer.merges"
+  static let all = [settings, text, lengths, ids, order, offsets, trie, scores, merges]
+
+  /// Adds the sections of a tokenizer, whose tables the image refers to.
+  static func add(_ stored: StoredTokenizer, to image: inout PreparedImage) throws(ClozeError) {
+    try image.add(settings, copying: stored.settings)
+    if let tables = stored.tables {
+      image.add(text, tables.text)
+      image.add(offsets, tables.offsets)
+      if !tables.ids.isEmpty { image.add(ids, tables.ids) }
+      image.add(trie, tables.trie)
+      image.add(tables.hasScores ? scores : merges, tables.values)
+      return
+    }
+    try image.add(text, copying: stored.text)
+    try image.add(lengths, copying: stored.lengths)
+    try image.add(ids, copying: stored.ids)
+    try image.add(order, copying: stored.order)
+  }
 }
 
 /// Loading a prepared model.

@@ -73,6 +73,7 @@ extension Session {
       let limit = try limit(options)
       _ = try Output(.mlm).count(model, sequences: 1, tokens: 1)
       guard let mask = tokenizer.maskID else { throw ClozeError(.noTokenizer, "the tokenizer has no [MASK] token") }
+      let name = tokenizer.token(for: mask) ?? "[MASK]"
       let vocabulary = model.info.vocabSize
       guard targets?.isEmpty != true else { throw ClozeError(.invalidArgument, "the list of targets is empty") }
       guard topK > 0 else { throw ClozeError(.invalidArgument, "top_k = \(topK), expected at least 1") }
@@ -91,7 +92,7 @@ extension Session {
           guard !positions.isEmpty else {
             let reason =
               truncations[index] != 0
-              ? "no [MASK] is left of the text, which was truncated to \(limit) tokens" : "the text has no [MASK]"
+              ? "no \(name) is left of the text, which was truncated to \(limit) tokens" : "the text has no \(name)"
             throw ClozeError(.invalidText, texts.prefix(index) + reason)
           }
           try rank(batch, at: positions, topK: topK, targets: targets) { position, id, probability in

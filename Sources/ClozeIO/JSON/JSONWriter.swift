@@ -48,6 +48,18 @@ package struct JSONWriter {
     quote(string)
   }
 
+  /// A tree that was read; of strings the same text, of numbers the same digits.
+  package mutating func value(_ key: String? = nil, _ tree: JSONValue) {
+    switch tree {
+    case .null: put(key, "null")
+    case .bool(let flag): value(key, flag)
+    case .number(let number): put(key, number.string)
+    case .string(let text): value(key, text.string)
+    case .array(let elements): array(key) { for element in elements { $0.value(nil, element) } }
+    case .object(let members): object(key) { for member in members { $0.value(member.key.string, member.value) } }
+    }
+  }
+
   private mutating func enclose(_ key: String?, _ open: String, _ close: String, _ body: (inout JSONWriter) -> Void) {
     put(key, open)
     needsComma = false

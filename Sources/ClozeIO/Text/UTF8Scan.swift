@@ -47,6 +47,11 @@ package enum UTF8Scan {
     return nil
   }
 
+  /// The length of the scalar with this first byte; the text must be valid.
+  @inlinable @inline(__always) package static func length(_ lead: UInt8) -> Int {
+    lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4
+  }
+
   /// The scalar at `p` and its length; the text must be valid.
   @inlinable @inline(__always) package static func decode(_ base: UnsafePointer<UInt8>, _ p: Int) -> (
     scalar: UInt32, length: Int

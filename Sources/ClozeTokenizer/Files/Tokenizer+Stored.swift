@@ -4,14 +4,46 @@ package import ClozeIO
 package struct StoredTokenizer {
   /// JSON of everything except the vocabulary, with the keys of tokenizer.json where it has them.
   package var settings: [UInt8]
-  /// All tokens, each followed by a NUL.
-  package var text: [UInt8]
+  /// All tokens of WordPiece, each followed by a NUL.
+  package var text: [UInt8] = []
   /// The length of each token in bytes, without the NUL.
-  package var lengths: [UInt32]
+  package var lengths: [UInt32] = []
   /// The id of each token.
-  package var ids: [Int32]
+  package var ids: [Int32] = []
   /// The tokens' indices, sorted by their bytes, so that loading does not sort.
-  package var order: [UInt32]
+  package var order: [UInt32] = []
+  /// The tokens of other models.
+  package var tables: Tables?
+
+  /// The tables of a Unigram or BPE model, which are used in place.
+  package struct Tables {
+    /// All tokens, each followed by a NUL.
+    package var text: UnsafeRawBufferPointer
+    /// Where each token begins, and the end of the last: 32 bits each.
+    package var offsets: UnsafeRawBufferPointer
+    /// The tokens' ids, ascending, 32 bits each; empty where token `i` has id `i`.
+    package var ids: UnsafeRawBufferPointer
+    /// A double array from tokens to ids; for Unigram with their scores.
+    package var trie: UnsafeRawBufferPointer
+    /// Unigram: the score of an unknown scalar, of 64 bits. BPE: the hash table of merges.
+    package var values: UnsafeRawBufferPointer
+    package var hasScores: Bool
+    /// What the tables lie in.
+    package var owner: AnyObject
+
+    package init(
+      text: UnsafeRawBufferPointer, offsets: UnsafeRawBufferPointer, ids: UnsafeRawBufferPointer,
+      trie: UnsafeRawBufferPointer, values: UnsafeRawBufferPointer, hasScores: Bool, owner: AnyObject
+    ) {
+      self.text = text
+      self.offsets = offsets
+      self.ids = ids
+      self.trie = trie
+      self.values = values
+      self.hasScores = hasScores
+      self.owner = owner
+    }
+  }
 
   package init(settings: [UInt8], text: [UInt8], lengths: [UInt32], ids: [Int32], order: [UInt32]) {
     self.settings = settings
@@ -20,16 +52,30 @@ package struct StoredTokenizer {
     self.ids = ids
     self.order = order
   }
+
+  package init(settings: [UInt8], tables: Tables) {
+    self.settings = settings
+    self.tables = tables
+  }
 }
 
 /// Storing a tokenizer in a prepared model, and reading it back.
 extension Tokenizer {
-  /// The form from which `init(_ stored:)` makes an equal tokenizer.
+  /// The form from which `init(_ stored:)` makes an equal tokenizer; its tables are valid as long as this.
   package var stored: StoredTokenizer {
+    let settings = Array(definition.json.utf8)
+    if let pipeline, let table = pipeline.table, let values = pipeline.model.values {
+      return StoredTokenizer(
+        settings: settings,
+        tables: StoredTokenizer.Tables(
+          text: UnsafeRawBufferPointer(table.text), offsets: UnsafeRawBufferPointer(table.offsets),
+          ids: UnsafeRawBufferPointer(table.ids),
+          trie: table.trie.bytes,
+          values: values.bytes, hasScores: values.areScores, owner: pipeline))
+    }
     let tokens = vocabulary.builder
     return StoredTokenizer(
-      settings: Array(definition.json.utf8), text: tokens.bytes, lengths: tokens.counts, ids: tokens.ids,
-      order: tokens.order ?? [])
+      settings: settings, text: tokens.bytes, lengths: tokens.counts, ids: tokens.ids, order: tokens.order ?? [])
   }
 
   /// Makes a tokenizer from its stored form, trusting nothing in it.
@@ -39,9 +85,99 @@ extension Tokenizer {
   package convenience init(_ stored: StoredTokenizer, options: TokenizerOptions = TokenizerOptions())
     throws(ClozeError)
   {
-    var definition = try TokenizerDefinition(stored: stored.settings)
-    definition.vocabulary = try Vocabulary.Builder(stored)
+    var definition = try TokenizerDefinition(stored: stored.settings, tables: stored.tables)
+    if stored.tables == nil { definition.vocabulary = try Vocabulary.Builder(stored) }
     try self.init(definition, options)
+  }
+}
+
+/// The tables of models.
+extension Pipeline.Model {
+  /// The scores, or the merges.
+  fileprivate var values: (bytes: UnsafeRawBufferPointer, areScores: Bool)? {
+    switch self {
+    case .wordPiece: nil
+    case .unigram(let model): (model.scoreBytes, true)
+    case .bpe(let model): (UnsafeRawBufferPointer(model.stored), false)
+    }
+  }
+
+  /// The name and the options of a model, with the keys of tokenizer.json.
+  fileprivate func write(to writer: inout JSONWriter) {
+    func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+    switch self {
+    case .wordPiece: writer.value("type", "WordPiece")
+    case .unigram(let model):
+      writer.value("type", "Unigram")
+      if let id = model.unknownID { writer.value("unk_id", Int(id)) }
+      writer.value("byte_fallback", model.hasByteFallback)
+    case .bpe(let model):
+      writer.value("type", "BPE")
+      if let token = model.options.unknownToken { writer.value("bpe_unk_token", text(token)) }
+      writer.value("bpe_continuing_subword_prefix", text(model.options.continuingPrefix))
+      writer.value("end_of_word_suffix", text(model.options.wordSuffix))
+      writer.value("fuse_unk", model.options.fusesUnknown)
+      writer.value("byte_fallback", model.options.hasByteFallback)
+      writer.value("ignore_merges", model.options.ignoresMerges)
+    }
+  }
+
+  fileprivate init(stored field: JSONField, _ tables: StoredTokenizer.Tables?) throws(ClozeError) {
+    let type = try field.required("type").string()
+    if type == "WordPiece" {
+      self = .wordPiece
+      return
+    }
+    guard let tables else { throw ClozeError(.damaged, "\(field.path).type is \"\(type)\", whose tables are missing") }
+    func table<T: BitwiseCopyable>(_ bytes: UnsafeRawBufferPointer, of type: T.Type, _ name: String) throws(ClozeError)
+      -> UnsafeBufferPointer<T>
+    {
+      guard bytes.count % MemoryLayout<T>.stride == 0,
+        Int(bitPattern: bytes.baseAddress) % MemoryLayout<T>.alignment == 0
+      else { throw ClozeError(.damaged, "the table of \(name) has \(bytes.count) bytes") }
+      return bytes.bindMemory(to: type)
+    }
+    func trie() throws(ClozeError) -> DoubleArray {
+      if tables.hasScores {
+        let units = try table(tables.trie, of: DoubleArray.Wide.self, "the trie")
+        if let base = units.baseAddress, units.count > 0 { return DoubleArray(wide: base, count: units.count) }
+      } else {
+        let units = try table(tables.trie, of: UInt32.self, "the trie")
+        if let base = units.baseAddress, units.count > 0 { return DoubleArray(base, count: units.count) }
+      }
+      throw ClozeError(.damaged, "the trie of the tokens is empty")
+    }
+    let pieces = try PieceTable(
+      text: table(tables.text, of: UInt8.self, "texts"), offsets: table(tables.offsets, of: UInt32.self, "offsets"),
+      ids: table(tables.ids, of: Int32.self, "ids"), trie: trie(), owner: tables.owner)
+    switch type {
+    case "Unigram" where tables.hasScores:
+      var unknown: Int32?
+      if let field = try field.present("unk_id") {
+        let id = try field.id()
+        guard Int(id) < pieces.count else { throw ClozeError(.damaged, "\(field.path) is \(id)") }
+        unknown = id
+      }
+      let scores = try table(tables.values, of: Double.self, "scores")
+      guard scores.count == 1 else { throw ClozeError(.damaged, "there are \(scores.count) scores of unknown text") }
+      self = .unigram(
+        UnigramModel(
+          pieces, unknownScore: scores[0], unknownID: unknown,
+          hasByteFallback: try field.required("byte_fallback").bool()))
+    case "BPE" where !tables.hasScores:
+      let options = BPEModel.Options(
+        unknownToken: try field.present("bpe_unk_token")?.text(),
+        continuingPrefix: try field.required("bpe_continuing_subword_prefix").text(),
+        wordSuffix: try field.required("end_of_word_suffix").text(),
+        fusesUnknown: try field.required("fuse_unk").bool(),
+        hasByteFallback: try field.required("byte_fallback").bool(),
+        ignoresMerges: try field.required("ignore_merges").bool())
+      self = .bpe(
+        try BPEModel(
+          pieces, options, merges: table(tables.values, of: BPEModel.Merge.self, "merges"), owner: tables.owner))
+    default:
+      throw ClozeError(.damaged, "\(field.path).type is \"\(type)\", which is unknown, or not that of its tables")
+    }
   }
 }
 
@@ -118,17 +254,25 @@ extension TokenizerDefinition {
     func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
     writer.object {
       $0.value("source", source)
-      $0.object("normalizer") {
-        $0.value("type", "BertNormalizer")
-        $0.value("clean_text", normalizer.cleanText)
-        $0.value("handle_chinese_chars", normalizer.handleChineseChars)
-        if let strip = normalizer.stripAccents { $0.value("strip_accents", strip) }
-        $0.value("lowercase", normalizer.lowercase)
+      if let stages {
+        if let normalizer = stages.normalizer { $0.value("normalizer", normalizer) }
+        if let splitter = stages.splitter { $0.value("pre_tokenizer", splitter) }
+        stages.casing.write(to: &$0)
+      }
+      if stages == nil {
+        $0.object("normalizer") {
+          $0.value("type", "BertNormalizer")
+          $0.value("clean_text", normalizer.cleanText)
+          $0.value("handle_chinese_chars", normalizer.handleChineseChars)
+          if let strip = normalizer.stripAccents { $0.value("strip_accents", strip) }
+          $0.value("lowercase", normalizer.lowercase)
+        }
       }
       $0.object("model") {
         $0.value("unk_token", text(unknownToken))
         $0.value("continuing_subword_prefix", text(continuingPrefix))
         $0.value("max_input_chars_per_word", longestWord)
+        stages?.model.write(to: &$0)
       }
       $0.array("added_tokens") {
         for token in added {
@@ -148,17 +292,28 @@ extension TokenizerDefinition {
       $0.value("mask_token", text(names.mask))
       $0.value("pad_token", text(names.pad))
       if let modelMaxLength { $0.value("model_max_length", modelMaxLength) }
+      if !trims.isEmpty { $0.array("trim_offsets") { for addsSpace in trims { $0.value(nil, addsSpace) } } }
+      if truncatesLeft { $0.value("truncation_side", "left") }
       if splitSpecialTokens { $0.value("split_special_tokens", true) }
       template?.write(to: &$0)
     }
     return writer.text
   }
 
-  fileprivate init(stored bytes: [UInt8]) throws(ClozeError) {
+  fileprivate init(stored bytes: [UInt8], tables: StoredTokenizer.Tables?) throws(ClozeError) {
     let root = try JSONField(parsing: bytes, name: "tokenizer")
     self.init(source: try root.required("source").string())
-    normalizer = try readNormalizer(root.required("normalizer"))
     let model = try root.required("model")
+    if try model.present("type") == nil {
+      guard tables == nil else { throw ClozeError(.damaged, "\(model.path) has no type") }
+      normalizer = try readNormalizer(root.required("normalizer"))
+    } else {
+      stages = try StageDefinition(root)
+      stages?.model = try Pipeline.Model(stored: model, tables)
+      stages?.casing = try StageDefinition.Casing(root)
+    }
+    for element in try root.present("trim_offsets")?.elements() ?? [] { trims.append(try element.bool()) }
+    truncatesLeft = try root.present("truncation_side")?.string() == "left"
     unknownToken = try model.required("unk_token").text()
     continuingPrefix = try model.required("continuing_subword_prefix").text()
     longestWord = Int(try model.required("max_input_chars_per_word").id())
@@ -171,6 +326,35 @@ extension TokenizerDefinition {
     if let field = try root.present("model_max_length") { modelMaxLength = Int(try field.id()) }
     splitSpecialTokens = try root.present("split_special_tokens")?.bool() ?? false
     if let field = try root.present("post_processor") { template = try readTemplate(field) }
+  }
+}
+
+/// Casing as JSON.
+extension StageDefinition.Casing {
+  fileprivate func write(to writer: inout JSONWriter) {
+    if self == StageDefinition.Casing() { return }
+    writer.object("casing") {
+      if let lowercase { $0.value("lowercase", lowercase) }
+      if let stripAccents {
+        if let strip = stripAccents {
+          $0.value("strip_accents", strip)
+        } else {
+          $0.value("strip_accents", String?.none)
+        }
+      }
+      if let handleChineseChars { $0.value("handle_chinese_chars", handleChineseChars) }
+      if lowercasesFirst { $0.value("lowercase_first", true) }
+    }
+  }
+
+  fileprivate init(_ root: JSONField) throws(ClozeError) {
+    guard let field = try root.present("casing") else { return }
+    lowercase = try field.present("lowercase")?.bool()
+    if let strip = try field.member("strip_accents") {
+      if case .null = strip.value { stripAccents = .some(nil) } else { stripAccents = try strip.bool() }
+    }
+    handleChineseChars = try field.present("handle_chinese_chars")?.bool()
+    lowercasesFirst = try field.present("lowercase_first")?.bool() ?? false
   }
 }
 

@@ -38,6 +38,11 @@ struct TokenizerConfig {
   /// Whether text is lower-cased before all else: `do_lower_case` of sentence_bert_config.json.
   var lowercasesFirst = false
   var modelMaxLength: Int?
+  /// Whether `truncation_side` is "left".
+  var truncatesLeft = false
+  /// `add_prefix_space` and `trim_offsets`, of byte-level BPE.
+  var addsPrefixSpace: Bool?
+  var trimsOffsets: Bool?
   var splitSpecialTokens = false
   /// Special tokens by their role, one of `roles`.
   var names: [String: AddedToken] = [:]
@@ -93,6 +98,15 @@ struct TokenizerConfig {
   /// Whether the class is BERT's, or none is named.
   var isBERT: Bool { className.map { Self.bertClasses.contains($0.name) } ?? true }
 
+  /// The class that is named, without an ending "Fast".
+  var tokenizerClass: String? { className?.name }
+
+  /// Why the class that is named is none of some, and no class for any tokenizer; nil where it is, or none is named.
+  func refusal(of classes: Set<String>) -> String? {
+    guard let (name, file) = className, !classes.contains(name), !Self.anyClasses.contains(name) else { return nil }
+    return "\(file) says tokenizer_class \"\(name)\", only \(classes.sorted().joined(separator: ", ")) are supported"
+  }
+
   /// Why words are split in another way than BERT's; nil where they are not.
   ///
   /// - Parameter hasDefinition: whether a tokenizer.json defines everything else.
@@ -125,6 +139,9 @@ struct TokenizerConfig {
       // "No limit" is written as 1e30, which is not an Int.
       if let length = number.integer, length > 0, length <= Int(Int32.max) { modelMaxLength = length }
     }
+    truncatesLeft = try root.present("truncation_side")?.string() == "left"
+    addsPrefixSpace = try root.present("add_prefix_space")?.bool()
+    trimsOffsets = try root.present("trim_offsets")?.bool()
     splitSpecialTokens = try root.present("split_special_tokens")?.bool() ?? false
     try readClass(root, "tokenizer_config.json")
     for (key, own) in [("word_tokenizer_type", "basic"), ("subword_tokenizer_type", "wordpiece")] {

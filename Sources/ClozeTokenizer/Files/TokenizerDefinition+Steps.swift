@@ -6,12 +6,7 @@ extension TokenizerDefinition {
   func readNormalizer(_ field: JSONField) throws(ClozeError) -> NormalizerOptions {
     let type = try field.required("type").string()
     switch type {
-    case "BertNormalizer":
-      return NormalizerOptions(
-        cleanText: try field.present("clean_text")?.bool() ?? true,
-        handleChineseChars: try field.present("handle_chinese_chars")?.bool() ?? true,
-        stripAccents: try field.present("strip_accents")?.bool(),
-        lowercase: try field.present("lowercase")?.bool() ?? true)
+    case "BertNormalizer": return try NormalizerOptions(json: field)
     case "Lowercase":
       var options = NormalizerOptions.none
       options.lowercase = true

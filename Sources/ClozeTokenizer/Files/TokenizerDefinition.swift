@@ -11,6 +11,13 @@ struct TokenizerDefinition {
   var named: [[UInt8]] = []
   /// nil: BERT's own, with [CLS] and [SEP].
   var template: Template?
+  /// Spaces at the ends of tokens are taken off their offsets, once for each; true where the pre-tokenizer puts a
+  /// space before the first word.
+  var trims: [Bool] = []
+  /// Whether a text is truncated at its beginning.
+  var truncatesLeft = false
+  /// nil: BERT's own stages, with the options of `normalizer`.
+  var stages: StageDefinition?
   var unknownToken = Array("[UNK]".utf8)
   var continuingPrefix = Array("##".utf8)
   var longestWord = 100
@@ -37,12 +44,13 @@ extension TokenizerDefinition {
   /// As in transformers, tokens that they name and that are not listed yet are added: those of added_tokens_decoder or
   /// added_tokens.json by their ids, then special tokens by their roles, then the others. Without [UNK], [CLS] and
   /// [SEP] there is no BERT: the vocabulary must have these, whatever they are called.
-  private mutating func take(_ config: TokenizerConfig) {
+  mutating func take(_ config: TokenizerConfig) {
     names.cls = config.names["cls_token"]?.content ?? names.cls
     names.sep = config.names["sep_token"]?.content ?? names.sep
     names.mask = config.names["mask_token"]?.content ?? names.mask
     names.pad = config.names["pad_token"]?.content ?? names.pad
     modelMaxLength = config.modelMaxLength
+    truncatesLeft = config.truncatesLeft
     splitSpecialTokens = config.splitSpecialTokens
     if config.added.isEmpty, config.names.isEmpty, config.others.isEmpty { return }
     stated += config.added.map { ($0.token.content, $0.id) }
@@ -62,6 +70,12 @@ extension TokenizerDefinition {
 
   /// Applies the casing that the files beside the vocabulary ask for.
   private mutating func takeCasing(_ config: TokenizerConfig) {
+    if let hasBERT = stages?.hasBERT {
+      guard hasBERT else { return }
+      stages?.casing = StageDefinition.Casing(
+        lowercase: config.lowercase, stripAccents: config.stripAccents, handleChineseChars: config.handleChineseChars)
+      return
+    }
     normalizer.lowercase = config.lowercase ?? normalizer.lowercase
     if let strip = config.stripAccents { normalizer.stripAccents = strip }
     normalizer.handleChineseChars = config.handleChineseChars ?? normalizer.handleChineseChars
@@ -69,9 +83,28 @@ extension TokenizerDefinition {
 
   /// sentence-transformers lower-cases before all else, which strips no accents by itself.
   private mutating func takeFirstLowercase(_ config: TokenizerConfig) {
+    if stages != nil {
+      stages?.casing.lowercasesFirst = config.lowercasesFirst
+      return
+    }
     guard config.lowercasesFirst, !normalizer.lowercase else { return }
     normalizer.stripAccents = normalizer.stripAccents ?? false
     normalizer.lowercase = true
+  }
+
+  /// Applies what a caller decides instead of the files.
+  mutating func override(_ options: TokenizerOptions) {
+    splitSpecialTokens = options.splitSpecialTokens ?? splitSpecialTokens
+    if stages == nil {
+      normalizer.lowercase = options.lowercase ?? normalizer.lowercase
+      normalizer.stripAccents = options.stripAccents ?? normalizer.stripAccents
+      return
+    }
+    if let lowercase = options.lowercase {
+      stages?.casing.lowercase = lowercase
+      if !lowercase { stages?.casing.lowercasesFirst = false }
+    }
+    if let strip = options.stripAccents { stages?.casing.stripAccents = strip }
   }
 
   /// Reads vocab.txt: one token per line, its id the number of the line from 0.
@@ -108,75 +141,124 @@ extension TokenizerDefinition {
   /// transformers, their casing takes precedence, unless they name a class for any tokenizer.json.
   init(json bytes: [UInt8], config: TokenizerConfig) throws(ClozeError) {
     self.init(source: "tokenizer.json")
-    let root = try JSONField(parsing: bytes, name: "tokenizer.json")
+    let document = try TokenizerDocument(bytes)
+    let root = document.root
     if let version = try root.present("version")?.string(), version != "1.0" {
       throw ClozeError(.unsupportedTokenizer, "tokenizer.json: version is \"\(version)\", \"1.0\" was expected")
     }
-    try readModel(root.required("model"))
-    normalizer = .none
-    if let field = try root.present("normalizer") { normalizer = try readNormalizer(field) }
-    try checkSplitter(root.required("pre_tokenizer"))
+    try readModel(root.required("model"), document)
     if let reason = config.refusal(hasDefinition: true) { throw ClozeError(.unsupportedTokenizer, reason) }
-    if let field = try root.present("added_tokens") {
-      guard case .array(let elements) = field.value else { throw field.mismatch("an array") }
-      for (i, element) in elements.enumerated() {
-        let (token, id) = try AddedToken.read(element, "\(field.path)[\(i)]")
-        added.append(token)
-        if let id { stated.append((token.content, id)) }
-      }
+    if let field = try root.present("added_tokens") { throw field.mismatch("an array") }
+    for item in document.added {
+      added.append(item.token)
+      if let id = item.id { stated.append((item.token.content, id)) }
     }
-    if let field = try root.present("post_processor") { template = try readTemplate(field) }
+    if let field = try root.present("post_processor") {
+      try readProcessor(field)
+      if template == nil { template = .plain }
+    } else if stages.map({ if case .wordPiece = $0.model { false } else { true } }) ?? false {
+      template = .plain
+    }
+    // What is matched in normalised text is trimmed as it is there, which only the stages keep.
+    let isNormalized = { (token: AddedToken) in token.normalized }
+    let hasNormalized =
+      added.contains(where: isNormalized) || config.added.contains { $0.token.normalized }
+      || config.others.contains(where: isNormalized) || config.names.values.contains(where: isNormalized)
+    if stages == nil, !trims.isEmpty, hasNormalized { stages = try StageDefinition(root) }
     if config.isBERT { takeCasing(config) }
     takeFirstLowercase(config)
     take(config)
   }
 
-  private mutating func readModel(_ model: JSONField) throws(ClozeError) {
-    if let type = try model.present("type")?.string(), type != "WordPiece" {
-      throw ClozeError(.unsupportedTokenizer, "\(model.path) is a \(type) model, only WordPiece is supported")
+  private mutating func readModel(_ model: JSONField, _ document: TokenizerDocument) throws(ClozeError) {
+    let untyped =
+      switch document.form {
+      case .array: "Unigram"
+      default: document.merges == nil ? "WordPiece" : "BPE"
+      }
+    let type = try model.present("type")?.string() ?? untyped
+    switch type {
+    case "WordPiece":
+      unknownToken = try model.present("unk_token")?.text() ?? unknownToken
+      continuingPrefix = try model.present("continuing_subword_prefix")?.text() ?? continuingPrefix
+      if let field = try model.present("max_input_chars_per_word") { longestWord = Int(try field.id()) }
+      try document.check(isArray: false, model)
+      vocabulary = document.vocabulary
+      let splitter = try document.root.required("pre_tokenizer")
+      normalizer = .none
+      do throws(ClozeError) {
+        if let field = try document.root.present("normalizer") { normalizer = try readNormalizer(field) }
+        try checkSplitter(splitter)
+      } catch {
+        guard error.cause == .unsupportedTokenizer else { throw error }
+        normalizer = .none
+        stages = try StageDefinition(document.root)
+      }
+    case "Unigram":
+      stages = try StageDefinition(document.root)
+      stages?.model = .unigram(try UnigramModel(json: model, document))
+      if case .unigram(let unigram)? = stages?.model, let id = unigram.unknownID,
+        let bytes = unigram.table.bytes(of: id)
+      {
+        unknownToken = Array(bytes)
+      }
+    case "BPE":
+      stages = try StageDefinition(document.root)
+      let bpe = try BPEModel(json: model, document)
+      stages?.model = .bpe(bpe)
+      if let token = bpe.options.unknownToken { unknownToken = token }
+    default:
+      throw ClozeError(
+        .unsupportedTokenizer,
+        "\(model.path) is a \(type) model, only WordPiece, Unigram and BPE are supported")
     }
-    unknownToken = try model.present("unk_token")?.text() ?? unknownToken
-    continuingPrefix = try model.present("continuing_subword_prefix")?.text() ?? continuingPrefix
-    if let field = try model.present("max_input_chars_per_word") { longestWord = Int(try field.id()) }
-    let field = try model.required("vocab")
-    guard case .object(let members) = field.value else { throw field.mismatch("an object from tokens to ids") }
-    guard !members.isEmpty else { throw ClozeError(.damaged, "\(field.path) is empty") }
-    // By index, as iteration copies each member several times.
-    for i in members.indices {
-      func path() -> String { "\(field.path)[\"\(members[i].key.string)\"]" }
-      guard case .number(let number) = members[i].value else {
-        throw JSONField(value: members[i].value, path: path()).mismatch("a number")
+  }
+
+  /// Reads a post-processor, or the parts of a sequence of them.
+  private mutating func readProcessor(_ field: JSONField, depth: Int = 0) throws(ClozeError) {
+    let type = try field.required("type").string()
+    func id(_ name: String) throws(ClozeError) -> Int32 {
+      let pair = try field.required(name)
+      let parts = try pair.elements()
+      guard parts.count == 2 else { throw pair.mismatch("a token and its id") }
+      return try parts[1].id()
+    }
+    func set(_ found: Template) throws(ClozeError) {
+      guard template == nil else {
+        throw ClozeError(.unsupportedTokenizer, "\(field.path) is a second one that adds special tokens")
       }
-      let id = try JSONField.id(number, path())
-      guard vocabulary.add(members[i].key.decoded, id: id) else {
-        throw ClozeError(.damaged, "\(field.path) is too large")
+      template = found
+    }
+    switch type {
+    case "BertProcessing": try set(.bert(cls: try id("cls"), sep: try id("sep")))
+    case "RobertaProcessing":
+      if try field.present("trim_offsets")?.bool() ?? true {
+        trims.append(try field.present("add_prefix_space")?.bool() ?? true)
       }
+      try set(.roberta(cls: try id("cls"), sep: try id("sep")))
+    case "ByteLevel":
+      if try field.present("trim_offsets")?.bool() ?? true {
+        trims.append(try field.present("add_prefix_space")?.bool() ?? true)
+      }
+    case "Sequence":
+      guard depth < 8 else {
+        throw ClozeError(.unsupportedTokenizer, "\(field.path) is a Sequence inside eight others")
+      }
+      for part in try field.required("processors").elements() { try readProcessor(part, depth: depth + 1) }
+    case "TemplateProcessing": try set(try readTemplate(field))
+    default:
+      throw ClozeError(.unsupportedTokenizer, "\(field.path) is a \(type), which is not supported")
     }
   }
 
   func readTemplate(_ field: JSONField) throws(ClozeError) -> Template {
-    let type = try field.required("type").string()
-    switch type {
-    case "BertProcessing":
-      func id(_ name: String) throws(ClozeError) -> Int32 {
-        let pair = try field.required(name)
-        let parts = try pair.elements()
-        guard parts.count == 2 else { throw pair.mismatch("a token and its id") }
-        return try parts[1].id()
-      }
-      return .bert(cls: try id("cls"), sep: try id("sep"))
-    case "TemplateProcessing":
-      let specials = try field.required("special_tokens")
-      let template = Template(
-        single: try readPieces(field.required("single"), specials),
-        pair: try readPieces(field.required("pair"), specials))
-      try check(template.single, first: 1, second: 0, path: "\(field.path).single")
-      try check(template.pair, first: 1, second: 1, path: "\(field.path).pair")
-      return template
-    default:
-      throw ClozeError(
-        .unsupportedTokenizer, "\(field.path) is a \(type), only TemplateProcessing and BertProcessing are supported")
-    }
+    let specials = try field.required("special_tokens")
+    let template = Template(
+      single: try readPieces(field.required("single"), specials), pair: try readPieces(field.required("pair"), specials)
+    )
+    try check(template.single, first: 1, second: 0, path: "\(field.path).single")
+    try check(template.pair, first: 1, second: 1, path: "\(field.path).pair")
+    return template
   }
 
   private func readPieces(_ field: JSONField, _ specials: JSONField) throws(ClozeError) -> [Template.Piece] {

@@ -192,7 +192,7 @@ struct UnicodeTables: @unchecked Sendable {
 }
 
 /// A copy of an array that is never freed.
-private func permanentCopy<T: BitwiseCopyable>(_ array: [T]) -> UnsafePointer<T> {
+func permanentCopy<T: BitwiseCopyable>(_ array: [T]) -> UnsafePointer<T> {
   let copy = UnsafeMutablePointer<T>.allocate(capacity: max(array.count, 1))
   array.withUnsafeBufferPointer { source in
     if let base = source.baseAddress { copy.update(from: base, count: source.count) }
@@ -201,7 +201,7 @@ private func permanentCopy<T: BitwiseCopyable>(_ array: [T]) -> UnsafePointer<T>
 }
 
 /// Reads decimal numbers, which may be negative, separated by single spaces.
-private struct NumberReader {
+struct NumberReader {
   private let text: StaticString
   private var at = 0
 

@@ -170,7 +170,7 @@ private func compare(_ a: PieceTrie.Entry, _ b: PieceTrie.Entry, _ arena: Unsafe
 }
 
 /// Entries sorted by their bytes, without empty ones; of equal ones the first.
-private func inOrder(_ entries: [PieceTrie.Entry], _ arena: UnsafePointer<UInt8>) -> [PieceTrie.Entry] {
+func inOrder(_ entries: [PieceTrie.Entry], _ arena: UnsafePointer<UInt8>) -> [PieceTrie.Entry] {
   // Compared by their first eight bytes as a number, which nearly always decides.
   struct Key {
     var prefix: UInt64

@@ -15,6 +15,9 @@ final class Vocabulary: @unchecked Sendable {
   /// Token indices by ascending id, one for each id.
   private let byID: [Int32]
 
+  /// Token indices by ascending id, one for each id.
+  var order: [Int32] { byID }
+
   /// The number of distinct tokens.
   let count: Int
   /// The largest id plus one; 0 without tokens.

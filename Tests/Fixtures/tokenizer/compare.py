@@ -91,6 +91,7 @@ class Run:
         self.total += len(self.expected)
         self.differences += len(wrong)
         self.clear()
+        return len(wrong)
 
 
 def expect(tokenizer, text, pair, limit, rule):

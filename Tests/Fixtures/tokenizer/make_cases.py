@@ -172,4 +172,5 @@ def main():
     every_scalar()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,2 @@
+/* As tokenizer.c, from a sentencepiece model. */
+#include "tokenizer.c"
