@@ -216,7 +216,7 @@ public final class Tokenizer: Sendable {
     return UnsafeRawPointer(base).assumingMemoryBound(to: CChar.self)
   }
 
-  private func bytes(of id: Int32) -> UnsafeBufferPointer<UInt8>? { added.bytes(of: id) ?? tokenNames.bytes(of: id) }
+  func bytes(of id: Int32) -> UnsafeBufferPointer<UInt8>? { added.bytes(of: id) ?? tokenNames.bytes(of: id) }
 
   /// The model's tokens, without added ones.
   var tokenNames: TokenNames { TokenNames(words: vocabulary, table: pipeline?.table) }

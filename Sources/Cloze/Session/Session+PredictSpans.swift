@@ -16,17 +16,19 @@ extension Session {
       truncated?[text] = 0
       begins.append(scored.count)
       do throws(ClozeError) {
-        let encoding = try texts.withText(text) { first, _ throws(ClozeError) in try tokenizer.encode(first) }
+        let (encoding, beginnings) = try texts.withText(text) { first, _ throws(ClozeError) in
+          let encoding = try tokenizer.encode(first)
+          return (encoding, tokenizer.wordBeginnings(encoding, in: first))
+        }
         try tokenizer.check(encoding.ids, rows: model.info.vocabSize)
         var firsts: [Int] = []
         for (token, place) in encoding.offsets.enumerated() where place.end > place.begin {
-          let isContinuation = tokenizer.token(for: encoding.ids[token])?.hasPrefix("##") ?? false
-          if isContinuation, !firsts.isEmpty {
+          if let begin = beginnings[token] {
+            firsts.append(token)
+            scored.append(ScoredLabel(text: text, bytes: begin..<Int(place.end), score: 0))
+          } else if !firsts.isEmpty {
             let begin = scored[scored.count - 1].bytes.lowerBound
             scored[scored.count - 1].bytes = begin..<max(begin, Int(place.end))
-          } else {
-            firsts.append(token)
-            scored.append(ScoredLabel(text: text, bytes: Int(place.begin)..<Int(place.end), score: 0))
           }
         }
         return try WordWindows(encoding, firsts: firsts, maxTokens: task.maxTokens, stride: task.stride).windows
