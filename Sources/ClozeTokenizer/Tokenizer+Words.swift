@@ -1,3 +1,5 @@
+internal import ClozeIO
+
 /// Grouping tokens into words.
 extension Tokenizer {
   /// For each token of a single text that begins a word, where it does; nil for those that continue one, and for special
