@@ -153,7 +153,7 @@ def _characters(text: str, offsets: list[int]) -> list[int]:
 
 
 def _tags(words: list[str], labels: tuple[str, ...], rows: list[tuple[int, int, int, int, float]]) -> list[str]:
-    """The tag of each word's first WordPiece; "O" for words that have no token."""
+    """The tag of each word's first token; "O" for words that have no token."""
     tags = ["O"] * len(words)
     at = 0
     begin = 0

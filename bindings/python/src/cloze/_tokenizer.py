@@ -1,4 +1,4 @@
-"""WordPiece tokenizers and encodings."""
+"""Tokenizers and encodings."""
 
 from __future__ import annotations
 
@@ -39,10 +39,11 @@ class Encoding:
 
 
 class Tokenizer:
-    """WordPiece as BERT uses it, equal to Hugging Face's ``tokenizers``. Immutable, can be shared between threads.
+    """WordPiece, Unigram or BPE, equal to Hugging Face's ``tokenizers``. Immutable, can be shared between threads.
 
-    path                  a folder, a ``vocab.txt`` or a ``tokenizer.json``, with the settings beside it; or the content
-                          of one of the files as ``bytes``
+    path                  a folder, a ``tokenizer.json``, a ``vocab.txt``, a ``vocab.json`` (with ``merges.txt``) or a
+                          ``sentencepiece.bpe.model``, with the settings beside it; or the content of the first, second
+                          or last as ``bytes``
     lowercase             None: as the files specify, else True
     strip_accents         None: as the files specify, else as ``lowercase``
     split_special_tokens  special tokens in a text, such as ``[SEP]``, are text like any other, so that whoever writes
