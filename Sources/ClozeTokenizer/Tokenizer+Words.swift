@@ -23,7 +23,7 @@ extension Tokenizer {
       var first = begin
       while first < Int(place.end), isSpace(first) { first &+= UTF8Scan.length(base[first]) }
       guard first < Int(place.end) else { return isFirst ? begin : nil }
-      let follows = first == begin && begin > 0 && !isSpace(UTF8Scan.start(before: begin, base, 0))
+      let follows = first == begin && (begin == 0 || !isSpace(UTF8Scan.start(before: begin, base, 0)))
       return isFirst || !follows ? first : nil
     }
   }

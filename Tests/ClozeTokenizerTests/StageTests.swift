@@ -213,6 +213,16 @@ import Testing
       }
     }
   }
+
+  /// Words are what lies between white space, whether or not a token includes the space before it.
+  @Test(arguments: ["unigram", "bytes", "bytes-space"]) func wordsBeginAfterSpaces(name: String) throws {
+    let tokenizer = try Tokenizer(path: Fixture.path("stages/\(name).json"))
+    let text = Array("ab  cd, efg h".utf8)
+    let found = try text.withUnsafeBytes { text in
+      tokenizer.wordBeginnings(try tokenizer.encode(text), in: text).compactMap { $0 }
+    }
+    #expect(found == [0, 4, 8, 12])
+  }
 }
 
 /// Tables in memory of their own, each at a multiple of 64.
@@ -228,14 +238,4 @@ private final class DamagedTables {
   }
 
   deinit { for part in parts { part.deallocate() } }
-
-  /// Words are what lies between white space, whether or not a token includes the space before it.
-  @Test(arguments: ["unigram", "bytes", "bytes-space"]) func wordsBeginAfterSpaces(name: String) throws {
-    let tokenizer = try Tokenizer(path: Fixture.path("stages/\(name).json"))
-    let text = Array("ab  cd, efg h".utf8)
-    let found = try text.withUnsafeBytes { text in
-      tokenizer.wordBeginnings(try tokenizer.encode(text), in: text).compactMap { $0 }
-    }
-    #expect(found == [0, 4, 8, 12])
-  }
 }
