@@ -6,25 +6,31 @@ extension Tokenizer {
   /// tokens.
   ///
   /// Of WordPiece the prefix of a piece says whether it continues a word. Of other models white space before a token or
-  /// at its beginning does, as in transformers' pipelines; the word begins after it.
+  /// at its beginning does, as in transformers' pipelines; the word begins after it. A token of white space alone, as
+  /// Unigram's mark of a word sometimes is, begins the word that follows: it has the label where words were given.
   package func wordBeginnings(_ encoding: Encoding, in text: UnsafeRawBufferPointer) -> [Int?] {
     let base = text.assumingMemoryBound(to: UInt8.self).baseAddress
     let unicode = UnicodeTables.shared
-    var isFirst = true
+    // Where the last word begins.
+    var last = -1
     return encoding.offsets.indices.map { token in
       let place = encoding.offsets[token]
       guard place.end > place.begin, let base else { return nil }
       let begin = Int(place.begin)
-      defer { isFirst = false }
-      if marksContinuations { return isFirst || !isContinuation(encoding.ids[token]) ? begin : nil }
+      if marksContinuations {
+        guard last < 0 || !isContinuation(encoding.ids[token]) else { return nil }
+        last = begin
+        return begin
+      }
       func isSpace(_ p: Int) -> Bool {
         unicode.entry(UTF8Scan.decode(base, p).scalar) & ScalarFlags.whitespace != 0
       }
       var first = begin
-      while first < Int(place.end), isSpace(first) { first &+= UTF8Scan.length(base[first]) }
-      guard first < Int(place.end) else { return isFirst ? begin : nil }
+      while first < text.count, isSpace(first) { first &+= UTF8Scan.length(base[first]) }
       let follows = first == begin && (begin == 0 || !isSpace(UTF8Scan.start(before: begin, base, 0)))
-      return isFirst || !follows ? first : nil
+      guard first < text.count, first > last, last < 0 || !follows else { return nil }
+      last = first
+      return first
     }
   }
 

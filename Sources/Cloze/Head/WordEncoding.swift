@@ -7,7 +7,8 @@ package struct WordEncoding {
   /// Words and their first tokens; words that were truncated, or have no token, are left out.
   package let pieces: [(word: Int, token: Int)]
 
-  /// Words are told apart by a blank, at which tokenizers split anyway; a token may include the blank before it.
+  /// Words are told apart by a blank, at which tokenizers split anyway; a token may include the blank before a word, or
+  /// be that blank, as Unigram's mark of a word sometimes is: it is the word's first.
   ///
   /// - Parameter maxTokens: nil: no limit.
   package init(_ words: [String], _ tokenizer: Tokenizer, maxTokens: Int?) throws(ClozeError) {
@@ -23,7 +24,7 @@ package struct WordEncoding {
     var pieces: [(word: Int, token: Int)] = []
     var word = 0
     for (token, range) in encoding.offsets.enumerated() where range.end > range.begin {
-      while word < words.count, Int(range.end) > begins[word + 1] { word += 1 }
+      while word < words.count, Int(range.end) >= begins[word + 1] { word += 1 }
       if word < words.count, pieces.last?.word != word { pieces.append((word, token)) }
     }
     self.pieces = pieces

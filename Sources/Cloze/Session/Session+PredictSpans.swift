@@ -25,7 +25,7 @@ extension Session {
         for (token, place) in encoding.offsets.enumerated() where place.end > place.begin {
           if let begin = beginnings[token] {
             firsts.append(token)
-            scored.append(ScoredLabel(text: text, bytes: begin..<Int(place.end), score: 0))
+            scored.append(ScoredLabel(text: text, bytes: begin..<max(begin, Int(place.end)), score: 0))
           } else if !firsts.isEmpty {
             let begin = scored[scored.count - 1].bytes.lowerBound
             scored[scored.count - 1].bytes = begin..<max(begin, Int(place.end))
