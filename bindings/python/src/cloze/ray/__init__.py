@@ -139,7 +139,7 @@ def embed(
 ) -> ray.data.Dataset:
     """The dataset with a column added: see ``Embedder``, of which this makes actors.
 
-    concurrency  as in ``map_batches``; None: one actor for each ``num_cpus`` CPUs of the cluster
+    concurrency  as in ``map_batches``; None: up to one actor for each ``num_cpus`` CPUs of the cluster
     num_cpus     of an actor, which has as many threads
     batch_size   rows that an actor takes at a time; results do not depend on it
 
@@ -153,7 +153,8 @@ def embed(
         if schema is not None:
             _check(schema.names, schema.types, name)
     if concurrency is None:
-        concurrency = max(1, int(ray.cluster_resources().get("CPU", 1) // num_cpus))
+        # A range, as actors that held all CPUs from the beginning would leave none to read the dataset with.
+        concurrency = (1, max(1, int(ray.cluster_resources().get("CPU", 1) // num_cpus)))
     return dataset.map_batches(
         Embedder, batch_format="pyarrow", batch_size=batch_size, concurrency=concurrency, num_cpus=num_cpus,
         fn_constructor_kwargs={"path": path, "text": text, "output": output, **embed_options})
