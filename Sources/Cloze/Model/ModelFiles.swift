@@ -107,8 +107,8 @@ struct ModelFiles {
     return try readTokenizer(options)
   }
 
-  /// The tokenizer beside the model. For one of an unsupported kind, such as RoBERTa's, returns nil and notes
-  /// the reason in `settings`: the model then runs on token ids.
+  /// The tokenizer beside the model. For one of an unsupported kind, such as one that splits Japanese into words,
+  /// returns nil and notes the reason in `settings`: the model then runs on token ids.
   func tokenizer(ofModel settings: inout ModelSettings) throws(ClozeError) -> Tokenizer? {
     do throws(ClozeError) {
       let tokenizer = try readTokenizer(TokenizerOptions())
