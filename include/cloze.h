@@ -157,10 +157,12 @@ typedef struct cloze_encoding {
   int64_t *CLOZE_NULLABLE cu_seqlens;  /* [B + 1] first token of each sequence, then T */
   uint8_t *CLOZE_NULLABLE truncated;   /* [B] 1 if the text was truncated */
   size_t size;                         /* set by the call: T, even if capacity is too small */
+  int32_t *CLOZE_NULLABLE sequence_ids; /* [T] the text that a token's offsets are in: 0 the first, 1 the second; -1 for
+                                           [CLS] and [SEP]. Type ids do not tell where a model has one type only */
 } cloze_encoding;
 
-/* Tokenizes each text as [CLS] text [SEP], or [CLS] text [SEP] pair [SEP]. With ids, type_ids and offsets all NULL it
- * only counts tokens. options may be NULL. */
+/* Tokenizes each text as [CLS] text [SEP], or [CLS] text [SEP] pair [SEP]. With ids, type_ids, offsets and sequence_ids
+ * all NULL it only counts tokens. options may be NULL. */
 CLOZE_API cloze_status cloze_tokenize(
     const cloze_tokenizer *CLOZE_NULLABLE tokenizer, const cloze_texts *CLOZE_NULLABLE texts,
     const cloze_tokenize_options *CLOZE_NULLABLE options, cloze_encoding *CLOZE_NULLABLE encoding);
@@ -278,6 +280,7 @@ typedef struct cloze_convert_options {
   cloze_precision precision;                          /* of the weights in the file; 0: int8 */
   int32_t threads;                                    /* as in cloze_load_options */
   const cloze_tokenizer *CLOZE_NULLABLE tokenizer;    /* overrides the tokenizer files beside the model */
+  const char *CLOZE_NULLABLE head;                    /* file or folder of a trained head to include */
 } cloze_convert_options;
 
 /* Writes a model in its prepared form, a .cloze file that loads in milliseconds: quantized and packed weights that are
@@ -525,6 +528,19 @@ CLOZE_API cloze_status cloze_predict(
     cloze_session *CLOZE_NULLABLE session, const cloze_texts *CLOZE_NULLABLE texts,
     cloze_prediction *CLOZE_NULLABLE predictions, size_t capacity, size_t *CLOZE_NULLABLE count,
     uint8_t *CLOZE_NULLABLE truncated);
+
+/* A run of words that tags mark as one entity. */
+typedef struct cloze_entity {
+  int64_t begin;        /* index of its first word */
+  int64_t end;          /* one past its last */
+  int64_t type_begin;   /* the type is the first word's tag from this byte on: 2 in "B-PER", 0 in "PER" */
+} cloze_entity;
+
+/* Groups the tags of a sentence's words [tag_count] into entities, in order: IOB, IOBES, BILOU, BMES or tags without a
+ * mark, as conlleval and seqeval's default mode read them. entities NULL with capacity 0: only sets count. */
+CLOZE_API cloze_status cloze_entities(
+    const char *CLOZE_NULLABLE const *CLOZE_NULLABLE tags, size_t tag_count, cloze_entity *CLOZE_NULLABLE entities,
+    size_t capacity, size_t *CLOZE_NULLABLE count);
 
 /* Ranks documents by relevance to a query, read together by a head of one output or two classes (a cross-encoder). Each
  * pair is a query and a document; predictions, in descending score and equal ones by index, have the pair's index as

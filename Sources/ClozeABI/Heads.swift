@@ -36,6 +36,28 @@ private let taskNames = StaticNames<Head.Task>(\.rawValue)
   }
 }
 
+@c @implementation public func cloze_entities(
+  _ tags: UnsafePointer<UnsafePointer<CChar>?>?, _ tag_count: Int, _ entities: UnsafeMutablePointer<cloze_entity>?,
+  _ capacity: Int, _ count: UnsafeMutablePointer<Int>?
+) -> cloze_status {
+  call { () throws(ClozeError) in
+    guard tag_count >= 0 else { throw ClozeError(.invalidArgument, "tag_count = \(tag_count), expected 0 or more") }
+    var words: [String] = []
+    for i in 0..<tag_count { words.append(String(cString: try required(required(tags, "tags")[i], "tags[\(i)]"))) }
+    let found = Entity.all(in: words)
+    count?.pointee = found.count
+    if entities == nil, capacity == 0 { return }
+    guard fits(found.count, capacity) else { throw tooSmall("entities", capacity, found.count) }
+    if found.isEmpty { return }
+    let target = try required(entities, "entities")
+    for (i, entity) in found.enumerated() {
+      let typeBegin = words[entity.first].utf8.count - entity.type.utf8.count
+      target[i] = cloze_entity(
+        begin: Int64(entity.first), end: Int64(entity.last + 1), type_begin: Int64(typeBegin))
+    }
+  }
+}
+
 @c @implementation public func cloze_rerank(
   _ session: OpaquePointer?, _ pairs: UnsafePointer<cloze_texts>?, _ top_k: Int32,
   _ predictions: UnsafeMutablePointer<cloze_prediction>?, _ capacity: Int, _ count: UnsafeMutablePointer<Int>?,

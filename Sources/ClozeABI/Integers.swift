@@ -50,7 +50,7 @@ struct Integers {
     target.reserveCapacity(count)
     try each(count) { i, value throws(ClozeError) in
       guard let id = Int32(exactly: value) else {
-        throw ClozeError(.invalidArgument, "\(name)[\(i)] = \(value), which is no token id")
+        throw ClozeError(.invalidArgument, "\(name)[\(i)] = \(value), which is not a token id")
       }
       target.append(id)
     }

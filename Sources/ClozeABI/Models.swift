@@ -49,8 +49,7 @@ extension LoadOptions {
 }
 
 extension LoadOptions {
-  fileprivate init(_ pointer: UnsafePointer<cloze_convert_options>?) throws(ClozeError) {
-    let options = try cloze_convert_options.read(pointer)
+  fileprivate init(_ options: cloze_convert_options) throws(ClozeError) {
     self.init(
       precision: try precisionChoice(options.precision), tokenizer: object(options.tokenizer, Tokenizer.self),
       threads: try threadChoice(options.threads))
@@ -161,9 +160,11 @@ func copy(
   _ source: UnsafePointer<CChar>?, _ target: UnsafePointer<CChar>?, _ options: UnsafePointer<cloze_convert_options>?
 ) -> cloze_status {
   call { () throws(ClozeError) in
+    let options = try cloze_convert_options.read(options)
     try Model.convert(
-      source.map { String(cString: $0) }, to: String(cString: required(target, "target")), options: LoadOptions(options)
-    )
+      source.map { String(cString: $0) }, to: String(cString: required(target, "target")),
+      head: options.head.map { path throws(ClozeError) in try Head(path: String(cString: path)) },
+      options: LoadOptions(options))
   }
 }
 

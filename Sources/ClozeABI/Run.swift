@@ -118,7 +118,7 @@ extension SessionHandle {
       guard next < places.count, places[next] == i else { return }
       guard let id = Int32(exactly: value) else {
         throw ClozeError(
-          .invalidArgument, "\(source.name)[\(i / width), \(i % width)] = \(value), which is no token id")
+          .invalidArgument, "\(source.name)[\(i / width), \(i % width)] = \(value), which is not a token id")
       }
       target.append(id)
       next += 1

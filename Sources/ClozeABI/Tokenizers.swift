@@ -93,7 +93,7 @@ extension TokenizerOptions {
     var target = try cloze_encoding.read(pointer)
     defer { target.write(to: pointer, size: size) }
 
-    let buffer = EncodingBuffer(keepsOffsets: target.offsets != nil)
+    let buffer = EncodingBuffer(keepsOffsets: target.offsets != nil || target.sequence_ids != nil)
     var total = 0
     target.cu_seqlens?[0] = 0
     for index in 0..<texts.count {
@@ -110,7 +110,7 @@ extension TokenizerOptions {
       target.truncated?[index] = cut ? 1 : 0
     }
     target.size = total
-    let wanted = target.ids != nil || target.type_ids != nil || target.offsets != nil
+    let wanted = target.ids != nil || target.type_ids != nil || target.offsets != nil || target.sequence_ids != nil
     if wanted, !fits(total, target.capacity) { throw tooSmall("encoding", target.capacity, total) }
   }
 }
@@ -121,6 +121,9 @@ private func copy(_ buffer: EncodingBuffer, _ count: Int, to target: cloze_encod
   }
   buffer.typeIDs.withUnsafeBufferPointer { source in
     if let ids = target.type_ids, let base = source.baseAddress { (ids + start).update(from: base, count: count) }
+  }
+  buffer.sequenceIDs.withUnsafeBufferPointer { source in
+    if let ids = target.sequence_ids, let base = source.baseAddress { (ids + start).update(from: base, count: count) }
   }
   if let offsets = target.offsets {
     for (i, range) in buffer.offsets.enumerated() {

@@ -4,7 +4,7 @@ internal import ClozeIO
 internal import ClozeTokenizer
 internal import ClozeTraining
 
-/// A trainer with the examples that were added, and what came of them.
+/// A trainer, the examples that were added to it, and its result.
 final class TrainerHandle {
   let trainer: Trainer
   var train = Dataset()
@@ -95,7 +95,7 @@ private func content(_ example: cloze_example, _ task: Head.Task) throws(ClozeEr
     return .text(try whole(), label: labels[0])
   case .multilabel: return .labelled(try whole(), labels: labels)
   case .regress, .regressPairs:
-    guard example.value.isFinite else { throw ClozeError(.invalidArgument, "value is no number") }
+    guard example.value.isFinite else { throw ClozeError(.invalidArgument, "value is not finite") }
     return .scored(try whole(), value: Float(example.value))
   case .tag:
     guard words.count == labels.count, !words.isEmpty else {

@@ -29,15 +29,16 @@ struct ModelOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Threads, 1 to 256 (default: the CPUs available to the process).", valueName: "n"))
+    help: ArgumentHelp("Threads, 1 to \(Team.maxThreads) (default: the CPUs available to the process).", valueName: "n")
+  )
   var threads: Int?
 
   @Option(help: ArgumentHelp("Instruction set (default: the environment's CLOZE_ISA, else the best that the CPU has)."))
   var isa: ISA?
 
   func validate() throws {
-    if let threads, !(1...256).contains(threads) {
-      throw ValidationError("--threads \(threads): must be from 1 to 256")
+    if let threads, !(1...Team.maxThreads).contains(threads) {
+      throw ValidationError("--threads \(threads): must be from 1 to \(Team.maxThreads)")
     }
   }
 

@@ -92,8 +92,8 @@ final class AddedTokens: @unchecked Sendable {
   /// `tokens` and the range that it includes.
   ///
   /// Quirks, all of `tokenizers`: matches are the leftmost longest and do not overlap; a match that
-  /// `singleWord` or `splitSpecialTokens` rejects still consumes its bytes; whitespace included on the right is not consumed, so that a
-  /// token of whitespace can be matched in it again, and text then occurs twice.
+  /// `singleWord` or `splitSpecialTokens` rejects still consumes its bytes; whitespace included on the right is not
+  /// consumed, so that a token of whitespace can be matched in it again, and text then occurs twice.
   @inline(__always) func split(
     _ trie: PieceTrie, _ base: UnsafePointer<UInt8>, _ count: Int, unicode: UnicodeTables, text: (Int, Int) -> Void,
     token: (Int, Int, Int) -> Void

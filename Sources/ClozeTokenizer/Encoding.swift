@@ -29,13 +29,16 @@ public struct Encoding: Sendable, Equatable {
   /// The bytes of its text that each token comes from. Tokens may share bytes; bytes that normalisation
   /// removes belong to no token.
   public var offsets: [ByteRange]
+  /// The text of each token: 0, the first; 1, the second; -1, none, as the template adds it. Types may be 0 in both.
+  public var sequenceIDs: [Int32]
   /// Whether tokens were truncated.
   public var truncated: Bool
 
-  public init(ids: [Int32], typeIDs: [Int32], offsets: [ByteRange], truncated: Bool) {
+  public init(ids: [Int32], typeIDs: [Int32], offsets: [ByteRange], sequenceIDs: [Int32], truncated: Bool) {
     self.ids = ids
     self.typeIDs = typeIDs
     self.offsets = offsets
+    self.sequenceIDs = sequenceIDs
     self.truncated = truncated
   }
 }
@@ -49,6 +52,9 @@ public final class EncodingBuffer {
   public internal(set) var typeIDs: [Int32] = []
   /// As long as `ids`, or empty if `keepsOffsets` is false.
   public internal(set) var offsets: [ByteRange] = []
+  /// As `offsets`: see `Encoding.sequenceIDs`.
+  public internal(set) var sequenceIDs: [Int32] = []
+  /// Whether places in texts are kept: `offsets` and `sequenceIDs`.
   public let keepsOffsets: Bool
 
   let scratch = EncodingScratch()
@@ -60,26 +66,31 @@ public final class EncodingBuffer {
     ids.removeAll(keepingCapacity: true)
     typeIDs.removeAll(keepingCapacity: true)
     offsets.removeAll(keepingCapacity: true)
+    sequenceIDs.removeAll(keepingCapacity: true)
   }
 
   /// Removes the first `count` tokens and keeps the memory.
   package func removeFirst(_ count: Int) {
     ids.removeFirst(count)
     typeIDs.removeFirst(count)
-    if keepsOffsets { offsets.removeFirst(count) }
+    guard keepsOffsets else { return }
+    offsets.removeFirst(count)
+    sequenceIDs.removeFirst(count)
   }
 
   /// Appends tokens that are known already, at no place of a text.
   package func append(_ ids: [Int32], typeIDs: [Int32]) {
     self.ids += ids
     self.typeIDs += typeIDs
-    if keepsOffsets { offsets.append(contentsOf: repeatElement(ByteRange(begin: 0, end: 0), count: ids.count)) }
+    guard keepsOffsets else { return }
+    offsets.append(contentsOf: repeatElement(ByteRange(begin: 0, end: 0), count: ids.count))
+    sequenceIDs.append(contentsOf: repeatElement(-1, count: ids.count))
   }
 
   /// Some of the tokens as an encoding of their own.
   package func encoding(of tokens: Range<Int>, truncated: Bool) -> Encoding {
     Encoding(
       ids: Array(ids[tokens]), typeIDs: Array(typeIDs[tokens]), offsets: keepsOffsets ? Array(offsets[tokens]) : [],
-      truncated: truncated)
+      sequenceIDs: keepsOffsets ? Array(sequenceIDs[tokens]) : [], truncated: truncated)
   }
 }

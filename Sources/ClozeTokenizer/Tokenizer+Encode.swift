@@ -13,7 +13,7 @@ extension Tokenizer {
   {
     let buffer = EncodingBuffer()
     let truncated = try append(text, pair: pair, maxTokens: maxTokens, truncation: truncation, into: buffer)
-    return Encoding(ids: buffer.ids, typeIDs: buffer.typeIDs, offsets: buffer.offsets, truncated: truncated)
+    return buffer.encoding(of: 0..<buffer.ids.count, truncated: truncated)
   }
 
   /// The tokens of a text, or of a pair, in UTF-8.
@@ -25,7 +25,7 @@ extension Tokenizer {
   ) throws(ClozeError) -> Encoding {
     let buffer = EncodingBuffer()
     let truncated = try append(text, pair: pair, maxTokens: maxTokens, truncation: truncation, into: buffer)
-    return Encoding(ids: buffer.ids, typeIDs: buffer.typeIDs, offsets: buffer.offsets, truncated: truncated)
+    return buffer.encoding(of: 0..<buffer.ids.count, truncated: truncated)
   }
 
   /// Appends the tokens of a text, or of a pair, to a buffer, and returns whether they were truncated. Appends
@@ -116,10 +116,13 @@ extension Tokenizer {
         for id in ids {
           buffer.ids.append(id)
           buffer.typeIDs.append(typeID)
-          if buffer.keepsOffsets { buffer.offsets.append(ByteRange(begin: 0, end: 0)) }
+          if buffer.keepsOffsets {
+            buffer.offsets.append(ByteRange(begin: 0, end: 0))
+            buffer.sequenceIDs.append(-1)
+          }
         }
-      case .first(let typeID): buffer.append(scratch.first, begins.0, kept.first, typeID)
-      case .second(let typeID): buffer.append(scratch.second, begins.1, kept.second, typeID)
+      case .first(let typeID): buffer.append(scratch.first, begins.0, kept.first, typeID, sequence: 0)
+      case .second(let typeID): buffer.append(scratch.second, begins.1, kept.second, typeID, sequence: 1)
       }
     }
     return .success(kept != needed)
@@ -235,10 +238,12 @@ extension Tokenizer {
 /// Appending the tokens of a text.
 extension EncodingBuffer {
   /// Appends `count` tokens of a text, from one on.
-  func append(_ tokens: RawBuffer<TokenRecord>, _ from: Int, _ count: Int, _ typeID: Int32) {
+  func append(_ tokens: RawBuffer<TokenRecord>, _ from: Int, _ count: Int, _ typeID: Int32, sequence: Int32) {
     let records = UnsafeBufferPointer(start: tokens.base + from, count: count)
     ids.append(contentsOf: records.lazy.map(\.id))
     typeIDs.append(contentsOf: repeatElement(typeID, count: count))
-    if keepsOffsets { offsets.append(contentsOf: records.lazy.map { ByteRange(begin: $0.begin, end: $0.end) }) }
+    guard keepsOffsets else { return }
+    offsets.append(contentsOf: records.lazy.map { ByteRange(begin: $0.begin, end: $0.end) })
+    sequenceIDs.append(contentsOf: repeatElement(sequence, count: count))
   }
 }

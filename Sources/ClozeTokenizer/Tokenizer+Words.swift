@@ -2,8 +2,8 @@ internal import ClozeIO
 
 /// Grouping tokens into words.
 extension Tokenizer {
-  /// For each token of a single text that begins a word, where it does; nil for those that continue one, and for special
-  /// tokens.
+  /// For each token of a single text that begins a word, where it does; nil for those that continue one, and for
+  /// special tokens.
   ///
   /// Of WordPiece the prefix of a piece says whether it continues a word. Of other models white space before a token or
   /// at its beginning does, as in transformers' pipelines; the word begins after it. A token of white space alone, as

@@ -85,7 +85,8 @@ public final class Tokenizer: Sendable {
     try self.init(definition, options)
   }
 
-  /// Whether bytes begin as those of a sentencepiece model: a piece in a piece, with numbers that no text has.
+  /// Whether bytes begin as a serialized sentencepiece `ModelProto`: its first field holds a piece, whose first field
+  /// is a string; and they hold a zero byte, as no text does.
   package static func isSentencePiece(_ file: [UInt8]) -> Bool {
     file.count > 16 && file[0] == 0x0A && file[2] == 0x0A && file.prefix(4096).contains(0)
   }

@@ -27,7 +27,7 @@ enum { CAPACITY = 64 };
 
 /* Room for CAPACITY tokens of up to 8 texts. */
 struct result {
-  int32_t ids[CAPACITY], type_ids[CAPACITY];
+  int32_t ids[CAPACITY], type_ids[CAPACITY], sequence_ids[CAPACITY];
   int64_t offsets[CAPACITY][2], cu_seqlens[9];
   uint8_t truncated[8];
   cloze_encoding encoding;
@@ -41,7 +41,8 @@ static void prepare(struct result *result) {
       .type_ids = result->type_ids,
       .offsets = &result->offsets[0][0],
       .cu_seqlens = result->cu_seqlens,
-      .truncated = result->truncated};
+      .truncated = result->truncated,
+      .sequence_ids = result->sequence_ids};
 }
 
 static void vocabulary(void) {
@@ -106,6 +107,8 @@ static void pairs(void) {
   static const int32_t type_ids[] = {0, 0, 0, 0, 1, 1, 1, 0, 0, 0};
   CHECK(result.encoding.size == COUNT(type_ids));
   CHECK(memcmp(result.type_ids, type_ids, sizeof type_ids) == 0);
+  static const int32_t sequence_ids[] = {-1, 0, 0, -1, 1, 1, -1, -1, 0, -1};
+  CHECK(memcmp(result.sequence_ids, sequence_ids, sizeof sequence_ids) == 0);
   CHECK(result.cu_seqlens[1] == 7);
   CHECK(result.offsets[4][0] == 0 && result.offsets[4][1] == 3); /* in the second text */
   cloze_tokenizer_free(tokenizer);

@@ -48,7 +48,8 @@ import Testing
     #expect(run.status == 1)
     #expect(
       run.errors
-        == "cloze: \(input), line 50: the token \"extratoken\" has the id 16000, and the model's word table has 16000 rows\n"
+        == "cloze: \(input), line 50: the token \"extratoken\" has the id 16000, and the model's word table has 16000 "
+        + "rows\n"
     )
     #expect(!folder.names.contains("out.npy"))
   }

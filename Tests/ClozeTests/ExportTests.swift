@@ -1,4 +1,5 @@
 import ClozeTestSupport
+import ClozeTokenizer
 import Foundation
 import Testing
 
@@ -32,6 +33,46 @@ import Testing
         #expect(found.info.heads == model.info.heads, "\(format)")
         #expect(found.info.embeddingSize == model.info.embeddingSize, "\(format)")
         #expect(try results(found) == results(model), "\(format)")
+      }
+    }
+  }
+
+  /// A trained head in an exported or prepared file is what it was: task, labels, limits and numbers.
+  @Test(arguments: Head.Task.allCases.filter { $0 != .mlm }, Precision.allCases)
+  func trainedHeadsComeBack(_ task: Head.Task, _ precision: Precision) throws {
+    try withFolder { folder in
+      let source = Fixture.modelPath("pretraining-float16")
+      let vocabulary = TextTests.vocabulary.joined(separator: "\n")
+      let options = LoadOptions(
+        precision: precision, tokenizer: try Tokenizer(vocabulary: Array(vocabulary.utf8)))
+      let base = try Model(path: source, options: options)
+      var head = Head.random(task, on: base)
+      if task == .answer { head.noAnswerThreshold = 0.25 }
+      let format: ExportFormat = precision == .int8 ? .int8 : .float32
+      let (graph, again, prepared) = (folder + "/a.onnx", folder + "/b.onnx", folder + "/a.cloze")
+      try Model.export(source, to: graph, format: format, head: head, options: options)
+      try Model.export(graph, to: again, format: format, options: options)
+      #expect(FileManager.default.contentsEqual(atPath: graph, andPath: again))
+      try Model.convert(source, to: prepared, head: head, options: options)
+      let (fromGraph, fromPrepared) = (folder + "/c.cloze", folder + "/c.onnx")
+      try Model.convert(graph, to: fromGraph, options: options)
+      try Model.export(prepared, to: fromPrepared, format: format, options: options)
+
+      let texts: [Text] =
+        task.takesPairs ? [Text("a", "b cd"), Text("ab", "c d a b c")] : ["a b", "abc x abc", "a b c d a b c d"]
+      let right = try Model(base, head: head)
+      let predictions = try Session(model: right, threads: 1).predict(texts)
+      for path in [graph, prepared, fromGraph, fromPrepared] {
+        let model = try Model(path: path, options: options)
+        #expect(model.info.task == task && model.info.labels == head.labels, "\(path)")
+        #expect(model.info.heads == right.info.heads, "\(path)")
+        let found = try #require(model.head)
+        #expect(found.noAnswerThreshold == head.noAnswerThreshold && found.stride == head.stride)
+        let said = try Session(model: model, threads: 1).predict(texts)
+        #expect(said.map(\.bits) == predictions.map(\.bits), "\(path)")
+        #expect(said.map(\.label) == predictions.map(\.label) && said.map(\.labels) == predictions.map(\.labels))
+        let text = try Inspection(path: path).json
+        #expect(text.contains("\"task\":\"\(task.rawValue)\""), "\(text)")
       }
     }
   }

@@ -15,10 +15,9 @@ struct FillMaskTests {
 
   init() throws {
     tokenizer = try Tokenizer(vocabulary: Array(TextTests.vocabulary.joined(separator: "\n").utf8))
+    let options = LoadOptions(precision: .float32, tokenizer: tokenizer)
     session = try Session(
-      model: Model(
-        path: Fixture.modelPath("pretraining-float16"), options: LoadOptions(precision: .float32, tokenizer: tokenizer)),
-      threads: 2)
+      model: Model(path: Fixture.modelPath("pretraining-float16"), options: options), threads: 2)
   }
 
   /// Ids and probabilities at a token, best first.

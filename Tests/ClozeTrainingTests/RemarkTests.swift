@@ -132,7 +132,8 @@ struct RemarkTests {
 
   @Test func answersStandWhereTheyAreSaidTo() throws {
     func flat(_ answer: String, _ start: Int) -> String {
-      "{\"question\":\"q\",\"context\":\"😀 Köln am Rhein\",\"answers\":{\"text\":[\"\(answer)\"],\"answer_start\":[\(start)]}}"
+      "{\"question\":\"q\",\"context\":\"😀 Köln am Rhein\","
+        + "\"answers\":{\"text\":[\"\(answer)\"],\"answer_start\":[\(start)]}}"
     }
     for name in ["f.jsonl", "f.json"] {
       let set = try read(flat("Köln", 2) + "\n", .answer, name: name)

@@ -47,9 +47,11 @@ package final class ExportedModel {
       if tokenizer == nil { tokenizer = try files.tokenizer(ofModel: &settings) }
       let graph = try Model.graph(files, settings)
       try settings.follow(graph)
-      export = try Self.export(
-        graph, format, [], Self.metadata(settings.labels, settings.head, tokenizer, settings.maxTokens, task: nil))
-      return
+      if settings.trainedHead == nil {
+        export = try Self.export(
+          graph, format, [], Self.metadata(settings.labels, settings.head, tokenizer, settings.maxTokens, task: nil))
+        return
+      }
     }
     var options = options
     // A head is exported with unquantized weights except in int8; a prepared file has one precision only.
@@ -84,7 +86,8 @@ package final class ExportedModel {
       ).graph()
       if graph.sentence == nil { graph.sentence = sentence }
     }
-    let heads = try head.map { head throws(ClozeError) in try graph.take(head) } ?? []
+    var heads = try head.map { head throws(ClozeError) in try graph.take(head) } ?? []
+    if let head, head.task != .mlm { for i in heads.indices { heads[i].description = head.alone.description } }
     return try export(graph, format, heads, metadata)
   }
 
@@ -108,7 +111,7 @@ package final class ExportedModel {
     }
     if let maxTokens { entries.append(("max_seq_length", "\(maxTokens)")) }
     if let tokenizer {
-      entries.append(("tokenizer", "wordpiece"))
+      entries.append(("tokenizer", tokenizer.modelType.lowercased()))
       entries.append(("do_lower_case", tokenizer.lowercase ? "true" : "false"))
       entries.append(("strip_accents", tokenizer.stripAccents ? "true" : "false"))
     }

@@ -85,12 +85,7 @@ private struct Unpacking {
         output: try linear(last.dense))
     case .maskedLM:
       guard let norm = first.norm else { return }
-      let decoder: BERTGraph.Decoder
-      if let columns = model.weights.word.columns, columns.panels == last.dense.columns.panels {
-        decoder = .tied
-      } else {
-        decoder = .separate(try linear(last.dense).weight)
-      }
+      let decoder = model.weights.isTied ? BERTGraph.Decoder.tied : .separate(try linear(last.dense).weight)
       graph.mlm = BERTGraph.MaskedLMHead(
         transform: try linear(first.dense), activation: first.activation,
         norm: try self.norm(norm, first.dense.outputs), decoder: decoder,

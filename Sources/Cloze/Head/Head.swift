@@ -148,13 +148,13 @@ public struct Head: Sendable {
       }
       let all = [layer.weight, layer.bias, layer.norm?.gamma ?? [], layer.norm?.beta ?? []]
       guard all.allSatisfy({ $0.allSatisfy(\.isFinite) }) else {
-        throw fail("layer \(i) holds a value that is no number")
+        throw fail("layer \(i) has a value that is not finite")
       }
       width = layer.outputs
     }
     if let mix {
       guard !mix.shares.isEmpty, mix.shares.allSatisfy({ $0.isFinite }), mix.factor.isFinite else {
-        throw fail("mix of layers holds a value that is no number")
+        throw fail("mix of layers has a value that is not finite")
       }
       guard pooling != .pooler, task != .mlm, task != .nsp else {
         throw fail("mix of layers does not go with the pooler")
@@ -169,7 +169,7 @@ public struct Head: Sendable {
       }
     if let needed, outputs != needed { throw fail("last layer gives \(outputs) numbers, \(needed) are needed") }
     guard maxTokens > 0, stride >= 0, stride < maxTokens else {
-      throw fail("max_tokens \(maxTokens) and stride \(stride) do not go together")
+      throw fail("stride is \(stride), expected 0 to \(maxTokens - 1), below max_tokens")
     }
   }
 }

@@ -97,7 +97,9 @@ public struct Inspection: Sendable, CustomStringConvertible {
     let configuration = try file.configuration()
     let facts = EmbeddingFacts(configuration)
     let precision = configuration.precision.word
-    let head = HeadDescription(configuration.settings, configuration.heads.words)
+    var settings = configuration.settings
+    settings.trainedHead = try file.trainedHead()
+    let head = HeadDescription(settings, configuration.heads.words)
     var provenance = try file.provenance()
     provenance.memory = [(precision, file.weightBytes)]
     let tokenizer = try file.tokenizer()
@@ -155,13 +157,17 @@ extension Inspection.Refusal {
   }
 }
 
-/// What `predict` makes of the head that a model's file brings, for inspection.
+/// What `predict` makes of the head in a model's file, for inspection.
 private struct HeadDescription {
   let task: Head.Task?
   let labels: [String]
   private let reason: String?
 
   init(_ settings: ModelSettings, _ heads: [String]) {
+    if let head = settings.trainedHead {
+      (task, labels, reason) = (head.task, head.labels, nil)
+      return
+    }
     let outputs: [(word: String, output: OutputHead, count: Int)] = [
       ("classes", .classes, settings.labels.count), ("tags", .tags, settings.labels.count), ("answer", .answer, 2),
     ]

@@ -38,11 +38,10 @@ extension Model {
         info.hiddenSize, vocabulary: info.vocabSize, positions: info.maxPositionEmbeddings, types: info.typeVocabSize),
       embeddings.isFinite, head.encoderLayers.count == info.numHiddenLayers, weights.projection == nil,
       head.attentionBias?.count == weights.attentionBias?.count, head.attentionBias?.allSatisfy(\.isFinite) ?? true
-    else { throw ClozeError(.invalidModel, "the head's embeddings do not go with this model") }
+    else { throw ClozeError(.invalidModel, "the head's embeddings do not have the model's sizes") }
   }
 
-  /// These weights with those of a head in their place: encoder layers, embeddings, and the heads
-  /// that a model has of its own.
+  /// The model's weights, with encoder layers, embeddings, pooler and decoder replaced where the head trained them.
   func weights(with head: Head) throws(ClozeError) -> Weights {
     let isOwn = head.task == .mlm || head.task == .nsp
     guard isOwn || !head.encoderLayers.isEmpty else { return weights }

@@ -89,8 +89,25 @@ public final class Model: Sendable {
       graph.configuration, kernels: kernels, precision: precision, tokenizer: tokenizer, settings: settings)
   }
 
-  init(
+  /// Of weights, with the trained head of the settings on them.
+  convenience init(
     _ weights: Weights, _ configuration: BERTConfiguration, kernels: Kernels, precision: Precision,
+    tokenizer: Tokenizer?, settings: ModelSettings
+  ) throws(ClozeError) {
+    guard var head = settings.trainedHead else {
+      try self.init(
+        encoder: weights, configuration, kernels: kernels, precision: precision, tokenizer: tokenizer,
+        settings: settings)
+      return
+    }
+    let encoder = try Model(
+      encoder: weights, configuration, kernels: kernels, precision: precision, tokenizer: tokenizer, settings: settings)
+    head.encoder = encoder.fingerprint
+    try self.init(encoder, head: head)
+  }
+
+  private init(
+    encoder weights: Weights, _ configuration: BERTConfiguration, kernels: Kernels, precision: Precision,
     tokenizer: Tokenizer?, settings: ModelSettings
   ) throws(ClozeError) {
     self.weights = weights
@@ -146,10 +163,10 @@ public final class Model: Sendable {
       let packed = try WeightBuilder(kernels: kernels, precision: .float32, threads: 1).head(head)
       taskHead = TaskHead(head, packed)
       switch head.task {
-      case .classify, .classifyPairs, .multilabel: weights.heads[.classes] = packed
+      case .classify, .classifyPairs, .multilabel, .regress, .regressPairs: weights.heads[.classes] = packed
       case .tag: weights.heads[.tags] = packed
       case .answer: weights.heads[.answer] = packed
-      case .mlm, .nsp, .regress, .regressPairs: break
+      case .mlm, .nsp: break
       }
     }
     self.weights = weights

@@ -28,6 +28,8 @@ struct ModelSettings {
   var labels: [String] = []
   /// What config.json, or an exported file, says about the head.
   var head = HeadSettings()
+  /// The trained head that an exported or prepared file holds.
+  var trainedHead: Head?
   /// What config.json adds to a model without a graph.
   var pretrained: PretrainedConfiguration?
   /// The sizes in config.json, by key.
@@ -39,7 +41,7 @@ struct ModelSettings {
 
 /// Settings compared and completed with a model's graph.
 extension ModelSettings {
-  /// Takes pooling and normalization, and the settings of an exported head, from the graph, which takes precedence
+  /// Takes pooling and normalization, and an exported head and its settings, from the graph, which takes precedence
   /// over the files, and gives classes and tags their labels.
   mutating func follow(_ graph: BERTGraph) throws(ClozeError) {
     if let sentence = graph.sentence {
@@ -49,6 +51,7 @@ extension ModelSettings {
     }
     let summary = graph.summary
     if let own = try HeadSettings(metadata: summary.metadata, producer: summary.producer) { head = own }
+    trainedHead = try graph.exportedHead.map { exported throws(ClozeError) in try Head(exported) }
     labels = head.labels((graph.classifier?.output ?? graph.tokenClassifier)?.weight.outputSize ?? 0)
   }
 

@@ -47,7 +47,8 @@ extension PreparedFile {
 
   /// The bytes of all sections of weights.
   var weightBytes: Int {
-    let texts = TokenizerSection.all + [PreparedConfiguration.section, ModelProvenance.section]
+    let texts =
+      TokenizerSection.all + [PreparedConfiguration.section, ModelProvenance.section, HeadSection.description]
     return names.reduce(0) { $0 + (texts.contains($1) ? 0 : section($1)?.range.count ?? 0) }
   }
 
@@ -112,11 +113,13 @@ extension Model {
     let saved = cloze_float_environment_enter()
     defer { cloze_float_environment_restore(saved) }
     let weights = try Weights(&file, sizes)
+    var settings = sizes.settings
+    settings.trainedHead = try file.trainedHead()
     let stored = try file.tokenizer()
     _ = try file.bytes(ModelProvenance.section)
     try file.checkAllRead()
     try self.init(
       weights, sizes.model, kernels: kernels, precision: sizes.precision, tokenizer: options.tokenizer ?? stored,
-      settings: sizes.settings)
+      settings: settings)
   }
 }

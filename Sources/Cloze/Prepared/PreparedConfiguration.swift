@@ -35,19 +35,20 @@ struct PreparedConfiguration {
   /// Exclusive upper bound of every size; keeps products of two from overflowing.
   private static let maxSize = 1 << 31
 
-  init(_ graph: BERTGraph, _ model: Model, _ settings: ModelSettings) {
+  /// Of a model's own weights, as they are stored.
+  init(_ weights: Weights, of model: Model, _ settings: ModelSettings) {
     precision = model.info.precision
     self.model = model.info.configuration
-    heads = model.info.heads
-    isTied = if case .tied? = graph.mlm?.decoder { true } else { false }
-    if let mlm = graph.mlm { maskedLMActivation = mlm.activation }
-    embeddingSize = model.weights.embeddingWidth(model.info.hiddenSize)
-    isProjected = model.weights.projection != nil
-    hasAttentionBias = model.weights.attentionBias != nil
-    if let layers = model.weights.heads[.classes]?.layers, layers.count > 1 { classTransform = Step(layers[0]) }
-    sentence = model.weights.sentence.map { SentenceShape($0) }
+    heads = Heads(weights.heads.keys)
+    isTied = weights.isTied
+    if let mlm = weights.heads[.maskedLM]?.layers.first { maskedLMActivation = mlm.activation }
+    embeddingSize = weights.embeddingWidth(model.info.hiddenSize)
+    isProjected = weights.projection != nil
+    hasAttentionBias = weights.attentionBias != nil
+    if let layers = weights.heads[.classes]?.layers, layers.count > 1 { classTransform = Step(layers[0]) }
+    sentence = weights.sentence.map { SentenceShape($0) }
     self.settings = settings
-    self.settings.labels = model.info.labels
+    if !heads.contains(.classes), !heads.contains(.tags) { self.settings.labels = [] }
   }
 
   /// The section.

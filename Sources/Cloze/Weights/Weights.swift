@@ -76,6 +76,12 @@ struct Weights: @unchecked Sendable {
   /// nil where attention depends on no relative position.
   var attentionBias: AttentionBias?
 
+  /// Whether the decoder of the masked language model is the word table.
+  var isTied: Bool {
+    guard let columns = word.columns, let decoder = heads[.maskedLM]?.layers.last else { return false }
+    return decoder.dense.columns.panels == columns.panels
+  }
+
   /// Elements of a row of the tables: E, or the hidden size `width` without a projection.
   func embeddingWidth(_ width: Int) -> Int { projection?.inputs ?? width }
 }

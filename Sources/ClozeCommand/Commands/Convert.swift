@@ -12,12 +12,18 @@ struct Convert: ParsableCommand {
       model is converted.
 
         cloze convert model.onnx model.cloze
+        cloze convert --head reviews model reviews.cloze
         cloze embed --model model.cloze "A text."
       """)
 
   @Argument(help: ArgumentHelp("A .onnx file or a folder, as for --model.", valueName: "in")) var first: String
 
   @Argument(help: ArgumentHelp("The .cloze file to write.", valueName: "out")) var second: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "A head that `cloze train` wrote for the model, to include: a file or a folder.", valueName: "path")) var head:
+    String?
 
   @OptionGroup(title: "Model") var modelOptions: ModelOptions
 
@@ -30,8 +36,10 @@ struct Convert: ParsableCommand {
   func run() throws {
     if second == nil { try refuseModel(at: first, command: "convert") }
     let source = second == nil ? modelOptions.model : first
-    let file = try AtomicFile(output: second ?? first, inputs: modelOptions.files(source))
-    let prepared = try PreparedModel(source, options: modelOptions.loadOptions(for: source))
+    let heads = head.map { [$0, "\($0)/\(Head.fileName)"] } ?? []
+    let file = try AtomicFile(output: second ?? first, inputs: modelOptions.files(source) + heads)
+    let prepared = try PreparedModel(
+      source, head: try head.map { try Head(path: $0) }, options: modelOptions.loadOptions(for: source))
     try prepared.write { bytes throws(ClozeError) in try file.append(bytes) }
     try file.commit()
   }

@@ -42,7 +42,8 @@ struct Embed: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "For int8 and uint8: the lowest and highest value of each dimension, an array (2, E) (default: those of the texts).",
+      "For int8 and uint8: the lowest and highest value of each dimension, an array (2, E) (default: those of the "
+        + "texts).",
       valueName: "file.npy"))
   var ranges: String?
 

@@ -65,7 +65,7 @@ struct EmbeddingRanges: Equatable {
     var column = 0
     for value in values {
       let level = ((value - lowest[column]) / steps[column]).rounded(.down)
-      // What is no number becomes 0.
+      // NaN becomes 0.
       bytes.append(level > 0 ? UInt8(min(level, 255)) : 0)
       column += 1
       if column == lowest.count { column = 0 }

@@ -5,7 +5,8 @@ import ClozeIO
 /// Space for the header is reserved and filled in by `finish`, which also gives the file its name. Memory does not
 /// grow with the rows.
 ///
-/// Source: NumPy's format description (`numpy.lib.format`), version 1.0; `quantize_embeddings` of sentence-transformers.
+/// Source: NumPy's format description (`numpy.lib.format`), version 1.0; `quantize_embeddings` of
+/// sentence-transformers.
 final class NPYWriter {
   /// The type of the stored elements, little-endian.
   enum ElementType: String, CaseIterable {

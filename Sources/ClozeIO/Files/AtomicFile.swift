@@ -14,8 +14,8 @@ package protocol TemporaryFileGuard: Sendable {
 /// A file that is written under a temporary name in the same folder, and renamed when it is complete.
 ///
 /// Released before `commit`, it leaves nothing behind, and an existing file unchanged. Permissions of an existing file
-/// are kept; of a symbolic link, the target is replaced. A character device, such as /dev/null, is written directly, and
-/// not read back.
+/// are kept; of a symbolic link, the target is replaced. A character device, such as /dev/null, is written directly,
+/// and not read back.
 package final class AtomicFile {
   /// The path as given, for messages.
   private let path: String

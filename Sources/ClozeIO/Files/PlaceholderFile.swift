@@ -23,8 +23,8 @@ package func nothing(at path: String) -> ClozeError {
   var message = "\(path): no such file or folder"
   if mayBeHubName(path) {
     message +=
-      "; if it is a name on the Hugging Face hub, download it first: `hf download \(path) --local-dir FOLDER`, and give "
-      + "that folder; one without model.safetensors or an ONNX file is exported by `optimum-cli export onnx`"
+      "; if it is a name on the Hugging Face hub, download it first: `hf download \(path) --local-dir FOLDER`, and "
+      + "give that folder; one without model.safetensors or an ONNX file is exported by `optimum-cli export onnx`"
   }
   return ClozeError(.notFound, message)
 }

@@ -1,7 +1,7 @@
 internal import ClozeIO
 
-/// Weights and tables in other forms than a tensor of real numbers and a lookup: stored in few bits and widened by plain
-/// operators, or multiplied by one-hot rows.
+/// Weights and tables in other forms than a tensor of real numbers and a lookup: stored in few bits and widened by
+/// plain operators, or multiplied by one-hot rows.
 extension Lowering {
   /// Whether a node can begin one of these forms.
   static func hasTableForm(_ node: Node, in graph: Graph) -> Bool {

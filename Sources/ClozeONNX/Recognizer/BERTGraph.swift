@@ -23,6 +23,8 @@ public struct BERTGraph: Sendable {
   public var answer: Linear?
   /// The sentence embedding that the graph computes.
   public var sentence: SentenceHead?
+  /// The trained head of a file that this library exported; its outputs are none of the graph's heads.
+  package var exportedHead: ExportedHead?
   /// The names of the graph's inputs and outputs.
   public var inputs: InputNames
   public var outputs: OutputNames

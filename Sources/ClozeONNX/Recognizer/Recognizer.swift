@@ -11,9 +11,14 @@ public import ClozeIO
 /// - Throws: `.unsupported` with the first node that did not fit, its place, and what was expected there;
 ///   `.shape` where weights contradict each other.
 public func recognizeBERT(in file: ONNXFile, architecture: String? = nil) throws(ClozeError) -> BERTGraph {
-  var recognizer = try Recognizer(Lowering.lower(file.graph))
+  var graph = try Lowering.lower(file.graph)
+  let exportedHead = ExportedHead(graph)
+  if let exportedHead { graph.outputs.removeAll { exportedHead.outputs.contains($0.name) } }
+  var recognizer = try Recognizer(graph)
   recognizer.architecture = architecture
-  return try recognizer.recognize()
+  var result = try recognizer.recognize()
+  result.exportedHead = exportedHead
+  return result
 }
 
 /// The state of one recognition: the graph without its aliases, the probes, and the current place.

@@ -95,8 +95,7 @@ extension GraphWriter {
     var width = configuration.hiddenSize
     for (i, layer) in head.layers.enumerated() {
       let isLast = i == head.layers.count - 1
-      // As in the classes of transformers, the last layer has the head's own name.
-      let name = isLast ? head.name : "\(head.name).layers.\(i)"
+      let name = AddedHead.layer(i, of: head.layers.count, head.name)
       var output: Value?
       if isLast, layer.activation == .identity, layer.norm == nil, case .output(let name) = head.result {
         output = name
@@ -111,7 +110,7 @@ extension GraphWriter {
       if value != name { _ = node("Identity", [value], to: name) }
       publish(name, sizes + [.fixed(width)])
     case .answer:
-      for (column, name) in ["start_logits", "end_logits"].enumerated() {
+      for (column, name) in head.outputs.enumerated() {
         _ = node("Gather", [value, try constant(column)], [("axis", .int(-1))], to: name)
         publish(name, sizes)
       }

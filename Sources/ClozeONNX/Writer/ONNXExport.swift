@@ -8,6 +8,7 @@ package import ClozeIO
 package final class ONNXExport {
   package static let opset = 17
   package static let irVersion = 8
+  package static let producer = "cloze"
 
   private let document: ONNXDocument
 
@@ -19,9 +20,10 @@ package final class ONNXExport {
     _ graph: BERTGraph, format: ONNXFormat, heads: [AddedHead] = [], metadata: [(key: String, value: String)] = [],
     version: String
   ) throws(ClozeError) {
-    let document = try ONNXDocument(irVersion: Self.irVersion, opset: Self.opset, producer: "cloze", version: version)
+    let document = try ONNXDocument(
+      irVersion: Self.irVersion, opset: Self.opset, producer: Self.producer, version: version)
     self.document = document
-    for (key, value) in metadata { document.metadata(key, value) }
+    for (key, value) in metadata + heads.flatMap(ExportedHead.metadata) { document.metadata(key, value) }
     var writer = GraphWriter(document, graph, format)
     try writer.write(heads)
     try document.finish()

@@ -43,6 +43,8 @@ package struct AddedHead: Sendable {
   /// Weights of the states after the embeddings and each layer, where the head reads their weighted sum; nil:
   /// the last state.
   package var mix: [Float]?
+  /// What the runtime notes about the head in the file's metadata, and gets back as `ExportedHead`; nil: nothing.
+  package var description: String?
 
   package init(name: String, source: Source, layers: [Layer], result: Result, mix: [Float]? = nil) {
     self.name = name
@@ -50,5 +52,18 @@ package struct AddedHead: Sendable {
     self.layers = layers
     self.result = result
     self.mix = mix
+  }
+
+  /// The names of the graph's outputs that it gives.
+  var outputs: [String] {
+    switch result {
+    case .output(let name): [name]
+    case .answer: ["start_logits", "end_logits"]
+    }
+  }
+
+  /// The name of the parameters of a layer: as in the classes of transformers, the last has the head's own name.
+  static func layer(_ index: Int, of count: Int, _ name: String) -> String {
+    index == count - 1 ? name : "\(name).layers.\(index)"
   }
 }

@@ -24,8 +24,8 @@ extension TokenizerDefinition {
         guard ["BertNormalizer", "Lowercase", "Strip", "Sequence"].contains(kind) else {
           throw ClozeError(
             .unsupportedTokenizer,
-            "\(field.path) is a Sequence of \(steps.count), only BertNormalizer is supported (\(step.path) is a \(kind))"
-          )
+            "\(field.path) is a Sequence of \(steps.count), only BertNormalizer is supported (\(step.path) is "
+              + "a \(kind))")
         }
         let one = try readNormalizer(step)
         all.cleanText = all.cleanText || one.cleanText

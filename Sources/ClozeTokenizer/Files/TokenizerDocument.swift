@@ -23,8 +23,8 @@ struct TokenizerDocument {
   private(set) var added: [(token: AddedToken, id: Int32?)] = []
 
   private static let name = "tokenizer.json"
-  /// The most tokens, merges and added tokens that are read, many times those of any tokenizer: what a file of any
-  /// size makes of memory is bounded by them.
+  /// The most tokens, merges and added tokens that are read, many times those of any tokenizer; they bound the memory
+  /// that a file of any size takes.
   static let maximumTokens = 1 << 22
   static let maximumAdded = 1 << 18
   /// The members of the document that are read; others may have any size.

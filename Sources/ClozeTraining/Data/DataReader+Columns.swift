@@ -38,7 +38,7 @@ extension DataReader {
     try endSentence(&self)
     if isNumbered, let place = examples.first?.place {
       throw ClozeError(
-        .invalidText, "\(place): column 1 numbers the words: which column has them is said by --text, with its number")
+        .invalidText, "\(place): column 1 numbers the words; name the column that has them with --text N")
     }
   }
 }
@@ -100,7 +100,7 @@ struct TagColumns {
     }
     let (text, label) = (try column(format.text), try column(format.label))
     if let text, text == label {
-      throw ClozeError(.invalidArgument, "\(place): column \(text + 1) is to be both the word and the tag")
+      throw ClozeError(.invalidArgument, "\(place): column \(text + 1) is named as both the word and the tag")
     }
     isChosen = text != nil || width == 2
 
@@ -120,17 +120,16 @@ struct TagColumns {
       guard marked.count == 1 else {
         throw ClozeError(
           .invalidText,
-          "\(place): \(width) columns (\(DataReader.list(begin))): which one has the tags is said by --label, with its "
-            + "number")
+          "\(place): \(width) columns (\(DataReader.list(begin))): name the column of the tags with --label N")
       }
       (self.word, tag) = (word, marked[0])
       remark =
-        "\(width) columns, of which column \(word + 1) is read as the word and column \(marked[0] + 1) as the tag, the only "
-        + "one with tags such as B-, I- and O (--text and --label choose others)"
+        "\(width) columns, of which column \(word + 1) is read as the word and column \(marked[0] + 1) as the tag, the "
+        + "only one with tags such as B-, I- and O (--text and --label choose others)"
     }
     guard word != tag else {
       throw ClozeError(
-        .invalidText, "\(place): column 1 is the tag, which column has the words is said by --text, with its number")
+        .invalidText, "\(place): column 1 is the tag; name the column of the words with --text N")
     }
     try add(all, header, separator, known: Set(plain.map { $0[tag] }))
   }
@@ -164,10 +163,10 @@ struct TagColumns {
       lines.append((.word(fields), number))
     }
     guard doubtful.count > 0 else { return }
-    let what = doubtful.count == 1 ? "line \(doubtful.first) begins" : "\(doubtful.count) lines begin"
     let more =
-      "\(what) with # and \(doubtful.count == 1 ? "is" : "are") read as \(doubtful.count == 1 ? "a comment" : "comments")"
-      + (doubtful.count == 1 ? "" : ", the first is line \(doubtful.first)")
+      doubtful.count == 1
+      ? "line \(doubtful.first) begins with # and is read as a comment"
+      : "\(doubtful.count) lines begin with # and are read as comments, the first is line \(doubtful.first)"
     remark = (remark.map { $0 + "; " } ?? "") + more
   }
 

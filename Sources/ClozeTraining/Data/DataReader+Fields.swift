@@ -101,9 +101,9 @@ struct TableColumns {
         let what = missing.map { ["text", "pair", "label"][isPair || $0 == 0 ? $0 : 2] }
         throw ClozeError(
           .invalidText,
-          "\(DataReader.count(first.count, "field")) (\(DataReader.list(first))), which one is the "
-            + what.map { $0 == "pair" ? "second text" : $0 }.joined(separator: " and which the ")
-            + " is said by " + what.map { "--\($0)" }.joined(separator: " and ") + ", with a name or number")
+          "\(DataReader.count(first.count, "field")) (\(DataReader.list(first))): name the "
+            + what.map { $0 == "pair" ? "second text" : $0 }.joined(separator: " and the ")
+            + " with " + what.map { "--\($0)" }.joined(separator: " and ") + ", by name or number")
       }
       for (i, place) in zip(missing, left + Array(repeating: first.count, count: missing.count)) { places[i] = place }
     }
@@ -111,7 +111,7 @@ struct TableColumns {
     for (i, place) in chosen.enumerated() {
       guard let same = chosen[..<i].firstIndex(of: place), place < first.count else { continue }
       let what = isPair ? ["text", "second text", "label"] : ["text", "label"]
-      throw ClozeError(.invalidText, "field \(place + 1) is to be both the \(what[same]) and the \(what[i])")
+      throw ClozeError(.invalidText, "field \(place + 1) is named as both the \(what[same]) and the \(what[i])")
     }
     width = hasHeader ? first.count : missing.isEmpty ? nil : max(first.count, names.count)
     if isNamed, !isExact {

@@ -73,8 +73,8 @@ struct Passage {
     starts = utf8.indices.filter { utf8[$0] & 0xC0 != 0x80 }
   }
 
-  /// The answers of a question, as SQuAD has them, a list of texts with their starts, or as Hugging Face's data sets do,
-  /// a list of texts and one of starts; starts count code points.
+  /// The answers of a question, as SQuAD has them, a list of texts with their starts, or as Hugging Face's data sets
+  /// do, a list of texts and one of starts; starts count code points.
   func answers(_ question: JSONField) throws(ClozeError) -> [Example.Answer] {
     if try question.present("is_impossible")?.bool() ?? false { return [] }
     guard let field = try question.present("answers") else {

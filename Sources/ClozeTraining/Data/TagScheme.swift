@@ -21,8 +21,8 @@ enum TagScheme {
     guard !marked.isEmpty else {
       return inside.isEmpty
         ? nil
-        : "no tag (\(list(inside))) has a mark of a scheme (\(schemes)), such as B- or I-: for F1, words in a row with one "
-          + "tag count as one entity"
+        : "no tag (\(list(inside))) has a mark of a scheme (\(schemes)), such as B- or I-: for F1, words in a row with "
+          + "one tag count as one entity"
     }
     let plain = inside.filter { mark($0) == nil && !bare.contains($0) }
     if !plain.isEmpty { return "\(list(plain)) have no mark such as B- or I-, which other tags have" }

@@ -119,7 +119,9 @@ public struct TrainingOptions: Sendable {
     ] { if let value, value < 1 || value > 1 << 30 { throw fail("\(name) = \(value), expected 1 or more") } }
     for (value, name) in [(patience, "patience"), (stride ?? 0, "stride"), (unfreeze, "unfreeze")]
     where value < 0 || value > 1 << 30 && value != .max { throw fail("\(name) = \(value), expected 0 or more") }
-    if let threads, threads < 1 || threads > 256 { throw fail("threads = \(threads), expected 1 to 256") }
+    if let threads, !(1...Team.maxThreads).contains(threads) {
+      throw fail("threads = \(threads), expected 1 to \(Team.maxThreads)")
+    }
     if let dropout { try between(dropout, 0, 0.95, "dropout") }
     if let learningRate { try between(learningRate, 0, 1e3, "learning rate") }
     try between(warmup, 0, 1, "warmup")

@@ -89,6 +89,7 @@ class Encoding(Sized):
         ("cu_seqlens", _address),
         ("truncated", _address),
         ("size", c_size_t),
+        ("sequence_ids", _address),
     ]
 
 
@@ -121,7 +122,10 @@ class LoadOptions(Sized):
 
 
 class ConvertOptions(Sized):
-    _fields_ = [("struct_size", c_size_t), ("precision", c_int32), ("threads", c_int32), ("tokenizer", c_void_p)]
+    _fields_ = [
+        ("struct_size", c_size_t), ("precision", c_int32), ("threads", c_int32), ("tokenizer", c_void_p),
+        ("head", c_char_p),
+    ]
 
 
 EXPORT_DEFAULT = 0
@@ -365,6 +369,7 @@ PROTOTYPES.update({
     "cloze_model_with_head": (_status, [c_void_p, c_char_p, _address]),
     "cloze_model_task": (c_char_p, [c_void_p]),
     "cloze_predict": (_status, [c_void_p, _address, _address, c_size_t, _address, _address]),
+    "cloze_entities": (_status, [_address, c_size_t, _address, c_size_t, _address]),
     "cloze_rerank": (_status, [c_void_p, _address, c_int32, _address, c_size_t, _address, _address]),
     "cloze_trainer_create": (_status, [c_void_p, c_char_p, c_char_p, _address]),
     "cloze_trainer_free": (None, [c_void_p]),

@@ -20,6 +20,7 @@ def convert(
     *,
     precision: Optional[str] = None,
     tokenizer: Union[Tokenizer, Source, None] = None,
+    head: Union[str, os.PathLike[str], None] = None,
 ) -> None:
     """Writes a model in its prepared form, a ``.cloze`` file that loads in milliseconds: quantized and packed weights
     that are used in place where the file is mapped, the tokenizer and all settings.
@@ -28,6 +29,7 @@ def convert(
     dst        path of the file, replaced atomically once it is complete
     precision  ``"int8"`` or ``"float32"``; None: int8
     tokenizer  a Tokenizer, or a path or content as Tokenizer takes it; None: the files beside the model
+    head       path of a trained head to include
 
     Raises Error: as ``load``; ``io`` if dst cannot be written.
     """
@@ -38,6 +40,7 @@ def convert(
     options = _abi.ConvertOptions(
         precision=optional_word("precision", precision, PRECISIONS),
         tokenizer=None if tokenizer is None else tokenizer._handle._as_parameter_,
+        head=None if head is None else file_name("head", head),
     )
 
     def work(kept: object = tokenizer) -> None:

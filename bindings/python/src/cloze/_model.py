@@ -235,9 +235,21 @@ class Model(Runner):
         max_tokens: Optional[int] = ..., truncation: str = ..., return_truncated: Literal[True],
     ) -> tuple[list[list[Candidate]], bool]: ...
 
+    @overload
+    def fill_mask(
+        self, text: list[Text], *, top_k: int = ..., targets: Optional[Iterable[Union[str, int]]] = ...,
+        max_tokens: Optional[int] = ..., truncation: str = ..., return_truncated: Literal[False] = ...,
+    ) -> list[list[list[Candidate]]]: ...
+
+    @overload
+    def fill_mask(
+        self, text: list[Text], *, top_k: int = ..., targets: Optional[Iterable[Union[str, int]]] = ...,
+        max_tokens: Optional[int] = ..., truncation: str = ..., return_truncated: Literal[True],
+    ) -> tuple[list[list[list[Candidate]]], np.ndarray]: ...
+
     def fill_mask(
         self,
-        text: Text,
+        text: Union[Text, list[Text]],
         *,
         top_k: int = 5,
         targets: Optional[Iterable[Union[str, int]]] = None,
@@ -246,15 +258,19 @@ class Model(Runner):
         return_truncated: bool = False,
     ) -> Any:
         """The most probable tokens for each ``[MASK]``: a list per mask, in order, of (token, id, probability) in
-        descending probability. Probabilities are over the whole vocabulary, with ``targets`` too.
+        descending probability; for a list of texts, a list of these. Probabilities are over the whole vocabulary, with
+        ``targets`` too.
 
         top_k    candidates per mask
         targets  ranks only these: tokens of the vocabulary, or their ids
 
-        Raises Error: ``invalid_text`` if the text has no ``[MASK]``, or it was truncated; ``no_head``;
+        Raises Error: ``invalid_text`` if a text has no ``[MASK]``, or it was truncated; ``no_head``;
         ``no_tokenizer``.
         """
-        packed = TextList([split(text, "text", lists=False)])
+        if isinstance(text, list):
+            packed = TextList(split(one, f"text[{index}]") for index, one in enumerate(text))
+        else:
+            packed = TextList([split(text, "text", lists=False)])
         tokenizer = self._own_tokenizer()
         ranked = None if targets is None else target_ids(tokenizer, targets)
         options = _abi.FillMaskOptions(
@@ -266,21 +282,27 @@ class Model(Runner):
         )
         each = min(options.top_k, self.info.vocab_size if ranked is None else ranked.size)
         # A vocabulary whose mask token is not "[MASK]" may have more masks.
-        masks = max(1, sum(part.count("[MASK]") for part in ([text] if isinstance(text, str) else text)))
+        given = text if isinstance(text, list) else [text]
+        parts = [part for one in given for part in ([one] if isinstance(one, str) else one)]
+        masks = max(packed.count, sum(part.count("[MASK]") for part in parts))
         found = ctypes.c_size_t()
-        truncated = np.zeros(1, np.uint8)
+        truncated = np.zeros(packed.count, np.uint8)
 
         def write(candidates: np.ndarray) -> None:
             self._call(
                 lib.cloze_fill_mask, packed, options, address(candidates), candidates.size, ctypes.byref(found),
                 address(truncated), kept=(ranked, candidates, found, truncated), tokens=packed.tokens, decoded=masks)
 
-        candidates = growing(write, _CANDIDATES, masks * each, found)
-        lists: dict[int, list[Candidate]] = {}
-        for _, position, id, probability in candidates.tolist():
-            lists.setdefault(position, []).append((tokenizer.token(id) or "", id, probability))
-        filled = list(lists.values())
-        return (filled, bool(truncated[0])) if return_truncated else filled
+        filled: list[dict[int, list[Candidate]]] = [{} for _ in range(packed.count)]
+        if packed.count:
+            candidates = growing(write, _CANDIDATES, masks * each, found)
+            for index, position, id, probability in candidates.tolist():
+                filled[index].setdefault(position, []).append((tokenizer.token(id) or "", id, probability))
+        results: Any = [list(lists.values()) for lists in filled]
+        cut: Any = truncated.view(np.bool_)
+        if not isinstance(text, list):
+            results, cut = results[0], bool(cut[0])
+        return (results, cut) if return_truncated else results
 
     @overload
     def next_sentence(

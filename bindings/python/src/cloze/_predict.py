@@ -5,13 +5,13 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
 
 import numpy as np
 
 from ._arrays import address, growing
 from ._errors import error
-from ._library import lib
+from ._library import check, lib
 from ._texts import TextList, pack, positions_of, split, utf8
 
 if TYPE_CHECKING:
@@ -21,8 +21,38 @@ _PREDICTIONS = np.dtype(
     [("text", np.int64), ("begin", np.int64), ("end", np.int64), ("label", np.int32), ("score", np.float32)],
     align=True)
 
-#: A word's tag: first character, one past its last, tag, probability.
-Tag = tuple[int, int, str, float]
+_ENTITIES = np.dtype([("begin", np.int64), ("end", np.int64), ("type_begin", np.int64)])
+
+
+class Span(NamedTuple):
+    """Characters [begin, end) of a text."""
+
+    begin: int
+    end: int
+
+
+class Tag(NamedTuple):
+    """A word's tag."""
+
+    #: Its characters [begin, end).
+    begin: int
+    end: int
+    tag: str
+    probability: float
+
+
+class Entity(NamedTuple):
+    """Words that their tags mark as one entity."""
+
+    #: Characters [begin, end) of the text; for a list of words, the indices of its words.
+    begin: int
+    end: int
+    #: What its tags name, without their marks: ``"PER"``.
+    type: str
+    #: Its characters; of a list of words, these with spaces between them.
+    text: str
+    #: The lowest of its words'.
+    probability: float
 
 
 @dataclass(frozen=True)
@@ -39,13 +69,14 @@ class Prediction:
     value: Optional[float] = None
     #: regress: all numbers, in the order of ``info.labels``.
     values: tuple[float, ...] = ()
-    #: tag: the tag of each word of a list of words; for a text (first character, one past the last, tag, probability)
-    #: of each word in it.
+    #: tag: the tag of each word of a list of words; for a text (begin, end, tag, probability) of each word in it.
     tags: Union[tuple[str, ...], tuple[Tag, ...]] = ()
+    #: tag: the entities that the tags mark.
+    entities: tuple[Entity, ...] = ()
     #: answer: the answer; "" if the passage has none.
     answer: Optional[str] = None
     #: answer: its characters [begin, end) in the passage; None if there is none.
-    span: Optional[tuple[int, int]] = None
+    span: Optional[Span] = None
     #: Whether the input was truncated.
     truncated: bool = False
 
@@ -126,15 +157,22 @@ def _prediction(
             return Prediction(answer="", truncated=cut)
         passage = text[1]
         begin, end = _characters(passage, [begin, end])
-        return Prediction(answer=passage[begin:end], span=(begin, end), probabilities=(score,), truncated=cut)
+        return Prediction(answer=passage[begin:end], span=Span(begin, end), probabilities=(score,), truncated=cut)
     if task == "tag":
         if words is not None:
-            return Prediction(tags=tuple(_tags(words, labels, rows)), truncated=cut)
+            tags, probabilities = _tags(words, labels, rows)
+            return Prediction(
+                tags=tuple(tags), truncated=cut, entities=tuple(
+                    Entity(begin, end, kind, " ".join(words[begin:end]), min(probabilities[begin:end]))
+                    for begin, end, kind in _entities(tags)))
         places = _characters(text, [place for row in rows for place in row[1:3]])
+        found = [Tag(places[2 * i], places[2 * i + 1], labels[row[3]], row[4]) for i, row in enumerate(rows)]
         return Prediction(
-            tags=tuple(
-                (places[2 * i], places[2 * i + 1], labels[row[3]], row[4]) for i, row in enumerate(rows)),
-            truncated=cut)
+            tags=tuple(found), truncated=cut, entities=tuple(
+                Entity(
+                    found[first].begin, found[end - 1].end, kind, text[found[first].begin:found[end - 1].end],
+                    min(one.probability for one in found[first:end]))
+                for first, end, kind in _entities([one.tag for one in found])))
     probabilities = [0.0] * len(labels)
     for row in rows:
         probabilities[row[3]] = row[4]
@@ -152,9 +190,22 @@ def _characters(text: str, offsets: list[int]) -> list[int]:
     return offsets if before is None else before[np.array(offsets, np.int64)].tolist()
 
 
-def _tags(words: list[str], labels: tuple[str, ...], rows: list[tuple[int, int, int, int, float]]) -> list[str]:
-    """The tag of each word's first token; "O" for words that have no token."""
+def _entities(tags: list[str]) -> list[tuple[int, int, str]]:
+    """First word, one past the last, and type of each entity."""
+    spelled = [tag.encode() for tag in tags]
+    array = (ctypes.c_char_p * max(len(spelled), 1))(*spelled)
+    rows = np.zeros(len(spelled), _ENTITIES)
+    found = ctypes.c_size_t()
+    check(lib.cloze_entities(array, len(spelled), address(rows), rows.size, ctypes.byref(found)))
+    return [(first, end, spelled[first][at:].decode()) for first, end, at in rows[:found.value].tolist()]
+
+
+def _tags(
+    words: list[str], labels: tuple[str, ...], rows: list[tuple[int, int, int, int, float]]
+) -> tuple[list[str], list[float]]:
+    """The tag of each word's first token and its probability; "O" and 1 for words that have no token."""
     tags = ["O"] * len(words)
+    probabilities = [1.0] * len(words)
     at = 0
     begin = 0
     for index, word in enumerate(words):
@@ -162,6 +213,6 @@ def _tags(words: list[str], labels: tuple[str, ...], rows: list[tuple[int, int, 
         while at < len(rows) and rows[at][1] < begin:
             at += 1
         if at < len(rows) and rows[at][1] < end:
-            tags[index] = labels[rows[at][3]]
+            tags[index], probabilities[index] = labels[rows[at][3]], rows[at][4]
         begin = end + 1
-    return tags
+    return tags, probabilities

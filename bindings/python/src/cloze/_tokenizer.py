@@ -24,13 +24,15 @@ class Encoding:
 
     #: (tokens,) int32.
     ids: np.ndarray
-    #: (tokens,) int32: 0 for the first text, 1 for the second.
+    #: (tokens,) int32: 0 for the first text, 1 for the second; 0 for both where the model has one type only.
     type_ids: np.ndarray
     #: The tokens of the vocabulary.
     tokens: list[str]
     #: (tokens, 2) int64: range [start, end) of each token in its own text, in code points, so that ``text[start:end]``
     #: is its source; 0, 0 for ``[CLS]`` and ``[SEP]``.
     offsets: np.ndarray
+    #: (tokens,) int32: the text that offsets are in, 0 or 1; -1 for ``[CLS]`` and ``[SEP]``.
+    sequence_ids: np.ndarray
     #: Whether the text was truncated.
     truncated: bool
 
@@ -122,18 +124,19 @@ class Tokenizer:
         limit = optional_count("max_tokens", max_tokens)
         texts = TextList([(first, second)])
         batch = tokenize(self._handle, texts, limit, word("truncation", truncation, TRUNCATIONS), offsets=True)
-        offsets = batch.offsets
-        assert offsets is not None
+        offsets, sequence_ids = batch.offsets, batch.sequence_ids
+        assert offsets is not None and sequence_ids is not None
         for kind, part in enumerate((first, second)):
             places = None if part is None else positions_of(part)
             if places is not None:
-                own = batch.type_ids == kind
+                own = sequence_ids == kind
                 offsets[own] = places[offsets[own]]
         return Encoding(
             ids=batch.ids,
             type_ids=batch.type_ids,
             tokens=[self.token(id) or "" for id in batch.ids.tolist()],
             offsets=offsets,
+            sequence_ids=sequence_ids,
             truncated=bool(batch.truncated[0]),
         )
 
@@ -154,6 +157,7 @@ class TokenBatch:
     ids: np.ndarray  # (T,) int32
     type_ids: np.ndarray  # (T,) int32
     offsets: Optional[np.ndarray]  # (T, 2) int64, bytes
+    sequence_ids: Optional[np.ndarray]  # (T,) int32
     cu_seqlens: np.ndarray  # (B + 1,) int64
     truncated: np.ndarray  # (B,) bool
 
@@ -185,9 +189,10 @@ def tokenize(
             ids = np.empty(capacity, np.int32)
             type_ids = np.empty(capacity, np.int32)
             places = np.empty((capacity, 2), np.int64) if offsets else None
+            sequences = np.empty(capacity, np.int32) if offsets else None
             encoding.capacity = capacity
             encoding.ids, encoding.type_ids = address(ids), address(type_ids)
-            encoding.offsets = address(places)
+            encoding.offsets, encoding.sequence_ids = address(places), address(sequences)
             status = call()
             if status != _abi.BUFFER_TOO_SMALL or encoding.size <= capacity:
                 break
@@ -197,7 +202,8 @@ def tokenize(
         if size < capacity:
             ids, type_ids = ids[:size].copy(), type_ids[:size].copy()
             places = None if places is None else places[:size].copy()
-        return TokenBatch(ids, type_ids, places, cu_seqlens, truncated.view(np.bool_))
+            sequences = None if sequences is None else sequences[:size].copy()
+        return TokenBatch(ids, type_ids, places, sequences, cu_seqlens, truncated.view(np.bool_))
 
     return work() if texts.bytes <= DIRECT_BYTES else interruptible(work)
 

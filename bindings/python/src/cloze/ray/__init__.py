@@ -139,7 +139,7 @@ def embed(
 ) -> ray.data.Dataset:
     """The dataset with a column added: see ``Embedder``, of which this makes actors.
 
-    concurrency  as in ``map_batches``; None: up to one actor for each ``num_cpus`` CPUs of the cluster
+    concurrency  actors, a number or ``(least, most)``; None: up to one actor for each ``num_cpus`` CPUs of the cluster
     num_cpus     of an actor, which has as many threads
     batch_size   rows that an actor takes at a time; results do not depend on it
 
@@ -155,8 +155,10 @@ def embed(
     if concurrency is None:
         # A range, as actors that held all CPUs from the beginning would leave none to read the dataset with.
         concurrency = (1, max(1, int(ray.cluster_resources().get("CPU", 1) // num_cpus)))
+    least, most = (concurrency, concurrency) if isinstance(concurrency, int) else concurrency
+    actors = ray.data.ActorPoolStrategy(min_size=least, max_size=most)
     return dataset.map_batches(
-        Embedder, batch_format="pyarrow", batch_size=batch_size, concurrency=concurrency, num_cpus=num_cpus,
+        Embedder, batch_format="pyarrow", batch_size=batch_size, compute=actors, num_cpus=num_cpus,
         fn_constructor_kwargs={"path": path, "text": text, "output": output, **embed_options})
 
 
