@@ -124,7 +124,9 @@ import Testing
     for (row, vector) in zip(rows, vectors) {
       #expect(row.dropFirst(2).compactMap { Float($0) } == vector.map(Float.init))
     }
-    #expect(object["offsets"] as? [[Int]] == [[0, 0], [0, 3], [3, 6], [7, 8], [0, 0]])
+    #expect(object["byte_offsets"] as? [[Int]] == [[0, 0], [0, 3], [3, 6], [7, 8], [0, 0]])
+    #expect(object["offsets"] as? [[Int]] == [[0, 0], [0, 1], [1, 2], [3, 4], [0, 0]])
+    #expect(object["sequence_ids"] as? [Int] == [-1, 0, 0, 0, -1])
     #expect(object["truncated"] as? Bool == false)
     let last = try CommandRun(["encode", "--layer", "4", "台北 x"])
     #expect(last.text == run.text)
@@ -165,7 +167,8 @@ import Testing
     let json = try CommandRun(["fill-mask", "--json", "--targets", "南,北", "台[MASK]大学 [MASK]"])
     let object = try #require(try json.objects().first)
     let masks = try #require(object["masks"] as? [[String: Any]])
-    #expect(masks.compactMap { $0["position"] as? Int } == [3, 16])
+    #expect(masks.compactMap { $0["begin"] as? Int } == [1, 10] && masks.compactMap { $0["end"] as? Int } == [7, 16])
+    #expect(masks.compactMap { $0["byte_begin"] as? Int } == [3, 16])
     #expect(masks.compactMap { $0["token_index"] as? Int } == [2, 5])
     for mask in masks {
       let candidates = try #require(mask["candidates"] as? [[String: Any]])

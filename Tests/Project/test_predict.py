@@ -67,11 +67,14 @@ def test_numbers(cloze, tmp_path):
 
 def test_tags_and_answers(cloze, tmp_path):
   tags = tiny.folder(tmp_path / "tags", "tags", 3, id2label={"0": "O", "1": "B-X", "2": "I-X"})
-  text = "anna berg works in paris . " * 30
+  text = "änna berg works in paris . " * 30
   entry, = objects(cloze("predict", "-m", tags, "--json", text))
   assert len(entry["tags"]) == 6 * 30 and not entry["truncated"]
   covered = sum(1 for tag in entry["tags"] if tag["tag"] != "O")
   assert covered == sum(len(text[span["begin"]:span["end"]].split()) for span in entry["entities"])
+  for span in entry["entities"] + entry["tags"]:
+    assert span["text"] == text[span["begin"]:span["end"]]
+    assert span["text"].encode() == text.encode()[span["byte_begin"]:span["byte_end"]]
   answer = tiny.folder(tmp_path / "answer", "answer", 2)
   entry, = objects(cloze("predict", "-m", answer, "--json", "capital ?", "paris is the capital of france"))
   assert entry["answer"] == entry["pair"][entry["begin"]:entry["end"]] != ""

@@ -42,7 +42,7 @@ struct Encode: ParsableCommand {
       let results = try run.locating(batch) { try session.encode($0, text: length.textOptions, layers: [layer]) }
       for (text, result) in zip(batch, results) {
         run.add(truncated: result.truncated)
-        let tokenized = TokenizedText(result.encoding, tokenizer: tokenizer)
+        let tokenized = TokenizedText(text.text, result.encoding, tokenizer: tokenizer)
         let vectors = (0..<result.tokens).map { result.values[($0 * width)..<(($0 + 1) * width)] }
         if json {
           try run.writeObject(text, truncated: result.truncated) {

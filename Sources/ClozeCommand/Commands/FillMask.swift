@@ -63,7 +63,7 @@ struct FillMask: ParsableCommand {
       run.add(truncated: encoding.truncated)
       if json {
         return try run.writeObject(text, truncated: encoding.truncated) {
-          $0.array("masks") { for mask in masks { write(mask, encoding, to: &$0) } }
+          $0.array("masks") { for mask in masks { write(mask, encoding, text.text, to: &$0) } }
         }
       }
       for mask in masks {
@@ -76,9 +76,14 @@ struct FillMask: ParsableCommand {
     run.reportTruncation(limit: limit)
   }
 
-  private func write(_ mask: FilledMask, _ encoding: Encoding, to array: inout JSONWriter) {
+  private func write(_ mask: FilledMask, _ encoding: Encoding, _ text: Text, to array: inout JSONWriter) {
     array.object {
-      if let byte = byte(mask, encoding) { $0.value("position", byte) } else { $0.value("position", nil) }
+      let sequence = encoding.sequenceIDs.indices.contains(mask.position) ? encoding.sequenceIDs[mask.position] : 0
+      if let place = place(mask, encoding) {
+        CharacterOffsets(sequence == 1 ? text.second ?? "" : text.first).write(
+          Int(place.begin), Int(place.end), to: &$0)
+      }
+      $0.value("sequence_id", Int(sequence))
       $0.value("token_index", mask.position)
       $0.array("candidates") {
         for candidate in mask.candidates {
@@ -94,7 +99,7 @@ struct FillMask: ParsableCommand {
 
   private func heading(_ mask: FilledMask, _ text: NumberedText, _ encoding: Encoding) -> String {
     let whole = [text.text.first, text.text.second].compactMap { $0 }.joined(separator: " | ")
-    let place = byte(mask, encoding).map { " at byte \($0)" } ?? ""
+    let place = place(mask, encoding).map { " at byte \($0.begin)" } ?? ""
     return "[MASK]\(place): \(clipped(printable(whole), to: 60))\n"
   }
 
@@ -104,10 +109,9 @@ struct FillMask: ParsableCommand {
     return table.rendered()
   }
 
-  /// The byte offset of the mask in its text.
-  private func byte(_ mask: FilledMask, _ encoding: Encoding) -> Int? {
-    guard encoding.offsets.indices.contains(mask.position) else { return nil }
-    return Int(encoding.offsets[mask.position].begin)
+  /// The bytes of the mask in its text.
+  private func place(_ mask: FilledMask, _ encoding: Encoding) -> ByteRange? {
+    encoding.offsets.indices.contains(mask.position) ? encoding.offsets[mask.position] : nil
   }
 }
 

@@ -44,7 +44,9 @@ struct Predict: ParsableCommand {
       for (text, prediction) in zip(batch, predictions) {
         run.add(truncated: prediction.truncated)
         if json {
-          try run.writeObject(text, truncated: prediction.truncated) { write(prediction, task, labels, to: &$0) }
+          try run.writeObject(text, truncated: prediction.truncated) {
+            write(prediction, of: text.text, task, labels, to: &$0)
+          }
         } else {
           try run.output.write(line(prediction, task, labels, text.text) + "\n")
         }
@@ -53,14 +55,17 @@ struct Predict: ParsableCommand {
     run.reportTruncation(limit: model.predictionTokens)
   }
 
-  private func write(_ prediction: Prediction, _ task: Head.Task, _ labels: [String], to object: inout JSONWriter) {
+  private func write(
+    _ prediction: Prediction, of text: Text, _ task: Head.Task, _ labels: [String], to object: inout JSONWriter
+  ) {
     func write(_ spans: [Prediction.Span], _ key: String, _ name: String, to object: inout JSONWriter) {
+      let places = CharacterOffsets(text.first)
       object.array(key) {
         for span in spans {
           $0.object {
-            $0.value("begin", span.begin)
-            $0.value("end", span.end)
+            places.write(span.begin, span.end, to: &$0)
             $0.value(name, span.text)
+            $0.value("text", part(span, of: text.first))
             $0.value("probability", span.probability)
           }
         }
@@ -77,8 +82,7 @@ struct Predict: ParsableCommand {
     case .answer:
       object.value("answer", prediction.answer?.text)
       guard let answer = prediction.answer else { return }
-      object.value("begin", answer.begin)
-      object.value("end", answer.end)
+      CharacterOffsets(text.second ?? "").write(answer.begin, answer.end, to: &object)
       object.value("probability", answer.probability)
     default:
       if task == .multilabel {
@@ -90,6 +94,11 @@ struct Predict: ParsableCommand {
         for (label, probability) in zip(labels, prediction.probabilities) { $0.value(label, probability) }
       }
     }
+  }
+
+  /// The bytes of a span, which begin and end with characters.
+  private func part(_ span: Prediction.Span, of text: String) -> String {
+    String(decoding: text.utf8.dropFirst(span.begin).prefix(span.end - span.begin), as: UTF8.self)
   }
 
   /// A label in a list with commas, in quotes as in CSV where it has a comma or a quote itself.
@@ -104,9 +113,8 @@ struct Predict: ParsableCommand {
       if prediction.values.count == 1 { return "\(prediction.values[0])" }
       return zip(labels, prediction.values).map { "\($0): \($1)" }.joined(separator: "\t")
     case .tag:
-      let bytes = Array(text.first.utf8)
       return prediction.entities.map { entity in
-        let words = String(decoding: bytes[entity.begin..<entity.end], as: UTF8.self)
+        let words = part(entity, of: text.first)
         return entity.text.isEmpty ? words : "\(entity.text): \(words)"
       }.joined(separator: "  ")
     case .answer: return prediction.answer?.text ?? ""

@@ -41,7 +41,7 @@ struct Tokenize: ParsableCommand {
         try texts.map { try tokenizer.encode($0.first, pair: $0.second, maxTokens: maxTokens, truncation: truncation) }
       }
       for (text, encoding) in zip(batch, encodings) {
-        let tokenized = TokenizedText(encoding, tokenizer: tokenizer)
+        let tokenized = TokenizedText(text.text, encoding, tokenizer: tokenizer)
         run.add(truncated: encoding.truncated)
         if json {
           try run.writeObject(text, truncated: encoding.truncated) { tokenized.write(to: &$0) }

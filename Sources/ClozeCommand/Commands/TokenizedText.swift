@@ -6,8 +6,10 @@ import ClozeTokenizer
 struct TokenizedText {
   let tokens: [String]
   let encoding: Encoding
+  private let text: Text
 
-  init(_ encoding: Encoding, tokenizer: Tokenizer) {
+  init(_ text: Text, _ encoding: Encoding, tokenizer: Tokenizer) {
+    self.text = text
     self.encoding = encoding
     tokens = encoding.ids.map { tokenizer.token(for: $0) ?? "" }
   }
@@ -24,6 +26,14 @@ struct TokenizedText {
     object.array("tokens", tokens)
     object.array("ids", encoding.ids)
     object.array("type_ids", encoding.typeIDs)
-    object.array("offsets") { for range in encoding.offsets { $0.array(nil, [range.begin, range.end]) } }
+    object.array("sequence_ids", encoding.sequenceIDs)
+    let characters = [CharacterOffsets(text.first), CharacterOffsets(text.second ?? "")]
+    object.array("offsets") { writer in
+      for (range, sequence) in zip(encoding.offsets, encoding.sequenceIDs) {
+        let places = characters[max(0, Int(sequence))]
+        writer.array(nil, [places[Int(range.begin)], places[Int(range.end)]])
+      }
+    }
+    object.array("byte_offsets") { for range in encoding.offsets { $0.array(nil, [range.begin, range.end]) } }
   }
 }
