@@ -26,6 +26,14 @@ def dist():
 
 
 @pytest.fixture(scope="session")
+def cloze(dist):
+  """Calls the command: arguments, and the options of `run`."""
+  def call(*arguments, **options):
+    return run(dist / "bin" / "cloze", *arguments, **options)
+  return call
+
+
+@pytest.fixture(scope="session")
 def debian(tmp_path_factory):
   """The tree /usr of the Debian packages in dist/, unpacked together."""
   packages = sorted((ROOT / "dist").glob("*.deb"))

@@ -73,7 +73,7 @@ struct RootCommand: ParsableCommand {
     let code = RootCommand.exitCode(for: error)
     guard code == .success else {
       let message = RootCommand.message(for: error)
-      let advice = message.hasPrefix("Unknown option") ? " (texts that begin with - go behind --)" : ""
+      let advice = message.hasPrefix("Unknown option") ? " (texts that begin with - go behind --)" : unknownCommand
       StandardError.note(message + advice)
       return code.rawValue
     }
@@ -86,6 +86,15 @@ struct RootCommand: ParsableCommand {
       if let error = error as? ClozeError { StandardError.note(error.message) }
       return EXIT_FAILURE
     }
+  }
+
+  /// What a first argument that is no command was probably meant to be.
+  private static var unknownCommand: String {
+    let names = RootCommand.configuration.subcommands.compactMap { $0._commandName as String? }
+    guard let first = CommandLine.arguments.dropFirst().first, !first.hasPrefix("-"), !names.contains(first) else {
+      return ""
+    }
+    return suggestion(for: first, among: names)
   }
 
   /// Swift repairs arguments that are not UTF-8, which would change a text silently.

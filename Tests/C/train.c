@@ -70,18 +70,26 @@ static void trains_and_predicts(void) {
   CHECK_OK(cloze_model_info(trained, &info));
   CHECK(info.label_count == 2 && (info.heads & CLOZE_HEAD_CLASSES));
 
-  cloze_model *plain = base(), *again = NULL;
+  cloze_model *plain = base(), *again = NULL, *prepared = NULL;
   CHECK(cloze_model_task(plain) == NULL);
   CHECK_OK(cloze_model_with_head(plain, path, &again));
+  char file[sizeof path + 8];
+  snprintf(file, sizeof file, "%s.cloze", path);
+  cloze_convert_options options = {.struct_size = sizeof options, .head = path};
+  CHECK_OK(cloze_convert(getenv("CLOZE_TEST_MODEL"), file, &options));
   unlink(path);
+  CHECK_STATUS(cloze_convert(getenv("CLOZE_TEST_MODEL"), file, &options), CLOZE_NOT_FOUND);
+  CHECK_OK(cloze_model_load(file, NULL, &prepared));
+  unlink(file);
+  CHECK(strcmp(cloze_model_task(prepared), "classify") == 0);
   cloze_model_free(plain);
   const char *list[] = {"a lovely song", "an awful film"};
   cloze_texts texts = {.struct_size = sizeof texts, .count = 2, .texts = list};
-  cloze_prediction said[2][4];
-  cloze_model *both[] = {trained, again};
-  for (int m = 0; m < 2; m++) {
+  cloze_prediction said[3][4];
+  cloze_model *models[] = {trained, again, prepared};
+  for (int m = 0; m < 3; m++) {
     cloze_session *session = NULL;
-    CHECK_OK(cloze_session_create(both[m], NULL, &session));
+    CHECK_OK(cloze_session_create(models[m], NULL, &session));
     size_t count = 0;
     uint8_t truncated[2] = {9, 9};
     CHECK_OK(cloze_predict(session, &texts, NULL, 0, &count, NULL));
@@ -94,9 +102,10 @@ static void trains_and_predicts(void) {
     CHECK(said[m][0].score >= said[m][1].score);
     cloze_session_free(session);
   }
-  for (int i = 0; i < 4; i++) CHECK(said[0][i].score == said[1][i].score);
+  for (int i = 0; i < 4; i++) CHECK(said[0][i].score == said[1][i].score && said[0][i].score == said[2][i].score);
   cloze_model_free(trained);
   cloze_model_free(again);
+  cloze_model_free(prepared);
 }
 
 /* Examples that are read, and a folder that holds a head. */
@@ -196,6 +205,27 @@ static void ranks(void) {
   cloze_model_free(model);
 }
 
+static void groups_tags(void) {
+  const char *tags[] = {"O", "B-PER", "I-PER", "B-PER", "O", "I-\xe5\x9c\xb0", "S-X", "LOC"};
+  cloze_entity found[8];
+  size_t count = 0;
+  CHECK_OK(cloze_entities(tags, COUNT(tags), NULL, 0, &count));
+  CHECK(count == 5);
+  CHECK_STATUS(cloze_entities(tags, COUNT(tags), found, 4, &count), CLOZE_BUFFER_TOO_SMALL);
+  CHECK(count == 5);
+  CHECK_OK(cloze_entities(tags, COUNT(tags), found, 8, NULL));
+  static const int64_t right[][3] = {{1, 3, 2}, {3, 4, 2}, {5, 6, 2}, {6, 7, 2}, {7, 8, 0}};
+  for (size_t i = 0; i < COUNT(right); i++) {
+    CHECK(found[i].begin == right[i][0] && found[i].end == right[i][1] && found[i].type_begin == right[i][2]);
+  }
+  CHECK_OK(cloze_entities(NULL, 0, found, 8, &count));
+  CHECK(count == 0);
+  CHECK_STATUS(cloze_entities(NULL, 2, found, 8, &count), CLOZE_INVALID_ARGUMENT);
+  tags[3] = NULL;
+  CHECK_STATUS(cloze_entities(tags, COUNT(tags), found, 8, &count), CLOZE_INVALID_ARGUMENT);
+  CHECK_MESSAGE("tags[3]");
+}
+
 static void stops_when_asked(void) {
   cloze_model *model = base();
   cloze_trainer *trainer = NULL;
@@ -252,6 +282,7 @@ static const struct test tests[] = {
     {"trains_and_predicts", trains_and_predicts},
     {"says_what_is_odd", says_what_is_odd},
     {"ranks", ranks},
+    {"groups_tags", groups_tags},
     {"stops_when_asked", stops_when_asked},
     {"refuses_what_is_wrong", refuses_what_is_wrong},
 };

@@ -3,11 +3,11 @@
 import json
 import re
 import sys
-from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "bindings/python/tests"))
+sys.path.append(str(ROOT / "bindings" / "python" / "tests"))
 import tiny  # noqa: E402
 
 PLACE = {"begin", "end", "byte_begin", "byte_end"}

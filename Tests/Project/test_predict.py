@@ -4,21 +4,13 @@ import json
 import math
 import sys
 
-import pytest
-from conftest import ROOT, run
+from conftest import ROOT
 
 sys.path.append(str(ROOT / "bindings" / "python" / "tests"))
 import tiny  # noqa: E402
 
 QUERY = "is paris the capital ?"
 DOCUMENTS = ["cats sleep .", "paris is the capital of france .", "rome is old"]
-
-
-@pytest.fixture
-def cloze(dist):
-  def call(*arguments, **options):
-    return run(dist / "bin" / "cloze", *arguments, **options)
-  return call
 
 
 def objects(text):

@@ -21,6 +21,7 @@ extension Model {
     options: LoadOptions = LoadOptions()
   ) throws(ClozeError) {
     try refuse(writing: target, over: Model.files(source))
+    try refuseOtherSuffix(target, suffix: "onnx", format: "an ONNX file")
     try ExportedModel(source, format: format, head: head, options: options).write(to: target)
   }
 
@@ -28,6 +29,7 @@ extension Model {
   ///
   /// The weights are those in memory: a model loaded in int8 writes its quantized weights, in any format.
   public func export(to target: String, format: ExportFormat = .float32) throws(ClozeError) {
+    try refuseOtherSuffix(target, suffix: "onnx", format: "an ONNX file")
     try ExportedModel(self, format: format).write(to: target)
   }
 }

@@ -20,6 +20,7 @@ extension Model {
     _ source: String? = nil, to target: String, head: Head? = nil, options: LoadOptions = LoadOptions()
   ) throws(ClozeError) {
     try refuse(writing: target, over: Model.files(source))
+    try refuseOtherSuffix(target, suffix: "cloze", format: "a prepared model")
     let image = try PreparedModel(source, head: head, options: options)
     let file = try AtomicFile(path: target)
     try image.write { bytes throws(ClozeError) in try file.append(bytes) }

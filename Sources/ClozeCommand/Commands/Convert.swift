@@ -36,6 +36,7 @@ struct Convert: ParsableCommand {
   func run() throws {
     if second == nil { try refuseModel(at: first, command: "convert") }
     let source = second == nil ? modelOptions.model : first
+    try refuseOtherSuffix(second ?? first, suffix: "cloze", format: "a prepared model")
     let heads = head.map { [$0, "\($0)/\(Head.fileName)"] } ?? []
     let file = try AtomicFile(output: second ?? first, inputs: modelOptions.files(source) + heads)
     let prepared = try PreparedModel(

@@ -60,7 +60,10 @@ struct Embed: ParsableCommand {
     if noPrompt, let prompt { throw ValidationError("--prompt \(prompt) cannot be combined with --no-prompt") }
     if json, output != nil { throw ValidationError("--json cannot be combined with --output") }
     if dtype != nil, output == nil { throw ValidationError("--dtype needs --output") }
-    if let output, output.isEmpty { throw ValidationError("--output is empty") }
+    if let output {
+      guard !output.isEmpty else { throw ValidationError("--output is empty") }
+      try refuseOtherSuffix(output, suffix: "npy", format: "NumPy's format")
+    }
     for (name, path) in [("ranges", ranges), ("save-ranges", saveRanges)] where path != nil && dtype?.hasLevels != true
     {
       throw ValidationError("--\(name) needs --dtype int8 or uint8")

@@ -38,6 +38,7 @@ struct Export: ParsableCommand {
   func run() throws {
     if second == nil { try refuseModel(at: first, command: "export") }
     let source = second == nil ? modelOptions.model : first
+    try refuseOtherSuffix(second ?? first, suffix: "onnx", format: "an ONNX file")
     let heads = head.map { [$0, "\($0)/\(Head.fileName)"] } ?? []
     let file = try AtomicFile(output: second ?? first, inputs: modelOptions.files(source) + heads)
     let model = try ExportedModel(

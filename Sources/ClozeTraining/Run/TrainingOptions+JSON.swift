@@ -13,7 +13,45 @@ extension TrainingOptions {
     try check()
   }
 
-  private mutating func set(_ key: String, _ field: JSONField) throws(ClozeError) {
+  private enum Key: String, CaseIterable {
+    case pooling
+    case layers
+    case hidden
+    case activation
+    case dropout
+    case optimizer
+    case epochs
+    case batchSize = "batch_size"
+    case accumulate
+    case learningRate = "learning_rate"
+    case schedule
+    case warmup
+    case weightDecay = "weight_decay"
+    case l2
+    case clip
+    case labelSmoothing = "label_smoothing"
+    case classWeight = "class_weight"
+    case balanced
+    case patience
+    case metric
+    case seed
+    case holdout
+    case maxTokens = "max_tokens"
+    case stride
+    case unfreeze
+    case untied
+    case threads
+    case memoryLimit = "memory_limit"
+    case output
+    case resume
+    case overwrite
+  }
+
+  private mutating func set(_ name: String, _ field: JSONField) throws(ClozeError) {
+    guard let key = Key(rawValue: name) else {
+      throw ClozeError(
+        .damaged, "options: unknown option \(name)\(suggestion(for: name, among: Key.allCases.map(\.rawValue)))")
+    }
     func choice<T: RawRepresentable & CaseIterable>(_ type: T.Type) throws(ClozeError) -> T where T.RawValue == String {
       let text = try field.string()
       guard let value = T(rawValue: text) else {
@@ -22,56 +60,55 @@ extension TrainingOptions {
       return value
     }
     switch key {
-    case "pooling":
+    case .pooling:
       guard let found = Pooling(name: try field.string()) else {
         throw field.mismatch("one of \(Pooling.allCases.map(\.name).joined(separator: ", "))")
       }
       pooling = found
-    case "layers": layers = try choice(Layers.self)
-    case "hidden":
+    case .layers: layers = try choice(Layers.self)
+    case .hidden:
       hidden = []
       for size in try field.isArray ? field.elements() : [field] { hidden.append(try size.integer()) }
-    case "activation": activation = try choice(Activation.self)
-    case "dropout": dropout = try field.number()
-    case "optimizer": optimizer = try choice(Optimizer.self)
-    case "epochs": epochs = try field.integer()
-    case "batch_size": batchSize = try field.integer()
-    case "accumulate": accumulation = try field.integer()
-    case "learning_rate": learningRate = try field.number()
-    case "schedule": schedule = try choice(Schedule.self)
-    case "warmup": warmup = try field.number()
-    case "weight_decay": weightDecay = try field.number()
-    case "l2": l2 = try field.number()
-    case "clip": clip = try field.number()
-    case "label_smoothing": labelSmoothing = try field.number()
-    case "class_weight": for (label, weight) in try field.members() { classWeights[label] = Float(try weight.number()) }
-    case "balanced": balanced = try field.bool()
-    case "patience": patience = try field.integer()
-    case "metric": metric = try field.string()
-    case "seed":
+    case .activation: activation = try choice(Activation.self)
+    case .dropout: dropout = try field.number()
+    case .optimizer: optimizer = try choice(Optimizer.self)
+    case .epochs: epochs = try field.integer()
+    case .batchSize: batchSize = try field.integer()
+    case .accumulate: accumulation = try field.integer()
+    case .learningRate: learningRate = try field.number()
+    case .schedule: schedule = try choice(Schedule.self)
+    case .warmup: warmup = try field.number()
+    case .weightDecay: weightDecay = try field.number()
+    case .l2: l2 = try field.number()
+    case .clip: clip = try field.number()
+    case .labelSmoothing: labelSmoothing = try field.number()
+    case .classWeight: for (label, weight) in try field.members() { classWeights[label] = Float(try weight.number()) }
+    case .balanced: balanced = try field.bool()
+    case .patience: patience = try field.integer()
+    case .metric: metric = try field.string()
+    case .seed:
       let value = try field.integer()
       guard value >= 0 else { throw field.mismatch("0 or more") }
       seed = UInt64(value)
-    case "holdout": holdout = try field.number()
-    case "max_tokens": maxTokens = try field.integer()
-    case "stride": stride = try field.integer()
-    case "unfreeze":
+    case .holdout: holdout = try field.number()
+    case .maxTokens: maxTokens = try field.integer()
+    case .stride: stride = try field.integer()
+    case .unfreeze:
       if let word = try? field.string() {
         guard word == "all" else { throw field.mismatch("a number, or all") }
         unfreeze = .max
       } else {
         unfreeze = try field.integer()
       }
-    case "untied": tied = !(try field.bool())
-    case "threads": threads = try field.integer()
-    case "memory_limit":
+    case .untied: tied = !(try field.bool())
+    case .threads: threads = try field.integer()
+    case .memoryLimit:
       let megabytes = try field.integer()
       guard megabytes >= 0, megabytes < 1 << 40 else { throw field.mismatch("0 or more") }
       memoryLimit = megabytes << 20
-    case "output": folder = try field.string()
-    case "resume": resume = try field.bool()
-    case "overwrite": overwrite = try field.bool()
-    default: throw ClozeError(.damaged, "options: unknown option \(key)")
+    case .output: folder = try field.string()
+    case .resume: resume = try field.bool()
+    case .overwrite: overwrite = try field.bool()
     }
   }
 
@@ -121,7 +158,9 @@ extension DataFormat {
             throw field.mismatch("one of \(Kind.allCases.map(\.rawValue).joined(separator: ", "))")
           }
           kind = found
-        default: throw ClozeError(.damaged, "format: unknown option \(key)")
+        default:
+          let known = ["text", "pair", "label", "separator", "quotes", "header", "skip_bad", "format"]
+          throw ClozeError(.damaged, "format: unknown option \(key)\(suggestion(for: key, among: known))")
         }
       }
     } catch { throw ClozeError(.invalidArgument, error.message) }

@@ -159,6 +159,20 @@ def test_tags(tmp_path: Path) -> None:
         assert not said[0].truncated and len(said[1].tags) == len(text.split())
 
 
+def test_entities(tmp_path: Path) -> None:
+    model = load(tiny.folder(tmp_path, "tags", 3, id2label={0: "O", 1: "B-X", 2: "I-X"}))
+    words = "änna berg works in paris . anna lives in rome .".split()
+    text = " ".join(words)
+    of_text, of_words = model.predict([text, words])
+    assert of_text.entities and len(of_text.entities) == len(of_words.entities)
+    for entity, same in zip(of_text.entities, of_words.entities):
+        assert entity.text == text[entity.begin:entity.end] == same.text == " ".join(words[same.begin:same.end])
+        assert entity.type == same.type == "X"
+        shares = [tag.probability for tag in of_text.tags if entity.begin <= tag.begin < entity.end]
+        assert entity.probability == same.probability == min(shares)
+        assert all(tag.tag != "O" for tag in of_text.tags if entity.begin <= tag.begin < entity.end)
+
+
 def test_tags_of_a_text_longer_than_the_model(tmp_path: Path) -> None:
     """Each word has the tag of the window in which it has most context, and no window cuts a word's result."""
     model = load(tiny.folder(tmp_path, "tags", 4))

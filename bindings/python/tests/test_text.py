@@ -217,6 +217,17 @@ def test_mlm_logits(model: cloze.Model) -> None:
     assert np.array_equal(found[0], alone)
 
 
+def test_fill_mask_of_a_list(model: cloze.Model) -> None:
+    texts = ["The first world [MASK].", ("A", "[MASK] and [MASK]"), "台[MASK]大学"]
+    found, truncated = model.fill_mask(texts, top_k=2, return_truncated=True)
+    assert found == [model.fill_mask(text, top_k=2) for text in texts] and truncated.tolist() == [False] * 3
+    assert model.fill_mask([]) == []
+    with pytest.raises(cloze.Error, match=r"text 1|no \[MASK\]"):
+        model.fill_mask(["[MASK]", "none"])
+    with pytest.raises(TypeError, match=r"text\[1\] is int"):
+        model.fill_mask(["[MASK]", 3])  # type: ignore[list-item]
+
+
 def test_fill_mask(float_model: cloze.Model) -> None:
     (found,) = float_model.fill_mask("The first world [MASK] began in 1914 .")
     assert len(found) == 5 and found[0][0] == "war" and 0.6 < found[0][2] < 0.7

@@ -45,6 +45,29 @@ def test_offsets_of_a_pair_are_each_in_its_own_text(small: cloze.Tokenizer) -> N
         assert found.type_ids.tolist() == [0, 0, 0, 0, 0, 1, 1, 1]
 
 
+def test_offsets_of_a_pair_with_one_type() -> None:
+    """As RoBERTa's: types are 0 in both texts, and the offsets of each are in its own."""
+    sequence = [{"Sequence": {"id": name, "type_id": 0}} for name in "AB"]
+    definition = {
+        "version": "1.0", "truncation": None, "padding": None, "added_tokens": [],
+        "normalizer": None, "pre_tokenizer": {"type": "Whitespace"}, "decoder": None,
+        "post_processor": {
+            "type": "TemplateProcessing", "single": sequence[:1],
+            "pair": [sequence[0], {"SpecialToken": {"id": "[SEP]", "type_id": 0}}, sequence[1]],
+            "special_tokens": {"[SEP]": {"id": "[SEP]", "ids": [0], "tokens": ["[SEP]"]}},
+        },
+        "model": {
+            "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100, "vocab": {"[SEP]": 0, "[UNK]": 1, "é": 2, "ende": 3, "über": 4},
+        },
+    }
+    texts = ("é", "über é ende")
+    found = cloze.Tokenizer(json.dumps(definition).encode()).encode(*texts)
+    assert found.type_ids.tolist() == [0] * 5 and found.sequence_ids.tolist() == [0, -1, 1, 1, 1]
+    pieces = [texts[which][begin:end] for which, (begin, end) in zip(found.sequence_ids, found.offsets) if which >= 0]
+    assert pieces == ["é", "über", "é", "ende"]
+
+
 def test_empty_texts(small: cloze.Tokenizer) -> None:
     assert small.encode("").tokens == ["[CLS]", "[SEP]"]
     assert small.encode("", "").tokens == ["[CLS]", "[SEP]", "[SEP]"]

@@ -18,7 +18,7 @@ from ._inspect import inspect
 from ._library import version as __version__
 from ._load import load
 from ._model import Model
-from ._predict import Prediction
+from ._predict import Entity, Prediction, Span, Tag
 from ._quantize import quantize
 from ._texts import Text
 from ._tokenizer import Encoding, Tokenizer
@@ -27,10 +27,13 @@ from ._train import TrainingResult, train
 __all__ = [
     "ArgumentError",
     "Encoding",
+    "Entity",
     "Error",
     "Model",
     "ModelInfo",
     "Prediction",
+    "Span",
+    "Tag",
     "Text",
     "Tokenizer",
     "TrainingResult",
