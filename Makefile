@@ -32,7 +32,7 @@ IMPORT_CHECK := --explicit-target-dependency-import-check error
 # Both products are built with the same compiler flags, so that the second reuses the modules of the first. lld, as gold
 # leaves names of hidden Swift types in the table of exported symbols. Without the implicit import, whatever would bring
 # in Swift's regular expressions, 1.3 MB of them, does not compile.
-SWIFT_BUILD = $(SWIFT) build -c release $(IMPORT_CHECK) -Xswiftc -static-stdlib -Xswiftc -use-ld=lld \
+SWIFT_BUILD = CLOZE_SMALL=1 $(SWIFT) build -c release $(IMPORT_CHECK) -Xswiftc -static-stdlib -Xswiftc -use-ld=lld \
   -Xswiftc -Xfrontend -Xswiftc -disable-implicit-string-processing-module-import -Xswiftc -DCLOZE_STANDALONE
 # Identical functions are folded, 0.16 MB; nothing compares addresses of functions. No run path is needed or wanted.
 LINK := --disable-local-rpath -Xlinker --gc-sections -Xlinker --icf=all -Xlinker -z -Xlinker nostart-stop-gc \

@@ -3,6 +3,11 @@ import PackageDescription
 
 let strict: [SwiftSetting] = [.enableUpcomingFeature("InternalImportsByDefault")]
 
+// Code that runs once for each file or call is compiled for size. Only in the project's own builds, as packages with
+// unsafe flags cannot be dependencies.
+let small: [SwiftSetting] =
+  Context.environment["CLOZE_SMALL"] == nil ? strict : strict + [.unsafeFlags(["-Osize"])]
+
 let package = Package(
   name: "cloze",
   products: [
@@ -21,7 +26,7 @@ let package = Package(
       linkerSettings: [.linkedLibrary("onnx_proto"), .linkedLibrary("protobuf")]),
 
     .target(name: "ClozeIO", dependencies: ["CClozeSupport"], swiftSettings: strict),
-    .target(name: "ClozeONNX", dependencies: ["CClozeONNX", "ClozeIO"], swiftSettings: strict),
+    .target(name: "ClozeONNX", dependencies: ["CClozeONNX", "ClozeIO"], swiftSettings: small),
     .target(name: "ClozeTokenizer", dependencies: ["ClozeIO"], swiftSettings: strict),
     .target(
       name: "Cloze", dependencies: ["CClozeKernels", "CClozeSupport", "ClozeIO", "ClozeONNX", "ClozeTokenizer"],
@@ -32,7 +37,7 @@ let package = Package(
     .target(
       name: "ClozeABI",
       dependencies: ["CCloze", "CClozeSupport", "ClozeIO", "Cloze", "ClozeTokenizer", "ClozeTraining"],
-      swiftSettings: strict),
+      swiftSettings: small),
     .executableTarget(
       name: "ClozeCommand",
       dependencies: [

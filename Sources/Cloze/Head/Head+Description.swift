@@ -79,11 +79,9 @@ extension Head {
   /// Reads what `description` and `parameters` wrote, trusting nothing in it.
   ///
   /// - Parameters:
+  ///   - parameters: their values by their names.
   ///   - name: of the file, in messages.
-  ///   - parameter: the values of a parameter by its name, and the number of layers; nil: there is none.
-  init(
-    description: String, name: String, parameter: (String, _ layers: Int) throws(ClozeError) -> [Float]?
-  ) throws(ClozeError) {
+  init(description: String, parameters: [String: [Float]], name: String) throws(ClozeError) {
     func damaged(_ reason: String) -> ClozeError { ClozeError(.damaged, "\(name): \(reason)") }
     let root = try JSONField(parsing: Array(description.utf8), name: "\(name): \(Self.descriptionKey)")
     let word = try root.required("task").string()
@@ -95,7 +93,7 @@ extension Head {
     for label in try root.required("labels").elements() { labels.append(try label.string()) }
     let fields = try root.required("layers").elements()
     func values(_ name: String) throws(ClozeError) -> [Float] {
-      guard let found = try parameter(name, fields.count) else { throw damaged("the head has no \(name)") }
+      guard let found = parameters[name] else { throw damaged("the head has no \(name)") }
       return found
     }
     var layers: [Dense] = []
@@ -136,7 +134,7 @@ extension Head {
       noAnswerThreshold: try root.present("no_answer_threshold").map { field throws(ClozeError) in
         Float(try field.number())
       }, encoderLayers: encoderLayers, embeddings: embeddings,
-      attentionBias: embeddings == nil ? nil : try parameter("embeddings.attention_bias", fields.count), mix: mix,
+      attentionBias: embeddings == nil ? nil : parameters["embeddings.attention_bias"], mix: mix,
       encoder: UInt64(try root.required("encoder").string(), radix: 16) ?? 0)
     do throws(ClozeError) { try check() } catch { throw ClozeError(error.status, "\(name): \(error.message)") }
   }

@@ -22,7 +22,7 @@ extension Head {
     }
     let source = try TensorFile(path: file)
     guard let text = source.text(Self.descriptionKey) else { throw ClozeError(.damaged, "\(file): no head of Cloze") }
-    try self.init(description: text, name: file) { name, _ in source.floats(name)?.values }
+    try self.init(description: text, parameters: source.allFloats, name: file)
   }
 
   /// Writes the head, whole or not at all.

@@ -15,19 +15,15 @@ extension Head {
 
   /// The head of an exported file.
   init(_ exported: ExportedHead) throws(ClozeError) {
-    try self.init(description: exported.description, name: "the model's metadata") {
-      (name, layers) throws(ClozeError) in
-      if name == "mix.shares" { return try exported.mix() }
-      let parts = name.split(separator: ".", maxSplits: 2)
-      guard parts.count == 3, parts[0] == "layers", let index = Int(parts[1]) else { return nil }
-      let parameter =
-        switch parts[2] {
-        case "norm.gamma": "LayerNorm.weight"
-        case "norm.beta": "LayerNorm.bias"
-        default: String(parts[2])
-        }
-      return try exported.parameter(parameter, ofLayer: index, of: layers)
+    var parameters: [String: [Float]] = [:]
+    for (index, layer) in try exported.layers().enumerated() {
+      for (name, values) in layer {
+        let own = ["LayerNorm.weight": "norm.gamma", "LayerNorm.bias": "norm.beta"][name] ?? name
+        parameters["layers.\(index).\(own)"] = values
+      }
     }
+    parameters["mix.shares"] = try exported.mix()
+    try self.init(description: exported.description, parameters: parameters, name: "the model's metadata")
   }
 }
 
@@ -37,13 +33,12 @@ extension PreparedFile {
   mutating func trainedHead() throws(ClozeError) -> Head? {
     guard contains(HeadSection.description) else { return nil }
     let text = String(decoding: try bytes(HeadSection.description), as: UTF8.self)
-    var file = self
-    let head = try Head(description: text, name: name) { (parameter, _) throws(ClozeError) in
-      let section = HeadSection.parameter(parameter)
-      return file.contains(section) ? try file.array(section, of: Float.self) : nil
+    var parameters: [String: [Float]] = [:]
+    let prefix = HeadSection.parameter("")
+    for section in names where section.hasPrefix(prefix) {
+      parameters[String(section.dropFirst(prefix.count))] = try array(section, of: Float.self)
     }
-    self = file
-    return head
+    return try Head(description: text, parameters: parameters, name: name)
   }
 }
 

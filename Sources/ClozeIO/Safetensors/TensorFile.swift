@@ -50,6 +50,11 @@ package struct TensorFile {
     return nil
   }
 
+  /// All float32 arrays by their names.
+  package var allFloats: [String: [Float]] {
+    tensors.reduce(into: [:]) { if case .float32(let values) = $1.values { $0[$1.name] = values } }
+  }
+
   package func doubles(_ name: String) -> [Double]? {
     for tensor in tensors where tensor.name == name { if case .float64(let values) = tensor.values { return values } }
     return nil

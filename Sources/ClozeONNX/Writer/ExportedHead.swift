@@ -41,15 +41,29 @@ package struct ExportedHead: Sendable {
     parameters = found
   }
 
-  /// The values of a parameter of layer `index` of `count`: "weight" [outputs, inputs], "bias", "LayerNorm.weight" or
-  /// "LayerNorm.bias" [outputs]; nil: there is none.
-  package func parameter(_ parameter: String, ofLayer index: Int, of count: Int) throws(ClozeError) -> [Float]? {
-    guard let tensor = parameters["\(AddedHead.layer(index, of: count, name)).\(parameter)"] else { return nil }
-    let values = try Self.floats(tensor)
-    guard tensor.shape.count == 2 else { return values }
-    // Matrices are stored [inputs, outputs].
+  /// The parameters of each layer by their names: "weight" [outputs, inputs], "bias", "LayerNorm.weight" and
+  /// "LayerNorm.bias" [outputs].
+  package func layers() throws(ClozeError) -> [[String: [Float]]] {
+    var layers: [[String: [Float]]] = []
+    var isLast = false
+    while !isLast {
+      isLast = parameters["\(name).layers.\(layers.count).weight"] == nil
+      let prefix = isLast ? name : "\(name).layers.\(layers.count)"
+      var layer: [String: [Float]] = [:]
+      for part in ["weight", "bias", "LayerNorm.weight", "LayerNorm.bias"] {
+        guard let tensor = parameters["\(prefix).\(part)"] else { continue }
+        layer[part] = try tensor.shape.count == 2 ? Self.transposed(tensor) : Self.floats(tensor)
+      }
+      layers.append(layer)
+    }
+    return layers
+  }
+
+  /// A matrix that is stored [inputs, outputs].
+  private static func transposed(_ tensor: Tensor) throws(ClozeError) -> [Float] {
+    let values = try floats(tensor)
     let (inputs, outputs) = (tensor.shape[0], tensor.shape[1])
-    return (0..<values.count).map { values[$0 % inputs * outputs + $0 / inputs] }
+    return values.indices.map { values[$0 % inputs * outputs + $0 / inputs] }
   }
 
   /// The factor of each state that the head reads the sum of, [L + 1]; nil: it reads the last state.

@@ -333,6 +333,10 @@ class Prediction(ctypes.Structure):
     _fields_ = [("text", c_int64), ("begin", c_int64), ("end", c_int64), ("label", c_int32), ("score", c_float)]
 
 
+class Entity(ctypes.Structure):
+    _fields_ = [("begin", c_int64), ("end", c_int64), ("type_begin", c_int64)]
+
+
 SET_TRAIN = 0
 SET_VALID = 1
 
