@@ -10,7 +10,7 @@ SOURCE_ARCHIVE := dist/cloze-$(VERSION)-source.tar.xz
 wheel: dist/.wheel-complete
 
 dist/.wheel-complete: $(LIBRARY) $(MODEL)/.complete $(PYTHON_SOURCES) packaging/licences
-	@tools/require-packages python3 python3-venv binutils
+	@tools/require-packages python3 python3-venv binutils advancecomp
 	@mkdir -p $(@D)
 	"$$(tools/find-python ensurepip venv)" bindings/python/build_wheel.py --library $(LIBRARY) --output $(@D)
 	@touch $@
