@@ -9,6 +9,7 @@ extension ExportFormat: ExpressibleByArgument {}
 extension ISA: ExpressibleByArgument {}
 extension Truncation: ExpressibleByArgument {}
 extension Head.Task: ExpressibleByArgument {}
+extension Head.Pairs: ExpressibleByArgument {}
 extension Schedule: ExpressibleByArgument {}
 extension TrainingOptions.Optimizer: ExpressibleByArgument {}
 extension TrainingOptions.Layers: ExpressibleByArgument {}

@@ -38,15 +38,18 @@ import Testing
   }
 
   /// A trained head in an exported or prepared file is what it was: task, labels, limits and numbers.
-  @Test(arguments: Head.Task.allCases.filter { $0 != .mlm }, Precision.allCases)
-  func trainedHeadsComeBack(_ task: Head.Task, _ precision: Precision) throws {
+  @Test(
+    arguments: Head.Task.allCases.filter { $0 != .mlm }.map { ($0, Head.Pairs.joint) }
+      + [(.classifyPairs, .apart), (.regressPairs, .apart)], Precision.allCases)
+  func trainedHeadsComeBack(_ kind: (task: Head.Task, pairs: Head.Pairs), _ precision: Precision) throws {
+    let task = kind.task
     try withFolder { folder in
       let source = Fixture.modelPath("pretraining-float16")
       let vocabulary = TextTests.vocabulary.joined(separator: "\n")
       let options = LoadOptions(
         precision: precision, tokenizer: try Tokenizer(vocabulary: Array(vocabulary.utf8)))
       let base = try Model(path: source, options: options)
-      var head = Head.random(task, on: base)
+      var head = Head.random(task, on: base, pairs: kind.pairs)
       if task == .answer { head.noAnswerThreshold = 0.25 }
       let format: ExportFormat = precision == .int8 ? .int8 : .float32
       let (graph, again, prepared) = (folder + "/a.onnx", folder + "/b.onnx", folder + "/a.cloze")
@@ -67,6 +70,7 @@ import Testing
         #expect(model.info.task == task && model.info.labels == head.labels, "\(path)")
         #expect(model.info.heads == right.info.heads, "\(path)")
         let found = try #require(model.head)
+        #expect(found.pairs == kind.pairs)
         #expect(found.noAnswerThreshold == head.noAnswerThreshold && found.stride == head.stride)
         let said = try Session(model: model, threads: 1).predict(texts)
         #expect(said.map(\.bits) == predictions.map(\.bits), "\(path)")

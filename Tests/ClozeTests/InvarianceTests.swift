@@ -178,6 +178,7 @@ struct InvarianceTests {
       let inputs = task.takesPairs ? pairs : texts.map { Text($0.first) }
       results["predict \(task)"] = try session.predict(inputs).flatMap(\.bits)
     }
+    results["predict apart"] = try sessions.apart.predict(pairs).flatMap(\.bits)
     results["rerank"] = try sessions.tasks[.regressPairs]?.rerank("a", ["b c", "d", "a b"]).map(\.score).bits
     results["predict words"] = try sessions.tasks[.tag]?.predict(words: ["a", "bc", "d"]).bits
     results["embed"] = try sessions.all.embed(texts).values.bits

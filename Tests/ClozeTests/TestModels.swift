@@ -102,6 +102,8 @@ struct HeadedSessions {
   /// A dense layer after pooling, 20 -> 9.
   let dense: Session
   let tasks: [Head.Task: Session]
+  /// Pairs whose texts are encoded apart.
+  let apart: Session
 
   init(_ precision: Precision) throws {
     func model(_ name: String, entries: Int) throws -> Model {
@@ -117,12 +119,13 @@ struct HeadedSessions {
       tasks[task] = try Session(model: Model(base, head: .random(task, on: base)), threads: 2)
     }
     self.tasks = tasks
+    apart = try Session(model: Model(base, head: .random(.classifyPairs, on: base, pairs: .apart)), threads: 2)
   }
 }
 
 extension Head {
   /// A head of random weights with a hidden layer; that of `tag` reads a mix of layers.
-  static func random(_ task: Task, on model: Model) -> Head {
+  static func random(_ task: Task, on model: Model, pairs: Pairs = .joint) -> Head {
     var random = Random(state: 11)
     func dense(_ inputs: Int, _ outputs: Int, _ activation: Activation) -> Dense {
       Dense(
@@ -147,10 +150,10 @@ extension Head {
     let width = model.info.hiddenSize
     let states = model.info.numHiddenLayers + 1
     let mix = LayerMix(shares: (0..<states).map { _ in .random(in: 0...1, using: &random) }, factor: 0.7)
-    let first = dense(width, width, task == .nsp ? .tanh : .gelu)
+    let first = dense(pairs == .apart ? 4 * width : width, width, task == .nsp ? .tanh : .gelu)
     return Head(
       task: task, labels: labels, layers: [first, dense(width, outputs, .identity)],
-      pooling: task == .nsp ? .cls : .mean, maxTokens: 20, stride: task == .answer ? 4 : 0,
+      pooling: task == .nsp ? .cls : .mean, pairs: pairs, maxTokens: 20, stride: task == .answer ? 4 : 0,
       mix: task == .tag ? mix : nil, encoder: model.fingerprint)
   }
 }

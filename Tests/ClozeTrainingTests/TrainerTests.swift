@@ -369,6 +369,26 @@ struct TrainerTests {
   }
 
   /// The last two of three layers.
+  /// Predictions of the trained model are those of the training's own evaluation, and its features those of `predict`.
+  @Test(arguments: [Head.Task.classifyPairs, .regressPairs]) func pairsApartAreLearned(_ task: Head.Task) throws {
+    let model = try Self.model()
+    let result = try train(task, model) { $0.pairs = .apart }
+    #expect(result.head.pairs == .apart && result.head.inputs == 4 * model.info.hiddenSize)
+    let name = task == .classifyPairs ? "accuracy" : "pearson"
+    #expect(result.metrics[name] ?? 0 > 0.85)
+    // The built-in default: a model with a next-sentence head reads pairs together.
+    #expect(try train(task, model).head.pairs == .joint)
+    for set in [{ $0.unfreeze = 1 }, { $0.layers = .mix }] as [(inout TrainingOptions) -> Void] {
+      #expect(throws: ClozeError.self) {
+        try train(task, try Self.model(.float32)) {
+          $0.pairs = .apart
+          set(&$0)
+        }
+      }
+    }
+    #expect(throws: ClozeError.self) { try train(.classify, model) { $0.pairs = .joint } }
+  }
+
   @Test(arguments: [Head.Task.mlm, .nsp, .classifyPairs]) func lastLayersLearn(_ task: Head.Task) throws {
     let model = try Self.model(.float32, "base-3-layers-opset11")
     let result = try train(task, model) {

@@ -24,7 +24,7 @@ extension BERTGraph {
     classifier = nil
     tokenClassifier = nil
     answer = nil
-    let source = AddedHead.Source.pooled(head.pooling)
+    let source = head.pairs == .apart ? AddedHead.Source.pairs(head.pooling) : .pooled(head.pooling)
     let mix = head.mix?.weights
     switch head.task {
     case .classify, .classifyPairs, .multilabel, .regress, .regressPairs:

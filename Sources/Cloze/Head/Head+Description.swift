@@ -21,6 +21,7 @@ extension Head {
       writer.value("task", task.rawValue)
       writer.array("labels") { writer in for label in labels { writer.value(nil, label) } }
       writer.value("pooling", Int(pooling.rawValue))
+      if pairs == .apart { writer.value("pairs", pairs.rawValue) }
       writer.value("max_tokens", maxTokens)
       writer.value("stride", stride)
       if let noAnswerThreshold { writer.value("no_answer_threshold", Double(noAnswerThreshold)) }
@@ -89,6 +90,8 @@ extension Head {
     guard let pooling = Pooling(rawValue: try root.required("pooling").id()) else {
       throw damaged("an unknown pooling")
     }
+    let pairs = try root.present("pairs")?.string() ?? Pairs.joint.rawValue
+    guard let pairs = Pairs(rawValue: pairs) else { throw damaged("an unknown way to read pairs, \"\(pairs)\"") }
     var labels: [String] = []
     for label in try root.required("labels").elements() { labels.append(try label.string()) }
     let fields = try root.required("layers").elements()
@@ -129,7 +132,7 @@ extension Head {
       LayerMix(shares: try values("mix.shares"), factor: Float(try factor.number()))
     }
     self.init(
-      task: task, labels: labels, layers: layers, pooling: pooling,
+      task: task, labels: labels, layers: layers, pooling: pooling, pairs: pairs,
       maxTokens: Int(try root.required("max_tokens").id()), stride: Int(try root.required("stride").id()),
       noAnswerThreshold: try root.present("no_answer_threshold").map { field throws(ClozeError) in
         Float(try field.number())

@@ -30,6 +30,14 @@ public struct Head: Sendable {
     public var takesPairs: Bool { self == .classifyPairs || self == .regressPairs || self == .answer || self == .nsp }
   }
 
+  /// How the two texts of a pair are read.
+  public enum Pairs: String, Sendable, CaseIterable {
+    /// Together, as one sequence: `[CLS] first [SEP] second [SEP]`.
+    case joint
+    /// Each by itself, as sentence encoders are trained; the head reads `pairFeatures` of both vectors.
+    case apart
+  }
+
   /// A LayerNorm.
   public struct Norm: Sendable {
     /// [D]
@@ -86,6 +94,8 @@ public struct Head: Sendable {
   /// How a text's vectors become the one that the first layer reads; unused by `tag`, `answer` and
   /// `mlm`, which read each token's.
   public var pooling: Pooling
+  /// How the texts of a pair are read; `apart` for `classifyPairs` and `regressPairs` only.
+  public var pairs: Pairs
   /// Where texts were cut in training.
   public var maxTokens: Int
   /// `answer`: tokens that two windows over one passage share.
@@ -105,14 +115,16 @@ public struct Head: Sendable {
 
   /// Of its parts.
   public init(
-    task: Task, labels: [String], layers: [Dense], pooling: Pooling = .mean, maxTokens: Int, stride: Int = 0,
-    noAnswerThreshold: Float? = nil, encoderLayers: [EncoderLayer] = [], embeddings: EncoderEmbeddings? = nil,
+    task: Task, labels: [String], layers: [Dense], pooling: Pooling = .mean, pairs: Pairs = .joint, maxTokens: Int,
+    stride: Int = 0, noAnswerThreshold: Float? = nil, encoderLayers: [EncoderLayer] = [],
+    embeddings: EncoderEmbeddings? = nil,
     attentionBias: [Float]? = nil, mix: LayerMix? = nil, encoder: UInt64 = 0
   ) {
     self.task = task
     self.labels = labels
     self.layers = layers
     self.pooling = pooling
+    self.pairs = pairs
     self.maxTokens = maxTokens
     self.stride = stride
     self.noAnswerThreshold = noAnswerThreshold
@@ -123,8 +135,10 @@ public struct Head: Sendable {
     self.encoder = encoder
   }
 
-  /// Elements of the vectors that it reads.
+  /// Elements that its first layer reads.
   public var inputs: Int { layers.first?.inputs ?? 0 }
+  /// D, elements of a text's vector: its inputs, or a quarter of them for pairs that are read apart.
+  public var vectorSize: Int { pairs == .apart ? inputs / PairFeatures.count : inputs }
   /// Logits, or values, that it gives for each of them.
   public var outputs: Int { layers.last?.outputs ?? 0 }
 
@@ -158,6 +172,14 @@ public struct Head: Sendable {
       }
       guard pooling != .pooler, task != .mlm, task != .nsp else {
         throw fail("mix of layers does not go with the pooler")
+      }
+    }
+    if pairs == .apart {
+      guard task == .classifyPairs || task == .regressPairs, inputs % PairFeatures.count == 0 else {
+        throw fail("first layer reads \(inputs) numbers, which are no features of two texts")
+      }
+      guard mix == nil, encoderLayers.isEmpty, embeddings == nil else {
+        throw fail("pairs are read apart, which does not go with trained encoder layers or a mix of layers")
       }
     }
     let needed: Int? =

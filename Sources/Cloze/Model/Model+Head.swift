@@ -7,7 +7,7 @@ extension Model {
   /// Makes sure that a head was trained on this encoder.
   func check(_ head: Head) throws(ClozeError) {
     try head.check()
-    guard head.inputs == info.hiddenSize, head.encoder == fingerprint else {
+    guard head.vectorSize == info.hiddenSize, head.encoder == fingerprint else {
       throw ClozeError(.invalidArgument, "the head was trained on another encoder than this model's")
     }
     guard head.maxTokens <= info.maxPositionEmbeddings else {

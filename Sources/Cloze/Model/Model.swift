@@ -18,6 +18,8 @@ public final class Model: Sendable {
   let blockRows: Int
   /// Why the tokenizer beside the model is unsupported; nil where it is supported, or there is none.
   let tokenizerUnsupportedReason: String?
+  /// Whether its files say how a text's vector is pooled, and it was not trained to read two sentences together.
+  package var isSentenceEncoder: Bool { sentencePooling != nil && !info.heads.contains(.nsp) && taskHead == nil }
   /// Why the pooling of the model's files is unsupported; `embed` then requires the caller to name one.
   package let embeddingUnsupportedReason: String?
   /// The pooling of the model's graph or files; nil where they name none.
@@ -163,6 +165,8 @@ public final class Model: Sendable {
       let packed = try WeightBuilder(kernels: kernels, precision: .float32, threads: 1).head(head)
       taskHead = TaskHead(head, packed)
       switch head.task {
+      // Not the output of one sequence.
+      case .classifyPairs where head.pairs == .apart, .regressPairs where head.pairs == .apart: break
       case .classify, .classifyPairs, .multilabel, .regress, .regressPairs: weights.heads[.classes] = packed
       case .tag: weights.heads[.tags] = packed
       case .answer: weights.heads[.answer] = packed

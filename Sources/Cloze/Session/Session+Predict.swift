@@ -113,6 +113,7 @@ extension Session {
     of texts: Source, _ task: TaskHead, pairs: Bool, truncated: UnsafeMutablePointer<UInt8>?,
     _ body: (_ text: Int, _ outputs: [Float]) -> Void
   ) throws(ClozeError) {
+    if task.pairs == .apart { return try forEachPair(of: texts, task, truncated: truncated, body) }
     let count = task.head.outputs
     try forEachBatch(of: texts, TextOptions(maxTokens: task.maxTokens), pairs: pairs, truncated: truncated) {
       batch, range throws(ClozeError) in
@@ -141,22 +142,32 @@ extension Session {
   func outputs(of task: TaskHead, _ batch: RaggedBatch, at positions: [Int64]? = nil) throws(ClozeError) -> [Float] {
     let count = positions?.count ?? batch.sequences
     if count == 0 { return [] }
-    let inputs = model.info.hiddenSize
-    let vectors = try [Float](count: bytes(count, inputs)) { values throws(ClozeError) in
+    return try logits(task.head, vectors(of: task, batch, at: positions), count)
+  }
+
+  /// What a head reads: vectors of sequences [B, D], of length 1 for pairs that are read apart, or the states of tokens
+  /// [positions, D].
+  func vectors(of task: TaskHead, _ batch: RaggedBatch, at positions: [Int64]? = nil) throws(ClozeError) -> [Float] {
+    try [Float](count: bytes(positions?.count ?? batch.sequences, model.info.hiddenSize)) {
+      values throws(ClozeError) in
       var output = Output(positions == nil ? .embedding : .hidden, values: values)
       output.mix = task.head.mix
       if case .pooled(let pooling) = task.head.rows { output.pooling = pooling }
-      output.normalize = false
+      output.normalize = task.pairs == .apart
       guard let positions else { return try run(batch, output) }
       try positions.withUnsafeBufferPointer { positions throws(ClozeError) in
         output.positions = positions
         try run(batch, output)
       }
     }
-    return try [Float](count: bytes(count, task.head.outputs)) { values throws(ClozeError) in
-      try vectors.withUnsafeBufferPointer { vectors throws(ClozeError) in
-        guard let base = vectors.baseAddress else { return }
-        try apply(task.head, base, count, to: values)
+  }
+
+  /// The head's outputs [count, outputs] for rows of its inputs.
+  func logits(_ head: PackedHead, _ rows: [Float], _ count: Int) throws(ClozeError) -> [Float] {
+    try [Float](count: bytes(count, head.outputs)) { values throws(ClozeError) in
+      try rows.withUnsafeBufferPointer { rows throws(ClozeError) in
+        guard let base = rows.baseAddress else { return }
+        try apply(head, base, count, to: values)
       }
     }
   }

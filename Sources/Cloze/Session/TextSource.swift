@@ -7,11 +7,12 @@ package protocol TextSource {
   func withText<Result>(
     _ index: Int, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws(ClozeError) -> Result
   ) throws(ClozeError) -> Result
+  /// What an error about a text begins with: its index, unless it is the only one.
+  func prefix(_ index: Int) -> String
 }
 
 extension TextSource {
-  /// What an error about a text begins with: its index, unless it is the only one.
-  func prefix(_ index: Int) -> String { count > 1 ? "text \(index): " : "" }
+  package func prefix(_ index: Int) -> String { count > 1 ? "text \(index): " : "" }
 }
 
 /// Texts as Swift holds them.

@@ -13,6 +13,8 @@ struct TaskHead: Sendable {
   let isTrained: Bool
   /// Whether every text must be a pair; a head of a model's file takes both, except for answers.
   let needsPairs: Bool
+  /// How the texts of a pair are read.
+  let pairs: Head.Pairs
   /// `regress`: whether the number goes through the sigmoid.
   let hasSigmoid: Bool
   let head: PackedHead
@@ -25,6 +27,7 @@ struct TaskHead: Sendable {
     noAnswerThreshold = trained.noAnswerThreshold
     isTrained = true
     needsPairs = task.takesPairs
+    pairs = trained.pairs
     hasSigmoid = false
     self.head = head
   }
@@ -42,6 +45,7 @@ struct TaskHead: Sendable {
     noAnswerThreshold = nil
     isTrained = false
     needsPairs = task == .answer
+    pairs = .joint
     hasSigmoid = head.outputs == 1 && settings.hasSigmoid
     self.head = head
   }

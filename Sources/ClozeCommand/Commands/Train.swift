@@ -96,6 +96,7 @@ struct Train: ParsableCommand {
       result: result, title: "\(task.rawValue): \(data)",
       facts: [
         ("model", modelOptions.model ?? "built in"), ("precision", "\(model.info.precision)"),
+      ] + (task == .classifyPairs || task == .regressPairs ? [("pairs", result.head.pairs.rawValue)] : []) + [
         ("trained on", "\(grouped(result.counts.train)) examples"),
         ("validated on", "\(grouped(result.counts.valid)) examples"), ("truncated texts", grouped(result.truncated)),
         ("seed", "\(options.seed)"), ("time", Progress.duration(seconds)),

@@ -45,6 +45,10 @@ struct DataOptions: ParsableArguments {
 /// Architecture and training of a head.
 struct HeadOptions: ParsableArguments {
   @Option(help: "Pooling that the head reads (default: as the model's files say, else mean).") var pooling: Pooling?
+  @Option(
+    help: ArgumentHelp(
+      "classify-pairs, regress-pairs: texts as one sequence, or each by itself (default: apart with a sentence encoder).",
+      valueName: "joint|apart")) var pairs: Head.Pairs?
   @Option(help: "Layers that the head reads: the last, or a learned mix of all.") var layers: TrainingOptions.Layers =
     .last
   @Option(help: ArgumentHelp("Size of a hidden layer of the head; repeat for more layers.", valueName: "n")) var hidden:
@@ -90,6 +94,7 @@ struct HeadOptions: ParsableArguments {
   func options(threads: Int?, folder: String, resume: Bool, overwrite: Bool) throws -> TrainingOptions {
     var result = TrainingOptions()
     result.pooling = pooling
+    result.pairs = pairs
     result.layers = layers
     result.hidden = hidden
     result.dropout = dropout

@@ -82,6 +82,7 @@ extension GraphWriter {
   private mutating func head(_ x: Value, _ head: AddedHead) throws(ClozeError) {
     var sizes: [ONNXDocument.Dimension] = [.free("batch")]
     var value = x
+    var width = configuration.hiddenSize
     if let weights = head.mix { value = try mixed(weights, head.name) }
     // `pools` has vectors of the last hidden state, not of a mix.
     let known = pools
@@ -90,9 +91,12 @@ extension GraphWriter {
     switch head.source {
     case .tokens: sizes.append(.free("sequence"))
     case .pooled(let pooling): value = try pooled(value, pooling)
+    case .pairs(let pooling):
+      sizes = [.free("pairs")]
+      value = try pairFeatures(normalized(pooled(value, pooling)))
+      width *= 4
     }
     scope = head.name
-    var width = configuration.hiddenSize
     for (i, layer) in head.layers.enumerated() {
       let isLast = i == head.layers.count - 1
       let name = AddedHead.layer(i, of: head.layers.count, head.name)
@@ -115,6 +119,16 @@ extension GraphWriter {
         publish(name, sizes)
       }
     }
+  }
+
+  /// [B / 2, 4 D] of vectors [B, D]: u, v, |u - v|, u v of every two.
+  private mutating func pairFeatures(_ vectors: Value) throws(ClozeError) -> Value {
+    let pairs = node("Reshape", [vectors, try constant([-1, 2, configuration.hiddenSize])])
+    let first = node("Gather", [pairs, try constant(0)], [("axis", .int(1))])
+    let second = node("Gather", [pairs, try constant(1)], [("axis", .int(1))])
+    let difference = node("Abs", [node("Sub", [first, second])])
+    let product = node("Mul", [first, second])
+    return node("Concat", [first, second, difference, product], [("axis", .int(-1))])
   }
 
   /// The weighted sum of all states.

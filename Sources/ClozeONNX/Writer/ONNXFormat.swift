@@ -15,6 +15,8 @@ package struct AddedHead: Sendable {
   package enum Source: Sendable {
     case tokens
     case pooled(Pooling)
+    /// Of every two sequences the features of their vectors, pooled and scaled to length 1: u, v, |u - v|, u v.
+    case pairs(Pooling)
   }
 
   package struct Layer: Sendable {

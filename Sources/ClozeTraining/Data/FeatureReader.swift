@@ -7,6 +7,8 @@ struct FeatureReader {
   let pooling: Pooling
   let memoryLimit: Int
   let folder: String?
+  /// How the texts of a pair are read; apart, the rows are features of pairs, [items, 4 D].
+  var pairs = Head.Pairs.joint
 
   /// Which states are read.
   enum States: Equatable {
@@ -18,8 +20,22 @@ struct FeatureReader {
     case tokens(layer: Int)
   }
 
-  /// - Parameter progress: called with the number of items done; false stops.
+  /// - Parameter progress: called with the number of sequences done; false stops.
   func read(_ data: TokenizedDataset, _ states: States, progress: (Int) -> Bool) throws(ClozeError) -> FeatureStore {
+    let vectors = try readVectors(data, states, progress: progress)
+    guard pairs == .apart else { return vectors }
+    let width = vectors.width
+    let features = try FeatureStore(
+      rows: data.items, width: PairFeatures.count * width, memoryLimit: memoryLimit, folder: folder)
+    for item in 0..<data.items {
+      PairFeatures.write(vectors.base + 2 * item * width, width, to: features.base + item * features.width)
+    }
+    return features
+  }
+
+  private func readVectors(_ data: TokenizedDataset, _ states: States, progress: (Int) -> Bool) throws(ClozeError)
+    -> FeatureStore
+  {
     let info = session.model.info
     let width = info.hiddenSize * (states == .all ? info.numHiddenLayers + 1 : 1)
     var layers: [Int32] = []
@@ -32,7 +48,7 @@ struct FeatureReader {
       layers = [Int32(clamping: layer)]
       (readsAll, positions) = (true, nil)
     }
-    let items = data.offsets.count - 1
+    let items = data.sequences
     let store = try FeatureStore(
       rows: readsAll ? data.ids.count : positions?.count ?? items, width: width, memoryLimit: memoryLimit,
       folder: folder)
@@ -94,7 +110,7 @@ struct FeatureReader {
     var output = Output(pooling == nil ? .hidden : .embedding, values: target)
     if pooling != nil {
       output.pooling = pooling
-      output.normalize = false
+      output.normalize = pairs == .apart
     }
     try data.ids.withUnsafeBufferPointer { ids throws(ClozeError) in
       try data.typeIDs.withUnsafeBufferPointer { typeIDs throws(ClozeError) in

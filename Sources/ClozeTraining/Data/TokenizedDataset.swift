@@ -10,7 +10,7 @@ struct TokenizedDataset {
   /// Tokens of all items, end to end.
   var ids: [Int32] = []
   var typeIDs: [Int32] = []
-  /// [items + 1] where each item's tokens begin.
+  /// [sequences + 1] where the tokens of each begin.
   var offsets: [Int] = [0]
   /// Texts that were cut.
   var truncated = 0
@@ -40,7 +40,20 @@ struct TokenizedDataset {
   }
 
   var items: Int { rowOffsets.count - 1 }
+  /// As many as items, or two for each where pairs are read apart.
+  var sequences: Int { offsets.count - 1 }
   var rows: Int { rowOffsets[rowOffsets.count - 1] }
+
+  /// Adds an item of two sequences.
+  mutating func append(_ first: Encoding, _ second: Encoding) {
+    for encoding in [first, second] {
+      ids.append(contentsOf: encoding.ids)
+      typeIDs.append(contentsOf: encoding.typeIDs)
+      offsets.append(ids.count)
+    }
+    if first.truncated || second.truncated { truncated += 1 }
+    rowOffsets.append(rowOffsets.count)
+  }
 
   /// Adds an item.
   ///
@@ -74,12 +87,16 @@ struct Preparation {
   let tokenizer: Tokenizer
   let maxTokens: Int
   let stride: Int
+  let pairs: Head.Pairs
   let labels: [String]
   /// Rows of the model's word table.
   let rows: Int
   private let classes: [String: Int32]
 
-  init(tokenizer: Tokenizer, maxTokens: Int, stride: Int, labels: [String], rows: Int) {
+  init(
+    tokenizer: Tokenizer, maxTokens: Int, stride: Int, pairs: Head.Pairs = .joint, labels: [String], rows: Int
+  ) {
+    self.pairs = pairs
     self.tokenizer = tokenizer
     self.rows = rows
     self.maxTokens = maxTokens
@@ -108,8 +125,15 @@ struct Preparation {
   /// Adds a text, or a pair where the task reads pairs.
   func append(_ text: Text, isPair: Bool = false, to data: inout TokenizedDataset) throws(ClozeError) {
     if isPair, text.second == nil { throw ClozeError(.invalidText, "a pair of texts is needed") }
-    let encoding = try tokenizer.encode(text.first, pair: text.second, maxTokens: maxTokens, truncation: .longestFirst)
-    guard !encoding.ids.isEmpty else { throw ClozeError(.invalidText, "no tokens") }
+    func encode(_ text: String, _ pair: String? = nil) throws(ClozeError) -> Encoding {
+      let encoding = try tokenizer.encode(text, pair: pair, maxTokens: maxTokens, truncation: .longestFirst)
+      guard !encoding.ids.isEmpty else { throw ClozeError(.invalidText, "no tokens") }
+      return encoding
+    }
+    if isPair, pairs == .apart, let second = text.second {
+      return data.append(try encode(text.first), try encode(second))
+    }
+    let encoding = try encode(text.first, text.second)
     data.append(encoding.ids, encoding.typeIDs, truncated: encoding.truncated)
   }
 

@@ -15,6 +15,7 @@ extension TrainingOptions {
 
   private enum Key: String, CaseIterable {
     case pooling
+    case pairs
     case layers
     case hidden
     case activation
@@ -65,6 +66,7 @@ extension TrainingOptions {
         throw field.mismatch("one of \(Pooling.allCases.map(\.name).joined(separator: ", "))")
       }
       pooling = found
+    case .pairs: pairs = try choice(Head.Pairs.self)
     case .layers: layers = try choice(Layers.self)
     case .hidden:
       hidden = []

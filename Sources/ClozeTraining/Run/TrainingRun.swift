@@ -41,8 +41,8 @@ final class TrainingRun {
     valid = try task.examples(valid, seed: options.seed &+ 1)
     labels = try task.labels(of: train)
     let preparation = Preparation(
-      tokenizer: tokenizer, maxTokens: setup.settings.maxTokens, stride: setup.settings.stride, labels: labels,
-      rows: setup.model.info.vocabSize)
+      tokenizer: tokenizer, maxTokens: setup.settings.maxTokens, stride: setup.settings.stride,
+      pairs: setup.settings.pairs, labels: labels, rows: setup.model.info.vocabSize)
     data = (try preparation.prepare(train, for: task), try preparation.prepare(valid, for: task))
     examples = (train, valid)
     masking = try task.masking(setup.model)
@@ -106,10 +106,10 @@ final class TrainingRun {
       }
     }
     let (train, valid) = (masked(data.train, epoch: 1), masked(data.valid, epoch: 0))
-    let total = train.items + valid.items
+    let total = train.sequences + valid.sequences
     let sets = (
       train: FeatureSet(data: train, features: try features(train, before: 0, total: total)),
-      valid: FeatureSet(data: valid, features: try features(valid, before: train.items, total: total))
+      valid: FeatureSet(data: valid, features: try features(valid, before: train.sequences, total: total))
     )
     guard train.rows > 0 else { throw ClozeError(.invalidText, "the training examples have nothing to learn from") }
     if settings.usesLBFGS { try runLBFGS(sets.train, sets.valid) } else { try runAdamW(sets.train, sets.valid) }
@@ -128,12 +128,13 @@ final class TrainingRun {
   /// The outputs of the frozen part of the encoder; nil where none is frozen.
   ///
   /// - Parameters:
-  ///   - before: items done, for events.
-  ///   - total: all items, for events.
+  ///   - before: sequences done, for events.
+  ///   - total: all sequences, for events.
   func features(_ data: TokenizedDataset, before: Int, total: Int) throws(ClozeError) -> FeatureStore? {
     if model.input != nil { return nil }
     let reader = FeatureReader(
-      session: setup.session, pooling: settings.pooling, memoryLimit: options.memoryLimit, folder: options.folder)
+      session: setup.session, pooling: settings.pooling, memoryLimit: options.memoryLimit, folder: options.folder,
+      pairs: settings.pairs)
     let layers = setup.model.info.numHiddenLayers
     let states: FeatureReader.States =
       if let stack = model.stack { .tokens(layer: layers - stack.layers) } else { model.mixture == nil ? .last : .all }
@@ -173,6 +174,7 @@ final class TrainingRun {
     let evaluation = evaluation(predictions)
     let head = Head(
       task: task.task, labels: labels, layers: model.network.headLayers, pooling: settings.pooling,
+      pairs: settings.pairs,
       maxTokens: settings.maxTokens, stride: task.splitsTexts ? settings.stride : 0,
       noAnswerThreshold: noAnswerThreshold, encoderLayers: model.stack?.encoderLayers ?? [],
       embeddings: model.input?.embeddings, attentionBias: model.stack?.attentionBias, mix: model.mixture?.mix,

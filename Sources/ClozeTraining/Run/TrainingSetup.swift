@@ -9,6 +9,8 @@ struct TrainingSetup: Sendable {
   let settings: TrainingSettings
   let arithmetic: Arithmetic
   let session: Session
+  /// Elements of a row that the head reads.
+  var headInputs: Int { model.info.hiddenSize * (settings.pairs == .apart ? PairFeatures.count : 1) }
 
   init(_ model: Model, _ task: any TrainingTask, _ options: TrainingOptions) throws(ClozeError) {
     try options.check()
@@ -28,6 +30,7 @@ struct TrainingSettings: Sendable {
   /// Layers of the encoder that are trained; where it is all of them, the embeddings are too.
   let unfrozen: Int
   let pooling: Pooling
+  let pairs: Head.Pairs
   let maxTokens: Int
   let stride: Int
   let usesLBFGS: Bool
@@ -68,6 +71,7 @@ struct TrainingSettings: Sendable {
     if !task.readsTokens, task.pooling == nil, options.pooling == nil, let reason = model.embeddingUnsupportedReason {
       throw ClozeError(.unsupportedModel, "\(reason); name a pooling")
     }
+    pairs = try Self.pairs(model, task.task, options)
     maxTokens = options.maxTokens ?? (task.splitsTexts ? min(384, info.maxPositionEmbeddings) : info.maxTokens)
     stride = options.stride ?? min(128, maxTokens / 3)
     epochs = options.epochs ?? (usesLBFGS ? 1000 : unfrozen > 0 ? 5 : 20)
@@ -87,6 +91,23 @@ struct TrainingSettings: Sendable {
     guard names.contains(metric) else {
       throw fail("metric \"\(metric)\" is not of \(task.task.rawValue): \(names.joined(separator: ", "))")
     }
+  }
+
+  private static func pairs(_ model: Model, _ task: Head.Task, _ options: TrainingOptions) throws(ClozeError)
+    -> Head.Pairs
+  {
+    let isFrozen = options.unfreeze == 0 && options.layers == .last
+    guard task == .classifyPairs || task == .regressPairs else {
+      guard options.pairs == nil else {
+        throw ClozeError(.invalidArgument, "pairs is for classify-pairs and regress-pairs, not for \(task.rawValue)")
+      }
+      return .joint
+    }
+    guard options.pairs != .apart || isFrozen else {
+      throw ClozeError(
+        .invalidArgument, "pairs are read apart by a frozen encoder: not with unfreeze or a mix of layers")
+    }
+    return options.pairs ?? (isFrozen && model.isSentenceEncoder ? .apart : .joint)
   }
 
   /// Refuses lengths and poolings that the model does not have.

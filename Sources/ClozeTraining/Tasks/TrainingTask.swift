@@ -144,7 +144,7 @@ extension TrainingTask {
   func network(_ setup: TrainingSetup, labels: [String], input: EncoderInput<Float>?) throws(ClozeError) -> Network<
     Float
   > {
-    var (layers, inputs): ([DenseLayer], Int) = ([], setup.model.info.hiddenSize)
+    var (layers, inputs): ([DenseLayer], Int) = ([], setup.headInputs)
     for size in setup.options.hidden {
       layers.append(DenseLayer(inputs: inputs, outputs: size, activation: setup.options.activation))
       inputs = size
