@@ -43,14 +43,20 @@ final class TrainerHandle {
     target.pointee = nil
     let model = try required(object(model, Model.self), "model")
     let name = try String(cString: required(task, "task"))
-    guard let task = Head.Task(rawValue: name) else {
-      let known = Head.Task.allCases.map(\.rawValue).joined(separator: ", ")
-      throw ClozeError(.invalidArgument, "task is \"\(name)\"; known are \(known)")
-    }
+    let task = try headTask(name)
     var chosen = TrainingOptions()
     if let options { chosen = try TrainingOptions(json: String(cString: options)) }
     target.pointee = handle(TrainerHandle(try Trainer(model: model, task: task, options: chosen)))
   }
+}
+
+/// The task of a name.
+func headTask(_ name: String) throws(ClozeError) -> Head.Task {
+  guard let task = Head.Task(rawValue: name) else {
+    let known = Head.Task.allCases.map(\.rawValue).joined(separator: ", ")
+    throw ClozeError(.invalidArgument, "task is \"\(name)\"; known are \(known)")
+  }
+  return task
 }
 
 @c @implementation public func cloze_trainer_free(_ trainer: OpaquePointer?) { release(trainer, TrainerHandle.self) }
@@ -67,7 +73,7 @@ final class TrainerHandle {
   }
 }
 
-private func content(_ example: cloze_example, _ task: Head.Task) throws(ClozeError) -> Example.Content {
+func content(_ example: cloze_example, _ task: Head.Task) throws(ClozeError) -> Example.Content {
   func text(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(ClozeError) -> String {
     let pointer = try required(pointer, name)
     guard let text = String(validatingCString: pointer) else { throw ClozeError(.invalidText, "\(name) is not UTF-8") }

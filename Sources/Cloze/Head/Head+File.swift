@@ -83,6 +83,8 @@ extension Head {
       guard let shares = file.floats("mix.shares") else { throw damaged("no mix of layers") }
       mix = LayerMix(shares: shares.values, factor: Float(try factor.number()))
     }
+    var counts: [Int] = []
+    for count in try root.present("label_counts")?.elements() ?? [] { counts.append(try count.integer()) }
     self.init(
       task: task, labels: labels, layers: layers, pooling: pooling,
       maxTokens: Int(try root.required("max_tokens").id()), stride: Int(try root.required("stride").id()),
@@ -90,7 +92,8 @@ extension Head {
         Float(try field.number())
       }, encoderLayers: encoderLayers, embeddings: embeddings,
       attentionBias: embeddings == nil ? nil : file.floats("embeddings.attention_bias")?.values, mix: mix,
-      encoder: UInt64(try root.required("encoder").string(), radix: 16) ?? 0)
+      encoder: UInt64(try root.required("encoder").string(), radix: 16) ?? 0, labelCounts: counts,
+      meanValue: try root.present("mean_value").map { field throws(ClozeError) in Float(try field.number()) })
   }
 
   /// Writes the head, whole or not at all.
@@ -105,6 +108,8 @@ extension Head {
       writer.value("version", 1)
       writer.value("task", task.rawValue)
       writer.array("labels") { writer in for label in labels { writer.value(nil, label) } }
+      if !labelCounts.isEmpty { writer.array("label_counts", labelCounts) }
+      if let meanValue { writer.value("mean_value", Double(meanValue)) }
       writer.value("pooling", Int(pooling.rawValue))
       writer.value("max_tokens", maxTokens)
       writer.value("stride", stride)

@@ -122,18 +122,7 @@ extension Session {
   }
 
   /// The head that predicts, or an error.
-  func taskHead() throws(ClozeError) -> TaskHead {
-    if let task = model.taskHead { return task }
-    guard model.head?.task != .mlm else {
-      throw ClozeError(.invalidArgument, "a masked language model is used by fillMask")
-    }
-    if let reason = model.headSettings.unsupportedReason(classes: model.info.labels.count),
-      model.info.heads.contains(.classes)
-    {
-      throw ClozeError(.unsupportedModel, "nothing is predicted with the model's classes: \(reason)")
-    }
-    throw model.noHead("head to predict with, trained or of its file: classes, tags or answers")
-  }
+  func taskHead() throws(ClozeError) -> TaskHead { try model.requiredTaskHead() }
 
   /// The head's outputs [rows, outputs] for the sequences of a batch or for some of its tokens.
   ///
