@@ -53,7 +53,11 @@ final class EvaluationHandle {
     var format = DataFormat()
     // A head of a model's file takes texts and pairs alike.
     if source.pair != nil { format.pair = .number(2) }
-    let content = try content(source, holder.model.evaluationTask(holder.task, format: format))
+    let task = try holder.model.evaluationTask(holder.task, format: format)
+    if source.pair != nil, !task.takesPairs {
+      throw ClozeError(.invalidText, "a pair of texts; the head answers \(task.rawValue) for single texts")
+    }
+    let content = try content(source, task)
     try content.checkLabels()
     holder.data.examples.append(Example(content))
   }

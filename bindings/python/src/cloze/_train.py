@@ -41,7 +41,7 @@ class TrainingResult:
     #: What the examples and the result gave reason to say, in sentences; each was also a warning.
     remarks: tuple[str, ...]
     #: All that is known of the head on the validation set.
-    evaluation: Evaluation
+    evaluation: Evaluation = field(repr=False)
     _trainer: Handle = field(repr=False)
 
     @property
