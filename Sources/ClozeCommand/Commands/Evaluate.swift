@@ -83,7 +83,9 @@ struct Evaluate: ParsableCommand {
     let count = result.examples == 1 ? "1 example" : "\(grouped(result.examples)) examples"
     var parts = [metricsText(result) + "\(count)\n"]
     for (name, scores) in [("type", result.entities), ("label", result.classes)] where !scores.isEmpty {
-      var table = Table([(name, .left), ("precision", .right), ("recall", .right), ("F1", .right), ("examples", .right)])
+      var table = Table([
+        (name, .left), ("precision", .right), ("recall", .right), ("F1", .right), ("examples", .right),
+      ])
       for score in scores {
         let values = [score.precision, score.recall, score.f1].map { fixed($0, digits: 4) }
         table.add([score.name] + values + [grouped(score.support)])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import cloze
+from conftest import ROOT
 from test_train import BAD, GOOD, NOUNS, reviews
 
 pytestmark = pytest.mark.filterwarnings("ignore:the label", "ignore:.*labels occur once", "ignore:.*is not above")
@@ -152,6 +155,15 @@ def test_what_is_refused(model: cloze.Model, noisy: cloze.TrainingResult, tmp_pa
         trained.evaluate(mixed(3, 1), epochs=3)
     with pytest.raises(TypeError, match="data is int"):
         trained.evaluate(3)
+
+
+def test_fields_are_documented(noisy: cloze.TrainingResult) -> None:
+    text = (ROOT / "docs" / "PYTHON.md").read_text()
+    table = text[text.index("returns an `Evaluation`"):text.index("`cloze.train` returns a")]
+    rows = re.findall(r"^\| (`[^|]*`) \|", table, re.MULTILINE)
+    fields = [field.name for field in dataclasses.fields(cloze.Evaluation) if not field.name.startswith("_")]
+    assert sorted(re.findall(r"`(\w+)", " ".join(rows))) == sorted(fields + ["value", "report"])
+    assert all(f"`{name}`" in text for name in ("evaluation", "baseline", "confusion", "most_wrong"))
 
 
 def tagged(seed: int) -> list[tuple[list[str], list[str]]]:
