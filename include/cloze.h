@@ -625,9 +625,9 @@ CLOZE_API cloze_status cloze_trainer_model(
 typedef struct cloze_evaluation cloze_evaluation;
 
 /* Begins the evaluation of the model's trained head, or of the one that its file brings. task: NULL, that of the head;
- * "mlm" and "nsp" are for the heads that a model has of its own, "classify-pairs" and "regress-pairs" read files of pairs
- * for a file's head, which takes texts and pairs alike. A model without such a head is CLOZE_NO_HEAD, a task that the
- * head does not answer CLOZE_INVALID_ARGUMENT. The evaluation keeps the model alive. */
+ * "mlm" and "nsp" are for the heads that a model has of its own, "classify-pairs" and "regress-pairs" read files of
+ * pairs for a file's head, which takes texts and pairs alike. A model without such a head is CLOZE_NO_HEAD, a task that
+ * the head does not answer CLOZE_INVALID_ARGUMENT. The evaluation keeps the model alive. */
 CLOZE_API cloze_status cloze_evaluation_create(
     const cloze_model *CLOZE_NULLABLE model, const char *CLOZE_NULLABLE task,
     cloze_evaluation *CLOZE_NULLABLE *CLOZE_NULLABLE evaluation);
@@ -638,8 +638,8 @@ CLOZE_API void cloze_evaluation_free(cloze_evaluation *CLOZE_NULLABLE evaluation
 CLOZE_API cloze_status cloze_evaluation_add(
     cloze_evaluation *CLOZE_NULLABLE evaluation, const cloze_example *CLOZE_NULLABLE example);
 
-/* Adds the examples of a file. format as for cloze_trainer_add_file; with "skip_bad" examples with a label that the head
- * does not know are left out too, else they are CLOZE_INVALID_TEXT when the evaluation runs. */
+/* Adds the examples of a file. format as for cloze_trainer_add_file; with "skip_bad" examples with a label that the
+ * head does not know are left out too, else they are CLOZE_INVALID_TEXT when the evaluation runs. */
 CLOZE_API cloze_status cloze_evaluation_add_file(
     cloze_evaluation *CLOZE_NULLABLE evaluation, const char *CLOZE_NULLABLE path, const char *CLOZE_NULLABLE format);
 
