@@ -50,14 +50,11 @@ final class EvaluationHandle {
   call { () throws(ClozeError) in
     let holder = try required(object(evaluation, EvaluationHandle.self), "evaluation")
     let source = try cloze_example.read(required(example, "example"))
-    var format = DataFormat()
-    // A head of a model's file takes texts and pairs alike.
-    if source.pair != nil { format.pair = .number(2) }
-    let task = try holder.model.evaluationTask(holder.task, format: format)
-    if source.pair != nil, !task.takesPairs {
-      throw ClozeError(.invalidText, "a pair of texts; the head answers \(task.rawValue) for single texts")
+    let head = try holder.model.evaluatedHead(holder.task)
+    if source.pair != nil, !head.takesBoth, !head.task.takesPairs {
+      throw ClozeError(.invalidText, "a pair of texts; the head answers \(head.task.rawValue) for single texts")
     }
-    let content = try content(source, task)
+    let content = try content(source, head.task, isPair: source.pair != nil || head.task.takesPairs)
     try content.checkLabels()
     holder.data.examples.append(Example(content))
   }

@@ -67,13 +67,17 @@ func headTask(_ name: String) throws(ClozeError) -> Head.Task {
   call { () throws(ClozeError) in
     let holder = try required(object(trainer, TrainerHandle.self), "trainer")
     let source = try cloze_example.read(required(example, "example"))
-    let content = try content(source, holder.trainer.task)
+    let task = holder.trainer.task
+    let content = try content(source, task, isPair: task.takesPairs)
     try content.checkLabels()
     try holder.add(Dataset([Example(content)]), to: set)
   }
 }
 
-func content(_ example: cloze_example, _ task: Head.Task) throws(ClozeError) -> Example.Content {
+/// The texts and labels of a caller's example.
+///
+/// - Parameter isPair: whether the text is a pair.
+func content(_ example: cloze_example, _ task: Head.Task, isPair: Bool) throws(ClozeError) -> Example.Content {
   func text(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(ClozeError) -> String {
     let pointer = try required(pointer, name)
     guard let text = String(validatingCString: pointer) else { throw ClozeError(.invalidText, "\(name) is not UTF-8") }
@@ -90,7 +94,7 @@ func content(_ example: cloze_example, _ task: Head.Task) throws(ClozeError) -> 
     return texts
   }
   func whole() throws(ClozeError) -> Text {
-    let second = task.takesPairs ? try text(example.pair, "pair") : nil
+    let second = isPair ? try text(example.pair, "pair") : nil
     return Text(try text(example.text, "text"), second)
   }
   let labels = try list(example.labels, example.label_count, "label")

@@ -6,12 +6,15 @@ import dataclasses
 import random
 import re
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 import pytest
 
 import cloze
+import tiny
 from conftest import ROOT
+from test_file_heads import TEXTS, load
 from test_train import BAD, GOOD, NOUNS, reviews
 
 pytestmark = pytest.mark.filterwarnings("ignore:the label", "ignore:.*labels occur once", "ignore:.*is not above")
@@ -155,6 +158,56 @@ def test_what_is_refused(model: cloze.Model, noisy: cloze.TrainingResult, tmp_pa
         trained.evaluate(mixed(3, 1), epochs=3)
     with pytest.raises(TypeError, match="data is int"):
         trained.evaluate(3)
+
+
+@pytest.mark.parametrize(("problem", "outputs"), [
+    (None, 3), ("multi_label_classification", 3), ("regression", 1), (None, 1)])
+def test_classes_and_numbers_of_files(tmp_path: Path, problem: Optional[str], outputs: int) -> None:
+    """What a file's head predicts, of texts and pairs alike, is what it is judged by."""
+    model = load(tiny.folder(tmp_path, "classes", outputs, problem_type=problem))
+    said = model.predict(TEXTS)
+    if model.info.task == "classify":
+        truth = [said[0].label, said[1].label, "LABEL_0", "LABEL_1"]
+        result = model.evaluate(list(zip(TEXTS, truth)))
+        assert result.value == sum(one.label == label for one, label in zip(said, truth)) / 4
+        assert result.baseline_is.endswith("the most frequent of these examples")
+        path = tmp_path / "pairs.tsv"
+        path.write_text("text\tpair\tlabel\n" + "".join(f"cats\trome {i}\tLABEL_{i % 3}\n" for i in range(6)))
+        labels = [one.label for one in model.predict([("cats", f"rome {i}") for i in range(6)])]
+        right = sum(label == f"LABEL_{i % 3}" for i, label in enumerate(labels)) / 6
+        assert model.evaluate(path, pair="pair", text="text", label="label").value == right
+        assert model.evaluate(path, task="classify-pairs").value == right
+    elif model.info.task == "multilabel":
+        result = model.evaluate([(text, one.labels or ("LABEL_0",)) for text, one in zip(TEXTS, said)])
+        assert result.metrics["accuracy"] == sum(bool(one.labels) for one in said) / 4
+    else:
+        truth = np.array([1.0, 0.5, 0.0, 0.25])
+        result = model.evaluate(list(zip(TEXTS, truth)))
+        values = np.array([one.value for one in said])
+        assert result.metrics["mse"] == pytest.approx(np.mean((values - truth) ** 2), rel=1e-6)
+        assert result.metrics["pearson"] == pytest.approx(np.corrcoef(values, truth)[0, 1], rel=1e-5)
+
+
+def test_tags_and_answers_of_files(tmp_path: Path) -> None:
+    names = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
+    model = load(tiny.folder(tmp_path / "tags", "tags", 5, id2label=dict(enumerate(names))))
+    words = "anna berg works in paris , old rome .".split()
+    said = model.predict([words])[0].tags
+    assert model.evaluate([(words, list(said))]).value == 1
+    # A sentence of more words than the model takes.
+    long = words * 20
+    result = model.evaluate([(long, list(model.predict([long])[0].tags))])
+    assert result.metrics["accuracy"] == 1 and result.truncated == 0
+    model = load(tiny.folder(tmp_path / "answer", "answer", 2))
+    passage = "paris is the capital of france , rome an old city ."
+    answer = model.predict([("capital ?", passage)])[0]
+    question = {"question": "capital ?", "context": passage}
+    right = {**question, "answers": [{"text": answer.answer, "answer_start": answer.span[0]}]}
+    assert model.evaluate([right]).metrics["exact_match"] == 1
+    assert model.evaluate([right, {**question, "answers": []}]).metrics["exact_match"] == 0.5
+    model = load(tiny.folder(tmp_path / "numbers", "classes", 3, problem_type="regression"))
+    with pytest.raises(cloze.Error, match="gives 3 numbers"):
+        model.evaluate([("cats", 1.0)])
 
 
 def test_fields_are_documented(noisy: cloze.TrainingResult) -> None:
