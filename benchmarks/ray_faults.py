@@ -4,7 +4,8 @@
     python3 benchmarks/ray_faults.py FOLDER [--kills N] [--nodes N] [--model PATH] [--seed N]
 
 FOLDER holds Parquet files with the columns `id`, from 0 on without gaps, and `text`. `--kills`: `python -m cloze.ray`
-with all its processes is killed N times at random moments and started again, then left to end. `--nodes`: a cluster of
+with all its processes is killed N times, each time at a random moment after it has completed a file, and started
+again, then left to end. `--nodes`: a cluster of
 N nodes of one CPU on this machine; while it works, a worker is killed every ten seconds and, in the middle, a whole
 node, which another replaces. Either way the result must have each row once, with the bits of one process (every 50th
 row is compared). Prints rows and seconds, and the resident memory of workers at the beginning and the end.
@@ -64,8 +65,11 @@ def check(source, target, model):
 
 def killed(source, target, more, kills, some):
     for _ in range(kills):
+        before = len(list(target.glob("*.parquet")))
         program = command(source, target, *more)
-        time.sleep(some.uniform(10, 25))
+        while program.poll() is None and len(list(target.glob("*.parquet"))) == before:
+            time.sleep(0.1)
+        time.sleep(some.uniform(0, 3))
         if program.poll() is None:
             os.killpg(program.pid, signal.SIGKILL)
         program.communicate()

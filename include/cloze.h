@@ -635,6 +635,56 @@ CLOZE_API cloze_status cloze_trainer_save(
 CLOZE_API cloze_status cloze_trainer_model(
     const cloze_trainer *CLOZE_NULLABLE trainer, cloze_model *CLOZE_NULLABLE *CLOZE_NULLABLE model);
 
+/* ---- 8. Evaluating heads ----------------------------------------------------------------------------------------- */
+
+/* A head's labelled examples, and once it has run how the head does on them. One call at a time per evaluation. */
+typedef struct cloze_evaluation cloze_evaluation;
+
+/* Begins the evaluation of the model's trained head, or of the one that its file brings. task: NULL, that of the head;
+ * "mlm" and "nsp" are for the heads that a model has of its own, "classify-pairs" and "regress-pairs" read files of
+ * pairs for a file's head, which takes texts and pairs alike. A model without such a head is CLOZE_NO_HEAD, a task that
+ * the head does not answer CLOZE_INVALID_ARGUMENT. The evaluation keeps the model alive. */
+CLOZE_API cloze_status cloze_evaluation_create(
+    const cloze_model *CLOZE_NULLABLE model, const char *CLOZE_NULLABLE task,
+    cloze_evaluation *CLOZE_NULLABLE *CLOZE_NULLABLE evaluation);
+
+CLOZE_API void cloze_evaluation_free(cloze_evaluation *CLOZE_NULLABLE evaluation);
+
+/* Adds one example, as cloze_trainer_add does. */
+CLOZE_API cloze_status cloze_evaluation_add(
+    cloze_evaluation *CLOZE_NULLABLE evaluation, const cloze_example *CLOZE_NULLABLE example);
+
+/* Adds the examples of a file. format as for cloze_trainer_add_file; with "skip_bad" examples with a label that the
+ * head does not know are left out too, else they are CLOZE_INVALID_TEXT when the evaluation runs. */
+CLOZE_API cloze_status cloze_evaluation_add_file(
+    cloze_evaluation *CLOZE_NULLABLE evaluation, const char *CLOZE_NULLABLE path, const char *CLOZE_NULLABLE format);
+
+/* Predicts all examples added so far on a session of the same model, and compares. cloze_cancel and
+ * cloze_session_progress work as for calls on texts. */
+CLOZE_API cloze_status cloze_evaluation_run(
+    cloze_evaluation *CLOZE_NULLABLE evaluation, cloze_session *CLOZE_NULLABLE session);
+
+/* The result as a JSON object: "task", "metrics", "metric" (the name of the one that counts), "baseline" (its value for
+ * a prediction that reads no text, or null) and "baseline_is", "examples", "skipped", "truncated", "classes" and
+ * "entities" (label or type, precision, recall, f1, support), "labels", "confusion" (true by predicted label),
+ * "most_wrong" (example, place, text, truth, predicted, loss), "remarks". Sizes as cloze_trainer_metrics. */
+CLOZE_API cloze_status cloze_evaluation_result(
+    const cloze_evaluation *CLOZE_NULLABLE evaluation, char *CLOZE_NULLABLE json, size_t capacity,
+    size_t *CLOZE_NULLABLE size);
+
+/* Writes the result as a page of HTML, which is replaced atomically. */
+CLOZE_API cloze_status cloze_evaluation_report(
+    const cloze_evaluation *CLOZE_NULLABLE evaluation, const char *CLOZE_NULLABLE path);
+
+/* How the trained head does on the validation set, as cloze_evaluation_result. */
+CLOZE_API cloze_status cloze_trainer_evaluation(
+    const cloze_trainer *CLOZE_NULLABLE trainer, char *CLOZE_NULLABLE json, size_t capacity,
+    size_t *CLOZE_NULLABLE size);
+
+/* Writes the report of the training, with its course, as a page of HTML, which is replaced atomically. */
+CLOZE_API cloze_status cloze_trainer_report(
+    const cloze_trainer *CLOZE_NULLABLE trainer, const char *CLOZE_NULLABLE path);
+
 #ifdef __cplusplus
 }
 #endif

@@ -43,14 +43,20 @@ final class TrainerHandle {
     target.pointee = nil
     let model = try required(object(model, Model.self), "model")
     let name = try String(cString: required(task, "task"))
-    guard let task = Head.Task(rawValue: name) else {
-      let known = Head.Task.allCases.map(\.rawValue).joined(separator: ", ")
-      throw ClozeError(.invalidArgument, "task is \"\(name)\"; known are \(known)")
-    }
+    let task = try headTask(name)
     var chosen = TrainingOptions()
     if let options { chosen = try TrainingOptions(json: String(cString: options)) }
     target.pointee = handle(TrainerHandle(try Trainer(model: model, task: task, options: chosen)))
   }
+}
+
+/// The task of a name.
+func headTask(_ name: String) throws(ClozeError) -> Head.Task {
+  guard let task = Head.Task(rawValue: name) else {
+    let known = Head.Task.allCases.map(\.rawValue).joined(separator: ", ")
+    throw ClozeError(.invalidArgument, "task is \"\(name)\"; known are \(known)")
+  }
+  return task
 }
 
 @c @implementation public func cloze_trainer_free(_ trainer: OpaquePointer?) { release(trainer, TrainerHandle.self) }
@@ -61,13 +67,17 @@ final class TrainerHandle {
   call { () throws(ClozeError) in
     let holder = try required(object(trainer, TrainerHandle.self), "trainer")
     let source = try cloze_example.read(required(example, "example"))
-    let content = try content(source, holder.trainer.task)
+    let task = holder.trainer.task
+    let content = try content(source, task, isPair: task.takesPairs)
     try content.checkLabels()
     try holder.add(Dataset([Example(content)]), to: set)
   }
 }
 
-private func content(_ example: cloze_example, _ task: Head.Task) throws(ClozeError) -> Example.Content {
+/// The texts and labels of a caller's example.
+///
+/// - Parameter isPair: whether the text is a pair.
+func content(_ example: cloze_example, _ task: Head.Task, isPair: Bool) throws(ClozeError) -> Example.Content {
   func text(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(ClozeError) -> String {
     let pointer = try required(pointer, name)
     guard let text = String(validatingCString: pointer) else { throw ClozeError(.invalidText, "\(name) is not UTF-8") }
@@ -84,7 +94,7 @@ private func content(_ example: cloze_example, _ task: Head.Task) throws(ClozeEr
     return texts
   }
   func whole() throws(ClozeError) -> Text {
-    let second = task.takesPairs ? try text(example.pair, "pair") : nil
+    let second = isPair ? try text(example.pair, "pair") : nil
     return Text(try text(example.text, "text"), second)
   }
   let labels = try list(example.labels, example.label_count, "label")

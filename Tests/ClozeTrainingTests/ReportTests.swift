@@ -8,9 +8,11 @@ struct ReportTests {
     let count = labels.count
     var result = TrainingResult(
       head: Head(task: .classify, labels: labels, layers: [], maxTokens: 8),
-      metrics: Metrics([("accuracy", 0.5), ("loss", .infinity)]), metric: "accuracy", epochs: [], steps: [],
-      counts: (1, 1), truncated: 0, confusion: (0..<count).map { i in (0..<count).map { i == $0 ? 0 : $0 } },
-      scatter: [], mistakes: [])
+      evaluation: Evaluation(
+        task: .classify, metrics: Metrics([("accuracy", 0.5), ("loss", .infinity)]), metric: "accuracy", baseline: nil,
+        examples: 1, truncated: 0, labels: labels, classes: [], entities: [],
+        confusion: (0..<count).map { i in (0..<count).map { i == $0 ? 0 : $0 } }, scatter: [], mistakes: []),
+      epochs: [], steps: [], counts: (1, 1), truncated: 0)
     set(&result)
     return result
   }
@@ -20,7 +22,7 @@ struct ReportTests {
     let evil = "<script>alert(\"&\")</script>\u{0}\u{1B}"
     let html = TrainingReport(
       result: result(labels: [evil, "b"]) {
-        $0.mistakes = [Mistake(place: evil, text: evil, truth: evil, predicted: "", loss: .nan)]
+        $0.evaluation.mistakes = [Mistake(place: evil, text: evil, truth: evil, predicted: "", loss: .nan)]
       }, title: evil, facts: [(evil, evil)]
     ).html
     #expect(!html.contains("<script"))

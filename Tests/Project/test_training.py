@@ -3,12 +3,13 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import time
 
 import pytest
-from conftest import run
+from conftest import ROOT, run
 
 GOOD = "wonderful great lovely charming brilliant".split()
 BAD = "terrible awful boring dreadful poor".split()
@@ -47,6 +48,58 @@ def test_train_and_predict(dist, reviews, tmp_path):
   assert "<svg" in report and "http" not in report
   said = run(dist / "bin" / "cloze", "predict", "--head", output, "--json", "a lovely song", "a poor meal")
   assert [json.loads(line)["label"] for line in said.splitlines()] == ["good", "bad"]
+
+
+def test_documented_evaluation(dist, tmp_path):
+  """The example of docs/FINETUNING.md prints what it shows."""
+  text = (ROOT / "docs" / "FINETUNING.md").read_text()
+  block = re.search(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[1]
+  parts = [part.partition("\n")[::2] for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]]
+  assert [command.split()[:2] for command, _ in parts] == [
+      ["cat", "train.tsv"], ["cat", "test.tsv"], ["cloze", "train"], ["cloze", "evaluate"]]
+  env = {"PATH": f"{dist}/bin:{os.environ['PATH']}"}
+  for command, output in parts:
+    if command.startswith("cat "):
+      (tmp_path / command.split()[1]).write_text(output)
+    else:
+      assert run("bash", "-c", command, cwd=tmp_path, env=env) == output
+  page = (tmp_path / "test.html").read_text()
+  assert "baseline: always" in page and "Most wrong" in page and "http" not in page
+
+
+def test_evaluation_as_json(dist, reviews, tmp_path):
+  program = dist / "bin" / "cloze"
+  run(*command(dist, reviews, tmp_path / "head", "--valid", reviews))
+  evaluate = [program, "evaluate", "--head", tmp_path / "head", "--data"]
+  columns = ["--text", "text", "--label", "label"]
+  result = json.loads(run(*evaluate, reviews, *columns, "--json"))
+  text = (ROOT / "docs" / "COMMAND-LINE.md").read_text()
+  table = text[text.index("`evaluate --json` prints"):]
+  rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", table[:table.index("`train --json`")], re.MULTILINE)
+  assert list(result) == re.findall(r"\w+", " ".join(rows))
+  metrics = json.loads((tmp_path / "head" / "metrics.json").read_text())
+  assert metrics["baseline"] == result["baseline"] and metrics["metrics"].keys() == result["metrics"].keys()
+  assert result["metrics"]["accuracy"] == metrics["metrics"]["accuracy"] and result["examples"] == 400
+  assert list(result["classes"][0]) == ["label", "precision", "recall", "f1", "support"]
+
+  bad = tmp_path / "bad.tsv"
+  bad.write_text("text\tlabel\na film\tgood\na film\tfair\n")
+  said = subprocess.run([*evaluate, bad, *columns], capture_output=True, text=True)
+  assert said.returncode == 1 and said.stdout == ""
+  assert 'bad.tsv:3: the head has no label "fair"; its labels are "bad", "good"' in said.stderr
+  said = subprocess.run([*evaluate, bad, *columns, "--skip-bad"], capture_output=True, text=True)
+  assert said.returncode == 0 and "1 example\n" in said.stdout and "1 example with unknown labels left out" in said.stderr
+  empty = tmp_path / "empty.tsv"
+  empty.write_text("")
+  run(*evaluate, empty, expect=1)
+  run(*evaluate, tmp_path / "none.tsv", expect=1)
+  run(*evaluate, reviews, *columns, "--task", "tag", expect=64)
+  run(*evaluate, reviews, *columns, "--report", reviews, expect=64)
+  run(program, "evaluate", "--data", reviews, *columns, expect=1)
+  texts = tmp_path / "texts.txt"
+  texts.write_text("The first world war began in 1914.\nIt ended in 1918.\n\nWater boils.\nIce melts.\n")
+  own = json.loads(run(program, "evaluate", "--task", "mlm", "--data", texts, "--json"))
+  assert own["metric"] == "perplexity" and own["confusion"] == []
 
 
 def test_what_is_refused(dist, reviews, tmp_path):

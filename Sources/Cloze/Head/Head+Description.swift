@@ -20,6 +20,8 @@ extension Head {
       writer.value("version", 1)
       writer.value("task", task.rawValue)
       writer.array("labels") { writer in for label in labels { writer.value(nil, label) } }
+      if !labelCounts.isEmpty { writer.array("label_counts", labelCounts) }
+      if let meanValue { writer.value("mean_value", Double(meanValue)) }
       writer.value("pooling", Int(pooling.rawValue))
       if pairs == .apart { writer.value("pairs", pairs.rawValue) }
       writer.value("max_tokens", maxTokens)
@@ -128,6 +130,8 @@ extension Head {
         try values("embeddings.\(parameter.rawValue)")
       }
     }
+    var counts: [Int] = []
+    for count in try root.present("label_counts")?.elements() ?? [] { counts.append(try count.integer()) }
     let mix = try root.present("mix_factor").map { factor throws(ClozeError) in
       LayerMix(shares: try values("mix.shares"), factor: Float(try factor.number()))
     }
@@ -138,7 +142,8 @@ extension Head {
         Float(try field.number())
       }, encoderLayers: encoderLayers, embeddings: embeddings,
       attentionBias: embeddings == nil ? nil : parameters["embeddings.attention_bias"], mix: mix,
-      encoder: UInt64(try root.required("encoder").string(), radix: 16) ?? 0)
+      encoder: UInt64(try root.required("encoder").string(), radix: 16) ?? 0, labelCounts: counts,
+      meanValue: try root.present("mean_value").map { field throws(ClozeError) in Float(try field.number()) })
     do throws(ClozeError) { try check() } catch { throw ClozeError(error.status, "\(name): \(error.message)") }
   }
 }

@@ -112,13 +112,17 @@ public struct Head: Sendable {
   public var attentionBias: [Float]?
   /// A number that tells encoders apart: of the one the head was trained on.
   public var encoder: UInt64
+  /// How often each of `labels` occurs in the training examples, for baselines; empty: unknown.
+  public var labelCounts: [Int]
+  /// `regress`: the mean of the training values, for baselines; nil: unknown.
+  public var meanValue: Float?
 
   /// Of its parts.
   public init(
     task: Task, labels: [String], layers: [Dense], pooling: Pooling = .mean, pairs: Pairs = .joint, maxTokens: Int,
     stride: Int = 0, noAnswerThreshold: Float? = nil, encoderLayers: [EncoderLayer] = [],
-    embeddings: EncoderEmbeddings? = nil,
-    attentionBias: [Float]? = nil, mix: LayerMix? = nil, encoder: UInt64 = 0
+    embeddings: EncoderEmbeddings? = nil, attentionBias: [Float]? = nil, mix: LayerMix? = nil, encoder: UInt64 = 0,
+    labelCounts: [Int] = [], meanValue: Float? = nil
   ) {
     self.task = task
     self.labels = labels
@@ -133,6 +137,8 @@ public struct Head: Sendable {
     self.attentionBias = attentionBias
     self.mix = mix
     self.encoder = encoder
+    self.labelCounts = labelCounts
+    self.meanValue = meanValue
   }
 
   /// Elements that its first layer reads.
@@ -190,6 +196,9 @@ public struct Head: Sendable {
       case .classify, .classifyPairs, .multilabel, .tag: labels.count
       }
     if let needed, outputs != needed { throw fail("last layer gives \(outputs) numbers, \(needed) are needed") }
+    guard labelCounts.isEmpty || labelCounts.count == labels.count, labelCounts.allSatisfy({ $0 >= 0 }) else {
+      throw fail("label_counts have other labels than it has")
+    }
     guard maxTokens > 0, stride >= 0, stride < maxTokens else {
       throw fail("stride is \(stride), expected 0 to \(maxTokens - 1), below max_tokens")
     }

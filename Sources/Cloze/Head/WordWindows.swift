@@ -1,23 +1,23 @@
-internal import ClozeIO
-internal import ClozeTokenizer
+package import ClozeIO
+package import ClozeTokenizer
 
 /// A text divided into overlapping windows, each between the special tokens of the whole, and for each of its words
 /// the window in which it has most context.
-struct WordWindows {
-  struct Window {
-    var ids: [Int32]
-    var typeIDs: [Int32]
+package struct WordWindows {
+  package struct Window {
+    package var ids: [Int32]
+    package var typeIDs: [Int32]
     /// The words that are read in this window, and where the first token of each stands in it.
-    var words: [(word: Int, token: Int)] = []
+    package var words: [(word: Int, token: Int)] = []
   }
 
-  private(set) var windows: [Window]
+  package private(set) var windows: [Window]
 
   /// - Parameters:
   ///   - encoding: the whole text.
   ///   - firsts: the first token of each word, in rising order; the others follow it.
   ///   - stride: tokens that two windows share.
-  init(_ encoding: Encoding, firsts: [Int], maxTokens: Int, stride: Int) throws(ClozeError) {
+  package init(_ encoding: Encoding, firsts: [Int], maxTokens: Int, stride: Int) throws(ClozeError) {
     let count = encoding.ids.count
     func isSpecial(_ token: Int) -> Bool { encoding.offsets[token].end <= encoding.offsets[token].begin }
     if count <= maxTokens {

@@ -200,6 +200,18 @@ public final class Model: Sendable {
       .noHead, "the model has no \(name); it has \(names.isEmpty ? "no heads" : names.joined(separator: ", "))")
   }
 
+  /// The head that predicts, or an error.
+  func requiredTaskHead() throws(ClozeError) -> TaskHead {
+    if let taskHead { return taskHead }
+    guard head?.task != .mlm else {
+      throw ClozeError(.invalidArgument, "a masked language model is used by fillMask")
+    }
+    if let reason = headSettings.unsupportedReason(classes: info.labels.count), info.heads.contains(.classes) {
+      throw ClozeError(.unsupportedModel, "nothing is predicted with the model's classes: \(reason)")
+    }
+    throw noHead("head to predict with, trained or of its file: classes, tags or answers")
+  }
+
   /// - Throws: `.noTokenizer` where the model has none.
   package func requiredTokenizer() throws(ClozeError) -> Tokenizer {
     guard let tokenizer else {

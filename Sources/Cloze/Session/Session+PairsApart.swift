@@ -18,22 +18,29 @@ extension Session {
         batch, _ throws(ClozeError) in
         vectors += try self.vectors(of: task, batch)
         let complete = vectors.count / (2 * width)
-        var features = [Float](repeating: 0, count: complete * PairFeatures.count * width)
-        vectors.withUnsafeBufferPointer { vectors in
-          features.withUnsafeMutableBufferPointer { features in
-            guard let source = vectors.baseAddress, let target = features.baseAddress else { return }
-            for pair in 0..<complete {
-              PairFeatures.write(source + 2 * pair * width, width, to: target + PairFeatures.count * pair * width)
-            }
-          }
-        }
-        let outputs = try logits(task.head, features, complete)
+        let outputs = try outputs(of: task, pairs: vectors)
         for pair in 0..<complete { body(next + pair, Array(outputs[(pair * count)..<((pair + 1) * count)])) }
         next += complete
         vectors.removeFirst(2 * complete * width)
       }
     }
     if let truncated { for pair in 0..<pairs.count { truncated[pair] = cut[2 * pair] | cut[2 * pair + 1] } }
+  }
+
+  /// The head's outputs [N, outputs] for N pairs' vectors [2 N, D]; a single one after them is left out.
+  func outputs(of task: TaskHead, pairs vectors: [Float]) throws(ClozeError) -> [Float] {
+    let width = model.info.hiddenSize
+    let count = vectors.count / (2 * width)
+    var features = [Float](repeating: 0, count: count * PairFeatures.count * width)
+    vectors.withUnsafeBufferPointer { vectors in
+      features.withUnsafeMutableBufferPointer { features in
+        guard let source = vectors.baseAddress, let target = features.baseAddress else { return }
+        for pair in 0..<count {
+          PairFeatures.write(source + 2 * pair * width, width, to: target + PairFeatures.count * pair * width)
+        }
+      }
+    }
+    return try logits(task.head, features, count)
   }
 }
 

@@ -123,26 +123,17 @@ extension Session {
   }
 
   /// The head that predicts, or an error.
-  func taskHead() throws(ClozeError) -> TaskHead {
-    if let task = model.taskHead { return task }
-    guard model.head?.task != .mlm else {
-      throw ClozeError(.invalidArgument, "a masked language model is used by fillMask")
-    }
-    if let reason = model.headSettings.unsupportedReason(classes: model.info.labels.count),
-      model.info.heads.contains(.classes)
-    {
-      throw ClozeError(.unsupportedModel, "nothing is predicted with the model's classes: \(reason)")
-    }
-    throw model.noHead("head to predict with, trained or of its file: classes, tags or answers")
-  }
+  func taskHead() throws(ClozeError) -> TaskHead { try model.requiredTaskHead() }
 
-  /// The head's outputs [rows, outputs] for the sequences of a batch or for some of its tokens.
+  /// The head's outputs [rows, outputs] for the sequences of a batch, every two of them for pairs that are read apart, or
+  /// for some of its tokens.
   ///
   /// - Parameter positions: tokens; nil: one row for each sequence.
   func outputs(of task: TaskHead, _ batch: RaggedBatch, at positions: [Int64]? = nil) throws(ClozeError) -> [Float] {
     let count = positions?.count ?? batch.sequences
     if count == 0 { return [] }
-    return try logits(task.head, vectors(of: task, batch, at: positions), count)
+    let vectors = try vectors(of: task, batch, at: positions)
+    return try task.pairs == .apart ? outputs(of: task, pairs: vectors) : logits(task.head, vectors, count)
   }
 
   /// What a head reads: vectors of sequences [B, D], of length 1 for pairs that are read apart, or the states of tokens

@@ -54,15 +54,15 @@ public final class Session: @unchecked Sendable {
     return (min(doneTexts.load(ordering: .relaxed), total), total)
   }
 
-  func begin(texts total: Int) {
+  package func begin(texts total: Int) {
     doneTexts.store(0, ordering: .relaxed)
     totalTexts.store(total, ordering: .releasing)
   }
 
-  func finish(texts done: Int) { doneTexts.store(done, ordering: .relaxed) }
+  package func finish(texts done: Int) { doneTexts.store(done, ordering: .relaxed) }
 
   /// Throws where the call that runs was cancelled.
-  func checkCancellation() throws(ClozeError) {
+  package func checkCancellation() throws(ClozeError) {
     guard !encoder.team.isStopped else { throw ClozeError(.cancelled, "cancelled") }
   }
 

@@ -106,11 +106,12 @@ struct Train: ParsableCommand {
       StandardError.note(
         "\(grouped(result.truncated)) of \(grouped(result.counts.train + result.counts.valid)) " + "examples were cut")
     }
+    for remark in result.evaluation.findings { StandardError.note(remark) }
     let printer = ByteWriter.standardOutput()
     if json {
       try printer.write(metricsJSON(result, seconds))
     } else {
-      for (name, value) in result.metrics.values { try printer.write("\(name) \(fixed(value, digits: 4))\n") }
+      try printer.write(metricsText(result.evaluation))
     }
     try printer.flush()
   }
@@ -124,8 +125,7 @@ struct Train: ParsableCommand {
   private func metricsJSON(_ result: TrainingResult, _ seconds: Double) -> [UInt8] {
     JSONWriter.line {
       $0.value("task", task.rawValue)
-      $0.object("metrics") { for (name, value) in result.metrics.values { $0.value(name, value) } }
-      $0.value("metric", result.metric)
+      result.evaluation.writeMetrics(to: &$0)
       $0.value("train", result.counts.train)
       $0.value("valid", result.counts.valid)
       $0.value("truncated", result.truncated)

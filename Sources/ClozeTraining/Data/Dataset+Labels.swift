@@ -13,12 +13,14 @@ extension Example.Content {
 }
 
 extension Dataset {
-  /// How often each label occurs, in the order of their UTF-8.
-  private var labelCounts: [(label: String, count: Int)] {
-    let counts = examples.reduce(into: [String: Int]()) {
-      for label in $1.content.labels { $0[label, default: 0] += 1 }
-    }
-    return counts.sorted { Array($0.key.utf8).lexicographicallyPrecedes(Array($1.key.utf8)) }.map { ($0.key, $0.value) }
+  /// How often each label occurs.
+  var labelCounts: [String: Int] {
+    examples.reduce(into: [:]) { for label in $1.content.labels { $0[label, default: 0] += 1 } }
+  }
+
+  /// The same in the order of the labels' UTF-8.
+  private var sortedCounts: [(label: String, count: Int)] {
+    labelCounts.sorted { Array($0.key.utf8).lexicographicallyPrecedes(Array($1.key.utf8)) }.map { ($0.key, $0.value) }
   }
 
   /// The place of the first example that has a label; empty where a caller made it.
@@ -30,7 +32,7 @@ extension Dataset {
   ///
   /// - Throws: `.invalidText` for fewer than `minimum` labels, and for two that differ only in blanks around them.
   func labels(atLeast minimum: Int) throws(ClozeError) -> [String] {
-    let found = labelCounts.map(\.label)
+    let found = sortedCounts.map(\.label)
     guard found.count >= minimum else {
       throw ClozeError(
         .invalidText,
@@ -57,7 +59,7 @@ extension Dataset {
       all.append("\(skipped.count == 1 ? "1 bad line" : "\(skipped.count) bad lines") skipped; \(first)")
     }
     guard task != .nsp else { return all }
-    let counts = labelCounts
+    let counts = sortedCounts
     /// Spellings of a missing value in pandas, R, Python and JSON.
     let missing: Set = [
       "nan", "NaN", "NAN", "-nan", "None", "null", "NULL", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaT",

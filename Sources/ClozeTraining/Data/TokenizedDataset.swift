@@ -24,9 +24,17 @@ struct TokenizedDataset {
   var values: [Float] = []
   var spans: [Targets.Span] = []
   /// `tag`: [rows] the word that each row is the first token of.
-  var wordOfRow: [Int] = []
+  var words: [Word] = []
   /// `answer`: [items]
   var windows: [Window] = []
+
+  /// A word of a sentence.
+  struct Word {
+    /// Which example.
+    var example: Int
+    /// Which of its words.
+    var word: Int
+  }
 
   /// A window of a passage.
   struct Window {
@@ -91,6 +99,8 @@ struct Preparation {
   let labels: [String]
   /// Rows of the model's word table.
   let rows: Int
+  /// Whether long sentences of words are read in windows, as by `predict`, and not truncated.
+  var splitsSentences = false
   private let classes: [String: Int32]
 
   init(
@@ -105,10 +115,14 @@ struct Preparation {
     classes = Dictionary(labels.enumerated().map { ($1, Int32($0)) }, uniquingKeysWith: { _, last in last })
   }
 
-  func prepare(_ dataset: Dataset, for task: any TrainingTask) throws(ClozeError) -> TokenizedDataset {
+  /// - Parameter proceed: called before each example; what it throws ends the preparation.
+  func prepare(
+    _ dataset: Dataset, for task: any TrainingTask, proceed: () throws(ClozeError) -> Void = {}
+  ) throws(ClozeError) -> TokenizedDataset {
     var data = TokenizedDataset()
     if task.readsTokens { data.positions = [] }
     for (index, example) in dataset.examples.enumerated() {
+      try proceed()
       let start = data.ids.count
       do throws(ClozeError) {
         try example.content.checkLabels()

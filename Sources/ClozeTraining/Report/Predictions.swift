@@ -17,17 +17,29 @@ struct Predictions {
   private(set) var counted = 0
   private(set) var correct = 0
 
-  /// Runs all items through the head, a limited number of tokens and rows at a time.
+  private let keepsLogits: Bool
+
+  private init(
+    _ data: TokenizedDataset, _ examples: [Example], labels: [String], noAnswerThreshold: Float?, outputs: Int,
+    keepsLogits: Bool
+  ) {
+    self.data = data
+    self.examples = examples
+    self.labels = labels
+    self.noAnswerThreshold = noAnswerThreshold
+    self.outputs = outputs
+    self.keepsLogits = keepsLogits
+    if keepsLogits { logits.reserveCapacity(data.rows * outputs) }
+  }
+
+  /// Runs all items through a head that is trained, a limited number of tokens and rows at a time.
   init(
     _ model: TrainableModel, _ set: FeatureSet, _ examples: [Example], labels: [String], noAnswerThreshold: Float?,
     keepsLogits: Bool
   ) throws(ClozeError) {
-    data = set.data
-    self.examples = examples
-    self.labels = labels
-    self.noAnswerThreshold = noAnswerThreshold
-    outputs = model.network.outputs
-    if keepsLogits { logits.reserveCapacity(data.rows * outputs) }
+    self.init(
+      set.data, examples, labels: labels, noAnswerThreshold: noAnswerThreshold, outputs: model.network.outputs,
+      keepsLogits: keepsLogits)
     var first = 0
     while first < data.items {
       var last = first + 1
@@ -35,20 +47,62 @@ struct Predictions {
         model.stack == nil || data.offsets[last + 1] - data.offsets[first] <= 4096
       { last += 1 }
       let (values, offsets) = try model.forward(set, first..<last)
-      let rows = offsets[offsets.count - 1]
-      let targets = data.targets(first..<last)
-      if keepsLogits { logits.append(contentsOf: UnsafeBufferPointer(start: values, count: rows * outputs)) }
-      var count = last - first
-      if case .classes(let classes) = targets {
-        count = classes.count { $0 >= 0 }
-        for row in 0..<rows where argmax(values + row * outputs, outputs) == Int(classes[row]) { correct += 1 }
-      }
-      let mean = Loss()(values, rows: rows, outputs: outputs, targets, offsets: offsets)
-      loss += Double(mean) * Double(count)
-      counted += count
+      add(values, first..<last, offsets: offsets)
       first = last
     }
     loss /= Double(max(counted, 1))
+  }
+
+  /// Runs all items through a session's head, in batches of one chunk; within `exclusively`.
+  ///
+  /// - Parameter progress: called with the number of items done.
+  init(
+    _ session: Session, _ head: EvaluatedHead, _ data: TokenizedDataset, _ examples: [Example],
+    progress: (_ done: Int) -> Void
+  ) throws(ClozeError) {
+    self.init(
+      data, examples, labels: head.labels, noAnswerThreshold: head.noAnswerThreshold, outputs: head.outputs,
+      keepsLogits: head.task != .mlm)
+    // Two sequences an item where pairs are read apart.
+    let each = data.sequences / max(data.items, 1)
+    var first = 0
+    while first < data.items {
+      var last = first + 1
+      while last < data.items, data.offsets[(last + 1) * each] - data.offsets[first * each] <= Session.chunkTokens {
+        last += 1
+      }
+      let tokens = data.offsets[first * each]..<data.offsets[last * each]
+      let rows = data.rowOffsets[first...last].map { $0 - data.rowOffsets[first] }
+      let positions = data.positions.map { positions in
+        positions[data.rowOffsets[first]..<data.rowOffsets[last]].map { Int64($0 - tokens.lowerBound) }
+      }
+      var values = try session.outputs(
+        of: head, ids: data.ids[tokens], typeIDs: data.typeIDs[tokens],
+        offsets: data.offsets[(first * each)...(last * each)].map { $0 - tokens.lowerBound }, at: positions)
+      values.withUnsafeMutableBufferPointer { values in
+        if let base = values.baseAddress { add(base, first..<last, offsets: rows) }
+      }
+      first = last
+      progress(first)
+    }
+    loss /= Double(max(counted, 1))
+  }
+
+  /// Takes the outputs for some items, [rows, outputs], which are overwritten.
+  ///
+  /// - Parameter offsets: where each item's rows begin.
+  private mutating func add(_ values: UnsafeMutablePointer<Float>, _ items: Range<Int>, offsets: [Int]) {
+    let rows = offsets[offsets.count - 1]
+    let targets = data.targets(items)
+    if keepsLogits { logits.append(contentsOf: UnsafeBufferPointer(start: values, count: rows * outputs)) }
+    var count = items.count
+    if case .classes(let classes) = targets {
+      count = classes.count { $0 >= 0 }
+      for row in 0..<rows where argmax(values + row * outputs, outputs) == Int(classes[row]) { correct += 1 }
+    }
+    let mean = Loss()(values, rows: rows, outputs: outputs, targets, offsets: offsets)
+    loss += Double(mean) * Double(count)
+    counted += count
   }
 
   /// The class of a row's largest logit.
@@ -72,19 +126,48 @@ struct Predictions {
     return confusion
   }
 
+  /// The metrics with the loss, and what a report shows beside them.
+  func scores(of task: any TrainingTask) -> TaskScores {
+    var scores = task.evaluate(self)
+    scores.metrics.values.append(("loss", loss))
+    return scores
+  }
+
+  /// All that is known of these predictions.
+  ///
+  /// - Parameter metric: the one that counts.
+  func evaluation(of task: any TrainingTask, metric: String, _ prior: Prior) -> Evaluation {
+    let scores = scores(of: task)
+    var baseline: Baseline?
+    if let (rule, metrics) = task.baseline(self, prior), let value = metrics[metric], value.isFinite {
+      var isOfTraining: Bool? = prior.isOfTraining
+      switch rule {
+      case .noAnswer, .wholePassage: isOfTraining = nil
+      case .label, .mean, .frequencies: break
+      }
+      baseline = Baseline(rule: rule, value: value, metrics: metrics, isOfTraining: isOfTraining)
+    }
+    return Evaluation(
+      task: task.task, metrics: scores.metrics, metric: metric, baseline: baseline, examples: examples.count,
+      truncated: data.truncated, labels: labels, classes: task.classScores(self, confusion: scores.confusion),
+      entities: task.entityScores(self), confusion: scores.confusion, scatter: scores.scatter,
+      mistakes: mistakes(of: task), trainingCounts: prior.isOfTraining && task.task != .mlm ? prior.counts : [])
+  }
+
   /// The examples that are most wrong, worst first.
-  func mistakes(of task: any TrainingTask, atMost count: Int = 50) -> [Mistake] {
+  private func mistakes(of task: any TrainingTask, atMost count: Int = 50) -> [Mistake] {
     let found = task.mistakes(self).sorted { $0.loss > $1.loss || $0.loss == $1.loss && $0.example < $1.example }
     return found.prefix(count).map {
       let example = examples[$0.example]
       return Mistake(
-        place: example.place, text: example.content.summary, truth: $0.truth, predicted: $0.predicted, loss: $0.loss)
+        example: $0.example, place: example.place, text: example.content.summary, truth: $0.truth,
+        predicted: $0.predicted, loss: $0.loss)
     }
   }
 }
 
 /// How good predictions are.
-struct Evaluation {
+struct TaskScores {
   var metrics: Metrics
   /// [C, C] true class by predicted class; empty where there are no classes.
   var confusion: [[Int]] = []

@@ -47,9 +47,7 @@ public struct TrainingResult: Sendable {
   /// The head with the best weights.
   public var head: Head
   /// Of the best weights, on the validation set.
-  public var metrics: Metrics
-  /// The metric that chose the best weights.
-  public var metric: String
+  public var evaluation: Evaluation
   public var epochs: [TrainingEpoch]
   /// At most 1000 of an epoch, evenly spaced.
   public var steps: [TrainingStep]
@@ -57,24 +55,9 @@ public struct TrainingResult: Sendable {
   public var counts: (train: Int, valid: Int)
   /// Truncated texts of both sets.
   public var truncated: Int
-  /// Of classes or tags, [C, C]: true class by predicted class.
-  public var confusion: [[Int]]
-  /// Of regression: true and predicted values.
-  public var scatter: [(truth: Float, predicted: Float)]
-  /// The wrong predictions with the largest loss, largest first.
-  public var mistakes: [Mistake]
-}
 
-/// A wrong prediction.
-public struct Mistake: Sendable {
-  /// Where the example was read; empty where a caller made it.
-  public var place: String
-  /// Its text or texts.
-  public var text: String
-  /// The label, or text, of the example.
-  public var truth: String
-  /// What the head predicts instead.
-  public var predicted: String
-  /// Cross-entropy; of regression the distance, of answers 1 - F1.
-  public var loss: Double
+  /// Those of the evaluation.
+  public var metrics: Metrics { evaluation.metrics }
+  /// The metric that chose the best weights.
+  public var metric: String { evaluation.metric }
 }

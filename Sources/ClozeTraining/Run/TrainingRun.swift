@@ -143,7 +143,7 @@ final class TrainingRun {
 
   /// Evaluates the current weights on the validation set; keeps them if they are the best so far.
   func evaluate(_ valid: FeatureSet, epoch: Int, epochs: Int, loss: Double) throws(ClozeError) -> TrainingEpoch {
-    let metrics = try evaluation(predictions(valid)).metrics
+    let metrics = try predictions(valid).scores(of: task).metrics
     let value = metrics[settings.metric] ?? 0
     let isBetter = checkpoint.bestValue.map { Metrics.isLoss(settings.metric) ? value < $0 : value > $0 } ?? true
     if isBetter {
@@ -161,29 +161,29 @@ final class TrainingRun {
       keepsLogits: masking == nil)
   }
 
-  private func evaluation(_ predictions: Predictions) -> Evaluation {
-    var evaluation = task.evaluate(predictions)
-    evaluation.metrics.values.append(("loss", predictions.loss))
-    return evaluation
-  }
-
   /// The head with the best weights, and its evaluation on the validation set.
   private func result(_ valid: FeatureSet) throws(ClozeError) -> TrainingResult {
     for (block, values) in zip(model.blocks, best) { block.values.fill(from: values) }
-    let predictions = try predictions(valid)
-    let evaluation = evaluation(predictions)
+    let prior = self.prior
+    let evaluation = try predictions(valid).evaluation(of: task, metric: settings.metric, prior)
     let head = Head(
       task: task.task, labels: labels, layers: model.network.headLayers, pooling: settings.pooling,
       pairs: settings.pairs,
       maxTokens: settings.maxTokens, stride: task.splitsTexts ? settings.stride : 0,
       noAnswerThreshold: noAnswerThreshold, encoderLayers: model.stack?.encoderLayers ?? [],
       embeddings: model.input?.embeddings, attentionBias: model.stack?.attentionBias, mix: model.mixture?.mix,
-      encoder: setup.model.fingerprint)
+      encoder: setup.model.fingerprint, labelCounts: labels.isEmpty ? [] : prior.counts, meanValue: prior.mean)
     try head.check()
     return TrainingResult(
-      head: head, metrics: evaluation.metrics, metric: settings.metric, epochs: checkpoint.history, steps: steps,
+      head: head, evaluation: evaluation, epochs: checkpoint.history, steps: steps,
       counts: (examples.train.examples.count, examples.valid.examples.count),
-      truncated: data.train.truncated + data.valid.truncated, confusion: evaluation.confusion,
-      scatter: evaluation.scatter, mistakes: predictions.mistakes(of: task))
+      truncated: data.train.truncated + data.valid.truncated)
+  }
+
+  /// What is known of the training targets.
+  private var prior: Prior {
+    guard let masking else { return Prior(examples.train, labels: labels, isOfTraining: true) }
+    let tokens = data.train.ids.filter { !masking.special.contains($0) }
+    return Prior(tokens: tokens, vocabulary: setup.model.info.vocabSize, isOfTraining: true)
   }
 }

@@ -50,14 +50,30 @@ struct Answering: TrainingTask {
 
   func outputs(labels: [String]) -> Int { 2 }
 
-  func evaluate(_ predictions: Predictions) -> Evaluation {
+  func evaluate(_ predictions: Predictions) -> TaskScores { TaskScores(metrics: metrics(answers(predictions))) }
+
+  /// The better of two: no answer, and the whole passage.
+  func baseline(_ predictions: Predictions, _ prior: Prior) -> (rule: Baseline.Rule, metrics: Metrics)? {
+    var (none, whole): ([Judged], [Judged]) = ([], [])
+    for example in predictions.examples {
+      guard case .question(_, let passage, let answers, _) = example.content else { continue }
+      let truths = answers.isEmpty ? [""] : answers.map(\.text)
+      none.append(("", truths))
+      whole.append((passage, truths))
+    }
+    let (nothing, everything) = (metrics(none), metrics(whole))
+    let isNothing = (nothing["f1"] ?? 0) >= (everything["f1"] ?? 0)
+    return isNothing ? (.noAnswer, nothing) : (.wholePassage, everything)
+  }
+
+  private func metrics(_ answers: [Judged]) -> Metrics {
     var (exact, overlap) = (0.0, 0.0)
-    for (guess, truths) in answers(predictions) {
+    for (guess, truths) in answers {
       exact += truths.map { SQuAD.exactMatch(guess, $0) }.max() ?? 0
       overlap += truths.map { SQuAD.f1(guess, $0) }.max() ?? 0
     }
-    let count = Double(max(predictions.examples.count, 1))
-    return Evaluation(metrics: Metrics([("f1", overlap / count), ("exact_match", exact / count)]))
+    let count = Double(max(answers.count, 1))
+    return Metrics([("f1", overlap / count), ("exact_match", exact / count)])
   }
 
   func mistakes(_ predictions: Predictions) -> [WrongPrediction] {
@@ -68,8 +84,11 @@ struct Answering: TrainingTask {
     }
   }
 
-  /// Of each example the text that is predicted and those that count as right; "" stands for no answer.
-  private func answers(_ predictions: Predictions) -> [(guess: String, truths: [String])] {
+  /// The text that is predicted and those that count as right; "" stands for no answer.
+  private typealias Judged = (guess: String, truths: [String])
+
+  /// Those of each example.
+  private func answers(_ predictions: Predictions) -> [Judged] {
     let data = predictions.data
     var searches = Array(repeating: AnswerSearch(), count: predictions.examples.count)
     predictions.logits.withUnsafeBufferPointer { logits in

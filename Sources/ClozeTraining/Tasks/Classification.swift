@@ -17,9 +17,18 @@ struct Classification: TrainingTask {
     data.classes.append(try label.map(preparation.classIndex) ?? -1)
   }
 
-  func evaluate(_ predictions: Predictions) -> Evaluation {
+  func evaluate(_ predictions: Predictions) -> TaskScores {
     let confusion = predictions.confusion
-    return Evaluation(metrics: .classes(confusion), confusion: confusion)
+    return TaskScores(metrics: .classes(confusion), confusion: confusion)
+  }
+
+  func baseline(_ predictions: Predictions, _ prior: Prior) -> (rule: Baseline.Rule, metrics: Metrics)? {
+    guard let best = prior.mostFrequent, predictions.labels.indices.contains(best) else { return nil }
+    var confusion = Array(repeating: Array(repeating: 0, count: predictions.outputs), count: predictions.outputs)
+    for truth in predictions.data.classes where truth >= 0 { confusion[Int(truth)][best] += 1 }
+    var metrics = Metrics.classes(confusion)
+    metrics.values.append(("loss", prior.crossEntropy(predictions.data.classes)))
+    return (.label(predictions.labels[best]), metrics)
   }
 
   func mistakes(_ predictions: Predictions) -> [WrongPrediction] {

@@ -82,12 +82,23 @@ struct MaskedLM: TrainingTask {
     return network
   }
 
-  func evaluate(_ predictions: Predictions) -> Evaluation {
-    Evaluation(
-      metrics: Metrics([
-        ("perplexity", Double.exp(min(predictions.loss, 700))),
-        ("accuracy", Double(predictions.correct) / Double(max(predictions.counted, 1))),
-      ]))
+  func evaluate(_ predictions: Predictions) -> TaskScores {
+    TaskScores(
+      metrics: metrics(
+        loss: predictions.loss, accuracy: Double(predictions.correct) / Double(max(predictions.counted, 1))))
+  }
+
+  func baseline(_ predictions: Predictions, _ prior: Prior) -> (rule: Baseline.Rule, metrics: Metrics)? {
+    guard let best = prior.mostFrequent else { return nil }
+    let (loss, classes) = (prior.crossEntropy(predictions.data.classes), predictions.data.classes)
+    let right = classes.count { Int($0) == best }
+    var metrics = metrics(loss: loss, accuracy: Double(right) / Double(max(classes.count, 1)))
+    metrics.values.append(("loss", loss))
+    return (.frequencies, metrics)
+  }
+
+  private func metrics(loss: Double, accuracy: Double) -> Metrics {
+    Metrics([("perplexity", Double.exp(min(loss, 700))), ("accuracy", accuracy)])
   }
 
   func mistakes(_ predictions: Predictions) -> [WrongPrediction] { [] }

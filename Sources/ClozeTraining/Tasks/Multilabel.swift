@@ -31,12 +31,24 @@ struct Multilabel: TrainingTask {
     data.labels += probabilities
   }
 
-  func evaluate(_ predictions: Predictions) -> Evaluation {
-    Evaluation(
-      metrics: .labels(
-        truth: predictions.data.labels.map { $0 > 0.5 }, predicted: predictions.logits.map { $0 > 0 },
-        count: predictions.outputs))
+  func evaluate(_ predictions: Predictions) -> TaskScores {
+    TaskScores(
+      metrics: .labels(truth: truth(predictions), predicted: predicted(predictions), count: predictions.outputs))
   }
+
+  func classScores(_ predictions: Predictions, confusion: [[Int]]) -> [ClassScore] {
+    ClassScore.labels(predictions.labels, truth: truth(predictions), predicted: predicted(predictions))
+  }
+
+  func baseline(_ predictions: Predictions, _ prior: Prior) -> (rule: Baseline.Rule, metrics: Metrics)? {
+    guard let best = prior.mostFrequent, predictions.labels.indices.contains(best) else { return nil }
+    let count = predictions.outputs
+    let always = (0..<predictions.data.labels.count).map { $0 % count == best }
+    return (.label(predictions.labels[best]), .labels(truth: truth(predictions), predicted: always, count: count))
+  }
+
+  private func truth(_ predictions: Predictions) -> [Bool] { predictions.data.labels.map { $0 > 0.5 } }
+  private func predicted(_ predictions: Predictions) -> [Bool] { predictions.logits.map { $0 > 0 } }
 
   func mistakes(_ predictions: Predictions) -> [WrongPrediction] {
     let (outputs, targets) = (predictions.outputs, predictions.data.labels)

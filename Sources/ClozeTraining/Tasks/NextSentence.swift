@@ -71,6 +71,9 @@ struct NextSentence: TrainingTask {
     return network
   }
 
-  func evaluate(_ predictions: Predictions) -> Evaluation { classification.evaluate(predictions) }
+  func evaluate(_ predictions: Predictions) -> TaskScores { classification.evaluate(predictions) }
+  func baseline(_ predictions: Predictions, _ prior: Prior) -> (rule: Baseline.Rule, metrics: Metrics)? {
+    classification.baseline(predictions, prior)
+  }
   func mistakes(_ predictions: Predictions) -> [WrongPrediction] { classification.mistakes(predictions) }
 }

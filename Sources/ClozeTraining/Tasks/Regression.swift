@@ -26,11 +26,19 @@ struct Regression: TrainingTask {
 
   func outputs(labels: [String]) -> Int { 1 }
 
-  func evaluate(_ predictions: Predictions) -> Evaluation {
+  func evaluate(_ predictions: Predictions) -> TaskScores {
     let truth = predictions.data.values
-    return Evaluation(
+    return TaskScores(
       metrics: .values(truth: truth, predicted: predictions.logits),
       scatter: zip(truth, predictions.logits).map { (truth: $0, predicted: $1) })
+  }
+
+  func baseline(_ predictions: Predictions, _ prior: Prior) -> (rule: Baseline.Rule, metrics: Metrics)? {
+    guard let mean = prior.mean else { return nil }
+    let truth = predictions.data.values
+    var metrics = Metrics.values(truth: truth, predicted: Array(repeating: mean, count: truth.count))
+    metrics.values.append(("loss", metrics["mse"] ?? 0))
+    return (.mean(mean), metrics)
   }
 
   func mistakes(_ predictions: Predictions) -> [WrongPrediction] {

@@ -30,46 +30,74 @@ struct Tagging: TrainingTask {
     guard case .words(let words, let tags) = content else { throw mismatch() }
     try check(words, tags)
     let classes = try tags.map { tag throws(ClozeError) in try preparation.classIndex(tag) }
-    let encoded = try WordEncoding(words, preparation.tokenizer, maxTokens: preparation.maxTokens)
-    let encoding = encoded.encoding
-    data.append(encoding.ids, encoding.typeIDs, truncated: encoding.truncated, rows: encoded.pieces.map(\.token))
-    data.wordOfRow += encoded.pieces.map(\.word)
-    data.classes += encoded.pieces.map { classes[$0.word] }
+    let limit = preparation.splitsSentences ? nil : preparation.maxTokens
+    let encoded = try WordEncoding(words, preparation.tokenizer, maxTokens: limit)
+    let (encoding, pieces) = (encoded.encoding, encoded.pieces)
+    func append(words: some Sequence<Int>) {
+      for word in words {
+        data.words.append(TokenizedDataset.Word(example: index, word: word))
+        data.classes.append(classes[word])
+      }
+    }
+    guard preparation.splitsSentences else {
+      data.append(encoding.ids, encoding.typeIDs, truncated: encoding.truncated, rows: pieces.map(\.token))
+      append(words: pieces.lazy.map(\.word))
+      return
+    }
+    let split = try WordWindows(
+      encoding, firsts: pieces.map(\.token), maxTokens: preparation.maxTokens, stride: preparation.stride)
+    for window in split.windows {
+      data.append(window.ids, window.typeIDs, truncated: false, rows: window.words.map(\.token))
+      append(words: window.words.lazy.map { pieces[$0.word].word })
+    }
   }
 
-  /// Words that were cut off count as predicted `O`.
-  func evaluate(_ predictions: Predictions) -> Evaluation {
-    let data = predictions.data
-    var (truth, predicted): ([[String]], [[String]]) = ([], [])
-    for (item, example) in predictions.examples.enumerated() {
+  /// Words that were cut off, or have no token, count as predicted `O`.
+  func evaluate(_ predictions: Predictions) -> TaskScores {
+    let (truth, predicted) = tags(predictions) { predictions.labels[predictions.predictedClass($0)] }
+    return TaskScores(metrics: .tags(truth: truth, predicted: predicted), confusion: predictions.confusion)
+  }
+
+  func entityScores(_ predictions: Predictions) -> [ClassScore] {
+    let (truth, predicted) = tags(predictions) { predictions.labels[predictions.predictedClass($0)] }
+    return ClassScore.entities(truth: truth, predicted: predicted)
+  }
+
+  func baseline(_ predictions: Predictions, _ prior: Prior) -> (rule: Baseline.Rule, metrics: Metrics)? {
+    guard let best = prior.mostFrequent, predictions.labels.indices.contains(best) else { return nil }
+    let tag = predictions.labels[best]
+    let (truth, predicted) = tags(predictions) { _ in tag }
+    var metrics = Metrics.tags(truth: truth, predicted: predicted)
+    metrics.values.append(("loss", prior.crossEntropy(predictions.data.classes)))
+    return (.label(tag), metrics)
+  }
+
+  /// The tags of all words of each example, and those that `predicted` gives for rows.
+  private func tags(_ predictions: Predictions, _ predicted: (_ row: Int) -> String) -> (
+    truth: [[String]], predicted: [[String]]
+  ) {
+    var (truth, guesses): ([[String]], [[String]]) = ([], [])
+    for example in predictions.examples {
       guard case .words(let words, let tags) = example.content else { continue }
-      var guesses = Array(repeating: "O", count: words.count)
-      for row in data.rowOffsets[item]..<data.rowOffsets[item + 1] {
-        guesses[data.wordOfRow[row]] = predictions.labels[predictions.predictedClass(row)]
-      }
       truth.append(tags)
-      predicted.append(guesses)
+      guesses.append(Array(repeating: "O", count: words.count))
     }
-    return Evaluation(metrics: .tags(truth: truth, predicted: predicted), confusion: predictions.confusion)
+    for (row, place) in predictions.data.words.enumerated() { guesses[place.example][place.word] = predicted(row) }
+    return (truth, guesses)
   }
 
   func mistakes(_ predictions: Predictions) -> [WrongPrediction] {
     let (data, labels) = (predictions.data, predictions.labels)
-    return predictions.examples.enumerated().compactMap { item, example in
-      guard case .words(let words, _) = example.content else { return nil }
-      var wrong = WrongPrediction(example: item, truth: "", predicted: "", loss: 0)
-      var (truths, guesses): ([String], [String]) = ([], [])
-      for row in data.rowOffsets[item]..<data.rowOffsets[item + 1] {
-        let (truth, guess) = (Int(data.classes[row]), predictions.predictedClass(row))
-        guard truth >= 0, guess != truth else { continue }
-        wrong.loss += predictions.crossEntropy(row, truth)
-        truths.append("\(words[data.wordOfRow[row]]): \(labels[truth])")
-        guesses.append("\(words[data.wordOfRow[row]]): \(labels[guess])")
-      }
-      guard !truths.isEmpty else { return nil }
-      wrong.truth = truths.joined(separator: ", ")
-      wrong.predicted = guesses.joined(separator: ", ")
-      return wrong
+    var wrong = predictions.examples.indices.map { WrongPrediction(example: $0, truth: "", predicted: "", loss: 0) }
+    for (row, place) in data.words.enumerated() {
+      guard case .words(let words, _) = predictions.examples[place.example].content else { continue }
+      let (truth, guess) = (Int(data.classes[row]), predictions.predictedClass(row))
+      guard truth >= 0, guess != truth else { continue }
+      let comma = wrong[place.example].truth.isEmpty ? "" : ", "
+      wrong[place.example].loss += predictions.crossEntropy(row, truth)
+      wrong[place.example].truth += "\(comma)\(words[place.word]): \(labels[truth])"
+      wrong[place.example].predicted += "\(comma)\(words[place.word]): \(labels[guess])"
     }
+    return wrong.filter { !$0.truth.isEmpty }
   }
 }

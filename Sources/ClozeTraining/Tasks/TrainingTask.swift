@@ -63,7 +63,15 @@ protocol TrainingTask: Sendable {
   /// Names of its metrics beside the loss, which all have; the first decides which epoch is the best.
   var metrics: [String] { get }
   /// The metrics but for the loss, and what a report shows beside them.
-  func evaluate(_ predictions: Predictions) -> Evaluation
+  func evaluate(_ predictions: Predictions) -> TaskScores
+  /// Precision, recall and F1 of each label; empty where there are none.
+  ///
+  /// - Parameter confusion: [C, C] true class by predicted class, or empty.
+  func classScores(_ predictions: Predictions, confusion: [[Int]]) -> [ClassScore]
+  /// The same of each type of entity; empty where there are none.
+  func entityScores(_ predictions: Predictions) -> [ClassScore]
+  /// The best prediction that reads no text, and its metrics on the same examples; nil where there is none.
+  func baseline(_ predictions: Predictions, _ prior: Prior) -> (rule: Baseline.Rule, metrics: Metrics)?
   /// Predictions that are wrong, in any order.
   func mistakes(_ predictions: Predictions) -> [WrongPrediction]
   /// What `WrongPrediction.loss` is, in a table's header.
@@ -105,6 +113,12 @@ extension TrainingTask {
   var allowsSmoothing: Bool { hasClasses }
   var isPretraining: Bool { false }
   var mistakeMeasure: String { "loss" }
+
+  func classScores(_ predictions: Predictions, confusion: [[Int]]) -> [ClassScore] {
+    ClassScore.classes(predictions.labels, confusion)
+  }
+
+  func entityScores(_ predictions: Predictions) -> [ClassScore] { [] }
 
   func content(_ text: Text, label: String) throws(ClozeError) -> Example.Content {
     .text(text, label: label)

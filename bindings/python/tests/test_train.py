@@ -108,8 +108,9 @@ def test_remarks_are_warnings(model: cloze.Model, tmp_path: Path) -> None:
     path.write_text("Text,Label\n" + "".join(f"{text},{label}\n" for text, label in reviews(60, 1)) + "a film,Good\n")
     with pytest.warns(UserWarning) as warned:
         result = cloze.train("classify", path, reviews(20, 2), base=model)
-    assert len(warned) == len(result.remarks) == 2
+    assert len(warned) == len(result.remarks) == 3
     assert "header" in result.remarks[0] and '"Good" (1)' in result.remarks[1]
+    assert result.remarks[2] == 'the label "Good" occurs once in training'
     assert result.model.info.labels == ("Good", "bad", "good")
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from ._convert import convert
 from ._errors import ArgumentError, Error
+from ._evaluation import Evaluation
 from ._export import export
 from ._info import ModelInfo
 from ._inspect import inspect
@@ -29,6 +30,7 @@ __all__ = [
     "Encoding",
     "Entity",
     "Error",
+    "Evaluation",
     "Model",
     "ModelInfo",
     "Prediction",

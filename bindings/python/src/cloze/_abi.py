@@ -386,6 +386,20 @@ PROTOTYPES.update({
     "cloze_trainer_model": (_status, [c_void_p, _address]),
 })
 
+# ---- 8. Evaluating heads -----------------------------------------------------------------------------------------
+
+PROTOTYPES.update({
+    "cloze_evaluation_create": (_status, [c_void_p, c_char_p, _address]),
+    "cloze_evaluation_free": (None, [c_void_p]),
+    "cloze_evaluation_add": (_status, [c_void_p, _address]),
+    "cloze_evaluation_add_file": (_status, [c_void_p, c_char_p, c_char_p]),
+    "cloze_evaluation_run": (_status, [c_void_p, c_void_p]),
+    "cloze_evaluation_result": (_status, [c_void_p, _address, c_size_t, _address]),
+    "cloze_evaluation_report": (_status, [c_void_p, c_char_p]),
+    "cloze_trainer_evaluation": (_status, [c_void_p, _address, c_size_t, _address]),
+    "cloze_trainer_report": (_status, [c_void_p, c_char_p]),
+})
+
 
 def declare(library: ctypes.CDLL) -> None:
     """Declares argument and result types of every function. AttributeError: the library lacks one."""

@@ -12,6 +12,7 @@ from . import _abi
 from ._arrays import address, growing, result_array
 from ._arrow import TextColumn
 from ._errors import invalid
+from ._evaluation import Evaluation
 from ._library import failure, lib
 from ._options import POOLINGS, TRUNCATIONS, count, layers, optional_count, optional_word, prompt_name, switch, word
 from ._predict import Prediction, predict, rerank
@@ -349,6 +350,28 @@ class Model(Runner):
         Raises Error: ``no_head``, ``no_tokenizer``.
         """
         return predict(self, inputs)
+
+    def evaluate(
+        self, data: Any, *, task: Optional[str] = None, progress: Optional[Progress] = None, **format: Any
+    ) -> Evaluation:
+        """How the head, trained or of the model's own file, does on labelled examples: metrics under the names of
+        training, beside a baseline that reads no text, scores of each label and type of entity, the confusion matrix
+        and the predictions that are most wrong.
+
+        data      a file, or a list of labelled examples, as ``cloze.train`` takes them
+        task      None: ``info.task``, or that of a trained masked language model; ``"mlm"`` and ``"nsp"`` judge the
+                  heads that a model has of its own; ``"classify-pairs"`` and ``"regress-pairs"`` read files of pairs
+                  for a file's head, as a ``pair`` does
+        progress  called as ``progress(done, total)`` as by ``embed``
+        format    of a file: text, pair, label, separator, quotes, header, format, skip_bad; the last leaves out
+                  examples with a label that the head does not know, too, which else are an error
+
+        Warns of what is odd about the data, and where the head is not better than the baseline. Raises Error:
+        ``invalid_text``, naming the example; ``no_head``; ``invalid_argument`` for a task that the head does not answer.
+        """
+        from ._evaluate import evaluate
+
+        return evaluate(self, data, task, progress, format)
 
     def rerank(
         self, query: str, documents: Iterable[str], *, top_k: Optional[int] = None

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Callable, Optional, Union
 
 import numpy as np
 
@@ -19,14 +19,15 @@ from . import _abi
 from ._arrays import address
 from ._calls import interruptible
 from ._errors import error, invalid
+from ._evaluation import Evaluation, Mistake, Score
 from ._library import Handle, check, failure, lib, receive, receive_text
 from ._load import load
 from ._model import Model
 from ._sources import file_name
 from ._texts import utf8
 
-_TASKS = ("classify", "classify-pairs", "multilabel", "regress", "regress-pairs", "tag", "answer", "mlm", "nsp")
-_FORMAT = ("text", "pair", "label", "separator", "quotes", "header", "format", "skip_bad")
+TASKS = ("classify", "classify-pairs", "multilabel", "regress", "regress-pairs", "tag", "answer", "mlm", "nsp")
+FORMAT = ("text", "pair", "label", "separator", "quotes", "header", "format", "skip_bad")
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,40 @@ class TrainingResult:
     metrics: dict[str, float]
     #: The base model with the trained head, for ``model.predict``.
     model: Model
-    #: What the examples gave reason to say, in sentences; each was also a warning.
+    #: What the examples and the result gave reason to say, in sentences; each was also a warning.
     remarks: tuple[str, ...]
+    #: All that is known of the head on the validation set.
+    evaluation: Evaluation = field(repr=False)
     _trainer: Handle = field(repr=False)
+
+    @property
+    def baseline(self) -> Optional[float]:
+        """What a prediction that reads no text achieves: see ``evaluation.baseline_is``."""
+        return self.evaluation.baseline
+
+    @property
+    def classes(self) -> dict[str, Score]:
+        """Precision, recall, F1 and support of each label."""
+        return self.evaluation.classes
+
+    @property
+    def entities(self) -> dict[str, Score]:
+        """The same of each type of entity."""
+        return self.evaluation.entities
+
+    @property
+    def confusion(self) -> Optional[np.ndarray]:
+        """(C, C) int64: true by predicted label, in the order of ``model.info.labels``."""
+        return self.evaluation.confusion
+
+    @property
+    def most_wrong(self) -> tuple[Mistake, ...]:
+        """The wrong predictions with the largest loss, largest first."""
+        return self.evaluation.most_wrong
+
+    def report(self, path: Union[str, os.PathLike[str]]) -> None:
+        """Writes a page of HTML: curves of the training, metrics, confusion, and the predictions that are most wrong."""
+        check(lib.cloze_trainer_report(self._trainer, file_name("path", path)))
 
     def save(self, path: Union[str, os.PathLike[str]]) -> None:
         """Writes the head to a file, or to head.safetensors in an existing folder; load it with ``cloze.load(...,
@@ -78,10 +110,10 @@ def train(
     Ctrl-C ends training. Warns of labels that look wrong, and of what reading a file took for granted. Raises Error:
     ``invalid_text``, naming the invalid example; ``invalid_argument``.
     """
-    if task not in _TASKS:
-        raise invalid(f"task is {task!r}; known are {', '.join(map(repr, _TASKS))}")
+    if task not in TASKS:
+        raise invalid(f"task is {task!r}; known are {', '.join(map(repr, TASKS))}")
     model = base if isinstance(base, Model) else load(base)
-    form = {name: options.pop(name) for name in _FORMAT if name in options}
+    form = {name: options.pop(name) for name in FORMAT if name in options}
     if output is not None:
         Path(output).mkdir(parents=True, exist_ok=True)
         options["output"] = os.fspath(output)
@@ -102,7 +134,8 @@ def train(
             continue
         what = "train" if number == _abi.SET_TRAIN else "valid"
         for index, example in enumerate(source):
-            _add(trainer, number, task, example, f"{what}[{index}]")
+            add_example(
+                lambda struct: int(lib.cloze_trainer_add(trainer, number, struct)), task, example, f"{what}[{index}]")
 
     remarks = tuple(json.loads(receive_text(
         lambda text, capacity, size: lib.cloze_trainer_remarks(trainer, text, capacity, size))))
@@ -130,15 +163,15 @@ def train(
     trained._adopt(
         receive(lambda out: int(lib.cloze_trainer_model(trainer, out)), lib.cloze_model_free), model.info.threads,
         f"{model._name} with a head for {task}")
-    result = TrainingResult(_metrics(trainer), trained, remarks, trainer)
+    evaluation = Evaluation._read(receive_text(
+        lambda text, capacity, size: int(lib.cloze_trainer_evaluation(trainer, text, capacity, size)), 1 << 14),
+        trainer, lib.cloze_trainer_report)
+    for remark in evaluation.remarks:
+        warnings.warn(remark, stacklevel=2)
+    result = TrainingResult(evaluation.metrics, trained, remarks + evaluation.remarks, evaluation, trainer)
     if output is not None:
         result.save(output)
     return result
-
-
-def _metrics(trainer: Handle) -> dict[str, float]:
-    return dict(json.loads(receive_text(
-        lambda text, capacity, size: lib.cloze_trainer_metrics(trainer, text, capacity, size))))
 
 
 def _show(state: _abi.TrainingProgress) -> None:
@@ -214,8 +247,8 @@ def _check_answer(passage: str, text: object, start: int, name: str) -> None:
     raise error("invalid_text", f"{name}: the answer {text!r} does not begin at character {start}: {advice}")
 
 
-def _add(trainer: Handle, number: int, task: str, example: Any, name: str) -> None:
-    """Adds an example to set ``number``; ``name`` is what messages call it, such as "train[3]"."""
+def add_example(add: Callable[[object], int], task: str, example: Any, name: str) -> None:
+    """Passes a pointer to an example's struct to ``add``; ``name`` is what messages call it, such as "train[3]"."""
     struct = _abi.Example()
     labels: Sequence[str] = ()
     words: Sequence[str] = ()
@@ -268,7 +301,7 @@ def _add(trainer: Handle, number: int, task: str, example: Any, name: str) -> No
     struct.labels, struct.label_count = ctypes.addressof(label_array), len(kept_labels)
     struct.words, struct.word_count = ctypes.addressof(word_array), len(kept_words)
     struct.offsets = address(offsets)
-    status = lib.cloze_trainer_add(trainer, number, ctypes.byref(struct))
+    status = add(ctypes.byref(struct))
     if status != _abi.OK:
         refused = failure(status)
         raise error(refused.status, f"{name}: {refused.message}")
