@@ -137,8 +137,9 @@ private struct VectorMaker {
     return rows.indices.allSatisfy { vectors[$0].elementsEqual(file.row(rows[$0])) }
   }
 
-  /// The least cosine of a vector that another program, precision or prompt made of a text and the one made here.
-  private static let sameText = 0.8
+  /// What another program, precision or prompt leaves of the cosine of a text's vector with the one made here, and by
+  /// how much more another text's may then be nearer to it.
+  private static let (leastCosine, tolerance) = (0.5, 0.05)
 
   /// Refuses vectors that another program made where they are not of length 1, or not of these texts.
   private func checkSample(_ texts: TextList, _ file: NPYFile, _ path: String) throws {
@@ -151,12 +152,12 @@ private struct VectorMaker {
         throw ClozeError(
           .damaged, "\(path): row \(row) has length \(Float(length)); make vectors of length 1, with --normalize")
       }
-      let cosine = zip(given, vectors[index]).reduce(0) { $0 + $1.0 * Double($1.1) }
-      guard cosine >= Self.sameText else {
+      let cosines = rows.indices.map { zip(given, vectors[$0]).reduce(0) { $0 + $1.0 * Double($1.1) } }
+      let cosine = cosines[index]
+      guard cosine >= Self.leastCosine, cosine + Self.tolerance >= cosines.max() ?? 1 else {
         throw ClozeError(
           .damaged,
-          "\(path): row \(row) is not what the model makes of the text in line \(texts.number(row)) of \(source.path) "
-            + "(cosine \(Float((cosine * 100).rounded() / 100)))")
+          "\(path): row \(row) is not what the model makes of the text in line \(texts.number(row)) of \(source.path)")
       }
     }
   }
