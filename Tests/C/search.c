@@ -40,8 +40,10 @@ static void finds_the_nearest(void) {
       for (size_t k = 0; k < K; k++)
         if (indices[q * K + k] == (int64_t)i) rank = (int64_t)k;
       /* |sum| <= 20, of at most 6 roundings */
-      if (rank >= 0) CHECK(fabs(scores[q * K + rank] - sum) <= 20 * 6 * 6e-8);
-      else CHECK(sum <= scores[q * K + K - 1] + 20 * 6 * 6e-8);
+      if (rank >= 0)
+        CHECK(fabs(scores[q * K + rank] - sum) <= 20 * 6 * 6e-8);
+      else
+        CHECK(sum <= scores[q * K + K - 1] + 20 * 6 * 6e-8);
     }
   const cloze_precision precisions[] = {CLOZE_PRECISION_DEFAULT, CLOZE_PRECISION_INT8, CLOZE_PRECISION_FLOAT32};
   for (size_t p = 0; p < COUNT(precisions); p++) {
@@ -112,7 +114,8 @@ static void wrong_arguments(void) {
   CHECK_STATUS(cloze_index_search(index, queries, 1, ROWS + 1, indices, scores, ROWS + 1), CLOZE_INVALID_ARGUMENT);
   CHECK_MESSAGE("300");
   CHECK_STATUS(cloze_index_search(index, queries, SIZE_MAX / 2, K, indices, scores, K), CLOZE_INVALID_ARGUMENT);
-  CHECK_STATUS(cloze_index_search(index, queries, QUERIES, K, indices, scores, QUERIES * K - 1), CLOZE_BUFFER_TOO_SMALL);
+  CHECK_STATUS(
+      cloze_index_search(index, queries, QUERIES, K, indices, scores, QUERIES * K - 1), CLOZE_BUFFER_TOO_SMALL);
   queries[DIM + 3] = INFINITY;
   CHECK_STATUS(cloze_index_search(index, queries, QUERIES, K, indices, scores, QUERIES * K), CLOZE_INVALID_ARGUMENT);
   CHECK_MESSAGE("queries[1, 3]");

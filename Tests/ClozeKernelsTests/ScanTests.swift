@@ -67,7 +67,7 @@ import Testing
 
   @Test(arguments: Variant.supported) func productsOfIntegersAreExact(variant: Variant) {
     var random = Random(73)
-    let padding = Int(cloze_scan_padding)
+    let padding = Int(CLOZE_SCAN_PADDING)
     for d in [1, 2, 3, 5, 8, 24, 31].map({ $0 * padding }) {
       // The largest sum that the contract allows.
       let limit = min(32767, Int(Int32.max) / 127 / d)

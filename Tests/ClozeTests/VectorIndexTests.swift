@@ -46,7 +46,8 @@ struct VectorIndexTests {
       for precision in Precision.allCases {
         let index = try VectorIndex(vectors, dimensions: d, precision: precision, threads: 2)
         for topK in [1, 10, 300] {
-          #expect(try index.search(queries, topK: topK) == all.map { Array($0.prefix(topK)) }, "\(precision), \(spread)")
+          #expect(
+            try index.search(queries, topK: topK) == all.map { Array($0.prefix(topK)) }, "\(precision), \(spread)")
         }
       }
     }
@@ -120,6 +121,11 @@ struct VectorIndexTests {
     refused("3 values are no queries of 2") { _ = try sound.search([1, 2, 3], topK: 1) }
     refused("queries[1, 0] is inf") { _ = try sound.search([1, 2, .infinity, 0], topK: 1) }
     refused("beyond float32") { _ = try sound.search([3e38, 3e38], topK: 1) }
+    // Of scores below all others, too.
+    for other: Float in [-3e38, 3e38] {
+      let huge = try index([1, 1, 1, 2, -3e38, other], 2)
+      refused("vectors[2] is beyond float32") { _ = try huge.search([3, 3], topK: 1) }
+    }
     refused("rows 1 to 3") { _ = try sound.pairs(above: 0, rows: 1..<3) }
     refused("threshold is nan") { _ = try sound.pairs(above: .nan) }
     for value in [Float.nan, .infinity, -.infinity] {

@@ -191,7 +191,7 @@ static uint64_t rows(const cloze_row_kernels *kernels, uint64_t h) {
 static uint64_t scan(const cloze_row_kernels *kernels, uint64_t h) {
   for (size_t d = 1; d < 100; d++) {
     enum { M = 5 };
-    size_t n = 1 + d % 9, padded = ROUND_UP(d, (size_t)cloze_scan_padding);
+    size_t n = 1 + d % 9, padded = ROUND_UP(d, (size_t)CLOZE_SCAN_PADDING);
     seed = d;
     float *x = values(M * d), *queries = values(n * d), *y = memory(M * n * 4);
     int8_t *bytes = memory(M * padded);

@@ -1,9 +1,9 @@
 /* Linked to agree.c, runs the machine code of avxvnni on a CPU with AVX2 that lacks AVX-VNNI: the dot products of
- * bytes and of int16 in VEX encoding, which such a CPU refuses, are done by a handler of that signal. Everything else runs as it
- * is.
+ * bytes and of int16 in VEX encoding, which such a CPU refuses, are done by a handler of that signal. Everything else
+ * runs as it is.
  *
- * Encodings: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, VPDPBUSD, VPDPWSSD and section 2.3.
- * Registers in a signal's frame: volume 1, section 13.4, the standard form of XSAVE. */
+ * Encodings: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, VPDPBUSD, VPDPWSSD and section
+ * 2.3. Registers in a signal's frame: volume 1, section 13.4, the standard form of XSAVE. */
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdint.h>

@@ -10,11 +10,13 @@ struct ByteRows: @unchecked Sendable {
   let scales: UnsafeMutablePointer<Float>
   /// Bytes of a row: the dimensions, padded.
   let stride: Int
+  /// No less than the magnitude of any value.
+  let largest: Double
   private let memory: [AlignedMemory]
 
   /// - Throws: `.invalidArgument` for a vector that is not finite; `.outOfMemory`.
   init(_ vectors: UnsafePointer<Float>, count: Int, dimensions: Int, kernels: Kernels, team: Team) throws(ClozeError) {
-    let stride = dimensions.roundedUp(to: Int(cloze_scan_padding))
+    let stride = dimensions.roundedUp(to: Int(CLOZE_SCAN_PADDING))
     let rows = try AlignedMemory(bytes: bytes(count, stride))
     let scaling = try AlignedMemory(bytes: bytes(count, MemoryLayout<Float>.size))
     let (values, scales) = (rows.base.assumingMemoryBound(to: Int8.self), scaling.floats())
@@ -30,6 +32,7 @@ struct ByteRows: @unchecked Sendable {
       if bad > 0 { throw VectorIndex.failure(vectors, dimensions, row: first + bad - 1) }
     }
     (self.values, self.scales, self.stride, memory) = (values, scales, stride, [rows, scaling])
+    largest = 127.5 * Double(UnsafeBufferPointer(start: scales, count: count).max() ?? 0)
   }
 }
 
@@ -40,14 +43,16 @@ struct ByteRows: @unchecked Sendable {
 ///     v q = scale step w u + e q + scale w f,   |e q| <= scale / 2 |q|_1,   |w f| <= 127 |f|_1
 ///
 /// and the float32 sum of d products is off by at most (d / 16 + 5) 2^-24 sum |v_i q_i|, of which each |v_i| <= 127.5
-/// scale. So a row's float32 score is at most scale (step w u + slack), with one slack for a query.
+/// scale. So a row's float32 score is at most scale (step w u + slack), with one slack for a query. It is infinite where
+/// a sum of float32 may overflow, so that every row is looked at.
 struct ShortQueries {
   /// [n, stride] s16, zero beyond the dimensions.
   private(set) var values: [Int16]
   private(set) var steps: [Float]
   private(set) var slacks: [Float]
 
-  init(_ queries: UnsafePointer<Float>, count: Int, dimensions: Int, stride: Int) {
+  init(_ queries: UnsafePointer<Float>, count: Int, dimensions: Int, for rows: ByteRows) {
+    let stride = rows.stride
     values = [Int16](repeating: 0, count: count * stride)
     steps = []
     slacks = []
@@ -66,7 +71,9 @@ struct ShortQueries {
       // 16 more roundings than those of the sum are more than come with the estimate and its comparison.
       let roundings = Double(dimensions / 16 + 6 + 16) * 0x1p-24
       steps.append(Float(step))
-      slacks.append(Float((total * (0.5001 + 128 * roundings) + 127.01 * rest) * 1.00001))
+      let overflows = total * rows.largest * 1.01 >= Double(Float.greatestFiniteMagnitude)
+      slacks.append(
+        overflows ? .infinity : Float((total * (0.5001 + 128 * roundings) + 127.01 * rest) * 1.00001))
     }
   }
 

@@ -28,7 +28,7 @@ extension VectorIndex {
     let stride = bytes?.stride ?? dimensions
     let rowBytes = bytes == nil ? stride * MemoryLayout<Float>.size : stride
     let block = min(max(Self.blockBytes / rowBytes / 16 * 16, 16), 512)
-    let short = bytes.map { ShortQueries(queries, count: count, dimensions: dimensions, stride: $0.stride) }
+    let short = bytes.map { ShortQueries(queries, count: count, dimensions: dimensions, for: $0) }
     let products = try AlignedMemory(bytes: team.threads * count * block * MemoryLayout<Float>.size)
     let (work, overflow) = (rows.count * dimensions).multipliedReportingOverflow(by: count)
     try team.forEach((rows.count + block - 1) / block, parallel: overflow || work >= Self.parallelWork) {
@@ -53,7 +53,7 @@ extension VectorIndex {
         kernels.rows.dot_products(
           vectors + first * dimensions, dimensions, queries, dimensions, range.count, count, dimensions, scores, block)
         for query in 0..<count {
-          try take(query, range, scores + query * block, queries + query * dimensions, collectors[thread])
+          try take(query, range, scores + query * block, collectors[thread])
         }
       }
     }
@@ -63,8 +63,7 @@ extension VectorIndex {
 
   /// Passes on scores of a block.
   private func take(
-    _ query: Int, _ rows: Range<Int>, _ scores: UnsafePointer<Float>, _ values: UnsafePointer<Float>,
-    _ collector: any ScanCollector
+    _ query: Int, _ rows: Range<Int>, _ scores: UnsafePointer<Float>, _ collector: any ScanCollector
   ) throws(ClozeError) {
     var threshold = collector.threshold(query)
     for i in 0..<rows.count {
