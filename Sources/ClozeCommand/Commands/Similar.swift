@@ -48,9 +48,15 @@ struct Similar: ParsableCommand {
       source, session: session, precision: .int8, inputs: modelOptions.files(modelOptions.model))
     let output = ByteWriter.standardOutput()
     let count = searched.texts.count
+    var status = StatusLine(isShown: !ByteWriter.standardOutputIsTerminal)
+    defer { status.clear() }
     for first in stride(from: 0, to: count, by: VectorIndex.scanQueries) {
       let rows = first..<min(first + VectorIndex.scanQueries, count)
       for pair in try searched.index.pairs(above: above, rows: rows) { try write(pair, searched.texts, to: output) }
+      // The first rows have most of the pairs.
+      let left = 1 - Double(rows.upperBound) / Double(count)
+      let share = 1 - left * left
+      status.show { clipped("\(StatusLine.bar(share, width: 30))  \(Int(share * 100)) %", to: max(1, $0 - 1)) }
     }
     try output.flush()
   }
