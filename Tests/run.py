@@ -85,7 +85,7 @@ SUITES = {
     "python": pytest("python", "bindings/python/tests"),
     "project": pytest("project", "Tests/Project"),
     "frameworks": pytest(
-        "frameworks", *(f"bindings/python/tests/test_{name}.py" for name in ("arrow", "frameworks", "neighbours", "ray"))),
+        "frameworks", *(f"bindings/python/tests/test_{name}.py" for name in ("arrow", "frameworks", "neighbours", "ray", "search"))),
 }
 
 

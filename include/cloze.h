@@ -685,6 +685,58 @@ CLOZE_API cloze_status cloze_trainer_evaluation(
 CLOZE_API cloze_status cloze_trainer_report(
     const cloze_trainer *CLOZE_NULLABLE trainer, const char *CLOZE_NULLABLE path);
 
+/* ---- 9. Searching vectors --------------------------------------------------------------------------------------- */
+
+/* Vectors [N, D] that are searched exactly: each query is compared with every vector by their dot product in float32,
+ * which is the cosine where both have length 1. A score has the same bits on every CPU and on any number of threads.
+ * Immutable: share it between threads. The vectors are not copied; unlike other arrays that are passed in, they must
+ * stay unchanged until the index is freed. They may be mapped from a file. */
+typedef struct cloze_index cloze_index;
+
+typedef struct cloze_index_options {
+  size_t struct_size;
+  cloze_precision precision; /* default: INT8, which takes N (D + 4) bytes more, and once the time of a slow search.
+                                Results are those of FLOAT32 to the last bit; a search reads a quarter of the bytes. */
+  int32_t threads;           /* 1 to 256; 0: as many as the process may use */
+} cloze_index_options;
+
+/* vectors [count, dimensions], row after row; dimensions at most 65536. CLOZE_INVALID_ARGUMENT where there are none,
+ * and, in INT8, for a value that is not finite, which is named by its row and column. */
+CLOZE_API cloze_status cloze_index_create(
+    const float *CLOZE_NULLABLE vectors, size_t count, size_t dimensions,
+    const cloze_index_options *CLOZE_NULLABLE options, cloze_index *CLOZE_NULLABLE *CLOZE_NULLABLE index);
+
+CLOZE_API void cloze_index_free(cloze_index *CLOZE_NULLABLE index);
+
+/* The top_k best vectors for each query, best first; of equal scores the lower index comes first. queries
+ * [query_count, dimensions]; top_k 1 to the number of vectors; indices and scores [query_count, top_k], each with room
+ * for capacity elements. CLOZE_INVALID_ARGUMENT for a query or a vector that is not finite. Queries of one call share
+ * the reading of the vectors. */
+CLOZE_API cloze_status cloze_index_search(
+    const cloze_index *CLOZE_NULLABLE index, const float *CLOZE_NULLABLE queries, size_t query_count, size_t top_k,
+    int64_t *CLOZE_NULLABLE indices, float *CLOZE_NULLABLE scores, size_t capacity);
+
+/* Two vectors of an index that are near each other. */
+typedef struct cloze_neighbor_pair {
+  int64_t first;  /* the row that comes first, counted from 0 */
+  int64_t second; /* the other row */
+  float score;
+  int32_t reserved;
+} cloze_neighbor_pair;
+
+/* The pairs with a score above the threshold whose first row is begin or later and before end, ordered by the first,
+ * then the second row. count receives their number; CLOZE_BUFFER_TOO_SMALL where capacity is less. pairs NULL with
+ * capacity 0: only sets count. Each call scans the vectors: take some thousand rows at a time. */
+CLOZE_API cloze_status cloze_index_pairs(
+    const cloze_index *CLOZE_NULLABLE index, float threshold, size_t begin, size_t end,
+    cloze_neighbor_pair *CLOZE_NULLABLE pairs, size_t capacity, size_t *CLOZE_NULLABLE count);
+
+/* cloze_index_search of vectors that are searched once, in float32 and without an index. */
+CLOZE_API cloze_status cloze_search(
+    const float *CLOZE_NULLABLE vectors, size_t count, size_t dimensions, const float *CLOZE_NULLABLE queries,
+    size_t query_count, size_t top_k, int32_t threads, int64_t *CLOZE_NULLABLE indices, float *CLOZE_NULLABLE scores,
+    size_t capacity);
+
 #ifdef __cplusplus
 }
 #endif

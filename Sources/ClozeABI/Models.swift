@@ -56,14 +56,6 @@ extension LoadOptions {
   }
 }
 
-private func precisionChoice(_ value: cloze_precision) throws(ClozeError) -> Precision? {
-  if value == CLOZE_PRECISION_DEFAULT { return nil }
-  guard let precision = Precision(rawValue: value) else {
-    throw ClozeError(.invalidArgument, "precision = \(value) is none of the CLOZE_PRECISION_ values")
-  }
-  return precision
-}
-
 @c @implementation public func cloze_model_free(_ model: OpaquePointer?) { release(model, Model.self) }
 
 @c @implementation public func cloze_model_info(_ model: OpaquePointer?, _ info: UnsafeMutablePointer<cloze_info>?)

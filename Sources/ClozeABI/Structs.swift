@@ -88,6 +88,14 @@ func threadChoice(_ value: Int32) throws(ClozeError) -> Int? {
   return value == 0 ? nil : Int(value)
 }
 
+func precisionChoice(_ value: cloze_precision) throws(ClozeError) -> Precision? {
+  if value == CLOZE_PRECISION_DEFAULT { return nil }
+  guard let precision = Precision(rawValue: value) else {
+    throw ClozeError(.invalidArgument, "precision = \(value) is none of the CLOZE_PRECISION_ values")
+  }
+  return precision
+}
+
 func poolingChoice(_ value: cloze_pooling) throws(ClozeError) -> Pooling? {
   if value == CLOZE_POOLING_DEFAULT { return nil }
   guard let pooling = Pooling(rawValue: value) else {

@@ -188,9 +188,29 @@ static uint64_t rows(const cloze_row_kernels *kernels, uint64_t h) {
   return h;
 }
 
+static uint64_t scan(const cloze_row_kernels *kernels, uint64_t h) {
+  for (size_t d = 1; d < 100; d++) {
+    enum { M = 5 };
+    size_t n = 1 + d % 9, padded = ROUND_UP(d, (size_t)CLOZE_SCAN_PADDING);
+    seed = d;
+    float *x = values(M * d), *queries = values(n * d), *y = memory(M * n * 4);
+    int8_t *bytes = memory(M * padded);
+    int16_t *shorts = memory(n * padded * 2);
+    int32_t *sums = memory(M * n * 4);
+    for (size_t i = 0; i < M * padded; i++) bytes[i] = (int8_t)(next() % 255 - 127);
+    for (size_t i = 0; i < n * padded; i++) shorts[i] = (int16_t)(next() % 65535 - 32767);
+    kernels->dot_products(x, d, queries, d, M, n, d, y, M);
+    h = hash(h, y, M * n * 4);
+    kernels->dot_products_int8(bytes, padded, shorts, padded, M, n, padded, sums, M);
+    h = hash(h, sums, M * n * 4);
+    free(x), free(queries), free(y), free(bytes), free(shorts), free(sums);
+  }
+  return h;
+}
+
 int main(int argc, char **argv) {
-  static const char *const names[] = {"int8 product", "int8 attention", "int8 corners",
-                                      "float32 product", "float32 attention", "rows"};
+  static const char *const names[] = {"int8 product", "int8 attention", "int8 corners", "float32 product",
+                                      "float32 attention", "rows", "scan"};
   uint64_t expected[COUNT(names)];
   size_t count;
   int differences = 0, missing = 0;
@@ -203,7 +223,8 @@ int main(int argc, char **argv) {
       if (!strcmp(argv[j], variant->isa)) argv[j] = "";
     const uint64_t start = 0xcbf29ce484222325u, found[COUNT(names)] = {
         product(variant, variant->int8, start), attention(variant->int8, start), corners(variant, start),
-        product(variant, variant->float32, start), attention(variant->float32, start), rows(variant->rows, start)};
+        product(variant, variant->float32, start), attention(variant->float32, start), rows(variant->rows, start),
+        scan(variant->rows, start)};
     for (size_t j = 0; j < COUNT(names); j++) {
       if (i == count - 1) expected[j] = found[j];
       int differs = found[j] != expected[j];

@@ -1,9 +1,9 @@
 /* Linked to agree.c, runs the machine code of avxvnni on a CPU with AVX2 that lacks AVX-VNNI: the dot products of
- * bytes in VEX encoding, which such a CPU refuses, are done by a handler of that signal. Everything else runs as it
- * is.
+ * bytes and of int16 in VEX encoding, which such a CPU refuses, are done by a handler of that signal. Everything else
+ * runs as it is.
  *
- * Encodings: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, VPDPBUSD and section 2.3.
- * Registers in a signal's frame: volume 1, section 13.4, the standard form of XSAVE. */
+ * Encodings: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, VPDPBUSD, VPDPWSSD and section
+ * 2.3. Registers in a signal's frame: volume 1, section 13.4, the standard form of XSAVE. */
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdint.h>
@@ -53,16 +53,16 @@ static uint64_t address(const greg_t *registers, const unsigned char **at, int x
   return sum;
 }
 
-/* Does vpdpbusd, of 128 or 256 bits, and moves behind it; 0 where the instruction is another. */
+/* Does vpdpbusd or vpdpwssd, of 128 or 256 bits, and moves behind it; 0 where the instruction is another. */
 static int emulate(ucontext_t *context) {
   greg_t *registers = context->uc_mcontext.gregs;
   const unsigned char *p = (const unsigned char *)registers[REG_RIP];
   char *frame = (char *)context->uc_mcontext.fpregs;
   /* C4, then R X B inverted and the map 0F38, then W0, vvvv inverted, L and the prefix 66 */
-  if (p[0] != 0xc4 || (p[1] & 0x1f) != 2 || (p[2] & 0x83) != 1 || p[3] != 0x50) return 0;
-  int r = !(p[1] & 0x80), x = !(p[1] & 0x40), b = !(p[1] & 0x20), wide = p[2] >> 2 & 1;
+  if (p[0] != 0xc4 || (p[1] & 0x1f) != 2 || (p[2] & 0x83) != 1 || (p[3] != 0x50 && p[3] != 0x52)) return 0;
+  int r = !(p[1] & 0x80), x = !(p[1] & 0x40), b = !(p[1] & 0x20), wide = p[2] >> 2 & 1, words = p[3] == 0x52;
   int to = (p[4] >> 3 & 7) | r << 3, first = ~(p[2] >> 3) & 15;
-  unsigned char unsigned_side[32], bytes[32] = {0}, sums[32];
+  unsigned char first_side[32], bytes[32] = {0}, sums[32];
   int8_t signed_side[32];
   const unsigned char *at = p + 4;
   if (p[4] >> 6 == 3) {
@@ -75,12 +75,19 @@ static int emulate(ucontext_t *context) {
     memcpy(bytes, (const void *)(uintptr_t)from, wide ? 32 : 16);
   }
   memcpy(signed_side, bytes, 32);
-  read_register(frame, first, unsigned_side);
+  read_register(frame, first, first_side);
   read_register(frame, to, sums);
   for (int i = 0; i < 8; i++) {
     uint32_t sum = 0;
     memcpy(&sum, sums + 4 * i, 4);
-    for (int j = 0; j < 4; j++) sum += (uint32_t)(unsigned_side[4 * i + j] * signed_side[4 * i + j]);
+    if (words) {
+      int16_t a[2], second[2];
+      memcpy(a, first_side + 4 * i, 4);
+      memcpy(second, bytes + 4 * i, 4);
+      sum += (uint32_t)(a[0] * second[0]) + (uint32_t)(a[1] * second[1]);
+    } else {
+      for (int j = 0; j < 4; j++) sum += (uint32_t)(first_side[4 * i + j] * signed_side[4 * i + j]);
+    }
     if (i >= 4 && !wide) sum = 0;
     memcpy(half(frame, to, i / 4) + i % 4 * 4, &sum, 4);
   }

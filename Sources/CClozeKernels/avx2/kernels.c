@@ -142,6 +142,7 @@ static NOINLINE void attention_tile(size_t rows, size_t steps, const int32_t *co
 }
 
 #define ATTENTION_KR 2
+#define ADD_PRODUCTS(sum, a, b) ((sum) + (i32x8)_mm256_madd_epi16((__m256i)(a), (__m256i)(b)))
 #include "../operators/operators.inc"
 
 #pragma clang attribute pop

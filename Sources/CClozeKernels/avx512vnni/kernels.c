@@ -99,6 +99,7 @@ INLINE i32x16 SUBTRACT_ZERO_POINT(i32x16 product, i32x16 encoded_sums, int32_t e
 }
 
 #define ATTENTION_KR 4
+#define ADD_PRODUCTS(sum, a, b) ((sum) + (i32x8)_mm256_madd_epi16((__m256i)(a), (__m256i)(b)))
 #include "../operators/operators.inc"
 
 #pragma clang attribute pop

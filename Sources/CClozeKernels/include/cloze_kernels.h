@@ -95,6 +95,9 @@ typedef struct cloze_matrix_kernels {
   size_t (*attention_scratch)(size_t s, size_t d);
 } cloze_matrix_kernels;
 
+/* What rows of dot_products_int8 are padded to, with zeros. */
+enum { CLOZE_SCAN_PADDING = 16 };
+
 /* The operators on rows, and on weights w, which may lie at any address, as they do in files. All sums run over 16
  * lanes that are then added as a tree. */
 typedef struct cloze_row_kernels {
@@ -134,6 +137,16 @@ typedef struct cloze_row_kernels {
                           uint8_t *panels, float *scale, int32_t *sum);
   /* Packs w [k, n] f32 into panels of float32. Returns 1, or 0 where a value is not finite. */
   int (*pack_float_columns)(const float *w, size_t ldw, size_t n, size_t k, float *panels);
+
+  /* y[j, i] = sum_p x[i, p] queries[j, p], the dot products of m rows x [m, d], at any address, with n queries [n, d];
+   * y [n, m] with row stride ldy. The sum is 16 chains of fma over p = lane, lane + 16, ..., from 0, added as a tree;
+   * it depends on nothing but its row and query. A row that is not finite has no finite product. */
+  void (*dot_products)(const float *x, size_t ldx, const float *queries, size_t ldq, size_t m, size_t n, size_t d,
+                       float *y, size_t ldy);
+  /* The same of x s8 and queries s16, with d a multiple of CLOZE_SCAN_PADDING. Exact where
+   * sum_p |x[i, p] queries[j, p]| is below 2^31. */
+  void (*dot_products_int8)(const int8_t *x, size_t ldx, const int16_t *queries, size_t ldq, size_t m, size_t n,
+                            size_t d, int32_t *y, size_t ldy);
 } cloze_row_kernels;
 
 typedef struct cloze_kernels {

@@ -18,17 +18,11 @@ struct EmbeddingRanges: Equatable {
   ///
   /// - Throws: `.io` or `.damaged` with the path.
   init(path: String, columns: Int) throws(ClozeError) {
-    let bytes = try contents(of: path)
-    let header = NPYWriter.header(rows: 2, columns: columns, elementType: .float32)
-    let length = bytes.count >= 10 ? 10 + Int(bytes[8]) + Int(bytes[9]) << 8 : Int.max
-    guard length <= bytes.count, Self.settings(bytes[10..<length]) == Self.settings(header[10...]),
-      bytes[..<8] == header[..<8], bytes.count - length == 8 * columns
-    else {
-      throw ClozeError(.damaged, "\(path): a NumPy array of float32 with shape (2, \(columns)) was expected")
-    }
-    let values = (0..<(2 * columns)).map { index in
-      Float(bitPattern: (0..<4).reduce(0) { $0 | UInt32(bytes[length + 4 * index + $1]) << UInt32(8 * $1) })
-    }
+    let expected = ClozeError(.damaged, "\(path): a NumPy array of float32 with shape (2, \(columns)) was expected")
+    let file: NPYFile
+    do { file = try NPYFile(path: path) } catch { throw error.cause == .damaged ? expected : error }
+    guard file.rows == 2, file.columns == columns else { throw expected }
+    let values = Array(UnsafeBufferPointer(start: file.values, count: 2 * columns))
     lowest = Array(values[..<columns])
     highest = Array(values[columns...])
     for column in 0..<columns {
@@ -38,11 +32,6 @@ struct EmbeddingRanges: Equatable {
           .damaged, "\(path): dimension \(column) is from \(lowest[column]) to \(highest[column]), which is no range")
       }
     }
-  }
-
-  /// A header's dictionary without blanks, which writers place differently.
-  private static func settings(_ header: ArraySlice<UInt8>) -> [UInt8] {
-    header.filter { $0 != 0x20 && $0 != 0x0A && $0 != UInt8(ascii: ",") }
   }
 
   /// Extends the ranges by rows [n, columns].

@@ -21,6 +21,7 @@ from ._load import load
 from ._model import Model
 from ._predict import Entity, Prediction, Span, Tag
 from ._quantize import quantize
+from ._search import VectorIndex, search
 from ._texts import Text
 from ._tokenizer import Encoding, Tokenizer
 from ._train import TrainingResult, train
@@ -39,11 +40,13 @@ __all__ = [
     "Text",
     "Tokenizer",
     "TrainingResult",
+    "VectorIndex",
     "__version__",
     "convert",
     "export",
     "inspect",
     "load",
     "quantize",
+    "search",
     "train",
 ]

@@ -386,6 +386,7 @@ PROTOTYPES.update({
     "cloze_trainer_model": (_status, [c_void_p, _address]),
 })
 
+
 # ---- 8. Evaluating heads -----------------------------------------------------------------------------------------
 
 PROTOTYPES.update({
@@ -398,6 +399,28 @@ PROTOTYPES.update({
     "cloze_evaluation_report": (_status, [c_void_p, c_char_p]),
     "cloze_trainer_evaluation": (_status, [c_void_p, _address, c_size_t, _address]),
     "cloze_trainer_report": (_status, [c_void_p, c_char_p]),
+})
+
+
+# ---- 9. Searching vectors ----------------------------------------------------------------------------------------
+
+
+class IndexOptions(Sized):
+    _fields_ = [("struct_size", c_size_t), ("precision", c_int32), ("threads", c_int32)]
+
+
+class NeighborPair(ctypes.Structure):
+    _fields_ = [("first", c_int64), ("second", c_int64), ("score", c_float), ("reserved", c_int32)]
+
+
+PROTOTYPES.update({
+    "cloze_index_create": (_status, [_address, c_size_t, c_size_t, _address, _address]),
+    "cloze_index_free": (None, [c_void_p]),
+    "cloze_index_search": (_status, [c_void_p, _address, c_size_t, c_size_t, _address, _address, c_size_t]),
+    "cloze_index_pairs": (_status, [c_void_p, c_float, c_size_t, c_size_t, _address, c_size_t, _address]),
+    "cloze_search": (
+        _status,
+        [_address, c_size_t, c_size_t, _address, c_size_t, c_size_t, c_int32, _address, _address, c_size_t]),
 })
 
 
