@@ -104,6 +104,8 @@ struct EvaluationTests {
     let baseline = try #require(result.evaluation.baseline)
     // The majority of the training labels, not of the validation set's.
     #expect(baseline.value == 0.25 && baseline.description == "always \"x\", the most frequent in training")
+    // As scikit-learn's of a prediction that is always "x", over the classes that occur or are predicted.
+    #expect(baseline.metrics.values.prefix(4).map(\.value) == [0.25, 0.2, 0.25, 0])
     #expect(result.head.labelCounts == [12, 5, 1])
     #expect(result.evaluation.findings.contains("the label \"z\" occurs once in training"))
     // A head's file keeps the counts; one without them is judged by the examples.
@@ -112,6 +114,8 @@ struct EvaluationTests {
     var head = try Head(path: file.path)
     #expect(head.labelCounts == [12, 5, 1])
     #expect(try session(model, head).evaluate(valid).baseline?.description == baseline.description)
+    head.labelCounts = [.max, .max, 1]
+    #expect(try session(model, head).evaluate(valid).baseline?.value == 0.25)
     head.labelCounts = []
     let own = try session(model, head).evaluate(valid)
     #expect(own.baseline?.value == 0.75)

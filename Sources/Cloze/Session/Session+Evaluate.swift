@@ -54,7 +54,6 @@ extension Model {
   private func other(_ task: Head.Task, _ own: Head.Task?) -> ClozeError {
     ClozeError(.invalidArgument, "the model's head answers \(own?.rawValue ?? "nothing"), not \(task.rawValue)")
   }
-
 }
 
 /// The outputs of heads as they are judged by labelled examples.

@@ -86,11 +86,12 @@ struct Evaluate: ParsableCommand {
       var table = Table([
         (name, .left), ("precision", .right), ("recall", .right), ("F1", .right), ("examples", .right),
       ])
-      for score in scores {
+      for score in scores.prefix(50) {
         let values = [score.precision, score.recall, score.f1].map { fixed($0, digits: 4) }
         table.add([score.name] + values + [grouped(score.support)])
       }
-      parts.append(table.rendered())
+      let more = scores.count > 50 ? "\(grouped(scores.count - 50)) more, all in --json\n" : ""
+      parts.append(table.rendered() + more)
     }
     let labels = result.labels
     if !result.confusion.isEmpty, labels.count <= 12 {

@@ -47,7 +47,8 @@ struct Prior {
 
   /// The mean of -log p[class] over the rows that count, with p the share of each label.
   func crossEntropy(_ classes: [Int32]) -> Double {
-    let total = Double(counts.reduce(0, +))
+    // A head's file may hold any numbers.
+    let total = counts.reduce(0.0) { $0 + Double($1) }
     var (sum, rows) = (0.0, 0)
     for label in classes where label >= 0 {
       sum -= Double.log(Double(counts[Int(label)]) / total)

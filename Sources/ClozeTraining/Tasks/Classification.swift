@@ -24,10 +24,15 @@ struct Classification: TrainingTask {
 
   func baseline(_ predictions: Predictions, _ prior: Prior) -> (rule: Baseline.Rule, metrics: Metrics)? {
     guard let best = prior.mostFrequent, predictions.labels.indices.contains(best) else { return nil }
-    var confusion = Array(repeating: Array(repeating: 0, count: predictions.outputs), count: predictions.outputs)
-    for truth in predictions.data.classes where truth >= 0 { confusion[Int(truth)][best] += 1 }
-    var metrics = Metrics.classes(confusion)
-    metrics.values.append(("loss", prior.crossEntropy(predictions.data.classes)))
+    // Without the matrix of so many columns of zeros: no class but this one has true positives.
+    var supports = [Int](repeating: 0, count: predictions.outputs)
+    for truth in predictions.data.classes where truth >= 0 { supports[Int(truth)] += 1 }
+    let (right, total) = (Double(supports[best]), Double(max(supports.reduce(0, +), 1)))
+    let occurring = supports.indices.count { supports[$0] > 0 || $0 == best }
+    let metrics = Metrics([
+      ("accuracy", right / total), ("f1_macro", 2 * right / (right + total) / Double(occurring)),
+      ("f1_micro", right / total), ("matthews", 0), ("loss", prior.crossEntropy(predictions.data.classes)),
+    ])
     return (.label(predictions.labels[best]), metrics)
   }
 
