@@ -376,6 +376,9 @@ struct TrainerTests {
     #expect(result.head.pairs == .apart && result.head.inputs == 4 * model.info.hiddenSize)
     let name = task == .classifyPairs ? "accuracy" : "pearson"
     #expect(result.metrics[name] ?? 0 > 0.85)
+    let evaluation = try Session(model: Model(model, head: result.head), threads: 1).evaluate(
+      Self.dataset(task, count: 120, seed: 2))
+    #expect(abs((evaluation.metrics[name] ?? 0) - (result.metrics[name] ?? 1)) < 1e-4)
     // The built-in default: a model with a next-sentence head reads pairs together.
     #expect(try train(task, model).head.pairs == .joint)
     for set in [{ $0.unfreeze = 1 }, { $0.layers = .mix }] as [(inout TrainingOptions) -> Void] {

@@ -31,6 +31,7 @@ extension Head {
       writer.value("embeddings", embeddings != nil)
       if let mix { writer.value("mix_factor", Double(mix.factor)) }
       writer.value("encoder", String(encoder, radix: 16))
+      if let model { writer.value("model", model) }
       writer.array("layers") { writer in
         for (i, layer) in layers.enumerated() {
           writer.object { writer in
@@ -142,7 +143,8 @@ extension Head {
         Float(try field.number())
       }, encoderLayers: encoderLayers, embeddings: embeddings,
       attentionBias: embeddings == nil ? nil : parameters["embeddings.attention_bias"], mix: mix,
-      encoder: UInt64(try root.required("encoder").string(), radix: 16) ?? 0, labelCounts: counts,
+      encoder: UInt64(try root.required("encoder").string(), radix: 16) ?? 0,
+      model: try root.present("model")?.string(), labelCounts: counts,
       meanValue: try root.present("mean_value").map { field throws(ClozeError) in Float(try field.number()) })
     do throws(ClozeError) { try check() } catch { throw ClozeError(error.status, "\(name): \(error.message)") }
   }

@@ -112,6 +112,8 @@ public struct Head: Sendable {
   public var attentionBias: [Float]?
   /// A number that tells encoders apart: of the one the head was trained on.
   public var encoder: UInt64
+  /// The name of the model that it was trained on, for messages; nil: not known.
+  public var model: String?
   /// How often each of `labels` occurs in the training examples, for baselines; empty: unknown.
   public var labelCounts: [Int]
   /// `regress`: the mean of the training values, for baselines; nil: unknown.
@@ -122,7 +124,7 @@ public struct Head: Sendable {
     task: Task, labels: [String], layers: [Dense], pooling: Pooling = .mean, pairs: Pairs = .joint, maxTokens: Int,
     stride: Int = 0, noAnswerThreshold: Float? = nil, encoderLayers: [EncoderLayer] = [],
     embeddings: EncoderEmbeddings? = nil, attentionBias: [Float]? = nil, mix: LayerMix? = nil, encoder: UInt64 = 0,
-    labelCounts: [Int] = [], meanValue: Float? = nil
+    model: String? = nil, labelCounts: [Int] = [], meanValue: Float? = nil
   ) {
     self.task = task
     self.labels = labels
@@ -137,6 +139,7 @@ public struct Head: Sendable {
     self.attentionBias = attentionBias
     self.mix = mix
     self.encoder = encoder
+    self.model = model
     self.labelCounts = labelCounts
     self.meanValue = meanValue
   }

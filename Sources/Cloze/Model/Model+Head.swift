@@ -8,7 +8,11 @@ extension Model {
   func check(_ head: Head) throws(ClozeError) {
     try head.check()
     guard head.vectorSize == info.hiddenSize, head.encoder == fingerprint else {
-      throw ClozeError(.invalidArgument, "the head was trained on another encoder than this model's")
+      let own = name.map { ", \"\($0)\"" } ?? ""
+      throw ClozeError(
+        .invalidArgument,
+        head.model.map { "the head was trained on \"\($0)\", another encoder than this model's\(own)" }
+          ?? "the head was trained on another encoder than this model's\(own)")
     }
     guard head.maxTokens <= info.maxPositionEmbeddings else {
       throw ClozeError(

@@ -24,6 +24,8 @@ public final class Model: Sendable {
   package let embeddingUnsupportedReason: String?
   /// The pooling of the model's graph or files; nil where they name none.
   let sentencePooling: Pooling?
+  /// The name of its folder or file; nil: loaded from memory.
+  package let name: String?
   /// The trained head that was put on it; nil where there is none.
   public let head: Head?
   /// What the files say about the head that they bring, or that a trained one has in its place.
@@ -45,10 +47,11 @@ public final class Model: Sendable {
   public convenience init(path: String? = nil, options: LoadOptions = LoadOptions()) throws(ClozeError) {
     let files = try ModelFiles(path: path)
     if PreparedFormat.isPrepared(path: files.model) {
-      try self.init(prepared: PreparedFile(path: files.model), options: options)
+      try self.init(prepared: PreparedFile(path: files.model), options: options, modelName: files.name)
       return
     }
     var settings = try files.settings()
+    settings.name = files.name
     var tokenizer = options.tokenizer
     if tokenizer == nil { tokenizer = try files.tokenizer(ofModel: &settings) }
     let graph = try Self.graph(files, settings)
@@ -135,6 +138,7 @@ public final class Model: Sendable {
     embeddingUnsupportedReason = settings.embeddingUnsupportedReason
     sentencePooling = settings.embeddingUnsupportedReason == nil ? settings.pooling : nil
     tokenizerUnsupportedReason = settings.tokenizerUnsupportedReason
+    name = settings.name
     head = nil
     base = nil
     try settings.check(info)
@@ -152,6 +156,7 @@ public final class Model: Sendable {
     embeddingUnsupportedReason = model.embeddingUnsupportedReason
     sentencePooling = model.sentencePooling
     tokenizerUnsupportedReason = model.tokenizerUnsupportedReason
+    name = model.name
     base = model
     self.head = head
     headSettings = HeadSettings(trained: head)

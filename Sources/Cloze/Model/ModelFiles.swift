@@ -12,6 +12,14 @@ struct ModelFiles {
   /// as on the Hugging Face hub, and the one that modules.json names for the network.
   let folders: [String]
 
+  /// The name of the model's folder, where the file has one of the usual names, else that of the file.
+  var name: String {
+    let file = lastComponent(model)
+    guard Self.names.contains(file) else { return file }
+    let folder = resolvedPath(parent(model)) ?? parent(model)
+    return lastComponent(lastComponent(folder) == "onnx" ? parent(folder) : folder)
+  }
+
   /// The names of a folder's model, in the order in which they are looked for.
   private static let names = ["model.onnx", "onnx/model.onnx", "model.safetensors", "model.safetensors.index.json"]
 

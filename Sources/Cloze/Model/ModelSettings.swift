@@ -4,6 +4,8 @@ internal import ClozeTokenizer
 
 /// What the files beside a model say about its use, as sentence-transformers writes them.
 struct ModelSettings {
+  /// The name of the model's folder or file; nil: loaded from memory.
+  var name: String?
   /// `max_seq_length` of sentence_bert_config.json, else `model_max_length` of the tokenizer.
   var maxTokens: Int?
   /// The mode in the pooling module's config.json.

@@ -93,7 +93,7 @@ enum TokenizerSection {
 /// Loading a prepared model.
 extension Model {
   /// The model in a prepared file, whose weights are used in place.
-  convenience init(prepared: PreparedFile, options: LoadOptions) throws(ClozeError) {
+  convenience init(prepared: PreparedFile, options: LoadOptions, modelName: String? = nil) throws(ClozeError) {
     var file = prepared
     try file.check(threads: options.loadingThreads)
     let sizes = try file.configuration()
@@ -114,6 +114,7 @@ extension Model {
     defer { cloze_float_environment_restore(saved) }
     let weights = try Weights(&file, sizes)
     var settings = sizes.settings
+    settings.name = modelName
     settings.trainedHead = try file.trainedHead()
     let stored = try file.tokenizer()
     _ = try file.bytes(ModelProvenance.section)

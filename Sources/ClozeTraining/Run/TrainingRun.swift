@@ -172,7 +172,8 @@ final class TrainingRun {
       maxTokens: settings.maxTokens, stride: task.splitsTexts ? settings.stride : 0,
       noAnswerThreshold: noAnswerThreshold, encoderLayers: model.stack?.encoderLayers ?? [],
       embeddings: model.input?.embeddings, attentionBias: model.stack?.attentionBias, mix: model.mixture?.mix,
-      encoder: setup.model.fingerprint, labelCounts: labels.isEmpty ? [] : prior.counts, meanValue: prior.mean)
+      encoder: setup.model.fingerprint, model: setup.model.name, labelCounts: labels.isEmpty ? [] : prior.counts,
+      meanValue: prior.mean)
     try head.check()
     return TrainingResult(
       head: head, evaluation: evaluation, epochs: checkpoint.history, steps: steps,
