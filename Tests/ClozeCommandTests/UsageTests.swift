@@ -24,7 +24,7 @@ import Testing
     ["inspect", "a.onnx", "--model", "b.onnx"], ["convert"], ["convert", "a.onnx", "b.cloze", "--model", "c.onnx"],
     ["convert", "--precision", "int4", "b.cloze"], ["tokenize", "--max-tokens", "0", "a"], ["rerank"],
     ["rerank", "--top-k", "0", "a", "b"], ["rerank", "--pair", "2", "--input", "a.tsv", "--text", "1", "q"],
-    ["bench", "--seconds", "0"],
+    ["bench", "--seconds", "0"], ["embed", "--output", "/nowhere.csv", "a"], ["export", "/nowhere.cloze"],
   ]) func wrongUsage(_ arguments: [String]) throws {
     let run = try CommandRun(arguments)
     #expect(run.status == 64)
@@ -32,6 +32,24 @@ import Testing
     #expect(run.output.isEmpty)
     #expect(run.errors.hasPrefix("cloze: "))
     #expect(run.errors.split(separator: "\n", omittingEmptySubsequences: false).count == 2)
+  }
+
+  @Test func namesTheNearestCommand() throws {
+    #expect(try CommandRun(["emebd", "a"]).errors.hasSuffix("; did you mean embed?\n"))
+    #expect(try !CommandRun(["bogus"]).errors.contains("did you mean"))
+  }
+
+  /// A file name that promises another format than what is written.
+  @Test func refusesOtherSuffixes() throws {
+    let folder = try TemporaryFolder()
+    for (arguments, suffix) in [
+      (["embed", "a", "--output", folder.file("v.csv")], ".npy"), (["export", folder.file("m.cloze")], ".onnx"),
+      (["convert", folder.file("m.safetensors")], ".cloze"),
+    ] {
+      let run = try CommandRun(arguments)
+      #expect(run.status == 64 && run.errors.hasSuffix("name the file \(suffix)\n"), "\(run.errors)")
+    }
+    #expect(folder.names.isEmpty)
   }
 
   @Test func saysWhatItCanDoWhenNothingIsAsked() throws {

@@ -18,8 +18,8 @@ public final class Model: Sendable {
   let blockRows: Int
   /// Why the tokenizer beside the model is unsupported; nil where it is supported, or there is none.
   let tokenizerUnsupportedReason: String?
-  /// Whether its files say how a text's vector is pooled, and it was not trained to read two sentences together.
-  package var isSentenceEncoder: Bool { sentencePooling != nil && !info.heads.contains(.nsp) && taskHead == nil }
+  /// Whether it was trained to read two texts as one sequence: it has a next-sentence head, or classes.
+  package var readsPairs: Bool { info.heads.contains(.nsp) || info.heads.contains(.classes) }
   /// Why the pooling of the model's files is unsupported; `embed` then requires the caller to name one.
   package let embeddingUnsupportedReason: String?
   /// The pooling of the model's graph or files; nil where they name none.

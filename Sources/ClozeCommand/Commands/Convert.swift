@@ -36,9 +36,9 @@ struct Convert: ParsableCommand {
   func run() throws {
     if second == nil { try refuseModel(at: first, command: "convert") }
     let source = second == nil ? modelOptions.model : first
-    try refuseOtherSuffix(second ?? first, suffix: "cloze", format: "a prepared model")
     let heads = head.map { [$0, "\($0)/\(Head.fileName)"] } ?? []
     let file = try AtomicFile(output: second ?? first, inputs: modelOptions.files(source) + heads)
+    try refuseOtherSuffix(second ?? first, suffix: "cloze", format: "a prepared model")
     let prepared = try PreparedModel(
       source, head: try head.map { try Head(path: $0) }, options: modelOptions.loadOptions(for: source))
     try prepared.write { bytes throws(ClozeError) in try file.append(bytes) }

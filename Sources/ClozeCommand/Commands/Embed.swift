@@ -60,10 +60,7 @@ struct Embed: ParsableCommand {
     if noPrompt, let prompt { throw ValidationError("--prompt \(prompt) cannot be combined with --no-prompt") }
     if json, output != nil { throw ValidationError("--json cannot be combined with --output") }
     if dtype != nil, output == nil { throw ValidationError("--dtype needs --output") }
-    if let output {
-      guard !output.isEmpty else { throw ValidationError("--output is empty") }
-      try refuseOtherSuffix(output, suffix: "npy", format: "NumPy's format")
-    }
+    if let output, output.isEmpty { throw ValidationError("--output is empty") }
     for (name, path) in [("ranges", ranges), ("save-ranges", saveRanges)] where path != nil && dtype?.hasLevels != true
     {
       throw ValidationError("--\(name) needs --dtype int8 or uint8")
@@ -77,6 +74,7 @@ struct Embed: ParsableCommand {
     // Before the model is loaded, so that an output that cannot be written fails at once.
     let inputs = input.files + modelOptions.files(modelOptions.model) + (ranges.map { [$0] } ?? [])
     let file = try output.map { path throws(ClozeError) in try AtomicFile(output: path, inputs: inputs) }
+    if let output { try refuseOtherSuffix(output, suffix: "npy", format: "NumPy's format") }
     let rangesFile = try saveRanges.map { path throws(ClozeError) in try AtomicFile(output: path, inputs: inputs) }
     let session = try modelOptions.makeSession()
     let info = session.model.info

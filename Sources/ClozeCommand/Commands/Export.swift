@@ -38,9 +38,9 @@ struct Export: ParsableCommand {
   func run() throws {
     if second == nil { try refuseModel(at: first, command: "export") }
     let source = second == nil ? modelOptions.model : first
-    try refuseOtherSuffix(second ?? first, suffix: "onnx", format: "an ONNX file")
     let heads = head.map { [$0, "\($0)/\(Head.fileName)"] } ?? []
     let file = try AtomicFile(output: second ?? first, inputs: modelOptions.files(source) + heads)
+    try refuseOtherSuffix(second ?? first, suffix: "onnx", format: "an ONNX file")
     let model = try ExportedModel(
       source, format: format, head: try head.map { try Head(path: $0) }, options: modelOptions.loadOptions(for: source))
     while let bytes = try model.next() { try file.append(bytes) }

@@ -47,7 +47,8 @@ struct HeadOptions: ParsableArguments {
   @Option(help: "Pooling that the head reads (default: as the model's files say, else mean).") var pooling: Pooling?
   @Option(
     help: ArgumentHelp(
-      "classify-pairs, regress-pairs: texts as one sequence, or each by itself (default: apart with a sentence encoder).",
+      "classify-pairs, regress-pairs: texts as one sequence, or each by itself (default: joint if the model has a "
+        + "next-sentence head or classes, else apart).",
       valueName: "joint|apart")) var pairs: Head.Pairs?
   @Option(help: "Layers that the head reads: the last, or a learned mix of all.") var layers: TrainingOptions.Layers =
     .last

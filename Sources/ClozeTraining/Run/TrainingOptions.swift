@@ -23,8 +23,8 @@ public struct TrainingOptions: Sendable {
   public var layers = Layers.last
   /// How the vectors of a text's tokens become the one that the head reads; nil: `ModelInfo.pooling`.
   public var pooling: Pooling?
-  /// `classifyPairs`, `regressPairs`: how the two texts are read; nil: apart by a sentence encoder, whose files name a
-  /// pooling and which has no next-sentence head, else joint; joint where encoder layers or a mix of layers are trained.
+  /// `classifyPairs`, `regressPairs`: how the two texts are read; nil: joint by a model with a next-sentence head or
+  /// classes, and where encoder layers or a mix of layers are trained; else apart, as sentence encoders are trained.
   public var pairs: Head.Pairs?
   /// Outputs of each dense layer before the last; empty: a linear head.
   public var hidden: [Int] = []

@@ -107,7 +107,7 @@ struct TrainingSettings: Sendable {
       throw ClozeError(
         .invalidArgument, "pairs are read apart by a frozen encoder: not with unfreeze or a mix of layers")
     }
-    return options.pairs ?? (isFrozen && model.isSentenceEncoder ? .apart : .joint)
+    return options.pairs ?? (isFrozen && !model.readsPairs ? .apart : .joint)
   }
 
   /// Refuses lengths and poolings that the model does not have.
