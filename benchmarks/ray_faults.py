@@ -6,7 +6,7 @@
 FOLDER holds Parquet files with the columns `id`, from 0 on without gaps, and `text`. `--kills`: `python -m cloze.ray`
 with all its processes is killed N times, each time at a random moment after it has completed a file, and started
 again, then left to end. `--nodes`: a cluster of
-N nodes of one CPU on this machine; while it works, a worker is killed every ten seconds and, in the middle, a whole
+N nodes of one CPU on this machine; while it works, a worker is killed every thirty seconds and, in the middle, a whole
 node, which another replaces. Either way the result must have each row once, with the bits of one process (every 50th
 row is compared). Prints rows and seconds, and the resident memory of workers at the beginning and the end.
 Needs cloze[ray].
@@ -102,7 +102,7 @@ def with_nodes(source, target, more, nodes, some):
             parts.append(cluster.add_node(num_cpus=1))
             lost = True
             print("a node was killed, and another added", flush=True)
-        elif running and time.monotonic() - last > 10:
+        elif running and time.monotonic() - last > 30:
             last = time.monotonic()
             os.kill(some.choice(running), signal.SIGKILL)
     output = program.communicate()[0]

@@ -217,7 +217,7 @@ struct EvaluationTests {
     expectError(.invalidArgument, "answers classify, not tag") { _ = try session.evaluate(data, task: .tag) }
     expectError(.noHead, "head to predict with") { _ = try Session(model: model, threads: 1).evaluate(data) }
     expectError(
-      .invalidArgument, "trained on \"pretraining-float16\", another encoder than this model's, \"mpnet\""
+      .invalidArgument, "trained on \"pretraining-float16.onnx\", another encoder than this model's, \"mpnet.onnx\""
     ) {
       _ = try self.session(TrainerTests.model(.int8, "mpnet"), result.head)
     }

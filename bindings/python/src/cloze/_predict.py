@@ -25,14 +25,14 @@ _ENTITIES = np.dtype([("begin", np.int64), ("end", np.int64), ("type_begin", np.
 
 
 class Span(NamedTuple):
-    """Characters [begin, end) of a text."""
+    """The characters [begin, end) of a text."""
 
     begin: int
     end: int
 
 
 class Tag(NamedTuple):
-    """A word's tag."""
+    """A word's tag, with its place in the text."""
 
     #: Its characters [begin, end).
     begin: int

@@ -56,7 +56,8 @@ def main() -> int:
         if waiting:
             import ray
 
-            ray.init(address=given.address, log_to_driver=False, logging_level="ERROR")
+            # Without an address Ray may wait for a cluster that was killed here before.
+            ray.init(address=given.address or "local", log_to_driver=False, logging_level="ERROR")
             start = time.monotonic()
             total = run(source, target, waiting, options, given.id, Progress(len(waiting), start))
     except (cloze.Error, KeyError, TypeError, OSError) as failure:
