@@ -182,4 +182,5 @@ def test_workers_that_die(tmp_path: Path, model: cloze.Model) -> None:
             killed += 1
     _, errors = program.communicate(timeout=300)
     assert program.returncode == 0 and killed == 2, errors
+    assert not list((tmp_path / "out").glob(".*.partial"))
     assert np.array_equal(read(tmp_path / "out"), model.embed(given))

@@ -163,8 +163,7 @@ def plan(source: Path, target: Path, options: dict[str, Any], kept: Optional[lis
             raise cloze.ArgumentError(
                 "invalid_argument", f"{source / name}: there is a column {options['output']!r} already")
     _begin(target, {"version": cloze.__version__, "columns": kept, **_recorded(options)})
-    for part in target.rglob(".*.partial"):
-        part.unlink(missing_ok=True)
+    remove_unfinished(target)
     complete = [name for name in names if (target / name).exists()]
     return [name for name in names if not (target / name).exists()], complete
 
@@ -241,7 +240,14 @@ def run(
         if time.monotonic() - shown >= 0.5:
             shown = time.monotonic()
             report(total + _under_way([actor for actor, _ in running.values()]), complete)
+    remove_unfinished(target)
     return total
+
+
+def remove_unfinished(target: Path) -> None:
+    """Removes what workers that died had begun to write."""
+    for part in target.rglob(".*.partial"):
+        part.unlink(missing_ok=True)
 
 
 def _under_way(actors: list[Any]) -> Done:
