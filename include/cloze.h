@@ -167,6 +167,34 @@ CLOZE_API cloze_status cloze_tokenize(
     const cloze_tokenizer *CLOZE_NULLABLE tokenizer, const cloze_texts *CLOZE_NULLABLE texts,
     const cloze_tokenize_options *CLOZE_NULLABLE options, cloze_encoding *CLOZE_NULLABLE encoding);
 
+typedef struct cloze_vocabulary_options {
+  size_t struct_size;
+  int32_t lowercase;      /* whether text is lower-cased: 0, 1: yes; 2: no */
+  int32_t strip_accents;  /* whether accents are removed: 0: as lowercase; 1: yes; 2: no */
+  int32_t min_frequency;  /* pieces are made of pairs that occur at least so often; 0: 2 */
+  int32_t limit_alphabet; /* the largest number of different characters; 0: 1000 */
+  int32_t threads;        /* 1 to 256; 0: as many as the process may use */
+  int32_t overwrite;      /* whether a tokenizer that is in the folder is replaced: 1: yes; 0, 2: no */
+} cloze_vocabulary_options;
+
+/* Learns a WordPiece vocabulary of `vocab_size` pieces, special tokens included, from files of text in UTF-8
+ * [file_count], and writes it to the folder `output`, which is made where it is missing: vocab.txt, tokenizer.json and
+ * tokenizer_config.json, for cloze_tokenizer_load. Byte-pair encoding over the words of BERT's normalizer and
+ * pre-tokenizer, as WordPieceTrainer of Hugging Face's `tokenizers`. Files are read once, in order, and never held in
+ * memory; the result does not depend on the number of threads. options may be NULL.
+ *
+ * json receives an object with "pieces", "words", "distinct_words", "characters" (numbers) and "remarks" (sentences);
+ * json_size its length without the terminating NUL; 2,048 bytes are enough. CLOZE_BUFFER_TOO_SMALL, with nothing
+ * written, if capacity is less than that plus 1; json NULL with capacity 0: not wanted.
+ *
+ * CLOZE_INVALID_TEXT, with file and line, for bytes that are not UTF-8, and where there is no word;
+ * CLOZE_INVALID_ARGUMENT where vocab_size is too small for special tokens and characters, with the least size, and
+ * where the folder has a tokenizer. */
+CLOZE_API cloze_status cloze_vocabulary_train(
+    const char *CLOZE_NULLABLE const *CLOZE_NULLABLE files, size_t file_count, int32_t vocab_size,
+    const char *CLOZE_NULLABLE output, const cloze_vocabulary_options *CLOZE_NULLABLE options,
+    char *CLOZE_NULLABLE json, size_t capacity, size_t *CLOZE_NULLABLE json_size);
+
 /* ---- 3. Models --------------------------------------------------------------------------------------------------- */
 
 /* The configuration of one BERT and its weights, packed for one precision and one instruction set. Immutable. */

@@ -53,9 +53,7 @@ struct Train: ParsableCommand {
     for (name, set) in [(data, train), (self.valid ?? "", valid ?? Dataset())] {
       for remark in set.remarks(for: task) { StandardError.note("\(name): \(remark)") }
     }
-    guard mkdir(output, 0o777) == 0 || errno == EEXIST else {
-      throw ClozeError.system("cannot create the folder \(output)")
-    }
+    try makeFolder(output)
     let isResumed = resume && access("\(output)/checkpoint.safetensors", F_OK) == 0
     if resume, !isResumed { StandardError.note("no checkpoint in \(output): training starts from the beginning") }
     let model = try modelOptions.loadModel()

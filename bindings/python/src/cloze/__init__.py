@@ -25,6 +25,7 @@ from ._search import VectorIndex, search
 from ._texts import Text
 from ._tokenizer import Encoding, Tokenizer
 from ._train import TrainingResult, train
+from ._vocabulary import vocabulary
 
 __all__ = [
     "ArgumentError",
@@ -49,4 +50,5 @@ __all__ = [
     "quantize",
     "search",
     "train",
+    "vocabulary",
 ]
