@@ -16,7 +16,7 @@ internal import ClozeTraining
     var paths: [String] = []
     for path in files { paths.append(try String(cString: required(path, "files[\(paths.count)]"))) }
     let overwrites = try choice(source.overwrite, "overwrite") ?? false
-    try LearnedVocabulary.check(folder: folder, overwrite: overwrites, inputs: paths)
+    try WordPieceFiles.check(folder: folder, overwrite: overwrites, inputs: paths)
     let vocabulary = try VocabularyTrainer(options: VocabularyOptions(source, size: size)).train(files: paths)
     var writer = JSONWriter()
     writer.object { vocabulary.write(to: &$0) }

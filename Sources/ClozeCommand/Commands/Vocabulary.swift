@@ -49,7 +49,7 @@ struct VocabularyCommand: ParsableCommand {
     options.limitAlphabet = limitAlphabet
     options.threads = threads
     let trainer = try VocabularyTrainer(options: options)
-    try LearnedVocabulary.check(folder: output, overwrite: overwrite, inputs: data)
+    try WordPieceFiles.check(folder: output, overwrite: overwrite, inputs: data)
     var status = StatusLine()
     let vocabulary: LearnedVocabulary
     do {
@@ -59,7 +59,7 @@ struct VocabularyCommand: ParsableCommand {
         return true
       }
     }
-    try vocabulary.write(to: output, overwrite: overwrite, interruption: Interruption())
+    try vocabulary.files.write(to: output, overwrite: overwrite, interruption: Interruption())
     for remark in vocabulary.remarks { StandardError.note(remark) }
     let seconds = ((Clock.seconds() - start) * 1000).rounded() / 1000
     let printer = ByteWriter.standardOutput()

@@ -58,7 +58,7 @@ public final class Pretrainer: Sendable {
 
   /// Refuses a folder with a model, which is neither resumed nor replaced, and one whose files are read.
   private func checkFolder(_ folder: String, inputs: [String]) throws(ClozeError) {
-    for name in Self.fileNames { try refuse(writing: joined(folder, name), over: inputs) }
+    for name in Self.fileNames + WordPieceFiles.fileNames { try refuse(writing: joined(folder, name), over: inputs) }
     let hasCheckpoint = try FileKind(joined(folder, Checkpoint.fileName)) == .file
     if options.overwrite || options.resume && hasCheckpoint { return }
     if hasCheckpoint {

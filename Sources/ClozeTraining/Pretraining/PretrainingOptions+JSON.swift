@@ -26,6 +26,7 @@ extension PretrainingOptions {
   private enum Key: String, CaseIterable {
     case tokenizer
     case vocabularySize = "vocab_size"
+    case lowercase
     case layers
     case hidden
     case heads
@@ -62,6 +63,7 @@ extension PretrainingOptions {
     switch key {
     case .tokenizer: tokenizer = try field.string()
     case .vocabularySize: vocabularySize = try field.integer()
+    case .lowercase: lowercase = try field.bool()
     case .layers: shape.layers = try field.integer()
     case .hidden: shape.hidden = try field.integer()
     case .heads: shape.heads = try field.integer()

@@ -34,6 +34,8 @@ public struct PretrainingOptions: Sendable {
   public var tokenizer: String?
   /// The size of a vocabulary to learn for a new model; nil: 8,000, unless a tokenizer is named.
   public var vocabularySize: Int?
+  /// Whether that vocabulary is of lower-cased text.
+  public var lowercase = true
   /// The sizes of a new model.
   public var shape = Shape()
   /// Its initial weights.

@@ -37,7 +37,7 @@ final class PretrainingRun {
     let options = options
     let hasPairs = options.objective == .maskedLMAndNextSentence
     arithmetic = try Arithmetic(threads: options.threads, isa: pretrainer.model?.info.isa)
-    tokenizer = try Self.tokenizer(pretrainer, files, folder)
+    tokenizer = try Self.tokenizer(pretrainer, files, folder, &remarks)
     if let continued = pretrainer.model {
       model = try PretrainingModel(continued, hasNextSentence: hasPairs, seed: options.seed, arithmetic)
     } else {
@@ -97,12 +97,31 @@ final class PretrainingRun {
       ].joined(separator: ";"))
   }
 
-  private static func tokenizer(_ pretrainer: Pretrainer, _ files: [String], _ folder: String) throws(ClozeError)
-    -> Tokenizer
+  /// The model's tokenizer, the one that is named, or one that is learned from the files; in the folder it is written
+  /// beside the model.
+  private static func tokenizer(_ pretrainer: Pretrainer, _ files: [String], _ folder: String, _ remarks: inout [String])
+    throws(ClozeError) -> Tokenizer
   {
-    if let model = pretrainer.model { return try model.requiredTokenizer() }
-    guard let path = pretrainer.options.tokenizer else { throw ClozeError(.invalidArgument, "a tokenizer is needed") }
-    return try Tokenizer(path: path)
+    let options = pretrainer.options
+    if options.resume, try FileKind(joined(folder, Checkpoint.fileName)) == .file {
+      return try Tokenizer(path: folder)
+    }
+    let written: WordPieceFiles
+    if let model = pretrainer.model {
+      written = try WordPieceFiles(model.requiredTokenizer())
+    } else if let path = options.tokenizer {
+      written = try WordPieceFiles(Tokenizer(path: path))
+    } else {
+      var settings = VocabularyOptions()
+      settings.size = options.vocabularySize ?? 8000
+      settings.lowercase = options.lowercase
+      settings.threads = options.threads
+      let vocabulary = try VocabularyTrainer(options: settings).train(files: files)
+      remarks += vocabulary.remarks
+      written = vocabulary.files
+    }
+    try written.write(to: folder, overwrite: true)
+    return try Tokenizer(path: folder)
   }
 
   private static func checkPairs(_ documents: Int, _ hasPairs: Bool, of name: String) throws(ClozeError) {

@@ -1,7 +1,14 @@
 public import ClozeIO
+internal import ClozeTokenizer
 
-/// The files of a tokenizer, as BertTokenizerFast of Hugging Face's transformers writes them.
-extension LearnedVocabulary {
+/// The files of a WordPiece tokenizer, as BertTokenizerFast of Hugging Face's transformers writes them.
+package struct WordPieceFiles {
+  /// In the order of their ids.
+  var pieces: [String]
+  var lowercase: Bool
+  /// nil: as `lowercase`.
+  var stripAccents: Bool?
+
   /// The files that are written.
   package static let fileNames = ["vocab.txt", "tokenizer_config.json", "tokenizer.json"]
 
@@ -18,17 +25,10 @@ extension LearnedVocabulary {
     }
   }
 
-  /// Writes vocab.txt, tokenizer_config.json and tokenizer.json, each replaced atomically once it is complete.
-  ///
-  /// - Parameters:
-  ///   - folder: made where it is missing; the one above it must exist.
-  ///   - overwrite: whether a tokenizer that is there is replaced.
-  /// - Throws: `.invalidArgument` where there is one; `.io`.
-  public func write(to folder: String, overwrite: Bool = false) throws(ClozeError) {
-    try write(to: folder, overwrite: overwrite, interruption: nil)
-  }
-
-  package func write(to folder: String, overwrite: Bool, interruption: (any TemporaryFileGuard)?) throws(ClozeError) {
+  /// Writes vocab.txt, tokenizer_config.json and tokenizer.json, each replaced atomically once it is complete; see
+  /// `LearnedVocabulary.write`.
+  package func write(to folder: String, overwrite: Bool, interruption: (any TemporaryFileGuard)? = nil)
+    throws(ClozeError) {
     try Self.check(folder: folder, overwrite: overwrite)
     try makeFolder(folder)
     var lines: [UInt8] = []
@@ -44,12 +44,15 @@ extension LearnedVocabulary {
     }
   }
 
-  private typealias Trainer = VocabularyTrainer
+  /// The special tokens with their ids.
+  private var specialTokens: [(id: Int, token: String)] {
+    VocabularyTrainer.specialTokens.compactMap { token in pieces.firstIndex(of: token).map { ($0, token) } }
+  }
 
   private var config: [UInt8] {
     JSONWriter.line { writer in
       writer.object("added_tokens_decoder") { writer in
-        for (id, token) in Trainer.specialTokens.enumerated() {
+        for (id, token) in specialTokens {
           writer.object("\(id)") { Self.write(token, to: &$0) }
         }
       }
@@ -72,7 +75,7 @@ extension LearnedVocabulary {
       writer.value("truncation", .null)
       writer.value("padding", .null)
       writer.array("added_tokens") { writer in
-        for (id, token) in Trainer.specialTokens.enumerated() {
+        for (id, token) in specialTokens {
           writer.object { writer in
             writer.value("id", id)
             Self.write(token, to: &writer)
@@ -87,7 +90,7 @@ extension LearnedVocabulary {
         writer.value("lowercase", lowercase)
       }
       writer.object("pre_tokenizer") { $0.value("type", "BertPreTokenizer") }
-      writer.object("post_processor") { Self.writeTemplate(to: &$0) }
+      writer.object("post_processor") { writeTemplate(to: &$0) }
       writer.object("decoder") { writer in
         writer.value("type", "WordPiece")
         writer.value("prefix", "##")
@@ -117,7 +120,7 @@ extension LearnedVocabulary {
   }
 
   /// [CLS] A [SEP], and [CLS] A [SEP] B [SEP] with type 1 from B on.
-  private static func writeTemplate(to writer: inout JSONWriter) {
+  private func writeTemplate(to writer: inout JSONWriter) {
     let single = [("[CLS]", 0), ("A", 0), ("[SEP]", 0)]
     writer.value("type", "TemplateProcessing")
     for (name, parts) in [("single", single), ("pair", single + [("B", 1), ("[SEP]", 1)])] {
@@ -133,7 +136,7 @@ extension LearnedVocabulary {
       }
     }
     writer.object("special_tokens") { writer in
-      for (id, token) in Trainer.specialTokens.enumerated() where token == "[CLS]" || token == "[SEP]" {
+      for (id, token) in specialTokens where token == "[CLS]" || token == "[SEP]" {
         writer.object(token) { writer in
           writer.value("id", token)
           writer.array("ids", [id])
@@ -141,5 +144,38 @@ extension LearnedVocabulary {
         }
       }
     }
+  }
+}
+
+/// Writing what was learned.
+extension LearnedVocabulary {
+  /// Writes vocab.txt, tokenizer_config.json and tokenizer.json, each replaced atomically once it is complete.
+  ///
+  /// - Parameters:
+  ///   - folder: made where it is missing; the one above it must exist.
+  ///   - overwrite: whether a tokenizer that is there is replaced.
+  /// - Throws: `.invalidArgument` where there is one; `.io`.
+  public func write(to folder: String, overwrite: Bool = false) throws(ClozeError) {
+    try files.write(to: folder, overwrite: overwrite)
+  }
+
+  /// What is written.
+  package var files: WordPieceFiles {
+    WordPieceFiles(pieces: pieces, lowercase: lowercase, stripAccents: stripAccents)
+  }
+}
+
+extension WordPieceFiles {
+  /// The files of a tokenizer that was read.
+  ///
+  /// - Throws: `.unsupportedModel` where these files do not say what it does.
+  init(_ tokenizer: Tokenizer) throws(ClozeError) {
+    guard let plain = tokenizer.plainWordPiece else {
+      throw ClozeError(
+        .unsupportedModel,
+        "the tokenizer is not a plain BERT tokenizer (WordPiece, [CLS], [SEP], [MASK], [PAD] and [UNK], ids without "
+          + "gaps), and cannot be written beside the model")
+    }
+    self.init(pieces: plain.pieces, lowercase: tokenizer.lowercase, stripAccents: plain.stripAccents)
   }
 }
