@@ -587,7 +587,11 @@ typedef struct cloze_trainer cloze_trainer;
  * options: NULL, or a JSON object; its keys are the options of `cloze train` with _ for -, such as
  * {"epochs": 3, "learning_rate": 0.001, "seed": 1, "hidden": [64]}; an unknown key is CLOZE_INVALID_ARGUMENT. "output"
  * is a folder for checkpoints; one with a head or a checkpoint is CLOZE_INVALID_ARGUMENT unless "resume" or
- * "overwrite" is true. */
+ * "overwrite" is true.
+ *
+ * task "pretrain" trains a BERT on files of text, a sentence a line and an empty line between documents: on from model,
+ * loaded in float32, or a new one where model is NULL. options are those of `cloze pretrain`; "output" is required, and
+ * becomes a model folder. Examples are added by cloze_trainer_add_file; there is no head to save or evaluate. */
 CLOZE_API cloze_status cloze_trainer_create(
     const cloze_model *CLOZE_NULLABLE model, const char *CLOZE_NULLABLE task, const char *CLOZE_NULLABLE options,
     cloze_trainer *CLOZE_NULLABLE *CLOZE_NULLABLE trainer);
@@ -631,10 +635,10 @@ CLOZE_API cloze_status cloze_trainer_remarks(
 /* Progress of training. */
 typedef struct cloze_training_progress {
   size_t struct_size;
-  int64_t done;       /* texts encoded, or steps done */
-  int64_t total;      /* texts, or steps, in all */
-  int32_t epoch;      /* counted from 1; 0 while texts are encoded */
-  int32_t ended;      /* 1: an epoch has ended and metric is set */
+  int64_t done;       /* texts encoded, or steps done; "pretrain": bytes tokenized, or steps done */
+  int64_t total;      /* of these in all; "pretrain" by minutes: an estimate */
+  int32_t epoch;      /* counted from 1; 0 while texts are encoded or tokenized */
+  int32_t ended;      /* 1: an epoch, or a validation, has ended and metric is set */
   double loss;        /* of the step, or of the epoch */
   double metric;      /* on the validation set: the metric that selects the best epoch */
 } cloze_training_progress;
@@ -648,7 +652,8 @@ CLOZE_API cloze_status cloze_trainer_run(
     cloze_trainer *CLOZE_NULLABLE trainer, cloze_training_callback CLOZE_NULLABLE callback,
     void *CLOZE_NULLABLE context);
 
-/* The metrics of the trained head on the validation set, as a JSON object. size receives the length without the
+/* The metrics of the trained head on the validation set, as a JSON object; of task "pretrain" the content of
+ * metrics.json. size receives the length without the
  * terminating NUL; CLOZE_BUFFER_TOO_SMALL if capacity is less than that plus 1. json NULL with capacity 0: only sets
  * size. */
 CLOZE_API cloze_status cloze_trainer_metrics(
@@ -659,7 +664,7 @@ CLOZE_API cloze_status cloze_trainer_metrics(
 CLOZE_API cloze_status cloze_trainer_save(
     const cloze_trainer *CLOZE_NULLABLE trainer, const char *CLOZE_NULLABLE path);
 
-/* A new handle for the model with its trained head; free it. */
+/* A new handle for the model with its trained head, or of a pre-trained model, loaded from its folder; free it. */
 CLOZE_API cloze_status cloze_trainer_model(
     const cloze_trainer *CLOZE_NULLABLE trainer, cloze_model *CLOZE_NULLABLE *CLOZE_NULLABLE model);
 

@@ -1,10 +1,11 @@
-public import ClozeIO
+package import ClozeIO
 
 /// Options as JSON: read from a caller's object, written for checkpoints.
 extension PretrainingOptions {
-  /// Options of a JSON object whose keys are the command line's with _ for -.
-  public init(json: String) throws(ClozeError) {
-    self.init()
+  /// Options of a JSON object whose keys are the command line's with _ for -, and the output folder among them.
+  package static func reading(json: String) throws(ClozeError) -> (options: PretrainingOptions, output: String?) {
+    var result = PretrainingOptions()
+    var output: String?
     do throws(ClozeError) {
       let root = try JSONField(parsing: Array(json.utf8), name: "options")
       var lengths: [String] = []
@@ -14,13 +15,14 @@ extension PretrainingOptions {
             .damaged, "options: unknown option \(name)\(suggestion(for: name, among: Key.allCases.map(\.rawValue)))")
         }
         if [.steps, .epochs, .minutes].contains(key) { lengths.append(name) }
-        try set(key, field)
+        if key == .output { output = try field.string() } else { try result.set(key, field) }
       }
       guard lengths.count <= 1 else {
         throw ClozeError(.damaged, "options: \(lengths.joined(separator: " and ")) contradict each other")
       }
     } catch { throw ClozeError(.invalidArgument, error.message) }
-    try check()
+    try result.check()
+    return (result, output)
   }
 
   private enum Key: String, CaseIterable {
@@ -49,6 +51,7 @@ extension PretrainingOptions {
     case holdout
     case checkpointSteps = "checkpoint_steps"
     case threads
+    case output
     case resume
     case overwrite
   }
@@ -88,6 +91,7 @@ extension PretrainingOptions {
       seed = UInt64(value)
     case .holdout: holdout = try field.number()
     case .checkpointSteps: checkpointSteps = try field.integer()
+    case .output: break
     case .threads: threads = try field.integer()
     case .resume: resume = try field.bool()
     case .overwrite: overwrite = try field.bool()

@@ -20,6 +20,7 @@ from ._library import version as __version__
 from ._load import load
 from ._model import Model
 from ._predict import Entity, Prediction, Span, Tag
+from ._pretrain import PretrainingResult, pretrain
 from ._quantize import quantize
 from ._search import VectorIndex, search
 from ._texts import Text
@@ -36,6 +37,7 @@ __all__ = [
     "Model",
     "ModelInfo",
     "Prediction",
+    "PretrainingResult",
     "Span",
     "Tag",
     "Text",
@@ -47,6 +49,7 @@ __all__ = [
     "export",
     "inspect",
     "load",
+    "pretrain",
     "quantize",
     "search",
     "train",
