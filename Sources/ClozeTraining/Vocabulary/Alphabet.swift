@@ -23,15 +23,19 @@ struct Alphabet {
       }
     }
     continuing = continues
-    let found = counts.indices.filter { counts[$0] > 0 }
-    characters = found.count
+    var kept = counts.indices.filter { counts[$0] > 0 }
+    characters = kept.count
     leftOut = max(0, characters - limit)
-    var kept = found
     if leftOut > 0 {
-      kept.sort { counts[$0] != counts[$1] ? counts[$0] > counts[$1] : $0 < $1 }
-      for scalar in kept[limit...] { continuing[scalar] = 0 }
-      kept.removeLast(leftOut)
-      kept.sort()
+      // The count of the last one that is kept, and how many of those with this count are.
+      let ascending = kept.map { counts[$0] }.sorted()
+      let least = ascending[leftOut]
+      var room = ascending[leftOut...].prefix { $0 == least }.count
+      kept = kept.filter { scalar in
+        if counts[scalar] != least { return counts[scalar] > least }
+        room -= 1
+        return room >= 0
+      }
     }
     for scalar in kept { initial[scalar] = add(scalar, after: []) }
     for scalar in kept where continuing[scalar] != 0 {
