@@ -15,14 +15,13 @@ struct Alphabet {
   /// - Parameter limit: how many characters are kept: the most frequent, of equal ones those of smaller code points.
   init(_ words: WordCounts, limit: Int) {
     var counts = [Int](repeating: 0, count: 0x110000)
-    var continues = continuing
+    var continues = [Bool](repeating: false, count: counts.count)
     words.forEach { word, times in
       Self.forEachScalar(word) { scalar, isFirst in
         counts[scalar] &+= times
-        if !isFirst { continues[scalar] = 1 }
+        if !isFirst { continues[scalar] = true }
       }
     }
-    continuing = continues
     var kept = counts.indices.filter { counts[$0] > 0 }
     characters = kept.count
     leftOut = max(0, characters - limit)
@@ -38,7 +37,7 @@ struct Alphabet {
       }
     }
     for scalar in kept { initial[scalar] = add(scalar, after: []) }
-    for scalar in kept where continuing[scalar] != 0 {
+    for scalar in kept where continues[scalar] {
       continuing[scalar] = add(scalar, after: VocabularyTrainer.prefix)
     }
   }
