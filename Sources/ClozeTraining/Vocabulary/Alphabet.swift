@@ -15,26 +15,29 @@ struct Alphabet {
   /// - Parameter limit: how many characters are kept: the most frequent, of equal ones those of smaller code points.
   init(_ words: WordCounts, limit: Int) {
     var counts = [Int](repeating: 0, count: 0x110000)
-    var continues = continuing
+    var continues = [Bool](repeating: false, count: counts.count)
     words.forEach { word, times in
       Self.forEachScalar(word) { scalar, isFirst in
         counts[scalar] &+= times
-        if !isFirst { continues[scalar] = 1 }
+        if !isFirst { continues[scalar] = true }
       }
     }
-    continuing = continues
-    let found = counts.indices.filter { counts[$0] > 0 }
-    characters = found.count
+    var kept = counts.indices.filter { counts[$0] > 0 }
+    characters = kept.count
     leftOut = max(0, characters - limit)
-    var kept = found
     if leftOut > 0 {
-      kept.sort { counts[$0] != counts[$1] ? counts[$0] > counts[$1] : $0 < $1 }
-      for scalar in kept[limit...] { continuing[scalar] = 0 }
-      kept.removeLast(leftOut)
-      kept.sort()
+      // The count of the last one that is kept, and how many of those with this count are.
+      let ascending = kept.map { counts[$0] }.sorted()
+      let least = ascending[leftOut]
+      var room = ascending[leftOut...].prefix { $0 == least }.count
+      kept = kept.filter { scalar in
+        if counts[scalar] != least { return counts[scalar] > least }
+        room -= 1
+        return room >= 0
+      }
     }
     for scalar in kept { initial[scalar] = add(scalar, after: []) }
-    for scalar in kept where continuing[scalar] != 0 {
+    for scalar in kept where continues[scalar] {
       continuing[scalar] = add(scalar, after: VocabularyTrainer.prefix)
     }
   }

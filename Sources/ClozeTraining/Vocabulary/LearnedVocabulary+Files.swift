@@ -49,102 +49,50 @@ package struct WordPieceFiles {
     VocabularyTrainer.specialTokens.compactMap { token in pieces.firstIndex(of: token).map { ($0, token) } }
   }
 
+  /// The special tokens as they stand in both files.
+  private static let flags =
+    #""single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true}"#
+
   private var config: [UInt8] {
-    JSONWriter.line { writer in
-      writer.object("added_tokens_decoder") { writer in
-        for (id, token) in specialTokens {
-          writer.object("\(id)") { Self.write(token, to: &$0) }
-        }
-      }
-      writer.value("clean_up_tokenization_spaces", true)
-      writer.value("cls_token", "[CLS]")
-      writer.value("do_lower_case", lowercase)
-      writer.value("mask_token", "[MASK]")
-      writer.value("pad_token", "[PAD]")
-      writer.value("sep_token", "[SEP]")
-      writeStripAccents(to: &writer)
-      writer.value("tokenize_chinese_chars", true)
-      writer.value("tokenizer_class", "BertTokenizer")
-      writer.value("unk_token", "[UNK]")
+    let tokens = specialTokens.map { id, token in
+      #""\#(id)":{"content":"\#(token)",\#(Self.flags)"#
     }
+    return Array(
+      (#"{"added_tokens_decoder":{"# + tokens.joined(separator: ",")
+        + #"},"clean_up_tokenization_spaces":true,"cls_token":"[CLS]","do_lower_case":\#(lowercase),"#
+        + #""mask_token":"[MASK]","pad_token":"[PAD]","sep_token":"[SEP]","strip_accents":\#(accents),"#
+        + #""tokenize_chinese_chars":true,"tokenizer_class":"BertTokenizer","unk_token":"[UNK]"}"# + "\n").utf8)
   }
 
   private var tokenizer: [UInt8] {
-    JSONWriter.line { writer in
-      writer.value("version", "1.0")
-      writer.value("truncation", .null)
-      writer.value("padding", .null)
-      writer.array("added_tokens") { writer in
-        for (id, token) in specialTokens {
-          writer.object { writer in
-            writer.value("id", id)
-            Self.write(token, to: &writer)
-          }
-        }
-      }
-      writer.object("normalizer") { writer in
-        writer.value("type", "BertNormalizer")
-        writer.value("clean_text", true)
-        writer.value("handle_chinese_chars", true)
-        writeStripAccents(to: &writer)
-        writer.value("lowercase", lowercase)
-      }
-      writer.object("pre_tokenizer") { $0.value("type", "BertPreTokenizer") }
-      writer.object("post_processor") { writeTemplate(to: &$0) }
-      writer.object("decoder") { writer in
-        writer.value("type", "WordPiece")
-        writer.value("prefix", "##")
-        writer.value("cleanup", true)
-      }
-      writer.object("model") { writer in
-        writer.value("type", "WordPiece")
-        writer.value("unk_token", "[UNK]")
-        writer.value("continuing_subword_prefix", "##")
-        writer.value("max_input_chars_per_word", 100)
-        writer.object("vocab") { writer in
-          for (id, piece) in pieces.enumerated() { writer.value(piece, id) }
-        }
-      }
+    let tokens = specialTokens.map { id, token in
+      #"{"id":\#(id),"content":"\#(token)",\#(Self.flags)"#
     }
+    let begin =
+      #"{"version":"1.0","truncation":null,"padding":null,"added_tokens":["# + tokens.joined(separator: ",")
+      + #"],"normalizer":{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"#
+      + #""strip_accents":\#(accents),"lowercase":\#(lowercase)},"# + stages + #","model":{"type":"WordPiece","#
+      + ###""unk_token":"[UNK]","continuing_subword_prefix":"##","max_input_chars_per_word":100,"vocab":"###
+    var vocabulary = JSONWriter()
+    vocabulary.object { for (id, piece) in pieces.enumerated() { $0.value(piece, id) } }
+    return begin.utf8 + vocabulary.bytes + "}}\n".utf8
   }
 
-  private func writeStripAccents(to writer: inout JSONWriter) {
-    if let stripAccents { writer.value("strip_accents", stripAccents) } else { writer.value("strip_accents", .null) }
+  /// What follows the normalizer: [CLS] A [SEP], and [CLS] A [SEP] B [SEP] with type 1
+  /// from B on.
+  private var stages: String {
+    func id(_ token: String) -> Int { specialTokens.first { $0.token == token }?.id ?? 0 }
+    return #""pre_tokenizer":{"type":"BertPreTokenizer"},"post_processor":{"type":"TemplateProcessing","single":["#
+    + #"{"SpecialToken":{"id":"[CLS]","type_id":0}},{"Sequence":{"id":"A","type_id":0}},"#
+    + #"{"SpecialToken":{"id":"[SEP]","type_id":0}}],"pair":[{"SpecialToken":{"id":"[CLS]","type_id":0}},"#
+    + #"{"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"[SEP]","type_id":0}},"#
+    + #"{"Sequence":{"id":"B","type_id":1}},{"SpecialToken":{"id":"[SEP]","type_id":1}}],"special_tokens":{"#
+    + #""[CLS]":{"id":"[CLS]","ids":[\#(id("[CLS]"))],"tokens":["[CLS]"]},"#
+    + #""[SEP]":{"id":"[SEP]","ids":[\#(id("[SEP]"))],"tokens":["[SEP]"]}}},"#
+    + ###""decoder":{"type":"WordPiece","prefix":"##","cleanup":true}"###
   }
 
-  private static func write(_ token: String, to writer: inout JSONWriter) {
-    writer.value("content", token)
-    for (key, flag) in [
-      ("single_word", false), ("lstrip", false), ("rstrip", false), ("normalized", false), ("special", true),
-    ] { writer.value(key, flag) }
-  }
-
-  /// [CLS] A [SEP], and [CLS] A [SEP] B [SEP] with type 1 from B on.
-  private func writeTemplate(to writer: inout JSONWriter) {
-    let single = [("[CLS]", 0), ("A", 0), ("[SEP]", 0)]
-    writer.value("type", "TemplateProcessing")
-    for (name, parts) in [("single", single), ("pair", single + [("B", 1), ("[SEP]", 1)])] {
-      writer.array(name) { writer in
-        for (id, type) in parts {
-          writer.object { writer in
-            writer.object(id.hasPrefix("[") ? "SpecialToken" : "Sequence") { writer in
-              writer.value("id", id)
-              writer.value("type_id", type)
-            }
-          }
-        }
-      }
-    }
-    writer.object("special_tokens") { writer in
-      for (id, token) in specialTokens where token == "[CLS]" || token == "[SEP]" {
-        writer.object(token) { writer in
-          writer.value("id", token)
-          writer.array("ids", [id])
-          writer.array("tokens", [token])
-        }
-      }
-    }
-  }
+  private var accents: String { stripAccents.map { $0 ? "true" : "false" } ?? "null" }
 }
 
 /// Writing what was learned.
