@@ -20,6 +20,15 @@ final class TrainerHandle {
     return result
   }
 
+  /// For the table of the report.
+  func facts(_ result: TrainingResult) -> [(name: String, value: String)] {
+    [
+      ("precision", "\(trainer.model.info.precision)"), ("trained on", "\(result.counts.train) examples"),
+      ("validated on", "\(result.counts.valid) examples"), ("truncated texts", "\(result.truncated)"),
+      ("seed", "\(trainer.options.seed)"),
+    ]
+  }
+
   func add(_ dataset: Dataset, to set: cloze_example_set) throws(ClozeError) {
     func join(_ whole: inout Dataset) {
       whole.examples += dataset.examples
@@ -161,7 +170,13 @@ func content(_ example: cloze_example, _ task: Head.Task, isPair: Bool) throws(C
 ) -> cloze_status {
   call { () throws(ClozeError) in
     let holder = try required(object(trainer, TrainerHandle.self), "trainer")
-    holder.result = try holder.trainer.train(holder.train, valid: holder.valid) { event in
+    let (options, start) = (holder.trainer.options, ContinuousClock.now)
+    try options.checkFolder()
+    let folder = try options.folder.map { path throws(ClozeError) in
+      try TrainingFolder(path, options: options, inputs: holder.files)
+    }
+    let result = try holder.trainer.train(holder.train, valid: holder.valid) { event in
+      folder?.add(event)
       guard let callback else { return true }
       var progress = cloze_training_progress()
       progress.struct_size = MemoryLayout<cloze_training_progress>.size
@@ -185,6 +200,9 @@ func content(_ example: cloze_example, _ task: Head.Task, isPair: Bool) throws(C
       }
       return callback(context, &progress) == 0
     }
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    try folder?.write(result, title: result.head.task.rawValue, facts: holder.facts(result), seconds: seconds)
+    holder.result = result
   }
 }
 
