@@ -586,8 +586,8 @@ typedef struct cloze_trainer cloze_trainer;
 /* task: "classify", "classify-pairs", "multilabel", "regress", "regress-pairs", "tag", "answer", "mlm" or "nsp".
  * options: NULL, or a JSON object; its keys are the options of `cloze train` with _ for -, such as
  * {"epochs": 3, "learning_rate": 0.001, "seed": 1, "hidden": [64]}; an unknown key is CLOZE_INVALID_ARGUMENT. "output"
- * is a folder for checkpoints; one with a head or a checkpoint is CLOZE_INVALID_ARGUMENT unless "resume" or
- * "overwrite" is true.
+ * is an existing folder for checkpoints and for what `cloze train` writes: the head, metrics.json, steps.jsonl and
+ * report.html; one with a head or a checkpoint is CLOZE_INVALID_ARGUMENT unless "resume" or "overwrite" is true.
  *
  * task "pretrain" trains a BERT on files of text, a sentence a line and an empty line between documents: on from model,
  * loaded in float32, or a new one where model is NULL. options are those of `cloze pretrain`; "output" is required, and

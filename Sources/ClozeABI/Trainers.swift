@@ -40,6 +40,16 @@ final class TrainerHandle {
 
   static var unfinished: ClozeError { ClozeError(.invalidArgument, "the trainer has not been run to its end") }
 
+  /// For the table of the report.
+  func facts(_ result: TrainingResult) throws(ClozeError) -> [(name: String, value: String)] {
+    let trainer = try trainer()
+    return [
+      ("precision", "\(trainer.model.info.precision)"), ("trained on", "\(result.counts.train) examples"),
+      ("validated on", "\(result.counts.valid) examples"), ("truncated texts", "\(result.truncated)"),
+      ("seed", "\(trainer.options.seed)"),
+    ]
+  }
+
   func add(_ dataset: Dataset, to set: cloze_example_set) throws(ClozeError) {
     func join(_ whole: inout Dataset) {
       whole.examples += dataset.examples
@@ -235,7 +245,14 @@ func content(_ example: cloze_example, _ task: Head.Task, isPair: Bool) throws(C
       }
       return
     }
-    holder.result = try holder.trainer().train(holder.train, valid: holder.valid) { event in
+    let trainer = try holder.trainer()
+    let (options, start) = (trainer.options, ContinuousClock.now)
+    try options.checkFolder()
+    let folder = try options.folder.map { path throws(ClozeError) in
+      try TrainingFolder(path, options: options, inputs: holder.files)
+    }
+    let result = try trainer.train(holder.train, valid: holder.valid) { event in
+      folder?.add(event)
       guard let callback else { return true }
       var progress = cloze_training_progress()
       progress.struct_size = MemoryLayout<cloze_training_progress>.size
@@ -259,6 +276,9 @@ func content(_ example: cloze_example, _ task: Head.Task, isPair: Bool) throws(C
       }
       return callback(context, &progress) == 0
     }
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    try folder?.write(result, title: result.head.task.rawValue, facts: holder.facts(result), seconds: seconds)
+    holder.result = result
   }
 }
 

@@ -13,6 +13,8 @@ package struct LineReader {
     package let number: Int
     /// LF, CR LF, or nothing where the file ends.
     package let ending: [UInt8]
+    /// Bytes of a byte-order mark before the line.
+    package var skipped = 0
 
     package var text: String { String(decoding: bytes, as: UTF8.self) }
   }
@@ -47,6 +49,19 @@ package struct LineReader {
   package var isReady: Bool { buffer[start..<end].contains(0x0A) || file.isReady }
 
   package mutating func next() throws(ClozeError) -> Line? {
+    guard let line = try unchecked() else { return nil }
+    try check(line)
+    return line
+  }
+
+  /// Refuses a line that is not UTF-8.
+  package func check(_ line: Line) throws(ClozeError) {
+    guard let offset = UTF8Scan.firstInvalid(line.bytes) else { return }
+    throw failure(line.number, "not UTF-8 at byte offset \(offset + line.skipped) of the line")
+  }
+
+  /// The next line, whatever its bytes.
+  package mutating func unchecked() throws(ClozeError) -> Line? {
     while true {
       if let lineEnd = lineFeed() {
         let first = start
@@ -92,11 +107,7 @@ package struct LineReader {
       first += skipped
     }
     guard last - first <= maximumLength else { throw failure(lineNumber, "longer than \(maximumLength) bytes") }
-    let bytes = buffer[first..<last]
-    if let offset = UTF8Scan.firstInvalid(bytes) {
-      throw failure(lineNumber, "not UTF-8 at byte offset \(offset + skipped) of the line")
-    }
-    return Line(bytes: bytes, number: lineNumber, ending: ending)
+    return Line(bytes: buffer[first..<last], number: lineNumber, ending: ending, skipped: skipped)
   }
 
   /// Reads more of the file into the buffer; false at the end.

@@ -1,7 +1,5 @@
 public import Cloze
 public import ClozeIO
-internal import ClozeTokenizer
-internal import Glibc
 
 /// Trains a BERT on raw text: a new one, or a model that it is given (Devlin et al. 2019).
 ///
@@ -50,9 +48,7 @@ public final class Pretrainer: Sendable {
   ) throws(ClozeError) -> PretrainingResult {
     guard !files.isEmpty else { throw ClozeError(.invalidArgument, "no file to train on") }
     try checkFolder(output, inputs: files + valid)
-    guard mkdir(output, 0o777) == 0 || errno == EEXIST else {
-      throw ClozeError.system("cannot create the folder \(output)")
-    }
+    try makeFolder(output)
     return try PretrainingRun(self, files, valid, output, onEvent).run()
   }
 
