@@ -171,7 +171,6 @@ func content(_ example: cloze_example, _ task: Head.Task, isPair: Bool) throws(C
   call { () throws(ClozeError) in
     let holder = try required(object(trainer, TrainerHandle.self), "trainer")
     let (options, start) = (holder.trainer.options, ContinuousClock.now)
-    try options.checkFolder()
     let folder = try options.folder.map { path throws(ClozeError) in
       try TrainingFolder(path, options: options, inputs: holder.files)
     }
