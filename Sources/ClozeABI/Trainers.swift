@@ -247,7 +247,6 @@ func content(_ example: cloze_example, _ task: Head.Task, isPair: Bool) throws(C
     }
     let trainer = try holder.trainer()
     let (options, start) = (trainer.options, ContinuousClock.now)
-    try options.checkFolder()
     let folder = try options.folder.map { path throws(ClozeError) in
       try TrainingFolder(path, options: options, inputs: holder.files)
     }

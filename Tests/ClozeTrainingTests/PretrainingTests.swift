@@ -11,8 +11,9 @@ struct PretrainingTests {
   /// Documents of sentences "dN sM x x x", where N is the document and M the sentence.
   static func text(documents: Int, sentences: Int) -> String {
     (0..<documents).map { d in
-      (0..<(sentences + d % 3)).map { s in "d\(d % 10) s\(s % 10) " + Array(repeating: "x", count: 1 + s % 5).joined(separator: " ") }
-        .joined(separator: "\n")
+      (0..<(sentences + d % 3)).map { s in
+        "d\(d % 10) s\(s % 10) " + Array(repeating: "x", count: 1 + s % 5).joined(separator: " ")
+      }.joined(separator: "\n")
     }.joined(separator: "\n\n") + "\n"
   }
 

@@ -98,7 +98,8 @@ struct PairSampler {
       let second =
         isNext
         ? corpus.tokens(divided..<chunk.upperBound)
-        : part(of: documents[other(than: place, of: documents.count, &random)], corpus, count: target - first.count, &random)
+        : part(
+          of: documents[other(than: place, of: documents.count, &random)], corpus, count: target - first.count, &random)
       var pair = SegmentPair(first: first, second: second, isNext: isNext)
       truncate(&pair, room, &random)
       pairs.append(pair)

@@ -99,9 +99,9 @@ final class PretrainingRun {
 
   /// The model's tokenizer, the one that is named, or one that is learned from the files; in the folder it is written
   /// beside the model.
-  private static func tokenizer(_ pretrainer: Pretrainer, _ files: [String], _ folder: String, _ remarks: inout [String])
-    throws(ClozeError) -> Tokenizer
-  {
+  private static func tokenizer(
+    _ pretrainer: Pretrainer, _ files: [String], _ folder: String, _ remarks: inout [String]
+  ) throws(ClozeError) -> Tokenizer {
     let options = pretrainer.options
     if options.resume, try FileKind(joined(folder, Checkpoint.fileName)) == .file {
       return try Tokenizer(path: folder)
