@@ -27,7 +27,8 @@ final class TrainerHandle {
   /// - Throws: `.invalidArgument` for a pre-training.
   func trainer() throws(ClozeError) -> Trainer {
     guard case .head(let trainer) = kind else {
-      throw ClozeError(.invalidArgument, "the trainer is one of task \"pretrain\", which reads files and writes a folder")
+      throw ClozeError(
+        .invalidArgument, "the trainer is one of task \"pretrain\", which reads files and writes a folder")
     }
     return trainer
   }

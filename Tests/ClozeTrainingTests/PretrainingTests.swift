@@ -154,7 +154,10 @@ struct PretrainingTests {
       #expect(try Self.weights(folder + "/two") == Self.weights(folder + "/whole"))
       let parts = folder + "/parts"
       for stop in [7, 13] {
-        let part = try Pretrainer(options: Self.options(folder) { $0.resume = true; $0.checkpointSteps = 5 })
+        let part = try Pretrainer(
+          options: Self.options(folder) {
+            $0.resume = true; $0.checkpointSteps = 5
+          })
         #expect(throws: ClozeError.self) {
           try part.run([file], output: parts) { event in
             if case .step(let step) = event { step.step != stop } else { true }
@@ -167,7 +170,10 @@ struct PretrainingTests {
       let lines = try String(contentsOfFile: parts + "/steps.jsonl", encoding: .utf8).split(separator: "\n")
       #expect(lines.count == 20)
       // Other options do not go on from it.
-      let other = try Pretrainer(options: Self.options(folder) { $0.resume = true; $0.seed = 1 })
+      let other = try Pretrainer(
+        options: Self.options(folder) {
+          $0.resume = true; $0.seed = 1
+        })
       #expect(throws: ClozeError.self) { try other.run([file], output: parts) }
     }
   }
@@ -218,7 +224,11 @@ struct PretrainingTests {
       try refuses("corpus.txt, line 2: not UTF-8", [0x64, 0x0A, 0x64, 0xFF, 0x0A])
       try refuses("3 attention heads do not divide the hidden size 32", text, { $0.shape.heads = 3 })
       try refuses("max tokens = 24, expected 8 to 16", text, { $0.shape.positions = 16 })
-      try refuses("must be", text, { $0.tokenizer = nil; $0.vocabularySize = 9 })
+      try refuses(
+        "must be", text,
+        {
+          $0.tokenizer = nil; $0.vocabularySize = 9
+        })
       try refuses("batch size = 0", text, { $0.batchSize = 0 })
       try refuses("", text, { $0.length = .steps(1) })
       try refuses("has a checkpoint", text)

@@ -28,7 +28,8 @@ package struct WordPieceFiles {
   /// Writes vocab.txt, tokenizer_config.json and tokenizer.json, each replaced atomically once it is complete; see
   /// `LearnedVocabulary.write`.
   package func write(to folder: String, overwrite: Bool, interruption: (any TemporaryFileGuard)? = nil)
-    throws(ClozeError) {
+    throws(ClozeError)
+  {
     try Self.check(folder: folder, overwrite: overwrite)
     try makeFolder(folder)
     var lines: [UInt8] = []
@@ -83,13 +84,13 @@ package struct WordPieceFiles {
   private var stages: String {
     func id(_ token: String) -> Int { specialTokens.first { $0.token == token }?.id ?? 0 }
     return #""pre_tokenizer":{"type":"BertPreTokenizer"},"post_processor":{"type":"TemplateProcessing","single":["#
-    + #"{"SpecialToken":{"id":"[CLS]","type_id":0}},{"Sequence":{"id":"A","type_id":0}},"#
-    + #"{"SpecialToken":{"id":"[SEP]","type_id":0}}],"pair":[{"SpecialToken":{"id":"[CLS]","type_id":0}},"#
-    + #"{"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"[SEP]","type_id":0}},"#
-    + #"{"Sequence":{"id":"B","type_id":1}},{"SpecialToken":{"id":"[SEP]","type_id":1}}],"special_tokens":{"#
-    + #""[CLS]":{"id":"[CLS]","ids":[\#(id("[CLS]"))],"tokens":["[CLS]"]},"#
-    + #""[SEP]":{"id":"[SEP]","ids":[\#(id("[SEP]"))],"tokens":["[SEP]"]}}},"#
-    + ###""decoder":{"type":"WordPiece","prefix":"##","cleanup":true}"###
+      + #"{"SpecialToken":{"id":"[CLS]","type_id":0}},{"Sequence":{"id":"A","type_id":0}},"#
+      + #"{"SpecialToken":{"id":"[SEP]","type_id":0}}],"pair":[{"SpecialToken":{"id":"[CLS]","type_id":0}},"#
+      + #"{"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"[SEP]","type_id":0}},"#
+      + #"{"Sequence":{"id":"B","type_id":1}},{"SpecialToken":{"id":"[SEP]","type_id":1}}],"special_tokens":{"#
+      + #""[CLS]":{"id":"[CLS]","ids":[\#(id("[CLS]"))],"tokens":["[CLS]"]},"#
+      + #""[SEP]":{"id":"[SEP]","ids":[\#(id("[SEP]"))],"tokens":["[SEP]"]}}},"#
+      + ###""decoder":{"type":"WordPiece","prefix":"##","cleanup":true}"###
   }
 
   private var accents: String { stripAccents.map { $0 ? "true" : "false" } ?? "null" }
