@@ -247,7 +247,7 @@ func content(_ example: cloze_example, _ task: Head.Task, isPair: Bool) throws(C
       return
     }
     let trainer = try holder.trainer()
-    let (options, start) = (trainer.options, ContinuousClock.now)
+    let (options, start) = (trainer.options, Clock.seconds())
     let folder = try options.folder.map { path throws(ClozeError) in
       try TrainingFolder(path, options: options, inputs: holder.files)
     }
@@ -276,7 +276,7 @@ func content(_ example: cloze_example, _ task: Head.Task, isPair: Bool) throws(C
       }
       return callback(context, &progress) == 0
     }
-    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    let seconds = Clock.seconds() - start
     try folder?.write(result, title: result.head.task.rawValue, facts: holder.facts(result), seconds: seconds)
     holder.result = result
   }

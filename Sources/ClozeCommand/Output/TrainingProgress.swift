@@ -1,3 +1,4 @@
+import ClozeIO
 import ClozeTraining
 
 /// The status line of training.

@@ -175,11 +175,11 @@ final class PretrainingRun {
     var pairs = stream(nil)
     // A stream has no state worth keeping: it is run again up to the checkpoint.
     for _ in 0..<(checkpoint.steps * options.batchSize) { _ = pairs.next() }
-    var (saved, validated) = (monotonicSeconds(), share(total))
+    var (saved, validated) = (Clock.seconds(), share(total))
     if !isResumed { try write(validation: validate()) }
 
     while share(total) < 1 {
-      let begin = monotonicSeconds()
+      let begin = Clock.seconds()
       var chosen: [SegmentPair] = []
       while chosen.count < options.batchSize, let pair = pairs.next() { chosen.append(pair) }
       let batch = batches.batch(chosen, number: checkpoint.steps)
@@ -198,7 +198,7 @@ final class PretrainingRun {
       }
       checkpoint.steps += 1
       tokens += batch.tokens.ids.count
-      seconds += monotonicSeconds() - begin
+      seconds += Clock.seconds() - begin
       let step = PretrainingStep(
         step: checkpoint.steps, share: min(share(total), 1), loss: outcome.loss, maskedLMLoss: outcome.maskedLMLoss,
         nextSentenceLoss: hasPairs ? outcome.nextSentenceLoss : nil, tokens: tokens, seconds: seconds,
@@ -212,7 +212,7 @@ final class PretrainingRun {
       if !goesOn || share(total) >= 1 || isCheckpointDue(since: saved) {
         try record.flush()
         try save(optimizers)
-        saved = monotonicSeconds()
+        saved = Clock.seconds()
       }
       if !goesOn { throw ClozeError(.cancelled, "cancelled") }
     }
@@ -221,7 +221,7 @@ final class PretrainingRun {
 
   private func isCheckpointDue(since saved: Double) -> Bool {
     if let every = options.checkpointSteps { return checkpoint.steps % every == 0 }
-    return monotonicSeconds() - saved >= 300
+    return Clock.seconds() - saved >= 300
   }
 
   /// Planned steps; nil where minutes are planned.
@@ -325,13 +325,6 @@ final class PretrainingRun {
     }
     return true
   }
-}
-
-/// Seconds of a clock that only moves forward.
-func monotonicSeconds() -> Double {
-  var time = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &time)
-  return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
 }
 
 /// The size of a regular file in bytes; nil for anything else.
