@@ -3,6 +3,8 @@
 
 PREFIX ?= /usr/local
 LIBDIR ?= lib
+# Where zsh looks for completions; Debian's packages have theirs in share/zsh/vendor-completions.
+ZSHDIR ?= share/zsh/site-functions
 DESTDIR ?=
 
 VERSION := $(shell sed -n 's/^.define CLOZE_VERSION_[A-Z]* //p' include/cloze.h | paste -sd.)
@@ -15,6 +17,8 @@ COMMAND := $(DIST)/bin/cloze
 MODEL := $(DIST)/share/cloze/models/cloze-mini
 PACKAGING := $(addprefix $(DIST)/lib/,pkgconfig/cloze.pc cmake/cloze/clozeConfig.cmake \
   cmake/cloze/clozeConfigVersion.cmake)
+MANUAL := $(DIST)/share/man/man1/cloze.1
+COMPLETIONS := $(addprefix .build/completions/,cloze.bash cloze.zsh cloze.fish)
 
 # Folders count too: they change when a file is removed.
 SWIFT_SOURCES := Package.swift $(shell find Sources include)
@@ -57,7 +61,7 @@ MAKEFLAGS += --no-builtin-rules
 .PHONY: all help run test test-address test-thread test-frameworks bench fuzz format format-check install uninstall clean
 
 # The command first: two builds in one folder wait for each other, and its packages compile beside the library's modules.
-all: $(COMMAND) $(LIBRARY) $(MODEL)/.complete $(PACKAGING) $(DIST)/include/cloze.h
+all: $(COMMAND) $(LIBRARY) $(MODEL)/.complete $(PACKAGING) $(MANUAL) $(COMPLETIONS) $(DIST)/include/cloze.h
 
 help:
 	@echo 'make            builds the library and the command into $(DIST)'
@@ -112,6 +116,15 @@ $(COMMAND): $(SWIFT_SOURCES) | $(INSIDE)
 	@mkdir -p $(@D)
 	strip -o $@ .build/release/cloze-command
 
+# The command describes itself.
+$(MANUAL): $(COMMAND) tools/man-page
+	@mkdir -p $(@D)
+	@tools/man-page $(COMMAND) $(VERSION) >$@
+
+.build/completions/cloze.%: $(COMMAND)
+	@mkdir -p $(@D)
+	@$(COMMAND) --generate-completion-script $* >$@
+
 $(MODEL)/.complete: $(MODEL_SOURCES)
 	@mkdir -p $(@D)
 	@cp $^ $(@D)
@@ -140,7 +153,8 @@ ROOT = $(DESTDIR)$(PREFIX)
 
 install: all
 	install -d $(ROOT)/bin $(ROOT)/include $(ROOT)/$(LIBDIR)/pkgconfig $(ROOT)/$(LIBDIR)/cmake/cloze \
-	  $(ROOT)/share/cloze/models/cloze-mini
+	  $(ROOT)/share/cloze/models/cloze-mini $(ROOT)/share/man/man1 $(ROOT)/share/bash-completion/completions \
+	  $(ROOT)/$(ZSHDIR) $(ROOT)/share/fish/vendor_completions.d
 	install -m 755 $(COMMAND) $(ROOT)/bin/cloze
 	install -m 644 include/cloze.h $(ROOT)/include/cloze.h
 	install -m 755 $(LIBRARY) $(ROOT)/$(LIBDIR)/libcloze.so.$(VERSION)
@@ -149,13 +163,19 @@ install: all
 	for file in $(patsubst $(DIST)/lib/%,%,$(PACKAGING)); do \
 	  $(call substitute,$(LIBDIR)) packaging/$${file##*/}.in >$(ROOT)/$(LIBDIR)/$$file; done
 	install -m 644 $(MODEL_SOURCES) $(ROOT)/share/cloze/models/cloze-mini
+	install -m 644 $(MANUAL) $(ROOT)/share/man/man1/cloze.1
+	install -m 644 .build/completions/cloze.bash $(ROOT)/share/bash-completion/completions/cloze
+	install -m 644 .build/completions/cloze.zsh $(ROOT)/$(ZSHDIR)/_cloze
+	install -m 644 .build/completions/cloze.fish $(ROOT)/share/fish/vendor_completions.d/cloze.fish
 	@# The system's loader keeps a list of libraries; into a DESTDIR nothing is loaded from.
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig || true; fi
 
 uninstall:
 	rm -f $(ROOT)/bin/cloze $(ROOT)/include/cloze.h $(ROOT)/$(LIBDIR)/libcloze.so \
 	  $(ROOT)/$(LIBDIR)/libcloze.so.$(SOVERSION) $(ROOT)/$(LIBDIR)/libcloze.so.$(VERSION) \
-	  $(ROOT)/$(LIBDIR)/pkgconfig/cloze.pc
+	  $(ROOT)/$(LIBDIR)/pkgconfig/cloze.pc $(ROOT)/share/man/man1/cloze.1 \
+	  $(ROOT)/share/bash-completion/completions/cloze $(ROOT)/$(ZSHDIR)/_cloze \
+	  $(ROOT)/share/fish/vendor_completions.d/cloze.fish
 	rm -rf $(ROOT)/$(LIBDIR)/cmake/cloze $(ROOT)/share/cloze
 
 # ---- Showing -------------------------------------------------------------------------------------------------------

@@ -167,6 +167,34 @@ CLOZE_API cloze_status cloze_tokenize(
     const cloze_tokenizer *CLOZE_NULLABLE tokenizer, const cloze_texts *CLOZE_NULLABLE texts,
     const cloze_tokenize_options *CLOZE_NULLABLE options, cloze_encoding *CLOZE_NULLABLE encoding);
 
+typedef struct cloze_vocabulary_options {
+  size_t struct_size;
+  int32_t lowercase;      /* whether text is lower-cased: 0, 1: yes; 2: no */
+  int32_t strip_accents;  /* whether accents are removed: 0: as lowercase; 1: yes; 2: no */
+  int32_t min_frequency;  /* pieces are made of pairs that occur at least so often; 0: 2 */
+  int32_t limit_alphabet; /* the largest number of different characters; 0: 1000 */
+  int32_t threads;        /* 1 to 256; 0: as many as the process may use */
+  int32_t overwrite;      /* whether a tokenizer that is in the folder is replaced: 1: yes; 0, 2: no */
+} cloze_vocabulary_options;
+
+/* Learns a WordPiece vocabulary of `vocab_size` pieces, special tokens included, from files of text in UTF-8
+ * [file_count], and writes it to the folder `output`, which is made where it is missing: vocab.txt, tokenizer.json and
+ * tokenizer_config.json, for cloze_tokenizer_load. Byte-pair encoding over the words of BERT's normalizer and
+ * pre-tokenizer, as WordPieceTrainer of Hugging Face's `tokenizers`. Files are read once, in order, and never held in
+ * memory; the result does not depend on the number of threads. options may be NULL.
+ *
+ * json receives an object with "pieces", "words", "distinct_words", "characters" (numbers) and "remarks" (sentences);
+ * json_size its length without the terminating NUL; 2,048 bytes are enough. CLOZE_BUFFER_TOO_SMALL, with nothing
+ * written, if capacity is less than that plus 1; json NULL with capacity 0: not wanted.
+ *
+ * CLOZE_INVALID_TEXT, with file and line, for bytes that are not UTF-8, and where there is no word;
+ * CLOZE_INVALID_ARGUMENT where vocab_size is too small for special tokens and characters, with the least size, and
+ * where the folder has a tokenizer. */
+CLOZE_API cloze_status cloze_vocabulary_train(
+    const char *CLOZE_NULLABLE const *CLOZE_NULLABLE files, size_t file_count, int32_t vocab_size,
+    const char *CLOZE_NULLABLE output, const cloze_vocabulary_options *CLOZE_NULLABLE options,
+    char *CLOZE_NULLABLE json, size_t capacity, size_t *CLOZE_NULLABLE json_size);
+
 /* ---- 3. Models --------------------------------------------------------------------------------------------------- */
 
 /* The configuration of one BERT and its weights, packed for one precision and one instruction set. Immutable. */
@@ -558,8 +586,12 @@ typedef struct cloze_trainer cloze_trainer;
 /* task: "classify", "classify-pairs", "multilabel", "regress", "regress-pairs", "tag", "answer", "mlm" or "nsp".
  * options: NULL, or a JSON object; its keys are the options of `cloze train` with _ for -, such as
  * {"epochs": 3, "learning_rate": 0.001, "seed": 1, "hidden": [64]}; an unknown key is CLOZE_INVALID_ARGUMENT. "output"
- * is a folder for checkpoints; one with a head or a checkpoint is CLOZE_INVALID_ARGUMENT unless "resume" or
- * "overwrite" is true. */
+ * is an existing folder for checkpoints and for what `cloze train` writes: the head, metrics.json, steps.jsonl and
+ * report.html; one with a head or a checkpoint is CLOZE_INVALID_ARGUMENT unless "resume" or "overwrite" is true.
+ *
+ * task "pretrain" trains a BERT on files of text, a sentence a line and an empty line between documents: on from model,
+ * loaded in float32, or a new one where model is NULL. options are those of `cloze pretrain`; "output" is required, and
+ * becomes a model folder. Examples are added by cloze_trainer_add_file; there is no head to save or evaluate. */
 CLOZE_API cloze_status cloze_trainer_create(
     const cloze_model *CLOZE_NULLABLE model, const char *CLOZE_NULLABLE task, const char *CLOZE_NULLABLE options,
     cloze_trainer *CLOZE_NULLABLE *CLOZE_NULLABLE trainer);
@@ -603,10 +635,10 @@ CLOZE_API cloze_status cloze_trainer_remarks(
 /* Progress of training. */
 typedef struct cloze_training_progress {
   size_t struct_size;
-  int64_t done;       /* texts encoded, or steps done */
-  int64_t total;      /* texts, or steps, in all */
-  int32_t epoch;      /* counted from 1; 0 while texts are encoded */
-  int32_t ended;      /* 1: an epoch has ended and metric is set */
+  int64_t done;       /* texts encoded, or steps done; "pretrain": bytes tokenized, or steps done */
+  int64_t total;      /* of these in all; "pretrain" by minutes: an estimate */
+  int32_t epoch;      /* counted from 1; 0 while texts are encoded or tokenized */
+  int32_t ended;      /* 1: an epoch, or a validation, has ended and metric is set */
   double loss;        /* of the step, or of the epoch */
   double metric;      /* on the validation set: the metric that selects the best epoch */
 } cloze_training_progress;
@@ -620,7 +652,8 @@ CLOZE_API cloze_status cloze_trainer_run(
     cloze_trainer *CLOZE_NULLABLE trainer, cloze_training_callback CLOZE_NULLABLE callback,
     void *CLOZE_NULLABLE context);
 
-/* The metrics of the trained head on the validation set, as a JSON object. size receives the length without the
+/* The metrics of the trained head on the validation set, as a JSON object; of task "pretrain" the content of
+ * metrics.json. size receives the length without the
  * terminating NUL; CLOZE_BUFFER_TOO_SMALL if capacity is less than that plus 1. json NULL with capacity 0: only sets
  * size. */
 CLOZE_API cloze_status cloze_trainer_metrics(
@@ -631,7 +664,7 @@ CLOZE_API cloze_status cloze_trainer_metrics(
 CLOZE_API cloze_status cloze_trainer_save(
     const cloze_trainer *CLOZE_NULLABLE trainer, const char *CLOZE_NULLABLE path);
 
-/* A new handle for the model with its trained head; free it. */
+/* A new handle for the model with its trained head, or of a pre-trained model, loaded from its folder; free it. */
 CLOZE_API cloze_status cloze_trainer_model(
     const cloze_trainer *CLOZE_NULLABLE trainer, cloze_model *CLOZE_NULLABLE *CLOZE_NULLABLE model);
 

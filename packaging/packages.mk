@@ -18,7 +18,7 @@ dist/.wheel-complete: $(LIBRARY) $(MODEL)/.complete $(PYTHON_SOURCES) packaging/
 dist: dist/.wheel-complete $(ARCHIVE) $(SOURCE_ARCHIVE)
 
 # bin, include, lib and share below one folder, which can be moved; and the licences of what is inside.
-$(ARCHIVE): $(LIBRARY) $(COMMAND) $(MODEL)/.complete packaging/licences packaging/packages.mk
+$(ARCHIVE): $(LIBRARY) $(COMMAND) $(MANUAL) $(COMPLETIONS) $(MODEL)/.complete packaging/licences packaging/packages.mk
 	@tools/require-packages xz-utils
 	@mkdir -p $(@D)
 	rm -rf .build/archive
@@ -37,7 +37,7 @@ $(SOURCE_ARCHIVE): $(SOURCE_FILES)
 
 deb: dist/.debian-complete
 
-dist/.debian-complete: dist/.wheel-complete $(LIBRARY) $(COMMAND) $(MODEL)/.complete $(PYTHON_SOURCES) $(wildcard packaging/debian/*) packaging/licences
+dist/.debian-complete: dist/.wheel-complete $(LIBRARY) $(COMMAND) $(MANUAL) $(COMPLETIONS) $(MODEL)/.complete $(PYTHON_SOURCES) $(wildcard packaging/debian/*) packaging/licences
 	@tools/require-packages dpkg-dev debhelper dh-python python3
 	@mkdir -p $(@D)
 	packaging/debian/build $(VERSION) dist

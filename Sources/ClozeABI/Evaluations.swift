@@ -130,13 +130,7 @@ final class EvaluationHandle {
   call { () throws(ClozeError) in
     let holder = try required(object(trainer, TrainerHandle.self), "trainer")
     let (result, path) = (try holder.trained(), try String(cString: required(path, "path")))
-    let report = TrainingReport(
-      result: result, title: result.head.task.rawValue,
-      facts: [
-        ("precision", "\(holder.trainer.model.info.precision)"), ("trained on", "\(result.counts.train) examples"),
-        ("validated on", "\(result.counts.valid) examples"), ("truncated texts", "\(result.truncated)"),
-        ("seed", "\(holder.trainer.options.seed)"),
-      ])
+    let report = TrainingReport(result: result, title: result.head.task.rawValue, facts: try holder.facts(result))
     try write(report.html, to: path, over: holder.files)
   }
 }

@@ -52,6 +52,9 @@ extension cloze_tokenizer_options: SizedStruct { static var name: String { "cloz
 extension cloze_texts: SizedStruct { static var name: String { "cloze_texts" } }
 extension cloze_tokenize_options: SizedStruct { static var name: String { "cloze_tokenize_options" } }
 extension cloze_encoding: SizedStruct { static var name: String { "cloze_encoding" } }
+extension cloze_vocabulary_options: SizedStruct {
+  static var name: String { "cloze_vocabulary_options" }
+}
 extension cloze_load_options: SizedStruct { static var name: String { "cloze_load_options" } }
 extension cloze_convert_options: SizedStruct { static var name: String { "cloze_convert_options" } }
 extension cloze_export_options: SizedStruct { static var name: String { "cloze_export_options" } }

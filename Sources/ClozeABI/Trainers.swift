@@ -6,18 +6,49 @@ internal import ClozeTraining
 
 /// A trainer, the examples that were added to it, and its result.
 final class TrainerHandle {
-  let trainer: Trainer
+  enum Kind {
+    case head(Trainer)
+    case pretraining(Pretrainer, output: String)
+  }
+
+  let kind: Kind
   var train = Dataset()
   var valid = Dataset()
-  /// Files that examples were read from.
+  /// Files that examples were read from; of a pre-training those of the two sets.
   var files: [String] = []
+  var validFiles: [String] = []
   var result: TrainingResult?
+  var pretrained: PretrainingResult?
 
-  init(_ trainer: Trainer) { self.trainer = trainer }
+  init(_ kind: Kind) { self.kind = kind }
+
+  /// The trainer of a head.
+  ///
+  /// - Throws: `.invalidArgument` for a pre-training.
+  func trainer() throws(ClozeError) -> Trainer {
+    guard case .head(let trainer) = kind else {
+      throw ClozeError(
+        .invalidArgument, "the trainer is one of task \"pretrain\", which reads files and writes a folder")
+    }
+    return trainer
+  }
 
   func trained() throws(ClozeError) -> TrainingResult {
-    guard let result else { throw ClozeError(.invalidArgument, "the trainer has not been run to its end") }
+    _ = try trainer()
+    guard let result else { throw Self.unfinished }
     return result
+  }
+
+  static var unfinished: ClozeError { ClozeError(.invalidArgument, "the trainer has not been run to its end") }
+
+  /// For the table of the report.
+  func facts(_ result: TrainingResult) throws(ClozeError) -> [(name: String, value: String)] {
+    let trainer = try trainer()
+    return [
+      ("precision", "\(trainer.model.info.precision)"), ("trained on", "\(result.counts.train) examples"),
+      ("validated on", "\(result.counts.valid) examples"), ("truncated texts", "\(result.truncated)"),
+      ("seed", "\(trainer.options.seed)"),
+    ]
   }
 
   func add(_ dataset: Dataset, to set: cloze_example_set) throws(ClozeError) {
@@ -26,9 +57,17 @@ final class TrainerHandle {
       whole.skipped += dataset.skipped
       whole.remarks += dataset.remarks
     }
+    if try isTraining(set) { join(&train) } else { join(&valid) }
+  }
+
+  func addFile(_ path: String, to set: cloze_example_set) throws(ClozeError) {
+    if try isTraining(set) { files.append(path) } else { validFiles.append(path) }
+  }
+
+  private func isTraining(_ set: cloze_example_set) throws(ClozeError) -> Bool {
     switch set {
-    case CLOZE_SET_TRAIN: join(&train)
-    case CLOZE_SET_VALID: join(&valid)
+    case CLOZE_SET_TRAIN: return true
+    case CLOZE_SET_VALID: return false
     default: throw ClozeError(.invalidArgument, "set = \(set) is none of the CLOZE_SET_ values")
     }
   }
@@ -41,12 +80,46 @@ final class TrainerHandle {
   call { () throws(ClozeError) in
     let target = try required(trainer, "trainer")
     target.pointee = nil
-    let model = try required(object(model, Model.self), "model")
     let name = try String(cString: required(task, "task"))
+    if name == "pretrain" {
+      target.pointee = handle(try pretrainer(object(model, Model.self), options.map { String(cString: $0) }))
+      return
+    }
+    let model = try required(object(model, Model.self), "model")
     let task = try headTask(name)
     var chosen = TrainingOptions()
     if let options { chosen = try TrainingOptions(json: String(cString: options)) }
-    target.pointee = handle(TrainerHandle(try Trainer(model: model, task: task, options: chosen)))
+    target.pointee = handle(TrainerHandle(.head(try Trainer(model: model, task: task, options: chosen))))
+  }
+}
+
+/// - Parameter options: JSON, with the output folder among them.
+private func pretrainer(_ model: Model?, _ options: String?) throws(ClozeError) -> TrainerHandle {
+  let (chosen, output) = try PretrainingOptions.reading(json: options ?? "{}")
+  guard let output else {
+    throw ClozeError(.invalidArgument, "options: a pre-training needs \"output\", the folder for the model")
+  }
+  return TrainerHandle(.pretraining(try Pretrainer(model: model, options: chosen), output: output))
+}
+
+extension cloze_training_progress {
+  /// Bytes tokenized while epoch is 0; then steps, with ended 1 where the model was validated.
+  fileprivate init(_ event: PretrainingEvent) {
+    self.init()
+    struct_size = MemoryLayout<cloze_training_progress>.size
+    switch event {
+    case .corpus(let done, let total): (self.done, self.total) = (Int64(done), Int64(total))
+    case .step(let step):
+      done = Int64(step.step)
+      total = Int64((Double(step.step) / max(step.share, 1e-9)).rounded())
+      epoch = 1
+      loss = step.loss
+    case .validation(let validation):
+      done = Int64(validation.step)
+      (epoch, ended) = (1, 1)
+      loss = validation.metrics["mlm_loss"] ?? 0
+      metric = validation.metrics["mlm_accuracy"] ?? 0
+    }
   }
 }
 
@@ -67,7 +140,7 @@ func headTask(_ name: String) throws(ClozeError) -> Head.Task {
   call { () throws(ClozeError) in
     let holder = try required(object(trainer, TrainerHandle.self), "trainer")
     let source = try cloze_example.read(required(example, "example"))
-    let task = holder.trainer.task
+    let task = try holder.trainer().task
     let content = try content(source, task, isPair: task.takesPairs)
     try content.checkLabels()
     try holder.add(Dataset([Example(content)]), to: set)
@@ -136,7 +209,11 @@ func content(_ example: cloze_example, _ task: Head.Task, isPair: Bool) throws(C
     var chosen = DataFormat()
     if let format { chosen = try DataFormat(json: String(cString: format)) }
     let path = try String(cString: required(path, "path"))
-    try holder.add(Dataset(path: path, task: holder.trainer.task, format: chosen), to: set)
+    guard case .head(let trainer) = holder.kind else {
+      guard format == nil else { throw ClozeError(.invalidArgument, "a file of sentences has no format") }
+      return try holder.addFile(path, to: set)
+    }
+    try holder.add(Dataset(path: path, task: trainer.task, format: chosen), to: set)
     holder.files.append(path)
   }
 }
@@ -146,12 +223,12 @@ func content(_ example: cloze_example, _ task: Head.Task, isPair: Bool) throws(C
 ) -> cloze_status {
   call { () throws(ClozeError) in
     let holder = try required(object(trainer, TrainerHandle.self), "trainer")
-    var writer = JSONWriter()
-    writer.array {
-      for set in [holder.train, holder.valid] {
-        for remark in set.remarks(for: holder.trainer.task) { $0.value(nil, remark.printable) }
-      }
+    var remarks = holder.pretrained?.remarks ?? []
+    if case .head(let trainer) = holder.kind {
+      remarks = [holder.train, holder.valid].flatMap { $0.remarks(for: trainer.task) }
     }
+    var writer = JSONWriter()
+    writer.array { for remark in remarks { $0.value(nil, remark.printable) } }
     try copy(writer.text, "json", json, capacity, size)
   }
 }
@@ -161,7 +238,21 @@ func content(_ example: cloze_example, _ task: Head.Task, isPair: Bool) throws(C
 ) -> cloze_status {
   call { () throws(ClozeError) in
     let holder = try required(object(trainer, TrainerHandle.self), "trainer")
-    holder.result = try holder.trainer.train(holder.train, valid: holder.valid) { event in
+    if case .pretraining(let pretrainer, let output) = holder.kind {
+      holder.pretrained = try pretrainer.run(holder.files, valid: holder.validFiles, output: output) { event in
+        guard let callback else { return true }
+        var progress = cloze_training_progress(event)
+        return callback(context, &progress) == 0
+      }
+      return
+    }
+    let trainer = try holder.trainer()
+    let (options, start) = (trainer.options, Clock.seconds())
+    let folder = try options.folder.map { path throws(ClozeError) in
+      try TrainingFolder(path, options: options, inputs: holder.files)
+    }
+    let result = try trainer.train(holder.train, valid: holder.valid) { event in
+      folder?.add(event)
       guard let callback else { return true }
       var progress = cloze_training_progress()
       progress.struct_size = MemoryLayout<cloze_training_progress>.size
@@ -185,6 +276,9 @@ func content(_ example: cloze_example, _ task: Head.Task, isPair: Bool) throws(C
       }
       return callback(context, &progress) == 0
     }
+    let seconds = Clock.seconds() - start
+    try folder?.write(result, title: result.head.task.rawValue, facts: holder.facts(result), seconds: seconds)
+    holder.result = result
   }
 }
 
@@ -192,8 +286,13 @@ func content(_ example: cloze_example, _ task: Head.Task, isPair: Bool) throws(C
   _ trainer: OpaquePointer?, _ json: UnsafeMutablePointer<CChar>?, _ capacity: Int, _ size: UnsafeMutablePointer<Int>?
 ) -> cloze_status {
   call { () throws(ClozeError) in
-    let result = try required(object(trainer, TrainerHandle.self), "trainer").trained()
+    let holder = try required(object(trainer, TrainerHandle.self), "trainer")
     var writer = JSONWriter()
+    if case .pretraining = holder.kind {
+      guard let result = holder.pretrained else { throw TrainerHandle.unfinished }
+      return try copy(String(decoding: result.json.dropLast(), as: UTF8.self), "json", json, capacity, size)
+    }
+    let result = try holder.trained()
     writer.object { writer in for (name, value) in result.metrics.values { writer.value(name, value) } }
     try copy(writer.text, "json", json, capacity, size)
   }
@@ -217,6 +316,11 @@ func content(_ example: cloze_example, _ task: Head.Task, isPair: Bool) throws(C
     let target = try required(model, "model")
     target.pointee = nil
     let holder = try required(object(trainer, TrainerHandle.self), "trainer")
-    target.pointee = handle(try Model(holder.trainer.model, head: holder.trained().head))
+    if case .pretraining(_, let output) = holder.kind {
+      guard holder.pretrained != nil else { throw TrainerHandle.unfinished }
+      target.pointee = handle(try Model(path: output))
+      return
+    }
+    target.pointee = handle(try Model(holder.trainer().model, head: holder.trained().head))
   }
 }

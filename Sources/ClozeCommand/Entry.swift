@@ -23,7 +23,8 @@ struct RootCommand: ParsableCommand {
       """, version: "cloze \(version)",
     subcommands: [
       Embed.self, Encode.self, FillMask.self, NextSentenceCommand.self, Tokenize.self, Inspect.self, Convert.self,
-      Export.self, Train.self, Evaluate.self, Predict.self, Rerank.self, Search.self, Similar.self, Bench.self,
+      Export.self, VocabularyCommand.self, Pretrain.self, Train.self, Evaluate.self, Predict.self, Rerank.self,
+      Search.self, Similar.self, Bench.self,
     ])
 
   func run() throws {

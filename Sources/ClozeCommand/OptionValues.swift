@@ -13,6 +13,8 @@ extension Head.Pairs: ExpressibleByArgument {}
 extension Schedule: ExpressibleByArgument {}
 extension TrainingOptions.Optimizer: ExpressibleByArgument {}
 extension TrainingOptions.Layers: ExpressibleByArgument {}
+extension PretrainingOptions.Objective: ExpressibleByArgument {}
+extension PretrainingOptions.Start: ExpressibleByArgument {}
 extension DataFormat.Kind: ExpressibleByArgument {}
 
 enum PrecisionName: String, CaseIterable, ExpressibleByArgument {

@@ -206,6 +206,19 @@ public final class Tokenizer: Sendable {
     }
   }
 
+  /// The pieces by id, and whether accents are removed where that does not follow from lower-casing; nil where a
+  /// vocab.txt and these do not make the same tokenizer.
+  package var plainWordPiece: (pieces: [String], stripAccents: Bool?)? {
+    let options = definition.normalizer
+    let names: [String?] = ["[CLS]", "[SEP]", "[MASK]", "[PAD]", "[UNK]"]
+    guard pipeline == nil, options.cleanText, options.handleChineseChars, !truncatesLeft, longestWord == 100,
+      vocabulary.count == vocabularySize,
+      [clsID, sepID, maskID, padID, unknownID].map({ id -> String? in id.flatMap { token(for: $0) } }) == names
+    else { return nil }
+    let pieces = (0..<Int32(clamping: vocabularySize)).compactMap { token(for: $0) }
+    return pieces.count == vocabularySize ? (pieces, options.stripAccents) : nil
+  }
+
   /// The token with an id.
   public func token(for id: Int32) -> String? { bytes(of: id).map { String(decoding: $0, as: UTF8.self) } }
 

@@ -295,6 +295,63 @@ static void wrong_lists_are_refused(void) {
   cloze_tokenizer_free(tokenizer);
 }
 
+/* The path of a name in a new folder. */
+static const char *in_folder(const char *name) {
+  static char folder[64], path[128];
+  if (folder[0] == '\0') {
+    strcpy(folder, "/tmp/cloze-vocabulary-XXXXXX");
+    CHECK(mkdtemp(folder) != NULL);
+  }
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  return path;
+}
+
+static void a_vocabulary_is_learned(void) {
+  char text[128], output[128], json[2048];
+  strcpy(text, in_folder("text.txt"));
+  strcpy(output, in_folder("out"));
+  FILE *file = fopen(text, "w");
+  CHECK(file != NULL);
+  CHECK(fputs("low lower lowest\nlow new newer newest\n", file) >= 0 && fclose(file) == 0);
+
+  const char *files[] = {text, text};
+  cloze_vocabulary_options options = {.struct_size = sizeof options, .threads = 2};
+  size_t size = 0;
+  CHECK_STATUS(cloze_vocabulary_train(files, 2, 40, output, &options, json, 8, &size), CLOZE_BUFFER_TOO_SMALL);
+  CHECK(size > 8);
+  CHECK_OK(cloze_vocabulary_train(files, 2, 40, output, &options, json, sizeof json, &size));
+  CHECK(strlen(json) == size && strstr(json, "\"words\":14") != NULL);
+  cloze_tokenizer *tokenizer = NULL;
+  CHECK_OK(cloze_tokenizer_load(output, NULL, &tokenizer));
+  CHECK(cloze_tokenizer_id(tokenizer, "lowest") > 0 && cloze_tokenizer_id(tokenizer, "[MASK]") == 4);
+  cloze_tokenizer_free(tokenizer);
+
+  CHECK_STATUS(cloze_vocabulary_train(files, 1, 40, output, NULL, NULL, 0, NULL), CLOZE_INVALID_ARGUMENT);
+  CHECK_MESSAGE("tokenizer");
+  options.overwrite = 1;
+  CHECK_OK(cloze_vocabulary_train(files, 1, 40, output, &options, NULL, 0, NULL));
+  CHECK_STATUS(cloze_vocabulary_train(files, 1, 10, output, &options, NULL, 0, NULL), CLOZE_INVALID_ARGUMENT);
+  CHECK_MESSAGE("or more");
+  CHECK_STATUS(cloze_vocabulary_train(NULL, 1, 40, output, &options, NULL, 0, NULL), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_vocabulary_train(files, 0, 40, output, &options, NULL, 0, NULL), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_vocabulary_train(files, 1, 40, NULL, &options, NULL, 0, NULL), CLOZE_INVALID_ARGUMENT);
+  options.lowercase = 3;
+  CHECK_STATUS(cloze_vocabulary_train(files, 1, 40, output, &options, NULL, 0, NULL), CLOZE_INVALID_ARGUMENT);
+  options = (cloze_vocabulary_options){.struct_size = sizeof options, .overwrite = 1};
+  files[1] = in_folder("absent");
+  CHECK_STATUS(cloze_vocabulary_train(files, 2, 40, output, &options, NULL, 0, NULL), CLOZE_NOT_FOUND);
+  files[1] = NULL;
+  CHECK_STATUS(cloze_vocabulary_train(files, 2, 40, output, &options, NULL, 0, NULL), CLOZE_INVALID_ARGUMENT);
+  file = fopen(text, "w");
+  CHECK(file != NULL);
+  CHECK(fputs("fine\n\xFF\n", file) >= 0 && fclose(file) == 0);
+  CHECK_STATUS(cloze_vocabulary_train(files, 1, 40, output, &options, NULL, 0, NULL), CLOZE_INVALID_TEXT);
+  CHECK_MESSAGE("line 2");
+
+  const char *names[] = {"out/vocab.txt", "out/tokenizer.json", "out/tokenizer_config.json", "out", "text.txt", ""};
+  for (size_t i = 0; i < COUNT(names); i++) CHECK(remove(in_folder(names[i])) == 0);
+}
+
 static const struct test tests[] = {
     {"vocabulary", vocabulary},
     {"texts_and_offsets", texts_and_offsets},
@@ -308,6 +365,7 @@ static const struct test tests[] = {
     {"from_files_and_memory", from_files_and_memory},
     {"damaged_files_are_refused", damaged_files_are_refused},
     {"wrong_lists_are_refused", wrong_lists_are_refused},
+    {"a_vocabulary_is_learned", a_vocabulary_is_learned},
 };
 
 MAIN(tests)

@@ -268,6 +268,17 @@ static void refuses_what_is_wrong(void) {
   cloze_trainer_free(trainer);
   cloze_trainer_free(NULL);
 
+  CHECK_STATUS(cloze_trainer_create(NULL, "pretrain", NULL, &trainer), CLOZE_INVALID_ARGUMENT);
+  CHECK_MESSAGE("output");
+  const char *options = "{\"output\": \"/none/bert\", \"steps\": 1}";
+  CHECK_OK(cloze_trainer_create(NULL, "pretrain", options, &trainer));
+  CHECK_STATUS(cloze_trainer_add(trainer, CLOZE_SET_TRAIN, &example), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_trainer_save(trainer, "/tmp/none"), CLOZE_INVALID_ARGUMENT);
+  CHECK_STATUS(cloze_trainer_run(trainer, NULL, NULL), CLOZE_INVALID_ARGUMENT);
+  CHECK_MESSAGE("no file to train on");
+  CHECK_STATUS(cloze_trainer_model(trainer, &other), CLOZE_INVALID_ARGUMENT);
+  cloze_trainer_free(trainer);
+
   CHECK_STATUS(cloze_model_with_head(model, "/none", &other), CLOZE_NOT_FOUND);
   cloze_session *session = NULL;
   CHECK_OK(cloze_session_create(model, NULL, &session));

@@ -24,9 +24,72 @@ import Testing
       let run = try CommandRun(["embed", "--input", path, "--output", output] + file.options)
       #expect(run.status == 1)
       #expect(run.output.isEmpty)
-      #expect(run.errors == "cloze: \(path), \(file.reason)\n")
+      // A header is no line to skip.
+      let advice = file.name == "a.csv" ? "" : " (--skip-bad skips such lines)"
+      #expect(run.errors == "cloze: \(path), \(file.reason)\(advice)\n")
     }
     #expect(folder.names == files.map(\.name).sorted())
+  }
+
+  @Test func skipsBadLines() throws {
+    let files: [(name: String, content: [UInt8], options: [String], kept: [String], remark: String)] = [
+      (
+        "a.txt", [0xFF, 0x0A] + Array("one\n".utf8) + [0xC3, 0x0A] + Array("two\n".utf8) + [0xFE], [], ["one", "two"],
+        "3 bad lines skipped; a.txt, line 1: not UTF-8 at byte offset 0 of the line"
+      ),
+      (
+        "a.jsonl", Array("{\"x\": \"one\"}\n{\"x\": }\n{\"y\": \"a\"}\n\n[1\n{\"x\": 3}\n{\"x\": \"two\"}".utf8),
+        ["--text", "x"], ["one", "two"], "5 bad lines skipped; a.jsonl, line 2: a value was expected at byte 6"
+      ),
+      (
+        "a.json", Array("[{\"x\": \"one\"},\n{\"y\": \"a\"}, 3,\n{\"x\": \"two\"}]".utf8), ["--text", "x"],
+        ["one", "two"],
+        "2 bad lines skipped; a.json, line 2: no field \"x\""
+      ),
+      (
+        "a.tsv", Array("a\tone\nb\n\nc\ttwo".utf8), ["--text", "2"], ["one", "two"],
+        "2 bad lines skipped; a.tsv, line 2: 1 field, field 2 was asked for"
+      ),
+      // What is left of a quoted field is no record of its own.
+      (
+        "a.csv", Array("x,y\none,1\n\"b".utf8) + [0xFF] + Array("\nthree,3\nc\",4\n\"d\"e,5\ntwo,2".utf8),
+        ["--text", "x"], ["one", "two"],
+        "2 bad lines skipped; a.csv, line 3: not UTF-8 at byte offset 2 of the line"
+      ),
+    ]
+    for file in files {
+      let path = try folder.write(file.content, to: file.name)
+      let options = ["--input", path, "--skip-bad"] + file.options
+      let expected = try CommandRun(["tokenize", "--json"] + file.kept).lines
+      let run = try CommandRun(["tokenize", "--json"] + options)
+      #expect(run.status == 0)
+      #expect(run.lines == expected, "\(run.errors)")
+      let remark = file.remark.split(separator: file.name, maxSplits: 1).joined(separator: path)
+      #expect(run.errors.hasSuffix("cloze: \(remark)\n"), "\(run.errors)")
+      #expect(try CommandRun(["embed", "--threads", "1"] + options).lines.count == file.kept.count)
+    }
+    let pairs = try folder.write("one\ttwo\nthree\n", to: "pairs.txt")
+    #expect(try CommandRun(["next-sentence", "--input", pairs, "--skip-bad"]).lines.count == 1)
+    // Nothing but bad lines, and a good line that waits for no more.
+    #expect(try CommandRun(shell: "printf '\\377\\n\\377' | \"$cloze\" embed --skip-bad").status == 0)
+  }
+
+  @Test func skipsNoFile() throws {
+    let files: [(name: String, content: [UInt8], options: [String])] = [
+      ("header.csv", Array("x,y\n1,2\n".utf8), ["--text", "z"]),
+      ("header.tsv", [0xFF] + Array("\ty\n1\t2\n".utf8), ["--text", "y"]),
+      ("open.csv", Array("x\n\"one\ntwo\nthree\n".utf8), ["--text", "x"]),
+      ("broken.json", Array("[{\"x\": \"one\"}, ".utf8), ["--text", "x"]),
+      ("returns.txt", Array("one\rtwo\r".utf8), []),
+    ]
+    for file in files {
+      let path = try folder.write(file.content, to: file.name)
+      let run = try CommandRun(["tokenize", "--input", path, "--skip-bad"] + file.options)
+      #expect(run.status == 1, "\(file.name)")
+      #expect(run.errors.hasPrefix("cloze: \(path)") && !run.errors.contains("--skip-bad"), "\(run.errors)")
+    }
+    #expect(try CommandRun(["tokenize", "--skip-bad", "a text"]).status == 64)
+    #expect(try CommandRun(["tokenize", "--skip-bad", "--input", folder.file("none.txt")]).status == 1)
   }
 
   @Test func namesFilesThatAreNotThere() throws {

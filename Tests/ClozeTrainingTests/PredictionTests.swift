@@ -38,6 +38,38 @@ struct PredictionTests {
     #expect(try session.predict(["", " "]).map(\.tags.count) == [0, 0])
   }
 
+  /// A length limit of a call is as one of the head, in predictions and in evaluations.
+  @Test(arguments: [Head.Task.classify, .tag, .answer]) func takesALimit(_ task: Head.Task) throws {
+    let model = try TrainerTests.model()
+    var head = try head(task, model, maxTokens: 20)
+    let long = try Session(model: Model(model, head: head), threads: 1)
+    head.maxTokens = 12
+    let short = try Session(model: Model(model, head: head), threads: 1)
+    let texts = Self.texts.map { task == .answer ? Text("q", $0) : Text($0) }
+    let limited = try long.predict(texts, maxTokens: 12)
+    func said(_ predictions: [Prediction]) -> [String] { predictions.map { "\($0)" } }
+    #expect(try said(limited) == said(short.predict(texts)))
+    if task != .answer { #expect(try said(limited) != said(long.predict(texts))) }
+    #expect(limited.contains { $0.truncated } == (task == .classify))
+    let data = TrainerTests.dataset(task, count: 20)
+    let judged = try long.evaluate(data, maxTokens: 12)
+    #expect(try judged.json == short.evaluate(data).json)
+    for limit in [0, -1, model.info.maxPositionEmbeddings + 1] {
+      #expect(throws: ClozeError.self) { try long.predict(texts, maxTokens: limit) }
+      #expect(throws: ClozeError.self) { try long.evaluate(data, maxTokens: limit) }
+    }
+    // Nothing is left of the texts, or no room for them.
+    func status(_ body: () throws -> Void) -> ClozeError.Status? {
+      do { try body() } catch { return (error as? ClozeError)?.status ?? .internal }
+      return nil
+    }
+    let expected: [ClozeError.Status?] = [nil, .tooLong, .invalidText]
+    for limit in 1...4 {
+      #expect(expected.contains(status { _ = try long.predict(texts, maxTokens: limit) }))
+      #expect(expected.contains(status { _ = try long.evaluate(data, maxTokens: limit) }))
+    }
+  }
+
   @Test(arguments: [Precision.int8, .float32]) func answersDependOnTheirTextOnly(_ precision: Precision) throws {
     let model = try TrainerTests.model(precision)
     let trained = try Model(model, head: head(.answer, model, maxTokens: 16))

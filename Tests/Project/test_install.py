@@ -48,7 +48,9 @@ def test_files(installed):
   files = {str(path.relative_to(installed)) for path in installed.rglob("*") if not path.is_dir()}
   expected = {
       "bin/cloze", "include/cloze.h", "lib/libcloze.so", "lib/libcloze.so.0", f"lib/libcloze.so.{version()}",
-      "lib/pkgconfig/cloze.pc", "lib/cmake/cloze/clozeConfig.cmake", "lib/cmake/cloze/clozeConfigVersion.cmake"}
+      "lib/pkgconfig/cloze.pc", "lib/cmake/cloze/clozeConfig.cmake", "lib/cmake/cloze/clozeConfigVersion.cmake",
+      "share/man/man1/cloze.1", "share/bash-completion/completions/cloze", "share/zsh/site-functions/_cloze",
+      "share/fish/vendor_completions.d/cloze.fish"}
   models = {f"share/cloze/models/cloze-mini/{file.name}" for file in (ROOT / "models" / "cloze-mini").iterdir()}
   assert files == expected | models
   assert os.readlink(installed / "lib" / "libcloze.so") == "libcloze.so.0"
@@ -94,6 +96,35 @@ def test_cmake_refuses_another_version(installed, source, tmp_path, wanted):
 def test_command(installed):
   output = run(installed / "bin" / "cloze", "fill-mask", "台[MASK]大学", "--top-k", "1", cwd="/")
   assert "北" in output
+
+
+def test_completions_and_manual(installed, tmp_path):
+  command = installed / "bin" / "cloze"
+  names = [line.split()[0] for line in run(command, "--help").split("SUBCOMMANDS:")[1].splitlines()
+           if line.startswith("  ") and line[2].islower()]
+  assert {"embed", "evaluate", "search"} < set(names)
+  manual = (installed / "share" / "man" / "man1" / "cloze.1").read_text()
+  for name in names:
+    assert f'.SH "CLOZE {name.upper()}"' in manual
+  assert manual.count("\n.SH ") == 3 + len(names) and f"cloze {version()}" in manual
+  if shutil.which("groff"):
+    text = run("groff", "-K", "utf8", "-man", "-T", "utf8", installed / "share" / "man" / "man1" / "cloze.1")
+    assert "USAGE: cloze evaluate" in text
+  # bash completes commands and options.
+  script = f"""
+source {installed}/share/bash-completion/completions/cloze
+COMP_WORDS=(cloze "$@"); COMP_CWORD=$#; COMP_LINE="cloze $*"; COMP_POINT=${{#COMP_LINE}}
+_cloze cloze "${{!#}}" "${{@: -2:1}}"
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+  env = {"PATH": f"{installed}/bin:{os.environ['PATH']}"}
+  assert run("bash", "-c", script, "bash", "eva", env=env).split() == ["evaluate"]
+  assert "--max-tokens" in run("bash", "-c", script, "bash", "predict", "--max", env=env)
+  for shell, path in (("zsh", "share/zsh/site-functions/_cloze"), ("fish", "share/fish/vendor_completions.d/cloze.fish")):
+    text = (installed / path).read_text()
+    assert all(name in text for name in names)
+    if shutil.which(shell):
+      run(shell, "-n", installed / path)
 
 
 def test_says_what_is_missing_without_the_model(installed, source, tmp_path):

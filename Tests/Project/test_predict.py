@@ -33,6 +33,17 @@ def test_classes(cloze, tmp_path):
   again, = objects(cloze(
       "predict", "-m", model, "--json", "--input", tmp_path / "pairs.tsv", "--text", "1", "--pair", "2"))
   assert again == one
+  # Length limits; truncation is said.
+  long = "cats sleep . " * 3
+  short, = objects(cloze("predict", "-m", model, "--json", "--max-tokens", "4", long))
+  again, = objects(cloze("predict", "-m", model, "--json", "cats sleep"))
+  assert short["truncated"] and short["probabilities"] == again["probabilities"]
+  cloze("predict", "-m", model, "--max-tokens", "0", "cats", expect=64)
+  cloze("predict", "-m", model, "--max-tokens", "100000", "cats", expect=64)
+  (tmp_path / "data.tsv").write_text(f"text\tlabel\n{long}\tred\ncats\tblue\n")
+  judged = json.loads(cloze(
+      "evaluate", "-m", model, "--data", tmp_path / "data.tsv", "--max-tokens", "4", "--json"))
+  assert judged["truncated"] == 1
   # The head is kept by the other forms.
   cloze("convert", model, tmp_path / "model.cloze", "--precision", "float32")
   cloze("export", model, tmp_path / "out.onnx")

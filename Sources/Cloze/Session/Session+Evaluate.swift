@@ -8,14 +8,23 @@ package struct EvaluatedHead: Sendable {
   /// C, of each row.
   package let outputs: Int
   /// The length limit of texts and windows.
-  package let maxTokens: Int
+  package private(set) var maxTokens: Int
   /// Tokens that two windows over one text share.
-  package let stride: Int
+  package private(set) var stride: Int
   package let noAnswerThreshold: Float?
   /// Whether a text may be given alone or as a pair.
   package let takesBoth: Bool
   /// The trained head; nil: one of the model's file.
   package let trained: Head?
+
+  /// The head with another length limit, within the model's; windows share at most half of one.
+  package func limited(to maxTokens: Int, _ info: ModelInfo) throws(ClozeError) -> EvaluatedHead {
+    try info.checkLimit(maxTokens)
+    var head = self
+    head.maxTokens = maxTokens
+    head.stride = TaskHead.stride(stride, limited: maxTokens)
+    return head
+  }
 }
 
 /// Which head is judged.

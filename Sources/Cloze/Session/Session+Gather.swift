@@ -6,10 +6,7 @@ extension Session {
   /// The most tokens of a sequence of a text call.
   func limit(_ options: TextOptions) throws(ClozeError) -> Int {
     guard let limit = options.maxTokens else { return model.info.maxTokens }
-    guard limit > 0, limit <= model.info.maxPositionEmbeddings else {
-      throw ClozeError(
-        .invalidArgument, "max_tokens = \(limit), the model takes 1 to \(model.info.maxPositionEmbeddings)")
-    }
+    try model.info.checkLimit(limit)
     return limit
   }
 
@@ -117,5 +114,14 @@ extension Session {
 
   static var noToken: ClozeError {
     ClozeError(.invalidText, "the text has no token; the tokenizer adds none to an empty text")
+  }
+}
+
+extension ModelInfo {
+  /// Refuses a length limit that the model's positions do not cover.
+  func checkLimit(_ maxTokens: Int) throws(ClozeError) {
+    guard maxTokens > 0, maxTokens <= maxPositionEmbeddings else {
+      throw ClozeError(.invalidArgument, "max_tokens = \(maxTokens), the model takes 1 to \(maxPositionEmbeddings)")
+    }
   }
 }

@@ -20,11 +20,12 @@ extension Session {
   /// For `answer`, the first text of each pair is the question, the second the passage. `tag` and `answer` read
   /// texts longer than the model's limit in windows. A head of the model's file takes a text or a pair.
   ///
+  /// - Parameter maxTokens: the most tokens of a text or window; nil: as the head was trained, or the model's limit.
   /// - Throws: `.noHead` for a model without such a head, else as `embed`.
-  public func predict(_ texts: [Text]) throws(ClozeError) -> [Prediction] {
+  public func predict(_ texts: [Text], maxTokens: Int? = nil) throws(ClozeError) -> [Prediction] {
     var truncated = [UInt8](repeating: 0, count: texts.count)
     let scored = try truncated.withUnsafeMutableBufferPointer { truncated throws(ClozeError) in
-      try predict(SwiftTexts(texts: texts), truncated: truncated.baseAddress)
+      try predict(SwiftTexts(texts: texts), maxTokens: maxTokens, truncated: truncated.baseAddress)
     }
     var predictions: [Prediction] = []
     var begin = 0
@@ -57,11 +58,12 @@ extension Session {
 
   /// The same for texts anywhere in memory, text by text: classification, all labels in descending probability;
   /// regression, the number, or all of them in order; tagging, the words in order; answering, one answer.
-  package func predict<Source: TextSource>(_ texts: Source, truncated: UnsafeMutablePointer<UInt8>?) throws(ClozeError)
-    -> [ScoredLabel]
-  {
+  package func predict<Source: TextSource>(
+    _ texts: Source, maxTokens: Int? = nil, truncated: UnsafeMutablePointer<UInt8>?
+  ) throws(ClozeError) -> [ScoredLabel] {
     try exclusively { () throws(ClozeError) in
-      let task = try taskHead()
+      var task = try taskHead()
+      if let maxTokens { task = task.limited(to: try limit(TextOptions(maxTokens: maxTokens))) }
       switch task.task {
       case .tag: return try tags(of: texts, task, truncated: truncated)
       case .answer: return try answers(to: texts, task, truncated: truncated)

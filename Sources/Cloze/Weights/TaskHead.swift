@@ -4,9 +4,9 @@ struct TaskHead: Sendable {
   /// The names of its outputs; empty where they have none.
   let labels: [String]
   /// The length limit of texts; longer ones are read in windows by `tag` and `answer`, and truncated by others.
-  let maxTokens: Int
+  private(set) var maxTokens: Int
   /// Tokens that two windows over one text share.
-  let stride: Int
+  private(set) var stride: Int
   /// `answer`: see `Head.noAnswerThreshold`.
   let noAnswerThreshold: Float?
   /// Whether it was put on the model, not brought by the model's file.
@@ -49,6 +49,16 @@ struct TaskHead: Sendable {
     hasSigmoid = head.outputs == 1 && settings.hasSigmoid
     self.head = head
   }
+
+  /// The head with another length limit; windows share at most half of one.
+  func limited(to maxTokens: Int) -> TaskHead {
+    var head = self
+    head.maxTokens = maxTokens
+    head.stride = Self.stride(stride, limited: maxTokens)
+    return head
+  }
+
+  static func stride(_ stride: Int, limited maxTokens: Int) -> Int { min(stride, Self.stride(maxTokens)) }
 
   private static func stride(_ maxTokens: Int) -> Int { min(128, maxTokens / 2) }
 }

@@ -34,6 +34,7 @@ struct Evaluate: ParsableCommand {
   @Flag(help: "Print the result as one JSON object.") var json = false
 
   @OptionGroup(title: "Data") var dataOptions: DataOptions
+  @OptionGroup(title: "Length") var length: LengthLimit
   @OptionGroup(title: "Model") var modelOptions: ModelOptions
 
   func run() throws {
@@ -53,7 +54,9 @@ struct Evaluate: ParsableCommand {
     let result: Evaluation
     do {
       defer { progress.clear() }
-      result = try session.evaluate(dataset, task: task, skipBad: format.skipBad) { done, total in
+      result = try session.evaluate(
+        dataset, task: task, skipBad: format.skipBad, maxTokens: length.maxTokens
+      ) { done, total in
         progress.show(texts: done, bytes: done * 1000 / max(total, 1))
       }
     }

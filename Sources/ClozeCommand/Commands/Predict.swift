@@ -26,6 +26,7 @@ struct Predict: ParsableCommand {
 
   @Flag(help: "Print one JSON object per text.") var json = false
 
+  @OptionGroup(title: "Length") var length: LengthLimit
   @OptionGroup(title: "Model") var modelOptions: ModelOptions
 
   func run() throws {
@@ -40,7 +41,7 @@ struct Predict: ParsableCommand {
     let run = TextRun(try input.open(argumentsArePairs: needsPairs || pairArguments, needsPairs: needsPairs))
     let labels = model.info.labels
     try run.forEachBatch(of: 256) { batch in
-      let predictions = try run.locating(batch) { try session.predict($0) }
+      let predictions = try run.locating(batch) { try session.predict($0, maxTokens: length.maxTokens) }
       for (text, prediction) in zip(batch, predictions) {
         run.add(truncated: prediction.truncated)
         if json {
@@ -52,7 +53,7 @@ struct Predict: ParsableCommand {
         }
       }
     }
-    run.reportTruncation(limit: model.predictionTokens)
+    run.reportTruncation(limit: length.maxTokens ?? model.predictionTokens)
   }
 
   private func write(

@@ -1,3 +1,5 @@
+import ClozeIO
+
 /// The CPU's model name, or "unknown".
 func processorName() -> String {
   guard let file = try? SequentialFile(path: "/proc/cpuinfo") else { return "unknown" }

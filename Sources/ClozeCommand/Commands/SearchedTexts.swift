@@ -17,7 +17,7 @@ struct SearchSource {
       _ = try SequentialFile(path: path)
       throw ClozeError(.io, "\(path) is no regular file; texts to search are read twice")
     }
-    return try InputOptions.parse(["--input", path] + (field.map { ["--text", $0] } ?? [])).open()
+    return try InputOptions.parse(["--input", path] + (field.map { ["--text", $0] } ?? [])).open(canSkip: false)
   }
 
   func changed() -> ClozeError { ClozeError(.io, "\(path) changed while it was read") }

@@ -53,21 +53,19 @@ struct Train: ParsableCommand {
     for (name, set) in [(data, train), (self.valid ?? "", valid ?? Dataset())] {
       for remark in set.remarks(for: task) { StandardError.note("\(name): \(remark)") }
     }
-    guard mkdir(output, 0o777) == 0 || errno == EEXIST else {
-      throw ClozeError.system("cannot create the folder \(output)")
-    }
-    let isResumed = resume && access("\(output)/checkpoint.safetensors", F_OK) == 0
+    try makeFolder(output)
+    let isResumed = try options.goesOn()
     if resume, !isResumed { StandardError.note("no checkpoint in \(output): training starts from the beginning") }
     let model = try modelOptions.loadModel()
     let trainer = try Trainer(model: model, task: task, options: options)
-    let recorder = try TrainingRecorder(folder: output, isResumed: isResumed)
+    let folder = try TrainingFolder(output, options: options, inputs: inputs)
     var progress = TrainingProgress()
     let result: TrainingResult
     var hasCheckpoint = isResumed
     StopRequest.begin()
     do {
       result = try trainer.train(train, valid: valid) { event in
-        recorder.add(event)
+        folder.add(event)
         progress.show(event)
         if case .epoch = event { hasCheckpoint = true }
         return !StopRequest.isMade
@@ -84,24 +82,20 @@ struct Train: ParsableCommand {
     }
     progress.clear()
     StopRequest.end()
-    try recorder.finish()
-    try result.head.save(to: "\(output)/\(Head.fileName)")
+    let seconds = Clock.seconds() - start
+    let pairs = task == .classifyPairs || task == .regressPairs ? [("pairs", result.head.pairs.rawValue)] : []
+    try folder.write(
+      result, title: "\(task.rawValue): \(data)",
+      facts: [("model", modelOptions.model ?? "built in"), ("precision", "\(model.info.precision)")] + pairs + [
+        ("trained on", "\(grouped(result.counts.train)) examples"),
+        ("validated on", "\(grouped(result.counts.valid)) examples"), ("truncated texts", grouped(result.truncated)),
+        ("seed", "\(options.seed)"), ("time", Progress.duration(seconds)),
+      ], seconds: seconds
+    ) { path throws(ClozeError) in try AtomicFile(output: path) }
     if export {
       try Model.export(
         modelOptions.model, to: "\(output)/model.onnx", head: result.head, options: modelOptions.loadOptions())
     }
-    let seconds = Clock.seconds() - start
-    try write(metricsJSON(result, seconds), to: "\(output)/metrics.json")
-    let report = TrainingReport(
-      result: result, title: "\(task.rawValue): \(data)",
-      facts: [
-        ("model", modelOptions.model ?? "built in"), ("precision", "\(model.info.precision)"),
-      ] + (task == .classifyPairs || task == .regressPairs ? [("pairs", result.head.pairs.rawValue)] : []) + [
-        ("trained on", "\(grouped(result.counts.train)) examples"),
-        ("validated on", "\(grouped(result.counts.valid)) examples"), ("truncated texts", grouped(result.truncated)),
-        ("seed", "\(options.seed)"), ("time", Progress.duration(seconds)),
-      ])
-    try write(Array(report.html.utf8), to: "\(output)/report.html")
     if result.truncated > 0 {
       StandardError.note(
         "\(grouped(result.truncated)) of \(grouped(result.counts.train + result.counts.valid)) " + "examples were cut")
@@ -109,7 +103,7 @@ struct Train: ParsableCommand {
     for remark in result.evaluation.findings { StandardError.note(remark) }
     let printer = ByteWriter.standardOutput()
     if json {
-      try printer.write(metricsJSON(result, seconds))
+      try printer.write(result.json(seconds: seconds))
     } else {
       try printer.write(metricsText(result.evaluation))
     }
@@ -118,24 +112,6 @@ struct Train: ParsableCommand {
 
   /// The files that training writes to the folder.
   private var outputs: [String] {
-    let always = [Head.fileName, "checkpoint.safetensors", "metrics.json", "steps.jsonl", "report.html"]
-    return always + (export ? ["model.onnx"] : [])
-  }
-
-  private func metricsJSON(_ result: TrainingResult, _ seconds: Double) -> [UInt8] {
-    JSONWriter.line {
-      $0.value("task", task.rawValue)
-      result.evaluation.writeMetrics(to: &$0)
-      $0.value("train", result.counts.train)
-      $0.value("valid", result.counts.valid)
-      $0.value("truncated", result.truncated)
-      $0.value("seconds", (seconds * 1000).rounded() / 1000)
-    }
-  }
-
-  private func write(_ bytes: [UInt8], to path: String) throws {
-    let file = try AtomicFile(output: path)
-    try file.append(bytes)
-    try file.commit()
+    TrainingFolder.fileNames + (export ? ["model.onnx"] : [])
   }
 }

@@ -30,9 +30,16 @@ struct DelimitedReader: TextReader {
 
   var remark: String? { remarks.all.isEmpty ? nil : remarks.all.joined(separator: "; ") }
 
-  mutating func next() throws(ClozeError) -> NumberedText? {
+  mutating func record() throws(ClozeError) -> TextRecord? {
     let columns = try resolvedColumns()
-    guard let record = try record() else { return nil }
+    guard let record = try fields() else { return nil }
+    if let failure = record.failure { return .bad(failure) }
+    do throws(ClozeError) { return .text(try text(record, columns)) } catch { return .bad(error) }
+  }
+
+  private mutating func text(_ record: Record, _ columns: (text: Int, pair: Int?, count: Int?)) throws(ClozeError)
+    -> NumberedText
+  {
     let fields = record.fields
     if !quotes, remarksQuotes { remarks.add(fields) }
     if let width, fields.count != width {
@@ -59,7 +66,8 @@ struct DelimitedReader: TextReader {
   /// Reads the header on the first call.
   private mutating func resolvedColumns() throws(ClozeError) -> (text: Int, pair: Int?, count: Int?) {
     if let columns { return columns }
-    let header = hasHeader ? try record() : nil
+    let header = hasHeader ? try fields() : nil
+    if let failure = header?.failure { throw failure }
     var resolved: (text: Int, pair: Int?, count: Int?) = (0, nil, header?.fields.count)
     resolved.text = try column(of: wanted.text, header: header)
     if let pair = wanted.pair { resolved.pair = try column(of: pair, header: header) }
@@ -80,29 +88,39 @@ struct DelimitedReader: TextReader {
   private struct Record {
     var fields: [[UInt8]]
     var number: Int
+    /// What is wrong with its lines.
+    var failure: ClozeError?
   }
 
-  private mutating func record() throws(ClozeError) -> Record? {
-    guard let line = try lines.next() else { return nil }
+  /// The next record, good or bad; nil after the last.
+  private mutating func fields() throws(ClozeError) -> Record? {
+    guard let line = try lines.unchecked() else { return nil }
     let number = line.number
     var record = DelimitedRecord(separator: separator, quotes: quotes)
-    var isOpen = try append(line, to: &record)
+    var failure: ClozeError?
+    var isOpen = append(line, to: &record, &failure)
     // A quoted field continues over line endings.
     while isOpen {
       guard record.openCount <= LineReader.defaultMaximumLength else {
         throw lines.failure(number, "a quoted field is longer than \(LineReader.defaultMaximumLength) bytes")
       }
-      guard let line = try lines.next() else {
+      guard let line = try lines.unchecked() else {
+        if let failure { throw failure }
         throw lines.failure(number, "a quoted field does not end\(quoteAdvice(true))")
       }
-      isOpen = try append(line, to: &record)
+      isOpen = append(line, to: &record, &failure)
     }
-    return Record(fields: record.fields, number: number)
+    return Record(fields: record.fields, number: number, failure: failure)
   }
 
-  private func append(_ line: LineReader.Line, to record: inout DelimitedRecord) throws(ClozeError) -> Bool {
+  /// Appends a line, also one that is not UTF-8: a quoted field ends where it ends.
+  ///
+  /// - Returns: whether a quoted field is open after it.
+  private func append(_ line: LineReader.Line, to record: inout DelimitedRecord, _ failure: inout ClozeError?) -> Bool {
+    do throws(ClozeError) { try lines.check(line) } catch { failure = failure ?? error }
     do throws(ClozeError) { return try record.append(line.bytes, ending: line.ending) } catch {
-      throw lines.failure(line.number, error.message + quoteAdvice(true))
+      failure = failure ?? lines.failure(line.number, error.message + quoteAdvice(true))
+      return false
     }
   }
 

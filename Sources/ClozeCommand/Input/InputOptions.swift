@@ -59,11 +59,14 @@ struct InputOptions: ParsableArguments {
 
   @Flag(help: "Skip a header line although fields are given by number.") var header = false
 
+  @Flag(help: "Skip lines that cannot be read, and report their number and the first one.") var skipBad = false
+
   func validate() throws {
     guard texts.isEmpty else {
       let options: [(String, Bool)] = [
         ("--input", input != nil), ("--text", text != nil), ("--pair", pair != nil), ("--format", format != nil),
         ("--separator", separator != nil), ("--quotes or --no-quotes", quotes != nil), ("--header", header),
+        ("--skip-bad", skipBad),
       ]
       if let (name, _) = options.first(where: \.1) {
         throw ValidationError("\(name) is for files and standard input, but texts were given as arguments")
@@ -92,7 +95,8 @@ struct InputOptions: ParsableArguments {
   /// - Parameters:
   ///   - argumentsArePairs: whether each two arguments are a pair.
   ///   - needsPairs: whether every text must be a pair; lines are then two tab-separated fields.
-  func open(argumentsArePairs: Bool = false, needsPairs: Bool = false) throws -> TextInput {
+  ///   - canSkip: whether the command has `--skip-bad`, which the error of a bad line then mentions.
+  func open(argumentsArePairs: Bool = false, needsPairs: Bool = false, canSkip: Bool = true) throws -> TextInput {
     if !texts.isEmpty { return try argumentSource(arePairs: argumentsArePairs) }
     var format = resolvedFormat
     var wanted = text.flatMap(DataField.init).map { WantedFields(text: $0, pair: pair.flatMap(DataField.init)) }
@@ -105,17 +109,23 @@ struct InputOptions: ParsableArguments {
     try refuseOwnOutput()
     let file = try SequentialFile(path: input ?? "-")
     if file.isTerminal { StandardError.note("reading texts from the terminal, one a line; Ctrl-D ends") }
-    let lines = LineReader(file)
-    if format == .json { return TextInput(JSONReader(lines, wanted: wanted)) }
-    guard format != .lines, let wanted else { return TextInput(PlainLines(lines: lines)) }
-    if format == .jsonl { return TextInput(JSONLinesReader(lines, wanted: wanted)) }
+    let reader = reader(of: LineReader(file), format, wanted, needsPairs: needsPairs)
+    return TextInput(reader, skipsBad: skipBad, advice: canSkip ? " (--skip-bad skips such lines)" : "")
+  }
+
+  private func reader(of lines: LineReader, _ format: InputFormat, _ wanted: WantedFields?, needsPairs: Bool)
+    -> any TextReader
+  {
+    if format == .json { return JSONReader(lines, wanted: wanted) }
+    guard format != .lines, let wanted else { return PlainLines(lines: lines) }
+    if format == .jsonl { return JSONLinesReader(lines, wanted: wanted) }
     var reader = DelimitedReader(
       lines, separator: resolvedSeparator(format), quotes: quotes ?? (format == .csv), wanted: wanted,
       hasHeader: header)
     reader.remarksQuotes = quotes == nil
     // A pair a line is two fields, no more.
     if needsPairs, text == nil { reader.width = 2 }
-    return TextInput(reader)
+    return reader
   }
 
   /// The files that texts are read from; none for arguments.

@@ -12,8 +12,13 @@ struct JSONLinesReader: TextReader {
     self.wanted = wanted
   }
 
-  mutating func next() throws(ClozeError) -> NumberedText? {
-    guard let line = try lines.next() else { return nil }
+  mutating func record() throws(ClozeError) -> TextRecord? {
+    guard let line = try lines.unchecked() else { return nil }
+    do throws(ClozeError) { return .text(try text(line)) } catch { return .bad(error) }
+  }
+
+  private func text(_ line: LineReader.Line) throws(ClozeError) -> NumberedText {
+    try lines.check(line)
     func failure(_ reason: String) -> ClozeError { lines.failure(line.number, reason) }
     if line.bytes.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) { throw failure("empty") }
     var parser = try JSONParser(Array(line.bytes), name: "\(lines.file.name), line \(line.number)")

@@ -6,7 +6,7 @@ import ClozeIO
 struct JSONReader: TextReader {
   private(set) var lines: LineReader
   private let wanted: WantedFields?
-  private var texts: [NumberedText]?
+  private var records: [TextRecord]?
   private var returned = 0
 
   /// - Parameter wanted: nil: elements are texts.
@@ -15,27 +15,27 @@ struct JSONReader: TextReader {
     self.wanted = wanted
   }
 
-  mutating func next() throws(ClozeError) -> NumberedText? {
-    if texts == nil { texts = try read() }
-    guard let texts, returned < texts.count else { return nil }
+  mutating func record() throws(ClozeError) -> TextRecord? {
+    if records == nil { records = try read() }
+    guard let records, returned < records.count else { return nil }
     returned += 1
-    return texts[returned - 1]
+    return records[returned - 1]
   }
 
-  private mutating func read() throws(ClozeError) -> [NumberedText] {
+  private mutating func read() throws(ClozeError) -> [TextRecord] {
     var bytes: [UInt8] = []
     while let line = try lines.next() {
       bytes += line.bytes
       bytes.append(0x0A)
     }
     let name = lines.file.name
-    var texts: [NumberedText] = []
+    var records: [TextRecord] = []
     for (field, line) in try JSONRecords(bytes, name: name).records {
-      do throws(ClozeError) { texts.append(NumberedText(text: try text(field), number: line)) } catch {
-        throw lines.failure(line, error.message)
+      do throws(ClozeError) { records.append(.text(NumberedText(text: try text(field), number: line))) } catch {
+        records.append(.bad(lines.failure(line, error.message)))
       }
     }
-    return texts
+    return records
   }
 
   private func text(_ record: JSONField) throws(ClozeError) -> Text {

@@ -1,3 +1,5 @@
+import ClozeIO
+
 /// The status line of a command over its texts, shown after half a second.
 struct Progress {
   /// Bytes of input in total; nil if unknown.

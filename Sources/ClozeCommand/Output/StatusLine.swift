@@ -41,12 +41,3 @@ struct StatusLine {
     return Int(size.ws_col)
   }
 }
-
-/// A monotonic clock.
-enum Clock {
-  static func seconds() -> Double {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
-  }
-}

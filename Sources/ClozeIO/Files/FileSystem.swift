@@ -99,6 +99,13 @@ package func fileNames(in folder: String) throws(ClozeError) -> [String] {
   return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
 }
 
+/// Makes a folder where there is none; the one above it must exist.
+///
+/// - Throws: `.io` or `.notFound`, "cannot create the folder PATH: REASON".
+package func makeFolder(_ path: String) throws(ClozeError) {
+  guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw .system("cannot create the folder \(path)") }
+}
+
 /// All bytes of a file, whose size need not be known before; at most `limit`, by default fewer than 2^31.
 package func contents(of path: String, limit: Int = Int(Int32.max) - 1) throws(ClozeError) -> [UInt8] {
   let descriptor = open(path, O_RDONLY | O_CLOEXEC)

@@ -43,6 +43,11 @@ final class NormalizerTables: @unchecked Sendable {
     mapped.deallocate()
   }
 
+  /// Stores the normalised form of a text, which must be UTF-8, with its spans. Not inlined: the normalizer is large.
+  @inline(never) func normalize(_ base: UnsafePointer<UInt8>, _ count: Int, into sink: inout TextSink) {
+    normalizer.normalize(base, 0, count, into: &sink)
+  }
+
   /// The normalised form of a text, which must be UTF-8.
   func normalized(_ text: [UInt8]) -> [UInt8] {
     if text.allSatisfy({ $0 < 0x80 }) {
@@ -51,7 +56,7 @@ final class NormalizerTables: @unchecked Sendable {
     let scratch = EncodingScratch()
     var sink = TextSink(scratch)
     text.withUnsafeBufferPointer { bytes in
-      if let base = bytes.baseAddress { normalizer.normalize(base, 0, bytes.count, into: &sink) }
+      if let base = bytes.baseAddress { normalize(base, bytes.count, into: &sink) }
     }
     let result = Array(UnsafeBufferPointer(start: sink.text.base, count: sink.text.count))
     sink.returnBuffers(to: scratch)

@@ -40,7 +40,7 @@ final class EncoderStack<S: TrainingScalar> {
   let arithmetic: Arithmetic
   let parameters: ParameterBlock<S>
   /// Of each layer.
-  private let values: [EncoderLayerParameters<Pointer>]
+  let layerValues: [EncoderLayerParameters<Pointer>]
   private let gradients: [EncoderLayerParameters<Pointer>]
   /// [buckets, H] the last parameters; nil: none.
   private let bias: (values: Pointer, gradients: Pointer)?
@@ -102,7 +102,7 @@ final class EncoderStack<S: TrainingScalar> {
     let last = parts.count - 1
     bias = settings.bias.map { _ in (block.value(last), block.gradient(last)) }
     let layers = settings.layers.indices
-    values = layers.map { layer in EncoderLayerParameters { block.value(all.count * layer + $0.index) } }
+    layerValues = layers.map { layer in EncoderLayerParameters { block.value(all.count * layer + $0.index) } }
     gradients = layers.map { layer in EncoderLayerParameters { block.gradient(all.count * layer + $0.index) } }
     activationBuffers = Array(repeating: GrowingBuffer(), count: settings.layers.count)
   }
@@ -136,7 +136,7 @@ final class EncoderStack<S: TrainingScalar> {
     let result = try output.reserve(rows * d)
     result.update(from: x, count: rows * d)
     for (layer, constants) in settings.layers.enumerated() {
-      let (p, a) = (values[layer], try activations(layer))
+      let (p, a) = (layerValues[layer], try activations(layer))
       a.input.update(from: result, count: rows * d)
       try linear(a.input, rows, d, d, p.query, a.query)
       try linear(a.input, rows, d, d, p.key, a.key)
@@ -166,7 +166,7 @@ final class EncoderStack<S: TrainingScalar> {
   func backward(_ d: Pointer) throws(ClozeError) {
     let (rows, width, f) = (offsets[offsets.count - 1], width, settings.intermediate)
     for (layer, constants) in settings.layers.enumerated().reversed() {
-      let (p, g, a) = (values[layer], gradients[layer], try activations(layer))
+      let (p, g, a) = (layerValues[layer], gradients[layer], try activations(layer))
       layernormBackward(d, a.outputNormalized, a.outputInverseDeviation, rows, width, p.outputNorm, g.outputNorm, d)
       let dActivated = try scratch.dActivated.reserve(rows * f)
       try linearBackward(a.activated, d, rows, f, width, p.output, g.output, dActivated)

@@ -23,7 +23,7 @@ final class Network<S: TrainingScalar> {
   let parameters: ParameterBlock<S>
 
   /// Parameters of a layer, or their gradients.
-  private struct Parameters<Values> {
+  struct Parameters<Values> {
     var linear: LinearParameters<Values>
     var norm: NormParameters<Values>
   }
@@ -31,7 +31,7 @@ final class Network<S: TrainingScalar> {
   /// Segments of a layer in `parameters`, the norm's empty where there is none.
   private enum Part: Int, CaseIterable { case weight, bias, gamma, beta }
 
-  private var values: [Parameters<Pointer>]
+  private(set) var layerValues: [Parameters<Pointer>]
   private let gradients: [Parameters<Pointer>]
 
   /// What `forward` keeps of a layer for `backward`.
@@ -78,7 +78,7 @@ final class Network<S: TrainingScalar> {
         linear: LinearParameters(weight: pointer(.weight), bias: pointer(.bias)),
         norm: NormParameters(gamma: pointer(.gamma), beta: pointer(.beta)))
     }
-    values = layers.indices.map { pointers($0, block.value) }
+    layerValues = layers.indices.map { pointers($0, block.value) }
     gradients = layers.indices.map { pointers($0, block.gradient) }
     activations = Array(repeating: Activations(), count: layers.count)
   }
@@ -102,10 +102,15 @@ final class Network<S: TrainingScalar> {
     }
   }
 
+  /// The norms of the layers that have one.
+  var norms: [NormParameters<Pointer>] {
+    layers.indices.filter { layers[$0].norm != nil }.map { layerValues[$0].norm }
+  }
+
   /// Gives the layer that has no matrix of its own one.
   func borrow(_ matrix: Borrowed) {
     borrowed = matrix
-    for (i, layer) in layers.enumerated() where layer.borrowsWeight { values[i].linear.weight = matrix.weight }
+    for (i, layer) in layers.enumerated() where layer.borrowsWeight { layerValues[i].linear.weight = matrix.weight }
   }
 
   /// logits [rows, outputs] of x [rows, inputs]; valid until the next call.
@@ -121,7 +126,7 @@ final class Network<S: TrainingScalar> {
     let scale = 1 / (1 - rate)
     var source = x
     for (i, layer) in layers.enumerated() {
-      let (inputs, outputs, p) = (layer.inputs, layer.outputs, values[i])
+      let (inputs, outputs, p) = (layer.inputs, layer.outputs, layerValues[i])
       let input = try activations[i].input.reserve(rows * inputs)
       if rate > 0, var generator = random {
         let factors = try activations[i].dropoutFactors.reserve(rows * inputs)
@@ -162,7 +167,7 @@ final class Network<S: TrainingScalar> {
   {
     var dOutput = dLogits
     for (i, layer) in layers.enumerated().reversed() {
-      let (inputs, outputs, p, d) = (layer.inputs, layer.outputs, values[i], gradients[i])
+      let (inputs, outputs, p, d) = (layer.inputs, layer.outputs, layerValues[i], gradients[i])
       if layer.norm != nil {
         layernormBackward(
           dOutput, try activations[i].normalized.reserve(rows * outputs),
@@ -201,7 +206,7 @@ extension Network where S == Float {
       func array(_ part: Part) -> [Float] { parameters.array(Self.segment(i, part)) }
       return Head.Dense(
         inputs: layer.inputs, outputs: layer.outputs,
-        weight: Array(UnsafeBufferPointer(start: values[i].linear.weight, count: layer.inputs * layer.outputs)),
+        weight: Array(UnsafeBufferPointer(start: layerValues[i].linear.weight, count: layer.inputs * layer.outputs)),
         bias: array(.bias), activation: layer.activation,
         norm: layer.norm.map { Head.Norm(gamma: array(.gamma), beta: array(.beta), epsilon: $0) })
     }

@@ -88,6 +88,11 @@ func named(_ metric: String) -> String {
   case "exact_match": "exact match"
   case "mse": "mean squared error"
   case "matthews": "Matthews"
+  case "mlm_loss": "masked words: loss"
+  case "mlm_perplexity": "masked words: perplexity"
+  case "mlm_accuracy": "masked words: accuracy"
+  case "nsp_loss": "next sentence: loss"
+  case "nsp_accuracy": "next sentence: accuracy"
   case "pearson": "Pearson"
   case "spearman": "Spearman"
   default: metric

@@ -17,14 +17,16 @@ extension Session {
   /// - Parameters:
   ///   - data: examples for `model.evaluationTask`; `skipBad` leaves out those with labels that the head does not know.
   ///   - task: nil: that of the model's head; mlm and nsp are for the heads that a model has of its own.
+  ///   - maxTokens: the most tokens of a text or window; nil: as `predict`.
   ///   - progress: called on this thread with the number of texts, windows or sentences done, and of all.
   /// - Throws: `.invalidText` for an example that cannot be judged, with its place, and where there is none; `.noHead`;
   ///   `.invalidArgument` for a task that the head does not answer; `.cancelled`, `.busy`.
   public func evaluate(
-    _ data: Dataset, task: Head.Task? = nil, skipBad: Bool = false,
+    _ data: Dataset, task: Head.Task? = nil, skipBad: Bool = false, maxTokens: Int? = nil,
     progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws(ClozeError) -> Evaluation {
-    let head = try model.evaluatedHead(task)
+    var head = try model.evaluatedHead(task)
+    if let maxTokens { head = try head.limited(to: maxTokens, model.info) }
     let training = head.task.training
     let tokenizer = try model.requiredTokenizer()
     guard !data.examples.isEmpty else { throw ClozeError(.invalidText, "there is no example to evaluate") }

@@ -110,6 +110,12 @@ public struct TrainingOptions: Sendable {
     }
   }
 
+  /// Whether training goes on from a checkpoint.
+  package func goesOn() throws(ClozeError) -> Bool {
+    guard resume, let folder else { return false }
+    return try FileKind(joined(folder, Checkpoint.fileName)) == .file
+  }
+
   /// Refuses numbers out of range, and options that contradict each other.
   func check() throws(ClozeError) {
     func fail(_ reason: String) -> ClozeError { ClozeError(.invalidArgument, reason) }

@@ -9,6 +9,9 @@ enum RandomStream {
   case dropout(epoch: Int, batch: Int)
   case sentencePairs
   case masking(epoch: Int)
+  case pairWindow
+  case segmentPairs(epoch: Int, document: Int)
+  case batchMasking(step: Int)
 
   /// The stream's own number, then its indices.
   var path: [UInt64] {
@@ -19,6 +22,9 @@ enum RandomStream {
     case .dropout(let epoch, let batch): [4, UInt64(epoch), UInt64(batch)]
     case .sentencePairs: [5]
     case .masking(let epoch): [6, UInt64(epoch)]
+    case .pairWindow: [7]
+    case .segmentPairs(let epoch, let document): [8, UInt64(epoch), UInt64(document)]
+    case .batchMasking(let step): [9, UInt64(step)]
     }
   }
 }

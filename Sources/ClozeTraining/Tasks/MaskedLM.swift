@@ -107,6 +107,9 @@ struct MaskedLM: TrainingTask {
 /// Chooses the tokens that a masked language model has to predict (Devlin et al. 2019): 15 % of those that are not
 /// special; 80 % of them become `[MASK]`, 10 % a random token, 10 % stay.
 struct Masking {
+  /// Of the tokens, how many are chosen.
+  static let share = 0.15
+
   let mask: Int32
   let special: Set<Int32>
   /// What random tokens are drawn from.
@@ -122,16 +125,21 @@ struct Masking {
   func apply(to ids: inout [Int32], _ random: inout TrainingRandom) -> [(position: Int, token: Int32)] {
     var chosen: [(position: Int, token: Int32)] = []
     for i in ids.indices where !special.contains(ids[i]) {
-      guard random.unit() < 0.15 else { continue }
+      guard random.unit() < Self.share else { continue }
       chosen.append((i, ids[i]))
-      let share = random.unit()
-      if share < 0.8 {
-        ids[i] = mask
-      } else if share < 0.9, !ordinary.isEmpty {
-        ids[i] = ordinary[random.below(ordinary.count)]
-      }
+      replace(&ids[i], &random)
     }
     return chosen
+  }
+
+  /// What a chosen token becomes: `[MASK]` in 80 % of cases, a random token in 10 %, and else what it was.
+  func replace(_ id: inout Int32, _ random: inout TrainingRandom) {
+    let share = random.unit()
+    if share < 0.8 {
+      id = mask
+    } else if share < 0.9, !ordinary.isEmpty {
+      id = ordinary[random.below(ordinary.count)]
+    }
   }
 
   /// A data set with tokens masked: its rows are their positions, its targets what was there.

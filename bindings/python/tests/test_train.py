@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -101,6 +102,92 @@ def test_labels_that_are_none(model: cloze.Model) -> None:
         cloze.train("tag", [(["a", "b"], ["O", ""])], base=model)
     with pytest.raises(cloze.ArgumentError, match="but for blanks"):
         cloze.train("classify", [(text, ("a", "b", "b ")[i % 3]) for i, text in enumerate(texts)], base=model)
+
+
+@pytest.mark.parametrize("kind", [int, bool, float, np.int64, str])
+def test_labels_keep_their_type(model: cloze.Model, kind: type, tmp_path: Path) -> None:
+    train = [(text, kind(int(label == "good"))) for text, label in reviews(60, 7)]
+    result = cloze.train("classify", train, train[:20], base=model)
+    said = result.model.predict(["a lovely meal"])[0].label
+    assert said == kind(1) and type(said) is kind
+    names = tuple(sorted({str(kind(0)), str(kind(1))}))
+    assert result.model.info.labels == names
+    assert result.model.evaluate(train).metrics["accuracy"] > 0.9
+    result.save(tmp_path)
+    assert cloze.load(head=tmp_path).predict(["a lovely meal"])[0].label == str(kind(1))
+
+
+def test_other_labels_keep_their_type(model: cloze.Model, tmp_path: Path) -> None:
+    several = [(text, [1, "art"] if label == "good" else [2]) for text, label in reviews(120, 8)]
+    assert cloze.train("multilabel", several, base=model).model.predict(["a lovely meal"])[0].labels == (1, "art")
+    sentences = [(["a", "dog", "runs"], [0, 1, 0]), (["a", "cat"], [0, 1])] * 10
+    tagger = cloze.train("tag", sentences, sentences, base=model, epochs=2).model
+    words, text = tagger.predict([["a", "dog"], "a dog"])
+    assert {type(tag) for tag in words.tags} == {int} == {type(tag.tag) for tag in text.tags}
+    # 1 and "1" are one label, which is its text.
+    mixed = [(text, 1 if label == "good" else 0) for text, label in reviews(60, 7)] + [("a lovely song", "1")]
+    assert cloze.train("classify", mixed, base=model).model.predict(["a lovely meal"])[0].label == "1"
+    # A file has texts.
+    data = tmp_path / "data.tsv"
+    data.write_text("text\tlabel\n" + "".join(f"{text}\t{label == 'good':d}\n" for text, label in reviews(60, 7)))
+    valid = [(text, int(label == "good")) for text, label in reviews(20, 9)]
+    assert cloze.train("classify", data, valid, base=model).model.predict(["a lovely meal"])[0].label == "1"
+
+
+def test_output_is_that_of_the_command(model: cloze.Model, tmp_path: Path) -> None:
+    files = {"head.safetensors", "metrics.json", "steps.jsonl", "report.html"}
+    result = cloze.train("classify", reviews(60, 1), base=model, output=tmp_path, hidden=[8], epochs=2)
+    assert files == {path.name for path in tmp_path.iterdir() if path.name != "checkpoint.safetensors"}
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["metrics"] == result.metrics and metrics["task"] == "classify" and metrics["seconds"] > 0
+    assert metrics["train"] + metrics["valid"] == 60
+    steps = [json.loads(line) for line in (tmp_path / "steps.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in steps if "mean_loss" in line] == [1, 2]
+    assert "<html" in (tmp_path / "report.html").read_text()
+    # What is refused leaves the files alone.
+    before = (tmp_path / "steps.jsonl").read_bytes()
+    with pytest.raises(cloze.Error, match="has a trained head"):
+        cloze.train("classify", reviews(60, 1), base=model, output=tmp_path)
+    assert (tmp_path / "steps.jsonl").read_bytes() == before
+    data = tmp_path / "metrics.json"
+    with pytest.raises(cloze.Error):
+        cloze.train("classify", data, base=model, output=tmp_path, overwrite=True)
+
+
+@pytest.mark.parametrize("task, example, reason", [
+    ("classify", ("a", None), "the label is None"),
+    ("classify", ("a", float("nan")), "the label is nan"),
+    ("classify", ("a", ["x"]), r"the label is \['x'\]"),
+    ("classify", ("a",), "tuple of 1; a pair"),
+    ("classify", {"text": "a"}, "dict; a pair"),
+    ("classify", (3, "x"), "the text is int"),
+    ("classify", (float("nan"), "x"), "the text is float"),
+    ("classify", (("a",), "x"), "the text is tuple of 1"),
+    ("classify-pairs", (("a", None), "x"), "the second text is NoneType"),
+    ("classify-pairs", ("a", "x"), r"a pair \(a, b\) is needed"),
+    ("regress", ("a", float("nan")), "value is not finite"),
+    ("regress", ("a", None), "a number is needed"),
+    ("multilabel", ("a", None), "a list of labels is needed"),
+    ("tag", (["a"], None), "lists of words and tags"),
+    ("tag", (["a", 3], ["x", "y"]), r"word\[1\] is int"),
+    ("nsp", 3, "a list of sentences"),
+    ("answer", {"question": None, "context": "a", "answers": []}, "question is NoneType"),
+])
+def test_bad_examples_are_named(model: cloze.Model, task: str, example: object, reason: str) -> None:
+    good = {"tag": (["a"], ["x"]), "regress": ("a", 1), "multilabel": ("a", ["x"]), "nsp": ["a", "b"],
+            "classify-pairs": (("a", "b"), "x"),
+            "answer": {"question": "a", "context": "a", "answers": []}}.get(task, ("a", "x"))
+    for sets in (([good, example], None), ([good], [good, example])):
+        with pytest.raises((cloze.Error, TypeError), match=rf"{'valid' if sets[1] else 'train'}\[1\].*{reason}"):
+            cloze.train(task, *sets, base=model)
+
+
+def test_what_is_no_list(model: cloze.Model) -> None:
+    for source in (3, b"x", {"a": "x"}):
+        with pytest.raises(TypeError, match="a path or a list of examples"):
+            cloze.train("classify", source, base=model)  # type: ignore[arg-type]
+    with pytest.raises(cloze.Error, match="no example"):
+        cloze.train("classify", [], base=model)
 
 
 def test_remarks_are_warnings(model: cloze.Model, tmp_path: Path) -> None:

@@ -20,11 +20,13 @@ from ._library import version as __version__
 from ._load import load
 from ._model import Model
 from ._predict import Entity, Prediction, Span, Tag
+from ._pretrain import PretrainingResult, pretrain
 from ._quantize import quantize
 from ._search import VectorIndex, search
 from ._texts import Text
 from ._tokenizer import Encoding, Tokenizer
 from ._train import TrainingResult, train
+from ._vocabulary import vocabulary
 
 __all__ = [
     "ArgumentError",
@@ -35,6 +37,7 @@ __all__ = [
     "Model",
     "ModelInfo",
     "Prediction",
+    "PretrainingResult",
     "Span",
     "Tag",
     "Text",
@@ -46,7 +49,9 @@ __all__ = [
     "export",
     "inspect",
     "load",
+    "pretrain",
     "quantize",
     "search",
     "train",
+    "vocabulary",
 ]

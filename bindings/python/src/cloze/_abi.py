@@ -93,6 +93,18 @@ class Encoding(Sized):
     ]
 
 
+class VocabularyOptions(Sized):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("lowercase", c_int32),
+        ("strip_accents", c_int32),
+        ("min_frequency", c_int32),
+        ("limit_alphabet", c_int32),
+        ("threads", c_int32),
+        ("overwrite", c_int32),
+    ]
+
+
 PROTOTYPES.update({
     "cloze_tokenizer_load": (_status, [c_char_p, _address, _address]),
     "cloze_tokenizer_load_memory": (_status, [_address, c_size_t, _address, _address]),
@@ -102,6 +114,8 @@ PROTOTYPES.update({
     "cloze_tokenizer_id": (c_int32, [c_void_p, c_char_p]),
     "cloze_tokenizer_lookup": (_status, [c_void_p, c_char_p, _address]),
     "cloze_tokenize": (_status, [c_void_p, _address, _address, _address]),
+    "cloze_vocabulary_train": (
+        _status, [_address, c_size_t, c_int32, c_char_p, _address, _address, c_size_t, _address]),
 })
 
 # ---- 3. Models ---------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Callable, Literal, Optional, Union, overload
 
 import numpy as np
@@ -44,6 +44,9 @@ class Model(Runner):
 
     Failures are raised as ``cloze.Error``, invalid arguments as ``cloze.ArgumentError``, which is also a ValueError.
     """
+
+    #: What labels were given as to the training of the head, by their texts.
+    _label_values: Mapping[str, Any] = {}
 
     def tokenize(
         self, text: Text, pair: Optional[str] = None, *, max_tokens: Optional[int] = None, truncation: str = "error"

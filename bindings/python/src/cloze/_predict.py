@@ -37,7 +37,7 @@ class Tag(NamedTuple):
     #: Its characters [begin, end).
     begin: int
     end: int
-    tag: str
+    tag: Any
     probability: float
 
 
@@ -59,18 +59,19 @@ class Entity(NamedTuple):
 class Prediction:
     """A head's prediction for one input; fields that do not apply to its task are None or empty."""
 
-    #: classify: the most probable class.
-    label: Optional[str] = None
+    #: classify: the most probable class; of labels that ``cloze.train`` took from a list, the value given there, as in
+    #: ``labels`` and ``tags``.
+    label: Any = None
     #: classify, multilabel, and a number that is a sigmoid: of each of ``info.labels``; answer: of the answer.
     probabilities: tuple[float, ...] = ()
     #: multilabel: labels with a probability of at least 0.5.
-    labels: tuple[str, ...] = ()
+    labels: tuple[Any, ...] = ()
     #: regress: the predicted number, the first where a model's file brings several.
     value: Optional[float] = None
     #: regress: all numbers, in the order of ``info.labels``.
     values: tuple[float, ...] = ()
     #: tag: the tag of each word of a list of words; for a text (begin, end, tag, probability) of each word in it.
-    tags: Union[tuple[str, ...], tuple[Tag, ...]] = ()
+    tags: Union[tuple[Any, ...], tuple[Tag, ...]] = ()
     #: tag: the entities that the tags mark.
     entities: tuple[Entity, ...] = ()
     #: answer: the answer; "" if the passage has none.
@@ -113,8 +114,9 @@ def predict(model: Model, inputs: Iterable[Any]) -> list[Prediction]:
         capacity = packed.count * max(len(model.info.labels), 1) + packed.tokens
         for entry in growing(write, _PREDICTIONS, capacity, found).tolist():
             entries[entry[0]].append(entry)
+    named = tuple(model._label_values.get(label, label) for label in model.info.labels)
     return [
-        _prediction(task, model.info.labels, text, sentence, rows, bool(cut))
+        _prediction(task, model.info.labels, named, text, sentence, rows, bool(cut))
         for text, sentence, rows, cut in zip(texts, words, entries, truncated.tolist())]
 
 
@@ -141,10 +143,13 @@ def rerank(model: Model, query: str, documents: Iterable[str], top_k: int) -> li
 
 
 def _prediction(
-    task: str, labels: tuple[str, ...], text: Any, words: Optional[list[str]],
+    task: str, labels: tuple[str, ...], named: tuple[Any, ...], text: Any, words: Optional[list[str]],
     rows: list[tuple[int, int, int, int, float]], cut: bool,
 ) -> Prediction:
-    """Builds a Prediction from an input's ``cloze_prediction`` rows (text, begin, end, label, score)."""
+    """Builds a Prediction from an input's ``cloze_prediction`` rows (text, begin, end, label, score).
+
+    named  what the labels were given as
+    """
     if task in ("regress", "regress-pairs"):
         values = tuple(row[4] for row in rows)
         if len(rows) == 1 and rows[0][3] == 0:
@@ -159,16 +164,17 @@ def _prediction(
         begin, end = _characters(passage, [begin, end])
         return Prediction(answer=passage[begin:end], span=Span(begin, end), probabilities=(score,), truncated=cut)
     if task == "tag":
+        values = dict(zip(labels, named))
         if words is not None:
             tags, probabilities = _tags(words, labels, rows)
             return Prediction(
-                tags=tuple(tags), truncated=cut, entities=tuple(
+                tags=tuple(values.get(tag, tag) for tag in tags), truncated=cut, entities=tuple(
                     Entity(begin, end, kind, " ".join(words[begin:end]), min(probabilities[begin:end]))
                     for begin, end, kind in _entities(tags)))
         places = _characters(text, [place for row in rows for place in row[1:3]])
         found = [Tag(places[2 * i], places[2 * i + 1], labels[row[3]], row[4]) for i, row in enumerate(rows)]
         return Prediction(
-            tags=tuple(found), truncated=cut, entities=tuple(
+            tags=tuple(one._replace(tag=values.get(one.tag, one.tag)) for one in found), truncated=cut, entities=tuple(
                 Entity(
                     found[first].begin, found[end - 1].end, kind, text[found[first].begin:found[end - 1].end],
                     min(one.probability for one in found[first:end]))
@@ -177,11 +183,11 @@ def _prediction(
     for row in rows:
         probabilities[row[3]] = row[4]
     if task == "multilabel":
-        chosen = tuple(label for label, probability in zip(labels, probabilities) if probability >= 0.5)
+        chosen = tuple(label for label, probability in zip(named, probabilities) if probability >= 0.5)
         return Prediction(labels=chosen, probabilities=tuple(probabilities), truncated=cut)
     if not rows:
         raise error("internal", "the library returned no label")
-    return Prediction(label=labels[rows[0][3]], probabilities=tuple(probabilities), truncated=cut)
+    return Prediction(label=named[rows[0][3]], probabilities=tuple(probabilities), truncated=cut)
 
 
 def _characters(text: str, offsets: list[int]) -> list[int]:

@@ -101,11 +101,16 @@ def train(
               {"question", "context", "answers"} as in SQuAD, texts, or documents (lists of sentences)
     valid     the validation set, in the same form; None: a stratified tenth of ``train`` is held out
     base      a Model, or a path as for ``load``; None: the built-in model
-    output    folder for head.safetensors and a checkpoint per epoch, from which ``resume=True`` continues; those of an
-              earlier training are replaced only with ``overwrite=True``
+    output    folder for what ``cloze train`` writes: head.safetensors, metrics.json, steps.jsonl, report.html, and a
+              checkpoint per epoch, from which ``resume=True`` continues; a head or checkpoint of an earlier training is
+              replaced only with ``overwrite=True``
     progress  reports progress on standard error
     options   those of ``cloze train`` with _ for -: epochs, batch_size, learning_rate, hidden, optimizer, ...; for
               files also text, pair, label, separator, quotes, header, format, skip_bad
+
+    Labels of a list may be strings, numbers or bools: the trained model predicts the values that were given, and a head
+    that is loaded from a file their texts, ``"1"`` or ``"True"``, as do ``info.labels`` and evaluations. A label that
+    was given as two types, 1 and ``"1"``, is its text.
 
     Ctrl-C ends training. Warns of labels that look wrong, and of what reading a file took for granted. Raises Error:
     ``invalid_text``, naming the invalid example; ``invalid_argument``.
@@ -125,6 +130,7 @@ def train(
         raise invalid(f"options: {failure}") from None
     trainer = receive(
         lambda out: int(lib.cloze_trainer_create(model._handle, task.encode(), settings, out)), lib.cloze_trainer_free)
+    values: dict[str, Any] = {}
     for number, source in ((_abi.SET_TRAIN, train), (_abi.SET_VALID, valid)):
         if source is None:
             continue
@@ -133,9 +139,12 @@ def train(
             check(lib.cloze_trainer_add_file(trainer, number, name, form_text))
             continue
         what = "train" if number == _abi.SET_TRAIN else "valid"
+        if not isinstance(source, Iterable) or isinstance(source, (bytes, Mapping)):
+            raise TypeError(f"{what} is {type(source).__name__}; a path or a list of examples is needed")
         for index, example in enumerate(source):
             add_example(
-                lambda struct: int(lib.cloze_trainer_add(trainer, number, struct)), task, example, f"{what}[{index}]")
+                lambda struct: int(lib.cloze_trainer_add(trainer, number, struct)), task, example, f"{what}[{index}]",
+                values)
 
     remarks = tuple(json.loads(receive_text(
         lambda text, capacity, size: lib.cloze_trainer_remarks(trainer, text, capacity, size))))
@@ -168,10 +177,9 @@ def train(
         trainer, lib.cloze_trainer_report)
     for remark in evaluation.remarks:
         warnings.warn(remark, stacklevel=2)
-    result = TrainingResult(evaluation.metrics, trained, remarks + evaluation.remarks, evaluation, trainer)
-    if output is not None:
-        result.save(output)
-    return result
+    if not isinstance(train, (str, os.PathLike)):
+        trained._label_values = values
+    return TrainingResult(evaluation.metrics, trained, remarks + evaluation.remarks, evaluation, trainer)
 
 
 def _show(state: _abi.TrainingProgress) -> None:
@@ -202,12 +210,15 @@ def _text(value: object, name: str) -> bytes:
     return data
 
 
-def _label(value: object, name: str) -> str:
-    """A class, label or tag as text; what stands for a missing one is refused."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating)) and value == value:
-        return str(value)
+def _label(value: Any, name: str, values: Optional[dict[str, Any]]) -> str:
+    """A class, label or tag as text, whose value goes to ``values``; what stands for a missing one is refused."""
+    is_number = isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating)) and value == value
+    if isinstance(value, str) or is_number:
+        text = str(value)
+        if values is not None:
+            same = type(values.setdefault(text, value)) is type(value)
+            values[text] = values[text] if same else text
+        return text
     raise invalid(f"{name}: the label is {value!r}; a str or a number is needed")
 
 
@@ -247,8 +258,25 @@ def _check_answer(passage: str, text: object, start: int, name: str) -> None:
     raise error("invalid_text", f"{name}: the answer {text!r} does not begin at character {start}: {advice}")
 
 
-def add_example(add: Callable[[object], int], task: str, example: Any, name: str) -> None:
-    """Passes a pointer to an example's struct to ``add``; ``name`` is what messages call it, such as "train[3]"."""
+def _input(given: object, name: str) -> tuple[bytes, Optional[bytes]]:
+    """A text, or the two of a pair."""
+    if isinstance(given, str):
+        return _text(given, name), None
+    if isinstance(given, np.ndarray):
+        given = given.tolist()
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
+        found = f"{type(given).__name__} of {len(given)}" if isinstance(given, (tuple, list)) else type(given).__name__
+        raise TypeError(f"{name}: the text is {found}; a str, or a pair (a, b), is needed")
+    return _text(given[0], f"{name}: the first text"), _text(given[1], f"{name}: the second text")
+
+
+def add_example(
+    add: Callable[[object], int], task: str, example: Any, name: str, values: Optional[dict[str, Any]] = None
+) -> None:
+    """Passes a pointer to an example's struct to ``add``; ``name`` is what messages call it, such as "train[3]".
+
+    values  takes what was given as labels, by their texts
+    """
     struct = _abi.Example()
     labels: Sequence[str] = ()
     words: Sequence[str] = ()
@@ -260,7 +288,8 @@ def add_example(add: Callable[[object], int], task: str, example: Any, name: str
             if key not in example:
                 raise invalid(f"{name} has no {key!r}; it has {', '.join(map(repr, example)) or 'nothing'}")
         passage = example["context"]
-        struct.text, struct.pair = _text(example["question"], name), _text(passage, name)
+        struct.text = _text(example["question"], f"{name}: question")
+        struct.pair = _text(passage, f"{name}: context")
         labels, starts = _answers(example, name)
         for text, start in zip(labels, starts):
             _check_answer(passage, text, start, name)
@@ -268,23 +297,25 @@ def add_example(add: Callable[[object], int], task: str, example: Any, name: str
     elif task in ("mlm", "nsp"):
         if isinstance(example, str):
             struct.text = _text(example, name)
-        else:
+        elif isinstance(example, Iterable) and not isinstance(example, (bytes, Mapping)):
             words = list(example)
+        else:
+            raise TypeError(f"{name} is {type(example).__name__}; a str, or a list of sentences, is needed")
     else:
         if not isinstance(example, (tuple, list)) or len(example) != 2:
-            raise TypeError(f"{name} is not a pair (input, label)")
+            kind = type(example).__name__
+            found = f"{kind} of {len(example)}" if isinstance(example, (tuple, list)) else kind
+            raise TypeError(f"{name} is {found}; a pair (input, label) is needed")
         given, label = example
         if task == "tag":
-            if isinstance(given, str) or not isinstance(label, Iterable) or isinstance(label, str):
+            if not all(isinstance(part, Iterable) and not isinstance(part, (str, Mapping)) for part in example):
                 raise TypeError(f"{name} is ({type(given).__name__}, {type(label).__name__}); lists of words and tags "
                                 "are needed")
-            words, labels = list(given), [_label(one, name) for one in label]
+            words, labels = list(given), [_label(one, name, values) for one in label]
         else:
-            if isinstance(given, str):
-                struct.text = _text(given, name)
-            else:
-                first, second = given
-                struct.text, struct.pair = _text(first, name), _text(second, name)
+            struct.text, struct.pair = _input(given, name)
+            if struct.pair is None and task.endswith("-pairs"):
+                raise invalid(f"{name}: the text is str; a pair (a, b) is needed")
             if task in ("regress", "regress-pairs"):
                 try:
                     struct.value = float(label)
@@ -293,9 +324,9 @@ def add_example(add: Callable[[object], int], task: str, example: Any, name: str
             elif task == "multilabel":
                 if not isinstance(label, Iterable):
                     raise invalid(f"{name}: the label is {label!r}; a list of labels is needed")
-                labels = [label] if isinstance(label, str) else [_label(one, name) for one in label]
+                labels = [_label(one, name, values) for one in ([label] if isinstance(label, str) else label)]
             else:
-                labels = [_label(label, name)]
+                labels = [_label(label, name, values)]
     label_array, kept_labels = _strings(labels, f"{name}: label")
     word_array, kept_words = _strings(words, f"{name}: word")
     struct.labels, struct.label_count = ctypes.addressof(label_array), len(kept_labels)

@@ -1,27 +1,28 @@
-import ClozeIO
-import Glibc
+internal import Glibc
 
 /// Splits a file into lines of UTF-8. Memory is proportional to the longest line.
 ///
 /// A line ends at LF or CR LF; the last one may end with the file. A byte-order mark at the start
 /// is skipped. A line that is not UTF-8, or longer than `maximumLength`, is an error that names the
 /// file and the line; so is a file that is no text, or in which CR alone ends lines.
-struct LineReader {
+package struct LineReader {
   /// One line, without its line ending.
-  struct Line {
-    let bytes: ArraySlice<UInt8>
+  package struct Line {
+    package let bytes: ArraySlice<UInt8>
     /// Counted from 1.
-    let number: Int
+    package let number: Int
     /// LF, CR LF, or nothing where the file ends.
-    let ending: [UInt8]
+    package let ending: [UInt8]
+    /// Bytes of a byte-order mark before the line.
+    package var skipped = 0
 
-    var text: String { String(decoding: bytes, as: UTF8.self) }
+    package var text: String { String(decoding: bytes, as: UTF8.self) }
   }
 
   /// Bounds memory for files without line endings. Models read only the first few thousand bytes of a text.
-  static let defaultMaximumLength = 64 << 20
+  package static let defaultMaximumLength = 64 << 20
 
-  let file: SequentialFile
+  package let file: SequentialFile
   private let maximumLength: Int
   private var buffer: [UInt8]
   /// Bytes that were read and not returned yet are `buffer[start..<end]`; there is no LF before `searched`.
@@ -30,24 +31,37 @@ struct LineReader {
   private var end = 0
   private var lineNumber = 0
 
-  init(_ file: SequentialFile, maximumLength: Int = LineReader.defaultMaximumLength, chunk: Int = 1 << 18) {
+  package init(_ file: SequentialFile, maximumLength: Int = LineReader.defaultMaximumLength, chunk: Int = 1 << 18) {
     self.file = file
     self.maximumLength = maximumLength
     buffer = [UInt8](repeating: 0, count: max(chunk, 16))
   }
 
   /// Bytes of the lines returned so far; the file is read ahead.
-  var bytesConsumed: Int { file.bytesRead - (end - start) }
+  package var bytesConsumed: Int { file.bytesRead - (end - start) }
 
   /// An error about a line: "notes.txt, line 7: REASON".
-  func failure(_ number: Int, _ reason: String) -> ClozeError {
+  package func failure(_ number: Int, _ reason: String) -> ClozeError {
     ClozeError(.invalidText, "\(file.name), line \(number): \(reason)")
   }
 
   /// Whether `next` would return without blocking.
-  var isReady: Bool { buffer[start..<end].contains(0x0A) || file.isReady }
+  package var isReady: Bool { buffer[start..<end].contains(0x0A) || file.isReady }
 
-  mutating func next() throws(ClozeError) -> Line? {
+  package mutating func next() throws(ClozeError) -> Line? {
+    guard let line = try unchecked() else { return nil }
+    try check(line)
+    return line
+  }
+
+  /// Refuses a line that is not UTF-8.
+  package func check(_ line: Line) throws(ClozeError) {
+    guard let offset = UTF8Scan.firstInvalid(line.bytes) else { return }
+    throw failure(line.number, "not UTF-8 at byte offset \(offset + line.skipped) of the line")
+  }
+
+  /// The next line, whatever its bytes.
+  package mutating func unchecked() throws(ClozeError) -> Line? {
     while true {
       if let lineEnd = lineFeed() {
         let first = start
@@ -93,11 +107,7 @@ struct LineReader {
       first += skipped
     }
     guard last - first <= maximumLength else { throw failure(lineNumber, "longer than \(maximumLength) bytes") }
-    let bytes = buffer[first..<last]
-    if let offset = UTF8Scan.firstInvalid(bytes) {
-      throw failure(lineNumber, "not UTF-8 at byte offset \(offset + skipped) of the line")
-    }
-    return Line(bytes: bytes, number: lineNumber, ending: ending)
+    return Line(bytes: buffer[first..<last], number: lineNumber, ending: ending, skipped: skipped)
   }
 
   /// Reads more of the file into the buffer; false at the end.

@@ -1,21 +1,20 @@
-import ClozeIO
-import Glibc
+internal import Glibc
 
 /// A file, or standard input, read sequentially.
-final class SequentialFile {
+package final class SequentialFile {
   /// The name in messages: the path as given, or "standard input".
-  let name: String
+  package let name: String
   /// Bytes to read in total; nil if unknown, as of a pipe.
-  let size: Int?
+  package let size: Int?
   /// Bytes read so far.
-  private(set) var bytesRead = 0
-  private(set) var isAtEnd = false
+  package private(set) var bytesRead = 0
+  package private(set) var isAtEnd = false
 
   private let descriptor: Int32
   private let closesDescriptor: Bool
 
   /// Opens the file at `path`; "-" is standard input.
-  convenience init(path: String) throws(ClozeError) {
+  package convenience init(path: String) throws(ClozeError) {
     if path == "-" {
       self.init(descriptor: STDIN_FILENO, name: "standard input", closesDescriptor: false)
       return
@@ -25,7 +24,7 @@ final class SequentialFile {
     self.init(descriptor: descriptor, name: path, closesDescriptor: true)
   }
 
-  init(descriptor: Int32, name: String, closesDescriptor: Bool) {
+  package init(descriptor: Int32, name: String, closesDescriptor: Bool) {
     self.descriptor = descriptor
     self.name = name
     self.closesDescriptor = closesDescriptor
@@ -39,7 +38,7 @@ final class SequentialFile {
   deinit { if closesDescriptor { close(descriptor) } }
 
   /// Reads at least one byte into `buffer`, blocking if necessary, and returns the number of bytes; 0 at the end.
-  func read(into buffer: UnsafeMutableRawBufferPointer) throws(ClozeError) -> Int {
+  package func read(into buffer: UnsafeMutableRawBufferPointer) throws(ClozeError) -> Int {
     guard !isAtEnd, buffer.count > 0 else { return 0 }
     while true {
       let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
@@ -56,12 +55,12 @@ final class SequentialFile {
   }
 
   /// Whether `read` would return without blocking.
-  var isReady: Bool {
+  package var isReady: Bool {
     if isAtEnd { return true }
     var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     return poll(&request, 1, 0) != 0
   }
 
   /// Whether input is typed at a terminal.
-  var isTerminal: Bool { isatty(descriptor) == 1 }
+  package var isTerminal: Bool { isatty(descriptor) == 1 }
 }

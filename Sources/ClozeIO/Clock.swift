@@ -1,0 +1,10 @@
+internal import Glibc
+
+/// A monotonic clock.
+package enum Clock {
+  package static func seconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+  }
+}
