@@ -117,6 +117,7 @@ public struct PretrainingOptions: Sendable {
     for (value, name, limit) in counts {
       if let value, value < 1 || value > limit { throw fail("\(name) = \(value), expected 1 to \(limit)") }
     }
+    if let maxTokens, maxTokens < 8 { throw fail("max tokens = \(maxTokens), expected 8 or more") }
     if let minutes, !(minutes > 0 && minutes < 1e6) { throw fail("minutes = \(minutes), expected more than 0") }
     if let threads, !(1...Team.maxThreads).contains(threads) {
       throw fail("threads = \(threads), expected 1 to \(Team.maxThreads)")
