@@ -1,3 +1,4 @@
+import ClozeIO
 import Foundation
 import Testing
 
