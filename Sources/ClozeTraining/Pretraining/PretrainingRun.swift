@@ -307,11 +307,12 @@ final class PretrainingRun {
     guard found.identity == checkpoint.identity else {
       throw ClozeError(.invalidArgument, "\(folder): the checkpoint belongs to other data, options or another model")
     }
-    checkpoint.steps = found.steps
-    guard let progress = found.doubles("progress"), progress.count == 2, let count = Int(exactly: progress[1]) else {
+    guard let progress = found.doubles("progress"), progress.count == 2, (0...1e12).contains(progress[0]),
+      let count = Int(exactly: progress[1]), (0...(1 << 40)).contains(found.steps), count >= 0, count < 1 << 60
+    else {
       throw ClozeError(.invalidModel, "\(folder): the checkpoint is not one of a pre-training")
     }
-    (seconds, tokens) = (progress[0], count)
+    (checkpoint.steps, seconds, tokens) = (found.steps, progress[0], count)
     let names = ["mlm_loss", "mlm_perplexity", "mlm_accuracy"] + (hasPairs ? ["nsp_loss", "nsp_accuracy"] : [])
     while let entry = found.doubles("validation.\(validations.count)"), entry.count == names.count + 1,
       let step = Int(exactly: entry[0])

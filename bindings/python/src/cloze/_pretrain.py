@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import sys
@@ -13,12 +12,12 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from . import _abi
-from ._calls import interruptible
 from ._errors import invalid
 from ._library import check, lib, receive, receive_text
 from ._load import load
 from ._model import Model
 from ._sources import file_name
+from ._train import run_trainer
 
 _Files = Union[str, os.PathLike[str], Iterable[Union[str, os.PathLike[str]]]]
 
@@ -84,23 +83,7 @@ def pretrain(
         paths = [files] if isinstance(files, (str, os.PathLike)) else list(files)
         for index, path in enumerate(paths):
             check(lib.cloze_trainer_add_file(trainer, number, file_name(f"{name}[{index}]", path), None))
-    stop: list[bool] = []
-
-    def report(context: object, pointer: Any) -> int:
-        if progress:
-            _show(pointer.contents)
-        return 1 if stop else 0
-
-    callback = _abi.TRAINING_CALLBACK(report)
-
-    def work(kept: object = (trainer, callback)) -> None:
-        check(lib.cloze_trainer_run(trainer, ctypes.cast(callback, ctypes.c_void_p), None))
-
-    try:
-        interruptible(work, lambda: stop.append(True))
-    finally:
-        if progress:
-            print(file=sys.stderr)
+    run_trainer(trainer, _show if progress else None)
     found = json.loads(receive_text(
         lambda text, capacity, size: int(lib.cloze_trainer_metrics(trainer, text, capacity, size))))
     for remark in found["remarks"]:

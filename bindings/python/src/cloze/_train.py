@@ -151,23 +151,7 @@ def train(
     for remark in remarks:
         warnings.warn(remark, stacklevel=2)
 
-    stop: list[bool] = []
-
-    def report(context: object, pointer: Any) -> int:
-        if progress:
-            _show(pointer.contents)
-        return 1 if stop else 0
-
-    callback = _abi.TRAINING_CALLBACK(report)
-
-    def work(kept: object = (trainer, callback)) -> None:
-        check(lib.cloze_trainer_run(trainer, ctypes.cast(callback, ctypes.c_void_p), None))
-
-    try:
-        interruptible(work, lambda: stop.append(True))
-    finally:
-        if progress:
-            print(file=sys.stderr)
+    run_trainer(trainer, _show if progress else None)
     trained = Model.__new__(Model)
     trained._adopt(
         receive(lambda out: int(lib.cloze_trainer_model(trainer, out)), lib.cloze_model_free), model.info.threads,
@@ -180,6 +164,27 @@ def train(
     if not isinstance(train, (str, os.PathLike)):
         trained._label_values = values
     return TrainingResult(evaluation.metrics, trained, remarks + evaluation.remarks, evaluation, trainer)
+
+
+def run_trainer(trainer: Handle, show: Optional[Callable[[_abi.TrainingProgress], None]]) -> None:
+    """Runs a trainer to its end, or until Ctrl-C; ``show`` reports progress on standard error."""
+    stop: list[bool] = []
+
+    def report(context: object, pointer: Any) -> int:
+        if show is not None:
+            show(pointer.contents)
+        return 1 if stop else 0
+
+    callback = _abi.TRAINING_CALLBACK(report)
+
+    def work(kept: object = (trainer, callback)) -> None:
+        check(lib.cloze_trainer_run(trainer, ctypes.cast(callback, ctypes.c_void_p), None))
+
+    try:
+        interruptible(work, lambda: stop.append(True))
+    finally:
+        if show is not None:
+            print(file=sys.stderr)
 
 
 def _show(state: _abi.TrainingProgress) -> None:
