@@ -66,7 +66,7 @@ let package = Package(
       ]),
     .testTarget(
       name: "ClozeTrainingTests",
-      dependencies: ["ClozeTraining", "Cloze", "ClozeIO", "ClozeTokenizer", "ClozeTestSupport"]),
+      dependencies: ["ClozeTraining", "Cloze", "CClozeKernels", "ClozeIO", "ClozeTokenizer", "ClozeTestSupport"]),
     .target(name: "ClozeTestSupport", path: "Tests/ClozeTestSupport"),
     .target(name: "CClozeTestSupport", path: "Tests/CClozeTestSupport"),
     .testTarget(name: "ClozeCommandTests", dependencies: ["ClozeCommand", "ClozeIO"]),

@@ -35,9 +35,11 @@ static int supports_i8mm(void) { return (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 
   extern const cloze_matrix_kernels cloze_int8_kernels__##isa;                 \
   extern const cloze_matrix_kernels cloze_float32_kernels__##isa;              \
   extern const cloze_row_kernels cloze_row_kernels__##isa;                     \
+  extern const cloze_training_kernels cloze_training_kernels__##isa;           \
   static int supported__##isa(void) { return 1 FEATURES_##isa(AND_SUPPORTS); } \
   static const cloze_kernels kernels__##isa = {                                \
-      #isa, supported__##isa, &cloze_int8_kernels__##isa, &cloze_float32_kernels__##isa, &cloze_row_kernels__##isa};
+      #isa,                          supported__##isa,          &cloze_int8_kernels__##isa, \
+      &cloze_float32_kernels__##isa, &cloze_row_kernels__##isa, &cloze_training_kernels__##isa};
 #include "variants.inc"
 #undef VARIANT
 

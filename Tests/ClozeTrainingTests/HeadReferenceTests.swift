@@ -80,7 +80,8 @@ struct HeadReferenceTests {
     model.clearGradients()
     let items = 0..<data.items
     let (logits, offsets) = try model.forward(set, items)
-    let value = loss(logits, rows: data.rows, outputs: network.outputs, data.targets(items), offsets: offsets)
+    let value = try loss(
+      logits, rows: data.rows, outputs: network.outputs, data.targets(items), offsets: offsets, network.arithmetic)
     try model.backward(logits)
     let expected = try #require(array("loss")?.floats.first)
     #expect(abs(value - expected) <= 1e-6 * abs(expected))
@@ -104,7 +105,7 @@ struct HeadReferenceTests {
           network.parameters.gradients.base[place] = factor * gradient
         }
       }
-      try optimizer.step(network.parameters, rate: 1e-3, decay: 0.01, scale: 1)
+      try optimizer.step(network.parameters, rate: 1e-3, decay: 0.01, scale: 1, network.arithmetic)
     }
     for (part, segment) in zip(parts, segments) {
       for (place, theirs) in zip(segment.range, array("\(part) stepped")?.floats ?? []) {

@@ -135,7 +135,7 @@ struct PretrainingTests {
       let outcome = try model.run(batch, isTraining: true)
       let expected = Double(losses[2 * step]) + Double(losses[2 * step + 1])
       #expect(abs(outcome.loss - expected) <= 1e-5 * expected, "step \(step)")
-      let norm = model.blocks.reduce(0.0) { $0 + $1.gradientNorm * $1.gradientNorm }.squareRoot()
+      let norm = try arithmetic.gradientNorm(model.blocks)
       let clip = min(1, 1 / (norm + 1e-6))
       for (i, block) in model.blocks.enumerated() {
         try optimizers[i].step(block, rate: 1e-3, decay: 0.01, scale: clip, arithmetic)

@@ -208,9 +208,84 @@ static uint64_t scan(const cloze_row_kernels *kernels, uint64_t h) {
   return h;
 }
 
+static uint64_t training_rows(const cloze_training_kernels *kernels, uint64_t h) {
+  for (size_t d = 1; d < 100; d++) {
+    enum { M = 3 };
+    seed = d;
+    size_t count = M * d;
+    float *x = values(count), *r = values(count), *gamma = values(d), *beta = values(d), *y = memory(count * 4);
+    float *normalized = memory(count * 4), inverse_deviation[M], *m = values(count), *v = values(count);
+    const cloze_dropout dropout = {.key = d, .threshold = 0x40000000u, .scale = 4.0f / 3.0f};
+    const cloze_adamw step = {0.7f, 0.1f, 0.999f, 0.001f, 0.9f, 0.01f, 0.2f, 1e-8f};
+    kernels->layernorm_forward(x, d & 1 ? r : NULL, gamma, beta, 1e-5f, M, d, normalized, inverse_deviation, y);
+    h = hash(hash(hash(h, y, count * 4), normalized, count * 4), inverse_deviation, sizeof inverse_deviation);
+    kernels->layernorm_backward(r, normalized, inverse_deviation, beta, M, d, gamma, beta, y);
+    h = hash(hash(hash(h, y, count * 4), gamma, d * 4), beta, d * 4);
+    for (int32_t activation = 0; activation <= CLOZE_ACTIVATION_QUICK_GELU; activation++) {
+      memcpy(y, r, count * 4);
+      kernels->activate_backward(x, count, activation, y);
+      h = hash(h, y, count * 4);
+    }
+    kernels->dropout(x, M, d, dropout, 7, y);
+    h = hash(h, y, count * 4);
+    kernels->add(x, count, y);
+    kernels->add_column_sums(x, M, d, y);
+    h = hash(h, y, count * 4);
+    float most, sum = kernels->exp_sum(x, count, &most);
+    kernels->scaled_exp(x, count, most, 0.3f);
+    h = hash(hash(hash(h, &sum, 4), &most, 4), x, count * 4);
+    for (size_t i = 0; i < count; i++) v[i] = v[i] < 0 ? -v[i] : v[i];
+    kernels->adamw(y, m, v, r, count, &step);
+    h = hash(hash(hash(h, y, count * 4), m, count * 4), v, count * 4);
+    free(x), free(r), free(gamma), free(beta), free(y), free(normalized), free(m), free(v);
+  }
+  return h;
+}
+
+static uint64_t training_product(const cloze_kernels *variant, uint64_t h) {
+  static const size_t ms[] = {1, 5, 12, 13, 29}, ns[] = {1, 16, 31, 48, 65}, ks[] = {1, 3, 16, 130};
+  const cloze_matrix_kernels *kernels = variant->float32;
+  for (size_t at = 0; at < COUNT(ms) * COUNT(ns) * COUNT(ks); at++) {
+    size_t m = ms[at % COUNT(ms)], n = ns[at / COUNT(ms) % COUNT(ns)], k = ks[at / COUNT(ms) / COUNT(ns)];
+    size_t ldx = m + at % 3;
+    seed = at;
+    float *x = values(k * ldx), *w = values(k * n), *c = values(m * n);
+    cloze_packed_rows a = {.panels = memory(kernels->packed_rows_size(m, k))};
+    cloze_packed_columns b = {.panels = memory(ROUND_UP(n, (size_t)kernels->nr) * k * 4)};
+    variant->training->pack_transposed_rows(x, ldx, m, k, a);
+    variant->rows->pack_float_columns(w, n, n, k, (float *)b.panels);
+    variant->training->multiply_add(m, n, k, a, b, c, n);
+    h = hash(h, c, m * n * 4);
+    free(x), free(w), free(c), free(a.panels), free((void *)b.panels);
+  }
+  return h;
+}
+
+static uint64_t training_attention(const cloze_training_kernels *kernels, uint64_t h) {
+  static const size_t lengths[] = {1, 3, 16, 31, 48, 49, 97, 130}, sizes[] = {1, 12, 16, 17, 64};
+  for (size_t at = 0; at < COUNT(lengths) * COUNT(sizes); at++) {
+    size_t s = lengths[at % COUNT(lengths)], d = sizes[at / COUNT(lengths)], ldx = 4 * d + at % 5, count = s * ldx;
+    seed = at;
+    float *x = values(count), *out = memory(count * 4), *d_q = memory(count * 4), *d_k = memory(count * 4);
+    float *d_v = memory(count * 4), *biases = values(2 * s), *d_bias = values(2 * s);
+    void *scratch = memory(kernels->attention_scratch(s, d));
+    const float *bias = at % 3 ? biases + s : NULL;
+    const cloze_dropout dropout = {.key = at, .threshold = at % 2 ? 0x20000000u : 0, .scale = at % 2 ? 8.0f / 7.0f : 1};
+    kernels->attention_forward(x, x + d, x + 2 * d, ldx, s, d, 0.25f, bias, dropout, at, 3, out, scratch);
+    kernels->attention_backward(x, x + d, x + 2 * d, ldx, s, d, 0.25f, bias, dropout, at, 3, x + 3 * d, d_q, d_k, d_v,
+                                d_bias + s, scratch);
+    for (size_t i = 0; i < s; i++)
+      for (float *const *y = (float *[]){out, d_q, d_k, d_v, NULL}; *y; y++) h = hash(h, *y + i * ldx, d * 4);
+    h = hash(h, d_bias, 2 * s * 4);
+    free(x), free(out), free(d_q), free(d_k), free(d_v), free(biases), free(d_bias), free(scratch);
+  }
+  return h;
+}
+
 int main(int argc, char **argv) {
-  static const char *const names[] = {"int8 product", "int8 attention", "int8 corners", "float32 product",
-                                      "float32 attention", "rows", "scan"};
+  static const char *const names[] = {"int8 product",      "int8 attention", "int8 corners",     "float32 product",
+                                      "float32 attention", "rows",           "scan",             "training rows",
+                                      "training product",  "training attention"};
   uint64_t expected[COUNT(names)];
   size_t count;
   int differences = 0, missing = 0;
@@ -224,7 +299,8 @@ int main(int argc, char **argv) {
     const uint64_t start = 0xcbf29ce484222325u, found[COUNT(names)] = {
         product(variant, variant->int8, start), attention(variant->int8, start), corners(variant, start),
         product(variant, variant->float32, start), attention(variant->float32, start), rows(variant->rows, start),
-        scan(variant->rows, start)};
+        scan(variant->rows, start), training_rows(variant->training, start), training_product(variant, start),
+        training_attention(variant->training, start)};
     for (size_t j = 0; j < COUNT(names); j++) {
       if (i == count - 1) expected[j] = found[j];
       int differs = found[j] != expected[j];

@@ -149,12 +149,85 @@ typedef struct cloze_row_kernels {
                             size_t d, int32_t *y, size_t ldy);
 } cloze_row_kernels;
 
+/* Which values of a row are set to 0 in training: those whose hash of key, row and column is below `threshold`, a share
+ * of threshold / 2^32; the others are multiplied by `scale`. With a threshold of 0, none, and scale is 1. */
+typedef struct cloze_dropout {
+  uint64_t key;
+  uint32_t threshold;
+  float scale;
+} cloze_dropout;
+
+/* A step of AdamW, as cloze_training_kernels.adamw takes it. */
+typedef struct cloze_adamw {
+  float gradient_scale; /* what gradients are multiplied by first */
+  float beta1_rest;     /* 1 - beta1 */
+  float beta2, beta2_rest;
+  float keep;           /* 1 - learning rate x weight decay */
+  float step_size;      /* learning rate / (1 - beta1^t) */
+  float root;           /* sqrt(1 - beta2^t) */
+  float epsilon;
+} cloze_adamw;
+
+/* The operators of training in float32, forward where inference has none that keeps what the backward pass needs, and
+ * backward. Names of gradients begin with d_; what is said to be added to is read first. */
+typedef struct cloze_training_kernels {
+  /* c [m, n] += a b, with a and b packed as cloze_matrix_kernels of float32 has them. */
+  void (*multiply_add)(size_t m, size_t n, size_t k, cloze_packed_rows a, cloze_packed_columns b, float *c, size_t ldc);
+  /* Packs the transpose of x [k, m] for the left side of a product. */
+  void (*pack_transposed_rows)(const float *x, size_t ldx, size_t m, size_t k, cloze_packed_rows rows);
+
+  /* d = d activation'(z) [count]. */
+  void (*activate_backward)(const float *z, size_t count, int32_t activation, float *d);
+
+  /* normalized = (v - mean) / sqrt(variance + epsilon), y = normalized gamma + beta, of each of m rows v = x + r [d];
+   * inverse_deviation [m] = 1 / sqrt(variance + epsilon). r may be NULL; y may be x or r. */
+  void (*layernorm_forward)(const float *x, const float *_Nullable r, const float *gamma, const float *beta,
+                            float epsilon, size_t m, size_t d, float *normalized, float *inverse_deviation, float *y);
+  /* Of d_y [m, d], d_x = inverse_deviation (g - mean(g) - normalized mean(g normalized)) with g = d_y gamma; d_gamma [d]
+   * and d_beta [d] are added to. d_x may be d_y. */
+  void (*layernorm_backward)(const float *d_y, const float *normalized, const float *inverse_deviation,
+                             const float *gamma, size_t m, size_t d, float *d_gamma, float *d_beta, float *d_x);
+
+  /* y = x with dropout, m rows [d], of which the first has the number `row`; y may be x. */
+  void (*dropout)(const float *x, size_t m, size_t d, cloze_dropout dropout, uint64_t row, float *y);
+  /* y += x [count]. */
+  void (*add)(const float *x, size_t count, float *y);
+  /* y [d] += the sum of each column of x [m, d]. */
+  void (*add_column_sums)(const float *x, size_t m, size_t d, float *y);
+
+  /* Self-attention of one head over one sequence of s tokens, with p = softmax(scale q k^T + bias):
+   *   out = dropout(p) v
+   * q, k, v, out [s, d] with row stride ldx. bias as in cloze_matrix_kernels.attention; nothing is read beyond s.
+   * Dropout numbers the rows of p from `row` on, row_step apart. scratch: attention_scratch(s, d) bytes, aligned to 64:
+   * memory grows with s, not its square. */
+  void (*attention_forward)(const float *q, const float *k, const float *v, size_t ldx, size_t s, size_t d, float scale,
+                            const float *_Nullable bias, cloze_dropout dropout, uint64_t row, uint64_t row_step,
+                            float *out, void *scratch);
+  /* The same backward, p computed again: d_q, d_k and d_v [s, d] of d_out [s, d], all with row stride ldx; and where
+   * there is a bias, d_bias[j - i] is added to for query i and key j. */
+  void (*attention_backward)(const float *q, const float *k, const float *v, size_t ldx, size_t s, size_t d, float scale,
+                             const float *_Nullable bias, cloze_dropout dropout, uint64_t row, uint64_t row_step,
+                             const float *d_out, float *d_q, float *d_k, float *d_v, float *_Nullable d_bias,
+                             void *scratch);
+  size_t (*attention_scratch)(size_t s, size_t d);
+
+  /* sum exp(x - max x) [count], count >= 1; *max = max x. */
+  float (*exp_sum)(const float *x, size_t count, float *max);
+  /* x = share exp(x - log_sum) [count], for log_sum at least the largest x. */
+  void (*scaled_exp)(float *x, size_t count, float log_sum, float share);
+
+  /* With g = gradient_scale d_w, each [count]:
+   *   m += beta1_rest (g - m),  v = beta2 v + beta2_rest g g,  w = keep w - step_size m / (sqrt(v) / root + epsilon) */
+  void (*adamw)(float *w, float *m, float *v, const float *d_w, size_t count, const cloze_adamw *step);
+} cloze_training_kernels;
+
 typedef struct cloze_kernels {
   const char *isa;
   int (*supported)(void); /* whether this CPU and operating system run it */
   const cloze_matrix_kernels *int8;
   const cloze_matrix_kernels *float32;
   const cloze_row_kernels *rows;
+  const cloze_training_kernels *training;
 } cloze_kernels;
 
 /* The tables, best first, `count` of them: one a line of variants.inc that this build has. */

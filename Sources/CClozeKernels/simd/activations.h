@@ -5,10 +5,9 @@
 #include "cloze_kernels.h"
 #include "vec16.h"
 
-/* GELU: x/2 (1 + erf(x / sqrt 2)) = x Phi(x), with Phi the normal distribution function. For |x| < 5.25,
- * Phi(x) = 1/2 + x p(u), p of degree 13 in u = 2 x^2 / 5.25^2 - 1, minimax for the product by Lawson's iteration;
- * beyond, Phi is 0 or 1. Absolute error below 1e-6 (of which float32 rounding near x = 5 is half). */
-INLINE f32x16 gelu16(f32x16 x) {
+/* The normal distribution function Phi(x). For |x| < 5.25, 1/2 + x p(u), p of degree 13 in u = 2 x^2 / 5.25^2 - 1,
+ * minimax for x Phi(x) by Lawson's iteration; beyond, 0 or 1. */
+INLINE_FMAS f32x16 phi16(f32x16 x) {
   f32x16 limit = splat(5.25f);
   i32x16 inside = abs16(x) < limit;
   f32x16 u = fma16(x * x, splat(0.07256235827664399f), splat(-1.0f)); /* 2 / 5.25^2 */
@@ -28,13 +27,17 @@ INLINE f32x16 gelu16(f32x16 x) {
   p = fma16(p, u, splat(0.13465934991836548f));
   f32x16 phi = fma16(x, p, splat(0.5f));
   f32x16 step = select16(x > splat(0.0f), splat(1.0f), splat(0.0f));
-  return x * select16(inside, phi, step);
+  return select16(inside, phi, step);
 }
+
+/* GELU: x/2 (1 + erf(x / sqrt 2)) = x Phi(x). Absolute error below 1e-6 (of which float32 rounding near x = 5 is
+ * half). */
+INLINE f32x16 gelu16(f32x16 x) { return x * phi16(x); }
 
 /* GELU for results that are quantized to 8 bits next: max(x, 0) - |x| Phi(-|x|), the second term as a polynomial in |x|
  * without a constant term that is minimax up to 3.95, where it reaches 0. Absolute error below 1.8e-4, half as many
  * operations. */
-INLINE f32x16 gelu_q8(f32x16 x) {
+INLINE_FMAS f32x16 gelu_q8(f32x16 x) {
   f32x16 a = min16(abs16(x), splat(3.95f));
   f32x16 p = splat(-6.6312839044258e-4f);
   p = fma16(p, a, splat(1.0186535306274891e-2f));
@@ -64,7 +67,7 @@ INLINE f32x16 gelu_tanh16(f32x16 x) {
   return x * sigmoid16(y);
 }
 
-INLINE f32x16 activate16(f32x16 x, cloze_activation activation) {
+INLINE_FMAS f32x16 activate16(f32x16 x, cloze_activation activation) {
   switch (activation) {
     case CLOZE_ACTIVATION_GELU: return gelu16(x);
     case CLOZE_ACTIVATION_GELU_TANH: return gelu_tanh16(x);
@@ -76,7 +79,34 @@ INLINE f32x16 activate16(f32x16 x, cloze_activation activation) {
   }
 }
 
-/* The same where results are quantized to 8 bits next. */
+/* The derivative of x sigmoid(y), of y with the derivative `slope`. */
+INLINE f32x16 sigmoid_slope16(f32x16 x, f32x16 y, f32x16 slope) {
+  f32x16 s = sigmoid16(y);
+  return fma16(x * slope, s * (splat(1.0f) - s), s);
+}
+
+/* The derivatives of activate16, for finite x. Not inlined: seven activations are much code. */
+static NOINLINE f32x16 activation_slope16(f32x16 x, cloze_activation activation) {
+  switch (activation) {
+    case CLOZE_ACTIVATION_GELU: /* Phi(x) + x Phi'(x), Phi'(x) = exp(-x^2 / 2) / sqrt(2 pi) */
+      return fma16(x * splat(0.3989422804f), exp16(x * x * splat(-0.5f)), phi16(x));
+    case CLOZE_ACTIVATION_GELU_TANH: {
+      f32x16 square = x * x;
+      return sigmoid_slope16(x, x * fma16(square, splat(0.071354816f), splat(1.5957691f)),
+                             fma16(square, splat(3 * 0.071354816f), splat(1.5957691f)));
+    }
+    case CLOZE_ACTIVATION_RELU: return select16(x > splat(0.0f), splat(1.0f), splat(0.0f));
+    case CLOZE_ACTIVATION_TANH: {
+      f32x16 t = tanh16(x);
+      return splat(1.0f) - t * t;
+    }
+    case CLOZE_ACTIVATION_SILU: return sigmoid_slope16(x, x, splat(1.0f));
+    case CLOZE_ACTIVATION_QUICK_GELU: return sigmoid_slope16(x, x * splat(1.702f), splat(1.702f));
+    default: return splat(1.0f);
+  }
+}
+
+/* activate16 where results are quantized to 8 bits next. */
 INLINE f32x16 activate_q8(f32x16 x, cloze_activation activation) {
   return activation == CLOZE_ACTIVATION_GELU ? gelu_q8(x) : activate16(x, activation);
 }

@@ -100,12 +100,13 @@ INLINE size_t lanes_of(size_t left) { return left < LANES ? left : LANES; }
 
 /* ---- Arithmetic ---- */
 
-/* Without an instruction it is sixteen calls, too many to inline everywhere. */
+/* Without an instruction it is sixteen calls: neither it nor what consists of many is inlined. */
 #if defined(FMA_IS_A_CALL)
-static NOINLINE f32x16 fma16(f32x16 a, f32x16 b, f32x16 c) { return __builtin_elementwise_fma(a, b, c); }
+#define INLINE_FMAS static NOINLINE __attribute__((unused))
 #else
-INLINE f32x16 fma16(f32x16 a, f32x16 b, f32x16 c) { return __builtin_elementwise_fma(a, b, c); }
+#define INLINE_FMAS INLINE
 #endif
+INLINE_FMAS f32x16 fma16(f32x16 a, f32x16 b, f32x16 c) { return __builtin_elementwise_fma(a, b, c); }
 INLINE f32x16 round16(f32x16 a) { return __builtin_elementwise_roundeven(a); }
 INLINE f32x16 select16(i32x16 mask, f32x16 a, f32x16 b) {
   return (f32x16)(((i32x16)a & mask) | ((i32x16)b & ~mask));
@@ -167,7 +168,7 @@ INLINE float max_magnitude(const float *x, size_t count) {
  *
  * p is the minimax polynomial of (exp(r) - 1 - r) / r^2 weighted by r^2, found by Lawson's iteration; its own error is
  * 9.5e-8. ln 2 is subtracted in two parts (Cody and Waite, 1980). */
-INLINE f32x16 exp16(f32x16 x) {
+INLINE_FMAS f32x16 exp16(f32x16 x) {
   i32x16 underflows = x < splat(-87.0f);
   x = max16(x, splat(-87.0f));
   f32x16 n = round16(x * splat(1.44269504f)); /* 1 / ln 2 */

@@ -4,9 +4,10 @@ package import ClozeIO
 /// The kernels of one instruction set, chosen once per model.
 package struct Kernels: @unchecked Sendable {
   let isa: ISA
-  let rows: cloze_row_kernels
+  package let rows: cloze_row_kernels
   let int8: cloze_matrix_kernels
   package let float32: cloze_matrix_kernels
+  package let training: cloze_training_kernels
 
   func matrix(_ precision: Precision) -> cloze_matrix_kernels { precision == .int8 ? int8 : float32 }
 
@@ -33,7 +34,8 @@ package struct Kernels: @unchecked Sendable {
       guard let isa = ISA(rawValue: String(cString: kernels.isa)) else { continue }
       if wanted == nil || wanted == isa {
         return Kernels(
-          isa: isa, rows: kernels.rows.pointee, int8: kernels.int8.pointee, float32: kernels.float32.pointee)
+          isa: isa, rows: kernels.rows.pointee, int8: kernels.int8.pointee, float32: kernels.float32.pointee,
+          training: kernels.training.pointee)
       }
     }
     let has = available.compactMap { ISA(rawValue: String(cString: $0.isa)) }

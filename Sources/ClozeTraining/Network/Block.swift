@@ -2,14 +2,14 @@ internal import CClozeSupport
 internal import Cloze
 internal import ClozeIO
 
-/// An array of fixed size, aligned to 64 bytes and zeroed, that lives as long as this object.
+/// An array of fixed size, aligned to 64 bytes and zeroed, that lives as long as this object. 64 bytes after its end may
+/// be read, as kernels do with the last part of a vector.
 final class Block<Element: BitwiseCopyable>: @unchecked Sendable {
   let base: UnsafeMutablePointer<Element>
   let count: Int
 
   init(_ count: Int) throws(ClozeError) {
-    let (size, overflow) = max(count, 1).multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
-    guard count >= 0, !overflow, let raw = cloze_memory_allocate(size) else {
+    guard count >= 0, let size = Self.size(count), let raw = cloze_memory_allocate(size) else {
       throw ClozeError(.outOfMemory, "no memory for \(count) numbers")
     }
     raw.initializeMemory(as: UInt8.self, repeating: 0, count: size)
@@ -17,7 +17,13 @@ final class Block<Element: BitwiseCopyable>: @unchecked Sendable {
     self.count = count
   }
 
-  deinit { cloze_memory_free(base, max(count, 1) * MemoryLayout<Element>.stride) }
+  deinit { if let size = Self.size(count) { cloze_memory_free(base, size) } }
+
+  /// In bytes; nil: more than there can be.
+  private static func size(_ count: Int) -> Int? {
+    let (size, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
+    return overflow || size > 1 << 60 ? nil : size + 64
+  }
 
   /// The elements as an array of their own.
   var array: [Element] { Array(UnsafeBufferPointer(start: base, count: count)) }

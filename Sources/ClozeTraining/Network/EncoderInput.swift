@@ -23,6 +23,7 @@ final class EncoderInput<S: TrainingScalar> {
   }
 
   let settings: Settings
+  let arithmetic: Arithmetic
   let parameters: ParameterBlock<S>
   let values: EmbeddingParameters<UnsafeMutablePointer<S>>
   let gradients: EmbeddingParameters<UnsafeMutablePointer<S>>
@@ -33,9 +34,11 @@ final class EncoderInput<S: TrainingScalar> {
   private var normalized = GrowingBuffer<S>()
   private var inverseDeviation = GrowingBuffer<S>()
   private var output = GrowingBuffer<S>()
+  private var dropout = Dropout.none[.embeddings]
 
-  init(_ settings: Settings) throws(ClozeError) {
+  init(_ settings: Settings, _ arithmetic: Arithmetic) throws(ClozeError) {
     self.settings = settings
+    self.arithmetic = arithmetic
     let block = try ParameterBlock<S>(
       EmbeddingParameter.allCases.map { parameter in
         let rows = parameter.rows(vocabulary: settings.vocabulary, positions: settings.positions, types: settings.types)
@@ -49,34 +52,38 @@ final class EncoderInput<S: TrainingScalar> {
   }
 
   /// x [T, D], valid until the next call.
-  func forward(_ tokens: Tokens) throws(ClozeError) -> UnsafeMutablePointer<S> {
+  func forward(_ tokens: Tokens, dropout: Dropout = .none) throws(ClozeError) -> UnsafeMutablePointer<S> {
     self.tokens = tokens
+    self.dropout = dropout[.embeddings]
     let (rows, d) = (tokens.ids.count, settings.width)
     let sum = try sum.reserve(rows * d)
     try forEachToken { row, word, place, type in
       let target = sum + row &* d
-      let (w, p) = (values.word + word &* d, values.position + place &* d)
-      let t = values.tokenType + type &* d
-      for i in 0..<d { target[i] = w[i] + p[i] + t[i] }
+      target.update(from: values.word + word &* d, count: d)
+      S.add(values.position + place &* d, d, target, arithmetic)
+      S.add(values.tokenType + type &* d, d, target, arithmetic)
     }
     let result = try output.reserve(rows * d)
-    layernormForward(
-      sum, rows, d, values.norm, settings.epsilon, try normalized.reserve(rows * d), try inverseDeviation.reserve(rows),
-      result)
+    try arithmetic.layernorm(sum, rows, d, values.norm, settings.epsilon, try kept(rows), result)
+    if self.dropout.threshold > 0 { try arithmetic.dropout(result, rows, d, self.dropout, result) }
     return result
+  }
+
+  private func kept(_ rows: Int) throws(ClozeError) -> NormActivations<S> {
+    NormActivations(
+      normalized: try normalized.reserve(rows * settings.width), inverseDeviation: try inverseDeviation.reserve(rows))
   }
 
   /// Adds the gradients of the last `forward`; `d` [T, D], the gradient of its result, is overwritten.
   func backward(_ d: UnsafeMutablePointer<S>) throws(ClozeError) {
     let (rows, width) = (tokens.ids.count, settings.width)
-    layernormBackward(
-      d, try normalized.reserve(rows * width), try inverseDeviation.reserve(rows), rows, width, values.norm,
-      gradients.norm, d)
+    if dropout.threshold > 0 { try arithmetic.dropout(d, rows, width, dropout, d) }
+    try arithmetic.layernormBackward(d, try kept(rows), rows, width, values.norm, gradients.norm, d)
     try forEachToken { row, word, place, type in
       let source = d + row &* width
-      for target in [
-        gradients.word + word &* width, gradients.position + place &* width, gradients.tokenType + type &* width,
-      ] { for i in 0..<width { target[i] += source[i] } }
+      S.add(source, width, gradients.word + word &* width, arithmetic)
+      S.add(source, width, gradients.position + place &* width, arithmetic)
+      S.add(source, width, gradients.tokenType + type &* width, arithmetic)
       touched.add(word)
     }
   }
@@ -99,7 +106,7 @@ final class EncoderInput<S: TrainingScalar> {
 
 /// The embeddings of a model and of a head.
 extension EncoderInput where S == Float {
-  convenience init(_ model: Model) throws(ClozeError) {
+  convenience init(_ model: Model, _ arithmetic: Arithmetic) throws(ClozeError) {
     let info = model.info
     guard let (embeddings, epsilon) = model.encoderEmbeddings else {
       throw ClozeError(
@@ -110,7 +117,7 @@ extension EncoderInput where S == Float {
     try self.init(
       Settings(
         width: info.hiddenSize, vocabulary: info.vocabSize, positions: info.maxPositionEmbeddings,
-        types: info.typeVocabSize, epsilon: epsilon))
+        types: info.typeVocabSize, epsilon: epsilon), arithmetic)
     for parameter in EmbeddingParameter.allCases { parameters.set(parameter.index, embeddings[parameter]) }
   }
 

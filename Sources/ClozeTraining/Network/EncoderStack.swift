@@ -1,3 +1,4 @@
+internal import CClozeKernels
 internal import Cloze
 internal import ClozeIO
 
@@ -43,31 +44,29 @@ final class EncoderStack<S: TrainingScalar> {
   let layerValues: [EncoderLayerParameters<Pointer>]
   private let gradients: [EncoderLayerParameters<Pointer>]
   /// [buckets, H] the last parameters; nil: none.
-  private let bias: (values: Pointer, gradients: Pointer)?
+  let bias: (values: Pointer, gradients: Pointer)?
   /// [B + 1] of the last `forward`.
   private(set) var offsets: [Int] = [0]
   var width: Int { settings.width }
   var layers: Int { settings.layers.count }
 
-  /// What `forward` keeps of a layer for `backward`.
-  private struct Activations {
+  /// What `forward` keeps of a layer for `backward`. Attention's probabilities are not kept, but computed again.
+  struct Activations {
     /// [T, D]
-    var input, query, key, value, context: Pointer
-    /// softmax of the scores, sequence by sequence and head by head: [length, length] each
-    var probabilities: Pointer
-    /// [T, D] and [T]: what the norm multiplies by gamma, and 1 / standard deviation
-    var attentionNormalized, attentionInverseDeviation: Pointer
+    var query, key, value, context: Pointer
+    var attentionNorm: NormActivations<S>
     /// h [T, D]
     var attentionOutput: Pointer
     /// [T, F]
     var preActivation, activated: Pointer
-    /// [T, D] and [T]
-    var outputNormalized, outputInverseDeviation: Pointer
+    var outputNorm: NormActivations<S>
+    /// y [T, D], which the next layer reads
+    var output: Pointer
   }
 
   /// Memory that layers take turns in.
-  private struct Scratch {
-    /// [T, D] the sum that a norm reads
+  struct Scratch {
+    /// [T, D] the sum that a norm reads; backward the gradient of a layer's output before dropout
     var residual = GrowingBuffer<S>()
     /// [T, F]
     var dActivated = GrowingBuffer<S>()
@@ -76,18 +75,17 @@ final class EncoderStack<S: TrainingScalar> {
     var dQuery = GrowingBuffer<S>()
     var dKey = GrowingBuffer<S>()
     var dValue = GrowingBuffer<S>()
-    /// [B H, buckets] of each sequence and head
+    /// Attention's bias by head and relative position, and its gradient by sequence, head and relative position
+    var bias = GrowingBuffer<S>()
     var dBias = GrowingBuffer<S>()
-    /// A product before it is added to a gradient.
-    var product = GrowingBuffer<S>()
   }
 
   /// Of each layer, all its activations.
   private var activationBuffers: [GrowingBuffer<S>]
-  private var scratch = Scratch()
-  private var output = GrowingBuffer<S>()
-  /// [B + 1] where each sequence's probabilities of one head begin.
-  private var probabilityOffsets: [Int] = [0]
+  /// [T, D] what the first layer reads
+  private var input = GrowingBuffer<S>()
+  var scratch = Scratch()
+  private(set) var dropout = Dropout.none
 
   init(_ settings: Settings, _ arithmetic: Arithmetic) throws(ClozeError) {
     self.settings = settings
@@ -111,218 +109,90 @@ final class EncoderStack<S: TrainingScalar> {
   private func activations(_ layer: Int) throws(ClozeError) -> Activations {
     let rows = offsets[offsets.count - 1]
     let (d, f) = (rows * width, rows * settings.intermediate)
-    let probabilities = probabilityOffsets[offsets.count - 1] * settings.heads
-    var next = try activationBuffers[layer].reserve(8 * d + 2 * f + 2 * rows + probabilities)
+    var next = try activationBuffers[layer].reserve(8 * d + 2 * f + 2 * rows)
     func take(_ count: Int) -> Pointer {
       defer { next += count }
       return next
     }
     return Activations(
-      input: take(d), query: take(d), key: take(d), value: take(d), context: take(d),
-      probabilities: take(probabilities), attentionNormalized: take(d), attentionInverseDeviation: take(rows),
-      attentionOutput: take(d), preActivation: take(f), activated: take(f), outputNormalized: take(d),
-      outputInverseDeviation: take(rows))
+      query: take(d), key: take(d), value: take(d), context: take(d),
+      attentionNorm: .init(normalized: take(d), inverseDeviation: take(rows)), attentionOutput: take(d),
+      preActivation: take(f), activated: take(f),
+      outputNorm: .init(normalized: take(d), inverseDeviation: take(rows)), output: take(d))
   }
 
   /// y [T, D], the states after all layers, of x [T, D], those before; valid until the next call.
-  func forward(_ x: UnsafePointer<S>, offsets: [Int]) throws(ClozeError) -> Pointer {
+  func forward(_ x: UnsafePointer<S>, offsets: [Int], dropout: Dropout = .none) throws(ClozeError) -> Pointer {
     self.offsets = offsets
-    probabilityOffsets = [0]
-    for i in 0..<(offsets.count - 1) {
-      let length = offsets[i + 1] - offsets[i]
-      probabilityOffsets.append(probabilityOffsets[i] + length * length)
-    }
+    self.dropout = dropout
     let (rows, d, f) = (offsets[offsets.count - 1], width, settings.intermediate)
-    let result = try output.reserve(rows * d)
-    result.update(from: x, count: rows * d)
+    var state = try input.reserve(rows * d)
+    state.update(from: x, count: rows * d)
+    let residual = try scratch.residual.reserve(rows * d)
     for (layer, constants) in settings.layers.enumerated() {
       let (p, a) = (layerValues[layer], try activations(layer))
-      a.input.update(from: result, count: rows * d)
-      try linear(a.input, rows, d, d, p.query, a.query)
-      try linear(a.input, rows, d, d, p.key, a.key)
-      try linear(a.input, rows, d, d, p.value, a.value)
-      try attentionForward(a, constants.attentionScale)
-      let residual = try scratch.residual.reserve(rows * d)
-      try linear(a.context, rows, d, d, p.attentionOutput, residual)
-      for i in 0..<(rows &* d) { residual[i] += a.input[i] }
-      layernormForward(
-        residual, rows, d, p.attentionNorm, constants.attentionNormEpsilon, a.attentionNormalized,
-        a.attentionInverseDeviation, a.attentionOutput)
-      try linear(a.attentionOutput, rows, d, f, p.intermediate, a.preActivation)
-      try arithmetic.forEach(rows, parallel: rows > 16) { row in
-        activate(constants.activation, a.preActivation + row &* f, a.activated + row &* f, f)
-      }
-      try linear(a.activated, rows, f, d, p.output, residual)
-      for i in 0..<(rows &* d) { residual[i] += a.attentionOutput[i] }
-      layernormForward(
-        residual, rows, d, p.outputNorm, constants.outputNormEpsilon, a.outputNormalized, a.outputInverseDeviation,
-        result)
+      try arithmetic.linear(state, rows, d, d, p.query, a.query)
+      try arithmetic.linear(state, rows, d, d, p.key, a.key)
+      try arithmetic.linear(state, rows, d, d, p.value, a.value)
+      try attentionForward(a, layer)
+      try arithmetic.linear(a.context, rows, d, d, p.attentionOutput, residual)
+      try arithmetic.layernorm(
+        residual, dropout: dropout[.attentionOutput(layer: layer)], plus: state, rows, d, p.attentionNorm,
+        constants.attentionNormEpsilon, a.attentionNorm, a.attentionOutput)
+      try arithmetic.linear(a.attentionOutput, rows, d, f, p.intermediate, a.preActivation)
+      try arithmetic.activate(constants.activation, a.preActivation, rows, f, a.activated)
+      try arithmetic.linear(a.activated, rows, f, d, p.output, residual)
+      try arithmetic.layernorm(
+        residual, dropout: dropout[.output(layer: layer)], plus: a.attentionOutput, rows, d, p.outputNorm,
+        constants.outputNormEpsilon, a.outputNorm, a.output)
+      state = a.output
     }
-    return result
+    return state
   }
 
   /// Adds the gradients of the last `forward`; `d` [T, D], the gradient of its result, is overwritten by that of its
   /// input.
   func backward(_ d: Pointer) throws(ClozeError) {
     let (rows, width, f) = (offsets[offsets.count - 1], width, settings.intermediate)
+    let dActivated = try scratch.dActivated.reserve(rows * f)
+    let dContext = try scratch.dContext.reserve(rows * width)
     for (layer, constants) in settings.layers.enumerated().reversed() {
       let (p, g, a) = (layerValues[layer], gradients[layer], try activations(layer))
-      layernormBackward(d, a.outputNormalized, a.outputInverseDeviation, rows, width, p.outputNorm, g.outputNorm, d)
-      let dActivated = try scratch.dActivated.reserve(rows * f)
-      try linearBackward(a.activated, d, rows, f, width, p.output, g.output, dActivated)
-      try arithmetic.forEach(rows, parallel: rows > 16) { row in
-        activateBackward(constants.activation, a.preActivation + row &* f, dActivated + row &* f, f)
-      }
-      // d is the gradient of the residual connection as well.
-      try linearBackward(a.attentionOutput, dActivated, rows, width, f, p.intermediate, g.intermediate, d, adds: true)
-      layernormBackward(
-        d, a.attentionNormalized, a.attentionInverseDeviation, rows, width, p.attentionNorm, g.attentionNorm, d)
-      let dContext = try scratch.dContext.reserve(rows * width)
-      try linearBackward(a.context, d, rows, width, width, p.attentionOutput, g.attentionOutput, dContext)
-      let dQuery = try scratch.dQuery.reserve(rows * width)
-      let dKey = try scratch.dKey.reserve(rows * width)
-      let dValue = try scratch.dValue.reserve(rows * width)
-      try attentionBackward(dContext, a, constants.attentionScale, dQuery, dKey, dValue)
-      try linearBackward(a.input, dQuery, rows, width, width, p.query, g.query, d, adds: true)
-      try linearBackward(a.input, dKey, rows, width, width, p.key, g.key, d, adds: true)
-      try linearBackward(a.input, dValue, rows, width, width, p.value, g.value, d, adds: true)
+      let state = layer == 0 ? try input.reserve(rows * width) : try activations(layer - 1).output
+      // After a norm d is the gradient of the residual connection as well: what is left of the layer's is added to it.
+      try arithmetic.layernormBackward(d, a.outputNorm, rows, width, p.outputNorm, g.outputNorm, d)
+      try linearBackward(
+        a.activated, try beforeDropout(d, .output(layer: layer)), f, width, p.output, g.output, dActivated)
+      try arithmetic.activateBackward(constants.activation, a.preActivation, rows, f, dActivated)
+      try linearBackward(a.attentionOutput, dActivated, width, f, p.intermediate, g.intermediate, d, adds: true)
+      try arithmetic.layernormBackward(d, a.attentionNorm, rows, width, p.attentionNorm, g.attentionNorm, d)
+      try linearBackward(
+        a.context, try beforeDropout(d, .attentionOutput(layer: layer)), width, width, p.attentionOutput,
+        g.attentionOutput, dContext)
+      let (dQuery, dKey, dValue) = try attentionBackward(dContext, a, layer)
+      try linearBackward(state, dQuery, width, width, p.query, g.query, d, adds: true)
+      try linearBackward(state, dKey, width, width, p.key, g.key, d, adds: true)
+      try linearBackward(state, dValue, width, width, p.value, g.value, d, adds: true)
     }
   }
 
-  /// y [rows, outputs] = x W^T + b
-  private func linear(
-    _ x: UnsafePointer<S>, _ rows: Int, _ inputs: Int, _ outputs: Int, _ p: LinearParameters<Pointer>, _ y: Pointer
-  ) throws(ClozeError) {
-    try S.product(.nt, rows, outputs, inputs, x, p.weight, y, arithmetic)
-    try arithmetic.forEach(rows, parallel: rows > 512) { row in
-      let y = y + row &* outputs
-      for i in 0..<outputs { y[i] += p.bias[i] }
-    }
-  }
-
-  /// dW += dy^T x, db += dy, dx = dy W; or dx += dy W where it `adds`.
   private func linearBackward(
-    _ x: UnsafePointer<S>, _ dy: UnsafePointer<S>, _ rows: Int, _ inputs: Int, _ outputs: Int,
-    _ p: LinearParameters<Pointer>, _ d: LinearParameters<Pointer>, _ dx: Pointer, adds: Bool = false
+    _ x: Pointer, _ dy: Pointer, _ inputs: Int, _ outputs: Int, _ p: LinearParameters<Pointer>,
+    _ gradients: LinearParameters<Pointer>, _ dx: Pointer, adds: Bool = false
   ) throws(ClozeError) {
-    let product = try scratch.product.reserve(max(inputs * outputs, rows * inputs))
-    try S.product(.tn, outputs, inputs, rows, dy, x, product, arithmetic)
-    for i in 0..<(inputs &* outputs) { d.weight[i] += product[i] }
-    for row in 0..<rows {
-      let dy = dy + row &* outputs
-      for i in 0..<outputs { d.bias[i] += dy[i] }
-    }
-    guard adds else { return try S.product(.nn, rows, inputs, outputs, dy, p.weight, dx, arithmetic) }
-    try S.product(.nn, rows, inputs, outputs, dy, p.weight, product, arithmetic)
-    for i in 0..<(rows &* inputs) { dx[i] += product[i] }
+    try arithmetic.linearBackward(
+      x, dy, offsets[offsets.count - 1], inputs, outputs, p.weight, dWeight: gradients.weight, dBias: gradients.bias,
+      dx: dx, adds: adds)
   }
 
-  /// context = P value, P = softmax(scale query key^T + bias), head by head.
-  private func attentionForward(_ a: Activations, _ scale: S) throws(ClozeError) {
-    let (d, heads) = (width, settings.heads)
-    let size = d / heads
-    let (table, bucket) = (bias?.values, settings.bias?.bucket)
-    try arithmetic.forEach((offsets.count - 1) * heads) { item in
-      let (sequence, head) = item.quotientAndRemainder(dividingBy: heads)
-      let first = offsets[sequence]
-      let length = offsets[sequence + 1] - first
-      let p = a.probabilities + (probabilityOffsets[sequence] &* heads &+ head &* length &* length)
-      let at = first &* d &+ head &* size
-      let (q, k, v) = (a.query + at, a.key + at, a.value + at)
-      for i in 0..<length {
-        let row = p + i &* length
-        let qi = q + i &* d
-        var highest = -S.infinity
-        for j in 0..<length {
-          let kj = k + j &* d
-          var sum: S = 0
-          for c in 0..<size { sum += qi[c] * kj[c] }
-          row[j] = sum * scale
-          if let table, let bucket { row[j] += table[bucket(j &- i) &* heads &+ head] }
-          highest = max(highest, row[j])
-        }
-        var total: S = 0
-        for j in 0..<length {
-          row[j] = S.exp(row[j] - highest)
-          total += row[j]
-        }
-        let out = a.context + at + i &* d
-        for c in 0..<size { out[c] = 0 }
-        for j in 0..<length {
-          row[j] /= total
-          let vj = v + j &* d
-          for c in 0..<size { out[c] += row[j] * vj[c] }
-        }
-      }
-    }
-  }
-
-  /// dvalue = P^T dcontext, dP = dcontext value^T, dscores = P (dP - sum(P dP)), dquery = scale dscores key,
-  /// dkey = scale dscores^T query, and of a bias the sum of dscores over the pairs of each bucket.
-  private func attentionBackward(
-    _ dContext: Pointer, _ a: Activations, _ scale: S, _ dQuery: Pointer, _ dKey: Pointer, _ dValue: Pointer
-  ) throws(ClozeError) {
-    let (d, heads) = (width, settings.heads)
-    let size = d / heads
-    let items = (offsets.count - 1) * heads
-    // Summed in a fixed order afterwards, as any thread may have any item.
-    var dBias: Pointer?
-    let (buckets, bucket) = (settings.bias?.buckets ?? 0, settings.bias?.bucket)
-    if buckets > 0 {
-      let sums = try scratch.dBias.reserve(items * buckets)
-      sums.update(repeating: 0, count: items * buckets)
-      dBias = sums
-    }
-    try arithmetic.forEach(items) { item in
-      let (sequence, head) = item.quotientAndRemainder(dividingBy: heads)
-      let first = offsets[sequence]
-      let length = offsets[sequence + 1] - first
-      let p = a.probabilities + (probabilityOffsets[sequence] &* heads &+ head &* length &* length)
-      let at = first &* d &+ head &* size
-      let (q, k, v) = (a.query + at, a.key + at, a.value + at)
-      let (dq, dk, dv) = (dQuery + at, dKey + at, dValue + at)
-      let dc = dContext + at
-      for i in 0..<length {
-        for c in 0..<size {
-          dq[i &* d &+ c] = 0
-          dk[i &* d &+ c] = 0
-          dv[i &* d &+ c] = 0
-        }
-      }
-      for i in 0..<length {
-        let row = p + i &* length
-        let dci = dc + i &* d
-        var sum: S = 0
-        for j in 0..<length {
-          let vj = v + j &* d
-          var dp: S = 0
-          for c in 0..<size { dp += dci[c] * vj[c] }
-          sum += row[j] * dp
-        }
-        let (qi, dqi) = (q + i &* d, dq + i &* d)
-        for j in 0..<length {
-          let (vj, dvj) = (v + j &* d, dv + j &* d)
-          var dp: S = 0
-          for c in 0..<size {
-            dp += dci[c] * vj[c]
-            dvj[c] += row[j] * dci[c]
-          }
-          let dScore = row[j] * (dp - sum) * scale
-          if let dBias, let bucket { dBias[item &* buckets &+ bucket(j &- i)] += row[j] * (dp - sum) }
-          let (kj, dkj) = (k + j &* d, dk + j &* d)
-          for c in 0..<size {
-            dqi[c] += dScore * kj[c]
-            dkj[c] += dScore * qi[c]
-          }
-        }
-      }
-    }
-    guard let dBias, let gradients = bias?.gradients else { return }
-    for item in 0..<items {
-      for bucket in 0..<buckets {
-        gradients[bucket &* heads &+ item % heads] += dBias[item &* buckets &+ bucket]
-      }
-    }
+  /// The gradient of what dropout at `site` was applied to; d itself stays.
+  private func beforeDropout(_ d: Pointer, _ site: Dropout.Site) throws(ClozeError) -> Pointer {
+    let mask = dropout[site]
+    guard mask.threshold > 0 else { return d }
+    let rows = offsets[offsets.count - 1]
+    let result = try scratch.residual.reserve(rows * width)
+    try arithmetic.dropout(d, rows, width, mask, result)
+    return result
   }
 }
 

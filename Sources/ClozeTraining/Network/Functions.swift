@@ -1,159 +1,118 @@
+internal import CClozeKernels
 internal import Cloze
+internal import ClozeIO
 
-// Functions of rows, forward and backward. Names of gradients begin with d.
+// Functions of rows, forward and backward, on all threads. Names of gradients begin with d.
 
-/// y = activation(z), element by element.
-func activate<S: TrainingScalar>(
-  _ activation: Activation, _ z: UnsafePointer<S>, _ y: UnsafeMutablePointer<S>, _ count: Int
-) {
-  switch activation {
-  case .identity: y.update(from: z, count: count)
-  case .relu: for i in 0..<count { y[i] = max(z[i], 0) }
-  case .tanh: for i in 0..<count { y[i] = S.tanh(z[i]) }
-  case .gelu: for i in 0..<count { y[i] = z[i] / 2 * (1 + S.erf(z[i] * S(0.5).squareRoot())) }
-  case .geluTanh:
-    let (a, b) = (S(0.797_884_560_802_865_4), S(0.044715))
-    for i in 0..<count {
-      let x = z[i]
-      y[i] = x / 2 * (1 + S.tanh(a * (x + b * x * x * x)))
-    }
-  case .silu: for i in 0..<count { y[i] = z[i] / (1 + S.exp(-z[i])) }
-  case .quickGelu: for i in 0..<count { y[i] = z[i] / (1 + S.exp(S(-1.702) * z[i])) }
+extension Arithmetic {
+  /// y [rows, outputs] = x W^T + b
+  func linear<S: TrainingScalar>(
+    _ x: UnsafePointer<S>, _ rows: Int, _ inputs: Int, _ outputs: Int, _ p: LinearParameters<UnsafeMutablePointer<S>>,
+    _ y: UnsafeMutablePointer<S>
+  ) throws(ClozeError) {
+    try S.product(.nt, rows, outputs, inputs, x, p.weight, y, bias: p.bias, adds: false, self)
   }
-}
 
-/// d = d activation'(z), element by element.
-func activateBackward<S: TrainingScalar>(
-  _ activation: Activation, _ z: UnsafePointer<S>, _ d: UnsafeMutablePointer<S>, _ count: Int
-) {
-  switch activation {
-  case .identity: return
-  case .relu: for i in 0..<count where z[i] <= 0 { d[i] = 0 }
-  case .tanh:
-    for i in 0..<count {
-      let y = S.tanh(z[i])
-      d[i] *= 1 - y * y
+  /// dW += dy^T x, db += dy, dx = dy W, or dx += dy W where it `adds`.
+  ///
+  /// - Parameters:
+  ///   - dWeight: nil: the matrix is not trained.
+  ///   - dx: nil: it is not wanted. May be x.
+  func linearBackward<S: TrainingScalar>(
+    _ x: UnsafePointer<S>, _ dy: UnsafePointer<S>, _ rows: Int, _ inputs: Int, _ outputs: Int,
+    _ weight: UnsafePointer<S>, dWeight: UnsafeMutablePointer<S>?, dBias: UnsafeMutablePointer<S>,
+    dx: UnsafeMutablePointer<S>?, adds: Bool = false
+  ) throws(ClozeError) {
+    if let dWeight { try S.product(.tn, outputs, inputs, rows, dy, x, dWeight, bias: nil, adds: true, self) }
+    try addSums(over: rows, width: outputs, to: dBias) { rows, sums in
+      S.addColumnSums(dy + rows.lowerBound &* outputs, rows.count, outputs, sums, self)
     }
-  case .gelu:
-    let (a, b) = (S(0.5).squareRoot(), S(0.398_942_280_401_432_7))
-    for i in 0..<count {
-      let x = z[i]
-      d[i] *= (1 + S.erf(x * a)) / 2 + x * b * S.exp(-x * x / 2)
-    }
-  case .geluTanh:
-    let (a, b) = (S(0.797_884_560_802_865_4), S(0.044715))
-    for i in 0..<count {
-      let x = z[i]
-      let t = S.tanh(a * (x + b * x * x * x))
-      d[i] *= (1 + t) / 2 + x / 2 * (1 - t * t) * a * (1 + 3 * b * x * x)
-    }
-  case .silu, .quickGelu:
-    let a = S(activation == .silu ? 1 : 1.702)
-    for i in 0..<count {
-      let s = 1 / (1 + S.exp(-a * z[i]))
-      d[i] *= s * (1 + a * z[i] * (1 - s))
+    if let dx { try S.product(.nn, rows, inputs, outputs, dy, weight, dx, bias: nil, adds: adds, self) }
+  }
+
+  /// y = activation(z), element by element, for rows of d.
+  func activate<S: TrainingScalar>(
+    _ activation: Activation, _ z: UnsafePointer<S>, _ rows: Int, _ d: Int, _ y: UnsafeMutablePointer<S>
+  ) throws(ClozeError) {
+    try forEachRows(rows, width: d) { rows in
+      let at = rows.lowerBound &* d
+      S.activate(activation, z + at, rows.count &* d, y + at, self)
     }
   }
-}
 
-/// y = (x - mean) / sqrt(variance + epsilon) gamma + beta for rows of d; y may be x.
-///
-/// - Parameters:
-///   - normalized: [rows, d] (x - mean) / sqrt(variance + epsilon), for the backward pass.
-///   - inverseDeviation: [rows] 1 / sqrt(variance + epsilon), for the backward pass.
-func layernormForward<S: TrainingScalar>(
-  _ x: UnsafePointer<S>, _ rows: Int, _ d: Int, _ p: NormParameters<UnsafeMutablePointer<S>>, _ epsilon: S,
-  _ normalized: UnsafeMutablePointer<S>, _ inverseDeviation: UnsafeMutablePointer<S>, _ y: UnsafeMutablePointer<S>
-) {
-  for row in 0..<rows {
-    let (x, y, normalized) = (x + row &* d, y + row &* d, normalized + row &* d)
-    var mean: S = 0
-    for i in 0..<d { mean += x[i] }
-    mean /= S(d)
-    var variance: S = 0
-    for i in 0..<d { variance += (x[i] - mean) * (x[i] - mean) }
-    let factor = 1 / (variance / S(d) + epsilon).squareRoot()
-    inverseDeviation[row] = factor
-    for i in 0..<d {
-      let value = (x[i] - mean) * factor
-      normalized[i] = value
-      y[i] = value * p.gamma[i] + p.beta[i]
+  /// dy = dy activation'(z), element by element, for rows of d.
+  func activateBackward<S: TrainingScalar>(
+    _ activation: Activation, _ z: UnsafePointer<S>, _ rows: Int, _ d: Int, _ dy: UnsafeMutablePointer<S>
+  ) throws(ClozeError) {
+    if activation == .identity { return }
+    try forEachRows(rows, width: d) { rows in
+      let at = rows.lowerBound &* d
+      S.activateBackward(activation, z + at, rows.count &* d, dy + at, self)
     }
   }
-}
 
-/// dx of `layernormForward`; dgamma and dbeta are added to `gradients`; dx may be dy.
-///
-///     dx = inverseDeviation (g - mean(g) - normalized mean(g normalized)),   g = dy gamma
-func layernormBackward<S: TrainingScalar>(
-  _ dy: UnsafePointer<S>, _ normalized: UnsafePointer<S>, _ inverseDeviation: UnsafePointer<S>, _ rows: Int, _ d: Int,
-  _ p: NormParameters<UnsafeMutablePointer<S>>, _ gradients: NormParameters<UnsafeMutablePointer<S>>,
-  _ dx: UnsafeMutablePointer<S>
-) {
-  for row in 0..<rows {
-    let (dy, dx, normalized) = (dy + row &* d, dx + row &* d, normalized + row &* d)
-    var (mean, product): (S, S) = (0, 0)
-    for i in 0..<d {
-      gradients.gamma[i] += dy[i] * normalized[i]
-      gradients.beta[i] += dy[i]
-      let g = dy[i] * p.gamma[i]
-      mean += g
-      product += g * normalized[i]
+  /// y = norm(dropout(x) + residual) for rows of d; y may be x.
+  func layernorm<S: TrainingScalar>(
+    _ x: UnsafeMutablePointer<S>, dropout: cloze_dropout? = nil, plus residual: UnsafePointer<S>? = nil, _ rows: Int,
+    _ d: Int, _ p: NormParameters<UnsafeMutablePointer<S>>, _ epsilon: S, _ kept: NormActivations<S>,
+    _ y: UnsafeMutablePointer<S>
+  ) throws(ClozeError) {
+    try forEachRows(rows, width: d) { rows in
+      let at = rows.lowerBound &* d
+      if let dropout, dropout.threshold > 0 {
+        S.dropout(x + at, rows.count, d, dropout, row: rows.lowerBound, x + at, self)
+      }
+      S.layernorm(
+        x + at, plus: residual.map { $0 + at }, rows.count, d, p, epsilon, kept.rows(from: rows.lowerBound, d), y + at,
+        self)
     }
-    mean /= S(d)
-    product /= S(d)
-    let factor = inverseDeviation[row]
-    for i in 0..<d { dx[i] = factor * (dy[i] * p.gamma[i] - mean - normalized[i] * product) }
   }
-}
 
-/// y [d], the pooled vector of the states x [length, d] of one text, length >= 1, with a linear pooling:
-///
-///     y = scale sum of w[t] x[t],   w[t] = 1; t for `.weightedMean`, for tokens t from 1
-func poolForward(
-  _ pooling: Pooling, _ x: UnsafePointer<Float>, _ length: Int, _ d: Int, _ y: UnsafeMutablePointer<Float>
-) {
-  let tokens = pooledTokens(pooling, length)
-  y.update(from: x + tokens.lowerBound &* d, count: d)
-  for token in tokens.dropFirst() {
-    let state = x + token &* d
-    let weight = tokenWeight(pooling, token)
-    for i in 0..<d { y[i] += weight * state[i] }
+  /// The gradient of dropout(x) + residual, and those of the norm's parameters; dx may be dy.
+  func layernormBackward<S: TrainingScalar>(
+    _ dy: UnsafePointer<S>, _ kept: NormActivations<S>, _ rows: Int, _ d: Int,
+    _ p: NormParameters<UnsafeMutablePointer<S>>, _ gradients: NormParameters<UnsafeMutablePointer<S>>,
+    _ dx: UnsafeMutablePointer<S>
+  ) throws(ClozeError) {
+    // Gamma and beta lie next to each other.
+    try addSums(over: rows, width: 2 &* d, to: gradients.gamma) { rows, sums in
+      let at = rows.lowerBound &* d
+      S.layernormBackward(
+        dy + at, kept.rows(from: rows.lowerBound, d), rows.count, d, p, NormParameters(gamma: sums, beta: sums + d),
+        dx + at, self)
+    }
   }
-  let scale = poolingScale(pooling, length)
-  for i in 0..<d { y[i] *= scale }
-}
 
-/// dx [length, d] of dy [d]; states that are not read keep what they have.
-func poolBackward(
-  _ pooling: Pooling, _ dy: UnsafePointer<Float>, _ length: Int, _ d: Int, _ dx: UnsafeMutablePointer<Float>
-) {
-  let scale = poolingScale(pooling, length)
-  for token in pooledTokens(pooling, length) {
-    let target = dx + token &* d
-    let weight = tokenWeight(pooling, token)
-    for i in 0..<d { target[i] = dy[i] * weight * scale }
+  /// y = x with dropout for rows of d; y may be x.
+  func dropout<S: TrainingScalar>(
+    _ x: UnsafePointer<S>, _ rows: Int, _ d: Int, _ dropout: cloze_dropout, _ y: UnsafeMutablePointer<S>
+  ) throws(ClozeError) {
+    try forEachRows(rows, width: d) { rows in
+      let at = rows.lowerBound &* d
+      S.dropout(x + at, rows.count, d, dropout, row: rows.lowerBound, y + at, self)
+    }
   }
-}
 
-/// The tokens of a text that a pooling reads.
-private func pooledTokens(_ pooling: Pooling, _ length: Int) -> Range<Int> {
-  switch pooling {
-  case .cls: 0..<1
-  case .lastToken: (length &- 1)..<length
-  case .mean, .meanSqrtLen, .weightedMean, .max, .pooler: 0..<length
+  /// log of the sum of exp(z) over `count` values, at least one.
+  func logSumExp<S: TrainingScalar>(_ z: UnsafePointer<S>, _ count: Int) -> S {
+    let (sum, highest) = S.expSum(z, count, self)
+    return highest + S.log(sum)
   }
-}
 
-private func tokenWeight(_ pooling: Pooling, _ token: Int) -> Float {
-  pooling == .weightedMean ? Float(token &+ 1) : 1
-}
-
-private func poolingScale(_ pooling: Pooling, _ length: Int) -> Float {
-  switch pooling {
-  case .mean: 1 / Float(length)
-  case .meanSqrtLen: 1 / Float(length).squareRoot()
-  case .weightedMean: 1 / Float(length &* (length &+ 1) / 2)
-  case .cls, .lastToken, .max, .pooler: 1
+  /// The L2 norm of all trained gradients.
+  func gradientNorm<S: TrainingScalar>(_ blocks: [ParameterBlock<S>]) throws(ClozeError) -> Double {
+    var sum = 0.0
+    for block in blocks {
+      let pieces = block.gradientPieces
+      var squares = [Double](repeating: 0, count: pieces.count)
+      try squares.withUnsafeMutableBufferPointer { squares throws(ClozeError) in
+        nonisolated(unsafe) let squares = squares
+        try forEach(pieces.count, parallel: block.gradients.count > 1 << 16) { i in
+          squares[i] = S.sumOfSquares(block.gradients.base + pieces[i].lowerBound, pieces[i].count, self)
+        }
+      }
+      for square in squares { sum += square }
+    }
+    return sum.squareRoot()
   }
 }

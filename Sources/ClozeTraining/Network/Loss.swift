@@ -1,4 +1,5 @@
 internal import Cloze
+internal import ClozeIO
 
 /// What a head's outputs for a batch should be.
 enum Targets: Sendable {
@@ -28,10 +29,11 @@ struct Loss: Sendable {
   ///
   /// - Parameter offsets: [items + 1] where each item's rows begin.
   func callAsFunction<S: TrainingScalar>(
-    _ logits: UnsafeMutablePointer<S>, rows: Int, outputs: Int, _ targets: Targets, offsets: [Int]
-  ) -> S {
+    _ logits: UnsafeMutablePointer<S>, rows: Int, outputs: Int, _ targets: Targets, offsets: [Int],
+    _ arithmetic: Arithmetic
+  ) throws(ClozeError) -> S {
     switch targets {
-    case .classes(let classes): crossEntropy(logits, rows, outputs, classes)
+    case .classes(let classes): try crossEntropy(logits, rows, outputs, classes, arithmetic)
     case .labels(let labels): binaryCrossEntropy(logits, rows &* outputs, labels)
     case .values(let values): meanSquaredError(logits, rows, values)
     case .spans(let spans): spanCrossEntropy(logits, spans, offsets)
@@ -44,8 +46,8 @@ struct Loss: Sendable {
   ///     --------------------------------------------------------------------------------
   ///                              sum over rows of w[y]
   private func crossEntropy<S: TrainingScalar>(
-    _ logits: UnsafeMutablePointer<S>, _ rows: Int, _ outputs: Int, _ classes: [Int32]
-  ) -> S {
+    _ logits: UnsafeMutablePointer<S>, _ rows: Int, _ outputs: Int, _ classes: [Int32], _ arithmetic: Arithmetic
+  ) throws(ClozeError) -> S {
     let weights: [S] = classWeights.count == outputs ? classWeights.map { S($0) } : Array(repeating: 1, count: outputs)
     var total: S = 0
     for row in 0..<rows where classes[row] >= 0 { total += weights[Int(classes[row])] }
@@ -56,24 +58,29 @@ struct Loss: Sendable {
     let e = S(smoothing)
     let spread = e / S(outputs)
     let allWeights = weights.reduce(0, +)
-    var loss: S = 0
-    for row in 0..<rows {
-      let z = logits + row &* outputs
-      guard classes[row] >= 0 else {
-        z.update(repeating: 0, count: outputs)
-        continue
+    var losses = [S](repeating: 0, count: rows)
+    try losses.withUnsafeMutableBufferPointer { losses throws(ClozeError) in
+      nonisolated(unsafe) let losses = losses
+      func one(_ row: Int) {
+        let z = logits + row &* outputs
+        guard classes[row] >= 0 else {
+          z.update(repeating: 0, count: outputs)
+          return
+        }
+        let target = Int(classes[row])
+        let weight = weights[target] / total
+        let logSum = arithmetic.logSumExp(z, outputs)
+        var sum = (1 - e) * weight * (logSum - z[target])
+        if e > 0 { for c in 0..<outputs { sum += spread * weights[c] / total * (logSum - z[c]) } }
+        losses[row] = sum
+        let share = (1 - e) * weight + (e > 0 ? spread * allWeights / total : 0)
+        S.scaledExp(z, outputs, logSum: logSum, share: share, arithmetic)
+        if e > 0 { for c in 0..<outputs { z[c] -= spread * weights[c] / total } }
+        z[target] -= (1 - e) * weight
       }
-      let target = Int(classes[row])
-      let weight = weights[target] / total
-      let logSum = logSumExp(z, outputs)
-      var sum = (1 - e) * weight * (logSum - z[target])
-      if e > 0 { for c in 0..<outputs { sum += spread * weights[c] / total * (logSum - z[c]) } }
-      loss += sum
-      let share = (1 - e) * weight + (e > 0 ? spread * allWeights / total : 0)
-      for c in 0..<outputs { z[c] = share * S.exp(z[c] - logSum) - (e > 0 ? spread * weights[c] / total : 0) }
-      z[target] -= (1 - e) * weight
+      try arithmetic.forEachRows(rows, width: outputs) { rows in for row in rows { one(row) } }
     }
-    return loss
+    return losses.reduce(0, +)
   }
 
   /// Binary cross-entropy of logits z: the mean of log(1 + exp(z)) - y z.
@@ -134,13 +141,4 @@ struct Loss: Sendable {
     }
     return loss
   }
-}
-
-/// log of the sum of exp(z) over `count` values, at least one.
-func logSumExp<S: TrainingScalar>(_ z: UnsafePointer<S>, _ count: Int) -> S {
-  var highest = z[0]
-  for i in 1..<max(count, 1) { highest = max(highest, z[i]) }
-  var sum: S = 0
-  for i in 0..<count { sum += S.exp(z[i] - highest) }
-  return highest + S.log(sum)
 }

@@ -1,3 +1,4 @@
+internal import CClozeKernels
 internal import Cloze
 internal import ClozeIO
 
@@ -38,8 +39,6 @@ final class Network<S: TrainingScalar> {
   private struct Activations {
     /// [rows, inputs] after dropout
     var input = GrowingBuffer<S>()
-    /// [rows, inputs] 0 or 1 / (1 - rate)
-    var dropoutFactors = GrowingBuffer<S>()
     /// [rows, outputs]
     var preActivation = GrowingBuffer<S>()
     var normalized = GrowingBuffer<S>()
@@ -47,8 +46,7 @@ final class Network<S: TrainingScalar> {
     var output = GrowingBuffer<S>()
   }
   private var activations: [Activations]
-  private var product = GrowingBuffer<S>()
-  private var dropoutRate: S = 0
+  private var dropout = Dropout.none
   private var borrowed: Borrowed?
 
   /// A matrix that a layer shares with something else.
@@ -114,48 +112,37 @@ final class Network<S: TrainingScalar> {
   }
 
   /// logits [rows, outputs] of x [rows, inputs]; valid until the next call.
-  ///
-  /// - Parameter dropout: the share of each layer's inputs that is set to 0, and the generator that chooses them; nil:
-  ///   none.
-  func forward(_ x: UnsafePointer<S>, rows: Int, dropout: (rate: Double, random: TrainingRandom)? = nil)
-    throws(ClozeError) -> Pointer
-  {
-    var random = dropout?.random
-    let rate = S(dropout?.rate ?? 0)
-    dropoutRate = rate
-    let scale = 1 / (1 - rate)
+  func forward(_ x: UnsafePointer<S>, rows: Int, dropout: Dropout = .none) throws(ClozeError) -> Pointer {
+    self.dropout = dropout
     var source = x
     for (i, layer) in layers.enumerated() {
       let (inputs, outputs, p) = (layer.inputs, layer.outputs, layerValues[i])
       let input = try activations[i].input.reserve(rows * inputs)
-      if rate > 0, var generator = random {
-        let factors = try activations[i].dropoutFactors.reserve(rows * inputs)
-        let threshold = Double(rate)
-        for k in 0..<(rows &* inputs) {
-          let factor: S = generator.unit() < threshold ? 0 : scale
-          factors[k] = factor
-          input[k] = source[k] * factor
-        }
-        random = generator
+      let mask = dropout[.head(layer: i)]
+      if mask.threshold > 0 {
+        try arithmetic.dropout(source, rows, inputs, mask, input)
       } else {
         input.update(from: source, count: rows &* inputs)
       }
       let preActivation = try activations[i].preActivation.reserve(rows * outputs)
-      try S.product(.nt, rows, outputs, inputs, input, p.linear.weight, preActivation, arithmetic)
-      let output = try activations[i].output.reserve(rows * outputs)
-      for row in 0..<rows {
-        let (z, y) = (preActivation + row &* outputs, output + row &* outputs)
-        for column in 0..<outputs { z[column] += p.linear.bias[column] }
-        activate(layer.activation, z, y, outputs)
+      try arithmetic.linear(input, rows, inputs, outputs, p.linear, preActivation)
+      var output = preActivation
+      if layer.activation != .identity || layer.norm != nil {
+        output = try activations[i].output.reserve(rows * outputs)
+        try arithmetic.activate(layer.activation, preActivation, rows, outputs, output)
       }
       if let epsilon = layer.norm {
-        layernormForward(
-          output, rows, outputs, p.norm, S(epsilon), try activations[i].normalized.reserve(rows * outputs),
-          try activations[i].inverseDeviation.reserve(rows), output)
+        try arithmetic.layernorm(output, rows, outputs, p.norm, S(epsilon), try kept(i, rows), output)
       }
       source = UnsafePointer(output)
     }
     return UnsafeMutablePointer(mutating: source)
+  }
+
+  private func kept(_ layer: Int, _ rows: Int) throws(ClozeError) -> NormActivations<S> {
+    NormActivations(
+      normalized: try activations[layer].normalized.reserve(rows * layers[layer].outputs),
+      inverseDeviation: try activations[layer].inverseDeviation.reserve(rows))
   }
 
   /// Adds the gradients of the last `forward`.
@@ -169,29 +156,20 @@ final class Network<S: TrainingScalar> {
     for (i, layer) in layers.enumerated().reversed() {
       let (inputs, outputs, p, d) = (layer.inputs, layer.outputs, layerValues[i], gradients[i])
       if layer.norm != nil {
-        layernormBackward(
-          dOutput, try activations[i].normalized.reserve(rows * outputs),
-          try activations[i].inverseDeviation.reserve(rows), rows, outputs, p.norm, d.norm, dOutput)
+        try arithmetic.layernormBackward(dOutput, try kept(i, rows), rows, outputs, p.norm, d.norm, dOutput)
       }
-      let preActivation = try activations[i].preActivation.reserve(rows * outputs)
-      activateBackward(layer.activation, preActivation, dOutput, rows &* outputs)
-      for row in 0..<rows {
-        let dRow = dOutput + row &* outputs
-        for column in 0..<outputs { d.linear.bias[column] += dRow[column] }
-      }
-      let input = try activations[i].input.reserve(rows * inputs)
-      if let dWeight = layer.borrowsWeight ? borrowed?.gradient : d.linear.weight {
-        let product = try product.reserve(max(inputs * outputs, rows * inputs))
-        try S.product(.tn, outputs, inputs, rows, dOutput, input, product, arithmetic)
-        for k in 0..<(inputs &* outputs) { dWeight[k] += product[k] }
-      }
-      if i == 0, !wantsInput { return nil }
+      try arithmetic.activateBackward(
+        layer.activation, try activations[i].preActivation.reserve(rows * outputs), rows, outputs, dOutput)
       // The input itself is not needed any more: its memory takes its gradient.
-      try S.product(.nn, rows, inputs, outputs, dOutput, p.linear.weight, input, arithmetic)
-      if dropoutRate > 0 {
-        let factors = try activations[i].dropoutFactors.reserve(rows * inputs)
-        for k in 0..<(rows &* inputs) { input[k] *= factors[k] }
-      }
+      let input = try activations[i].input.reserve(rows * inputs)
+      let isWanted = i > 0 || wantsInput
+      try arithmetic.linearBackward(
+        input, dOutput, rows, inputs, outputs, p.linear.weight,
+        dWeight: layer.borrowsWeight ? borrowed?.gradient : d.linear.weight, dBias: d.linear.bias,
+        dx: isWanted ? input : nil)
+      guard isWanted else { return nil }
+      let mask = dropout[.head(layer: i)]
+      if mask.threshold > 0 { try arithmetic.dropout(input, rows, inputs, mask, input) }
       dOutput = input
     }
     return dOutput

@@ -34,33 +34,17 @@ final class ParameterBlock<S: TrainingScalar> {
     (gradients.base + first).update(repeating: 0, count: gradients.count - first)
   }
 
-  /// The L2 norm of all trained gradients, summed in Double in their order.
-  var gradientNorm: Double {
-    var sum = 0.0
-    func add(_ range: Range<Int>) {
-      // Four independent sums, so that additions overlap.
-      var parts = SIMD4<Double>(repeating: 0)
-      let base = gradients.base
-      var i = range.lowerBound
-      while i &+ 4 <= range.upperBound {
-        let x = SIMD4(Double(base[i]), Double(base[i &+ 1]), Double(base[i &+ 2]), Double(base[i &+ 3]))
-        parts += x * x
-        i &+= 4
-      }
-      while i < range.upperBound {
-        parts[0] += Double(base[i]) * Double(base[i])
-        i &+= 1
-      }
-      sum += parts.sum()
-    }
+  /// The trained gradients that may not be 0, in pieces that threads share out.
+  var gradientPieces: [Range<Int>] {
+    var pieces: [Range<Int>] = []
     for segment in segments where segment.isTrained {
       guard let touched, segment.range.lowerBound < touched.elements else {
-        add(segment.range)
+        pieces += segment.pieces
         continue
       }
-      for row in touched.now { add((row * touched.width)..<((row + 1) * touched.width)) }
+      for row in touched.now { pieces.append((row * touched.width)..<((row + 1) * touched.width)) }
     }
-    return sum.squareRoot()
+    return pieces
   }
 
   /// Replaces one segment's values.
@@ -83,6 +67,11 @@ struct ParameterSegment: Sendable {
   var isTrained: Bool
   /// Whether weight decay applies: to weights, not to biases and norms.
   var decays: Bool
+
+  /// The segment in pieces that threads share out.
+  var pieces: [Range<Int>] {
+    stride(from: range.lowerBound, to: range.upperBound, by: 1 << 15).map { $0..<min($0 + (1 << 15), range.upperBound) }
+  }
 }
 
 /// Which rows of a table, at the beginning of a block of parameters, have a gradient.

@@ -32,7 +32,7 @@ final class TrainableModel {
   init(_ setup: TrainingSetup, labels: [String]) throws(ClozeError) {
     let (info, unfrozen) = (setup.model.info, setup.settings.unfrozen)
     stack = try unfrozen > 0 ? EncoderStack(setup.model, last: unfrozen, setup.arithmetic) : nil
-    input = try unfrozen > 0 && unfrozen == info.numHiddenLayers ? EncoderInput(setup.model) : nil
+    input = try unfrozen > 0 && unfrozen == info.numHiddenLayers ? EncoderInput(setup.model, setup.arithmetic) : nil
     network = try setup.task.network(setup, labels: labels, input: input)
     mixture =
       try setup.options.layers == .mix ? LayerMixture(states: info.numHiddenLayers + 1, width: info.hiddenSize) : nil
@@ -45,13 +45,13 @@ final class TrainableModel {
   }
 
   /// The head's outputs for some items, [rows, outputs], and where each item's rows begin.
-  func forward(_ set: FeatureSet, _ items: some Collection<Int>, dropout: (rate: Double, random: TrainingRandom)? = nil)
-    throws(ClozeError) -> (logits: UnsafeMutablePointer<Float>, offsets: [Int])
+  func forward(_ set: FeatureSet, _ items: some Collection<Int>, dropout: Dropout = .none) throws(ClozeError)
+    -> (logits: UnsafeMutablePointer<Float>, offsets: [Int])
   {
     let offsets = ends(items) { set.data.rowOffsets[$0 + 1] - set.data.rowOffsets[$0] }
     rows = offsets[offsets.count - 1]
     if let stack {
-      let x = try encode(set, items, stack)
+      let x = try encode(set, items, stack, dropout)
       return (try network.forward(x, rows: rows, dropout: dropout), offsets)
     }
     guard let features = set.features else { throw ClozeError(.internal, "no features") }
@@ -71,9 +71,9 @@ final class TrainableModel {
   }
 
   /// Runs the trained layers over all tokens of the items, and takes from them what the head reads, [rows, D].
-  private func encode(_ set: FeatureSet, _ items: some Collection<Int>, _ stack: EncoderStack<Float>) throws(ClozeError)
-    -> UnsafeMutablePointer<Float>
-  {
+  private func encode(
+    _ set: FeatureSet, _ items: some Collection<Int>, _ stack: EncoderStack<Float>, _ dropout: Dropout
+  ) throws(ClozeError) -> UnsafeMutablePointer<Float> {
     let (data, width) = (set.data, stack.width)
     let offsets = ends(items) { data.offsets[$0 + 1] - data.offsets[$0] }
     let before: UnsafeMutablePointer<Float>
@@ -84,7 +84,7 @@ final class TrainableModel {
         tokens.ids += data.ids[range]
         tokens.types += data.typeIDs[range]
       }
-      before = try input.forward(tokens)
+      before = try input.forward(tokens, dropout: dropout)
     } else {
       guard let features = set.features else { throw ClozeError(.internal, "no features") }
       before = try gathered.reserve(offsets[offsets.count - 1] * width)
@@ -94,7 +94,7 @@ final class TrainableModel {
           from: features.base + range.lowerBound &* width, count: range.count &* width)
       }
     }
-    let states = try stack.forward(before, offsets: offsets)
+    let states = try stack.forward(before, offsets: offsets, dropout: dropout)
     let target = try selected.reserve(max(rows * width, 1))
     guard let positions = data.positions else {
       selection = nil
@@ -132,8 +132,7 @@ final class TrainableModel {
     dx.update(repeating: 0, count: total * width)
     if let selection {
       for (row, token) in selection.enumerated() {
-        let (target, source) = (dx + token &* width, d + row &* width)
-        for i in 0..<width { target[i] += source[i] }
+        Float.add(d + row &* width, width, dx + token &* width, stack.arithmetic)
       }
     } else {
       for place in 0..<(offsets.count - 1) {

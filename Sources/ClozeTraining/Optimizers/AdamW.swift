@@ -23,66 +23,49 @@ struct AdamW<S: TrainingScalar> {
     second = try Block(parameters)
   }
 
-  /// - Parameter scale: what gradients are multiplied by.
+  /// - Parameters:
+  ///   - scale: what gradients are multiplied by.
+  ///   - rates: [segments] what the rate of each segment of parameters is multiplied by; nil: 1.
   mutating func step(
-    _ parameters: ParameterBlock<S>, rate: Double, decay: Double, scale: Double, _ arithmetic: Arithmetic? = nil
+    _ parameters: ParameterBlock<S>, rate: Double, decay: Double, scale: Double, rates: [Double]? = nil,
+    _ arithmetic: Arithmetic
   ) throws(ClozeError) {
     steps += 1
-    let correction1 = 1 - pow(beta1, Double(steps))
-    let correction2 = (1 - pow(beta2, Double(steps))).squareRoot()
-    let (b2, e) = (S(beta2), S(epsilon))
-    // Rounded once: 1 - S(beta2) would be off by 5e-5 in Float.
-    let (c1, c2) = (S(1 - beta1), S(1 - beta2))
-    let stepSize = S(rate / correction1)
-    let root = S(correction2)
-    let factor = S(scale)
+    let correction = 1 - pow(beta1, Double(steps))
+    let root = (1 - pow(beta2, Double(steps))).squareRoot()
+    var pieces: [(range: Range<Int>, step: AdamWStep<S>)] = []
+    for (i, segment) in parameters.segments.enumerated() where segment.isTrained {
+      let rate = rate * (rates?[i] ?? 1)
+      // Rounded once: 1 - S(beta2) would be off by 5e-5 in Float.
+      let step = AdamWStep<S>(
+        gradientScale: S(scale), beta1Rest: S(1 - beta1), beta2: S(beta2), beta2Rest: S(1 - beta2),
+        keep: S(segment.decays ? 1 - rate * decay : 1), stepSize: S(rate / correction), root: S(root),
+        epsilon: S(epsilon))
+      pieces += segment.pieces.map { ($0, step) }
+    }
     let (first, second) = (first.base, second.base)
     let (weights, slopes) = (parameters.values.base, parameters.gradients.base)
-    let pieces = Self.pieces(parameters.segments)
-    func update(_ range: Range<Int>, _ keep: S) {
-      for i in range {
-        let g = slopes[i] * factor
-        let m = first[i] + c1 * (g - first[i])
-        let v = b2 * second[i] + c2 * g * g
-        first[i] = m
-        second[i] = v
-        weights[i] = weights[i] * keep - stepSize * (m / (v.squareRoot() / root + e))
-      }
+    func update(_ range: Range<Int>, _ step: AdamWStep<S>) {
+      let at = range.lowerBound
+      S.adamw(weights + at, first + at, second + at, slopes + at, range.count, step, arithmetic)
     }
-    func update(_ index: Int) {
-      let (range, decays) = pieces[index]
-      let keep = S(decays ? 1 - rate * decay : 1)
-      guard let touched = parameters.touched, range.lowerBound < touched.elements else { return update(range, keep) }
+    try arithmetic.forEach(pieces.count) { index in
+      let (range, step) = pieces[index]
+      guard let touched = parameters.touched, range.lowerBound < touched.elements else { return update(range, step) }
       // Pieces of a table may begin and end within rows.
       var at = range.lowerBound
       while at < range.upperBound {
         let row = at / touched.width
         let end = min((row + 1) * touched.width, range.upperBound)
         if row >= touched.count || touched.ever[row] {
-          update(at..<end, keep)
-        } else if keep != 1 {
+          update(at..<end, step)
+        } else if step.keep != 1 {
           // The moments are 0, so that decay is all of the step.
-          for i in at..<end { weights[i] *= keep }
+          for i in at..<end { weights[i] *= step.keep }
         }
         at = end
       }
     }
-    guard let arithmetic else {
-      for i in pieces.indices { update(i) }
-      return
-    }
-    try arithmetic.forEach(pieces.count, update)
-  }
-
-  /// The trained segments in pieces that threads share out.
-  private static func pieces(_ segments: [ParameterSegment]) -> [(range: Range<Int>, decays: Bool)] {
-    var pieces: [(Range<Int>, Bool)] = []
-    for segment in segments where segment.isTrained {
-      for first in stride(from: segment.range.lowerBound, to: segment.range.upperBound, by: 32768) {
-        pieces.append((first..<min(first + 32768, segment.range.upperBound), segment.decays))
-      }
-    }
-    return pieces
   }
 }
 

@@ -46,7 +46,7 @@ final class PretrainingModel {
     input = try EncoderInput(
       .init(
         width: width, vocabulary: configuration.vocabulary, positions: configuration.positions,
-        types: configuration.types, epsilon: configuration.epsilon))
+        types: configuration.types, epsilon: configuration.epsilon), arithmetic)
     // The decoder gives every row a gradient.
     input.parameters.touched = nil
     let size = width / configuration.heads
@@ -90,7 +90,7 @@ final class PretrainingModel {
     let words = try maskedLM.forward(masked, rows: rows)
     if !isTraining { outcome.maskedLMCorrect = correct(words, maskedLM.outputs, batch.targets) }
     outcome.maskedLMLoss = Double(
-      loss(words, rows: rows, outputs: maskedLM.outputs, .classes(batch.targets), offsets: []))
+      try loss(words, rows: rows, outputs: maskedLM.outputs, .classes(batch.targets), offsets: [], stack.arithmetic))
 
     var sentences: UnsafeMutablePointer<Float>?
     if let nextSentence {
@@ -101,7 +101,7 @@ final class PretrainingModel {
       let logits = try nextSentence.forward(firsts, rows: sequences)
       if !isTraining { outcome.nextSentenceCorrect = correct(logits, 2, batch.classes) }
       outcome.nextSentenceLoss = Double(
-        loss(logits, rows: sequences, outputs: 2, .classes(batch.classes), offsets: []))
+        try loss(logits, rows: sequences, outputs: 2, .classes(batch.classes), offsets: [], stack.arithmetic))
       sentences = logits
     }
     guard isTraining else { return outcome }
@@ -117,8 +117,7 @@ final class PretrainingModel {
       let dFirsts = try nextSentence.backward(sentences, rows: sequences, wantsInput: true)
     {
       for sequence in 0..<sequences {
-        let (target, source) = (d + offsets[sequence] &* width, dFirsts + sequence &* width)
-        for i in 0..<width { target[i] += source[i] }
+        Float.add(dFirsts + sequence &* width, width, d + offsets[sequence] &* width, stack.arithmetic)
       }
     }
     try stack.backward(d)

@@ -185,7 +185,7 @@ final class PretrainingRun {
       let batch = batches.batch(chosen, number: checkpoint.steps)
       for block in blocks { block.clearGradients() }
       let outcome = try model.run(batch, isTraining: true)
-      let norm = blocks.reduce(0.0) { $0 + $1.gradientNorm * $1.gradientNorm }.squareRoot()
+      let norm = try arithmetic.gradientNorm(blocks)
       guard norm.isFinite, outcome.loss.isFinite else {
         throw ClozeError(
           .invalidArgument,
@@ -265,7 +265,7 @@ final class PretrainingRun {
     }
     let loss = sum.maskedLMLoss / Double(max(words, 1))
     var values = [
-      ("mlm_loss", loss), ("mlm_perplexity", Double.exp(min(loss, 700))),
+      ("mlm_loss", loss), ("mlm_perplexity", Glibc.exp(min(loss, 700))),
       ("mlm_accuracy", Double(sum.maskedLMCorrect) / Double(max(words, 1))),
     ]
     if hasPairs {

@@ -18,11 +18,13 @@ struct Predictions {
   private(set) var correct = 0
 
   private let keepsLogits: Bool
+  private let arithmetic: Arithmetic
 
   private init(
     _ data: TokenizedDataset, _ examples: [Example], labels: [String], noAnswerThreshold: Float?, outputs: Int,
-    keepsLogits: Bool
+    keepsLogits: Bool, _ arithmetic: Arithmetic
   ) {
+    self.arithmetic = arithmetic
     self.data = data
     self.examples = examples
     self.labels = labels
@@ -39,7 +41,7 @@ struct Predictions {
   ) throws(ClozeError) {
     self.init(
       set.data, examples, labels: labels, noAnswerThreshold: noAnswerThreshold, outputs: model.network.outputs,
-      keepsLogits: keepsLogits)
+      keepsLogits: keepsLogits, model.network.arithmetic)
     var first = 0
     while first < data.items {
       var last = first + 1
@@ -47,7 +49,7 @@ struct Predictions {
         model.stack == nil || data.offsets[last + 1] - data.offsets[first] <= 4096
       { last += 1 }
       let (values, offsets) = try model.forward(set, first..<last)
-      add(values, first..<last, offsets: offsets)
+      try add(values, first..<last, offsets: offsets)
       first = last
     }
     loss /= Double(max(counted, 1))
@@ -62,7 +64,7 @@ struct Predictions {
   ) throws(ClozeError) {
     self.init(
       data, examples, labels: head.labels, noAnswerThreshold: head.noAnswerThreshold, outputs: head.outputs,
-      keepsLogits: head.task != .mlm)
+      keepsLogits: head.task != .mlm, try Arithmetic(threads: 1, isa: session.model.info.isa))
     // Two sequences an item where pairs are read apart.
     let each = data.sequences / max(data.items, 1)
     var first = 0
@@ -79,8 +81,8 @@ struct Predictions {
       var values = try session.outputs(
         of: head, ids: data.ids[tokens], typeIDs: data.typeIDs[tokens],
         offsets: data.offsets[(first * each)...(last * each)].map { $0 - tokens.lowerBound }, at: positions)
-      values.withUnsafeMutableBufferPointer { values in
-        if let base = values.baseAddress { add(base, first..<last, offsets: rows) }
+      try values.withUnsafeMutableBufferPointer { values throws(ClozeError) in
+        if let base = values.baseAddress { try add(base, first..<last, offsets: rows) }
       }
       first = last
       progress(first)
@@ -91,7 +93,9 @@ struct Predictions {
   /// Takes the outputs for some items, [rows, outputs], which are overwritten.
   ///
   /// - Parameter offsets: where each item's rows begin.
-  private mutating func add(_ values: UnsafeMutablePointer<Float>, _ items: Range<Int>, offsets: [Int]) {
+  private mutating func add(_ values: UnsafeMutablePointer<Float>, _ items: Range<Int>, offsets: [Int])
+    throws(ClozeError)
+  {
     let rows = offsets[offsets.count - 1]
     let targets = data.targets(items)
     if keepsLogits { logits.append(contentsOf: UnsafeBufferPointer(start: values, count: rows * outputs)) }
@@ -100,7 +104,7 @@ struct Predictions {
       count = classes.count { $0 >= 0 }
       for row in 0..<rows where argmax(values + row * outputs, outputs) == Int(classes[row]) { correct += 1 }
     }
-    let mean = Loss()(values, rows: rows, outputs: outputs, targets, offsets: offsets)
+    let mean = try Loss()(values, rows: rows, outputs: outputs, targets, offsets: offsets, arithmetic)
     loss += Double(mean) * Double(count)
     counted += count
   }
@@ -115,7 +119,7 @@ struct Predictions {
     logits.withUnsafeBufferPointer { logits in
       guard let base = logits.baseAddress else { return 0 }
       let z = base + row * outputs
-      return Double(logSumExp(z, outputs) - z[`class`])
+      return Double(arithmetic.logSumExp(z, outputs) - z[`class`])
     }
   }
 

@@ -1,4 +1,5 @@
 internal import Cloze
+internal import Glibc
 
 /// What is known of targets before a text is read: how often each label occurs, or the mean of the numbers.
 struct Prior {
@@ -51,7 +52,7 @@ struct Prior {
     let total = counts.reduce(0.0) { $0 + Double($1) }
     var (sum, rows) = (0.0, 0)
     for label in classes where label >= 0 {
-      sum -= Double.log(Double(counts[Int(label)]) / total)
+      sum -= Glibc.log(Double(counts[Int(label)]) / total)
       rows += 1
     }
     return sum / Double(max(rows, 1))

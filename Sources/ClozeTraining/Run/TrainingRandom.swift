@@ -36,11 +36,16 @@ struct TrainingRandom: RandomNumberGenerator {
 
   init(_ seed: UInt64, _ stream: RandomStream) { self.init(seed, path: stream.path) }
 
-  init(_ seed: UInt64, path: [UInt64] = []) {
-    var state = SplitMix64.mix(seed &+ SplitMix64.increment)
-    for step in path { state = SplitMix64.mix(state ^ SplitMix64.mix(step &+ 0xD1B5_4A32_D192_ED03)) }
-    generator = SplitMix64(seed: state)
+  init(_ seed: UInt64, path: [UInt64] = []) { generator = SplitMix64(seed: Self.key(seed, path: path)) }
+
+  /// A number that stands for a stream.
+  static func key(_ seed: UInt64, path: [UInt64]) -> UInt64 {
+    path.reduce(SplitMix64.mix(seed &+ SplitMix64.increment)) { state, step in
+      SplitMix64.mix(state ^ SplitMix64.mix(step &+ 0xD1B5_4A32_D192_ED03))
+    }
   }
+
+  static func key(_ seed: UInt64, _ stream: RandomStream) -> UInt64 { key(seed, path: stream.path) }
 
   mutating func next() -> UInt64 { generator.next() }
 
@@ -54,7 +59,7 @@ struct TrainingRandom: RandomNumberGenerator {
 
   /// Of the standard normal distribution (Box and Muller 1958).
   mutating func normal() -> Double {
-    let radius = (-2 * Double.log(max(unit(), 0x1p-60))).squareRoot()
+    let radius = (-2 * Glibc.log(max(unit(), 0x1p-60))).squareRoot()
     return radius * cosine(2 * Double.pi * unit())
   }
 

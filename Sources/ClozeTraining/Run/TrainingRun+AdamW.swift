@@ -31,20 +31,17 @@ extension TrainingRun {
         var loss = 0.0
         for batch in first..<last {
           let chosen = order[(batch * settings.batchSize)..<min((batch + 1) * settings.batchSize, items)]
-          let dropout = (settings.dropout, TrainingRandom(options.seed, .dropout(epoch: epoch, batch: batch)))
-          let (logits, offsets) = try model.forward(train, chosen, dropout: settings.dropout > 0 ? dropout : nil)
+          var dropout = settings.dropout
+          dropout.key = TrainingRandom.key(options.seed, .dropout(epoch: epoch, batch: batch))
+          let (logits, offsets) = try model.forward(train, chosen, dropout: dropout)
           loss += Double(
-            self.loss(
+            try self.loss(
               logits, rows: offsets[offsets.count - 1], outputs: model.network.outputs, train.data.targets(chosen),
-              offsets: offsets))
+              offsets: offsets, setup.arithmetic))
           try model.backward(logits)
         }
         let share = 1 / Double(last - first)
-        let square = model.blocks.reduce(0.0) { sum, block in
-          let norm = block.gradientNorm
-          return sum + norm * norm
-        }
-        let norm = square.squareRoot() * share
+        let norm = try setup.arithmetic.gradientNorm(model.blocks) * share
         guard norm.isFinite, loss.isFinite else {
           throw ClozeError(
             .invalidArgument,

@@ -108,9 +108,9 @@ private struct Objective {
       parameters.clearGradients()
       let (logits, offsets) = try model.forward(train, items)
       let share = Self.weight(train.data, items, loss) / max(total, 1e-30)
-      let mean = loss(
+      let mean = try loss(
         logits, rows: offsets[offsets.count - 1], outputs: model.network.outputs, train.data.targets(items),
-        offsets: offsets)
+        offsets: offsets, model.network.arithmetic)
       value += Double(mean) * share
       try model.backward(logits)
       for i in gradient.indices { gradient[i] += Double(parameters.gradients.base[i]) * share }

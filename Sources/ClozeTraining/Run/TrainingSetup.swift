@@ -38,7 +38,7 @@ struct TrainingSettings: Sendable {
   let epochs: Int
   let batchSize: Int
   let learningRate: Double
-  let dropout: Double
+  let dropout: Dropout
   let metric: String
 
   init(_ model: Model, _ task: any TrainingTask, _ options: TrainingOptions) throws(ClozeError) {
@@ -76,7 +76,7 @@ struct TrainingSettings: Sendable {
     stride = options.stride ?? min(128, maxTokens / 3)
     epochs = options.epochs ?? (usesLBFGS ? 1000 : unfrozen > 0 ? 5 : 20)
     batchSize = options.batchSize ?? 32
-    dropout = options.dropout ?? (task.isPretraining ? 0 : 0.1)
+    dropout = Dropout(head: options.dropout ?? (task.isPretraining ? 0 : 0.1))
     if let rate = options.learningRate {
       learningRate = rate
     } else if unfrozen > 0 {

@@ -1,5 +1,6 @@
 internal import Cloze
 internal import ClozeIO
+internal import Glibc
 internal import ClozeTokenizer
 
 /// The tokens that were masked (Devlin et al. 2019). Every sentence is an item; its rows are the tokens that an epoch
@@ -98,7 +99,7 @@ struct MaskedLM: TrainingTask {
   }
 
   private func metrics(loss: Double, accuracy: Double) -> Metrics {
-    Metrics([("perplexity", Double.exp(min(loss, 700))), ("accuracy", accuracy)])
+    Metrics([("perplexity", Glibc.exp(min(loss, 700))), ("accuracy", accuracy)])
   }
 
   func mistakes(_ predictions: Predictions) -> [WrongPrediction] { [] }

@@ -1,5 +1,6 @@
 internal import Cloze
 internal import ClozeIO
+internal import Glibc
 
 /// Any number of labels for a text.
 struct Multilabel: TrainingTask {
@@ -57,7 +58,7 @@ struct Multilabel: TrainingTask {
       for c in 0..<outputs {
         let z = Double(predictions.logits[row * outputs + c])
         let isSet = targets[row * outputs + c] > 0.5
-        sum += max(z, 0) - (isSet ? z : 0) + Double.log(1 + Double.exp(-abs(z)))
+        sum += max(z, 0) - (isSet ? z : 0) + Glibc.log(1 + Glibc.exp(-abs(z)))
         if isSet { truth.append(predictions.labels[c]) }
         if z > 0 { guess.append(predictions.labels[c]) }
       }

@@ -28,6 +28,7 @@ static inline __m512 fused_multiply_add(__m512 a, __m512 b, __m512 c) {
 #define cloze_int8_kernels__avx512vnni int8_kernels__emulated
 #define cloze_float32_kernels__avx512vnni float32_kernels__emulated
 #define cloze_row_kernels__avx512vnni row_kernels__emulated
+#define cloze_training_kernels__avx512vnni training_kernels__emulated
 #include "../../../Sources/CClozeKernels/avx512vnni/kernels.c"
 
 static int always(void) { return 1; }
@@ -36,7 +37,8 @@ extern const cloze_row_kernels cloze_row_kernels__scalar;
 
 const cloze_kernels *emulated_avx512vnni(void) {
   static const cloze_kernels emulated = {
-      "avx512vnni, emulated", always, &int8_kernels__emulated, &float32_kernels__emulated, &cloze_row_kernels__scalar};
+      "avx512vnni, emulated",     always, &int8_kernels__emulated, &float32_kernels__emulated,
+      &cloze_row_kernels__scalar, &training_kernels__emulated};
   return &emulated;
 }
 

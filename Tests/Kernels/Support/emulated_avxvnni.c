@@ -21,6 +21,7 @@ static inline __attribute__((always_inline, target("avx2"))) __m256i emulated_do
 #define cloze_int8_kernels__avxvnni int8_kernels__emulated_avxvnni
 #define cloze_float32_kernels__avxvnni float32_kernels__emulated_avxvnni
 #define cloze_row_kernels__avxvnni row_kernels__emulated_avxvnni
+#define cloze_training_kernels__avxvnni training_kernels__emulated_avxvnni
 #include "../../../Sources/CClozeKernels/avxvnni/kernels.c"
 
 static int always(void) { return 1; }
@@ -29,7 +30,8 @@ extern const cloze_row_kernels cloze_row_kernels__scalar;
 
 const cloze_kernels *emulated_avxvnni(void) {
   static const cloze_kernels emulated = {"avxvnni, emulated", always, &int8_kernels__emulated_avxvnni,
-                                         &float32_kernels__emulated_avxvnni, &cloze_row_kernels__scalar};
+                                         &float32_kernels__emulated_avxvnni, &cloze_row_kernels__scalar,
+                                         &training_kernels__emulated_avxvnni};
   int runs = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
   return runs ? &emulated : 0;
 }
