@@ -30,16 +30,21 @@ static int supports_dotprod(void) { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP)
 static int supports_i8mm(void) { return (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }
 #endif
 
+/* A table of operators on floats. */
+#define TABLE(kernels, isa) cloze_##kernels##__##isa
+#define TABLE_OF(kernels, isa) TABLE(kernels, isa)
+#define FLOATS(kernels, isa) TABLE_OF(kernels, FLOATS_##isa)
+
 #define AND_SUPPORTS(feature) && supports_##feature()
 #define VARIANT(isa)                                                           \
   extern const cloze_matrix_kernels cloze_int8_kernels__##isa;                 \
-  extern const cloze_matrix_kernels cloze_float32_kernels__##isa;              \
-  extern const cloze_row_kernels cloze_row_kernels__##isa;                     \
-  extern const cloze_training_kernels cloze_training_kernels__##isa;           \
+  extern const cloze_matrix_kernels FLOATS(float32_kernels, isa);              \
+  extern const cloze_row_kernels FLOATS(row_kernels, isa);                     \
+  extern const cloze_training_kernels FLOATS(training_kernels, isa);           \
   static int supported__##isa(void) { return 1 FEATURES_##isa(AND_SUPPORTS); } \
   static const cloze_kernels kernels__##isa = {                                \
-      #isa,                          supported__##isa,          &cloze_int8_kernels__##isa, \
-      &cloze_float32_kernels__##isa, &cloze_row_kernels__##isa, &cloze_training_kernels__##isa};
+      #isa, supported__##isa, &cloze_int8_kernels__##isa, \
+      &FLOATS(float32_kernels, isa), &FLOATS(row_kernels, isa), &FLOATS(training_kernels, isa)};
 #include "variants.inc"
 #undef VARIANT
 

@@ -10,12 +10,13 @@
 
 #define MR 6
 #define MEMORY_BOUND_INT8 16
-#define MEMORY_BOUND_FLOAT 24
+#define INT8_ALONE
 #define TILE_NR 16
 #define ROW_RUN 16
 #define ROW_BIAS 128 /* vpdpbusd multiplies unsigned weights by signed activations */
 #include "../layout/byte_rows.h"
-#include "../tiles/float32_avx2.h"
+#include "../tiles/row_counts.h"
+#include "../tiles/tile.h"
 
 /* c = correction + a b over groups of four bytes, one of a and b unsigned, the other signed; correction NULL for 0. */
 INLINE void byte_product(const size_t rows, const int unsigned_columns, size_t steps, const int32_t *correction,
@@ -63,7 +64,6 @@ static NOINLINE void attention_tile(size_t rows, size_t steps, const int32_t *co
 }
 
 #define ATTENTION_KR 4
-#define ADD_PRODUCTS(sum, a, b) ((sum) + (i32x8)_mm256_madd_epi16((__m256i)(a), (__m256i)(b)))
 #include "../operators/operators.inc"
 
 #pragma clang attribute pop

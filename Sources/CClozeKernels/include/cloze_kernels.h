@@ -183,8 +183,9 @@ typedef struct cloze_training_kernels {
    * inverse_deviation [m] = 1 / sqrt(variance + epsilon). r may be NULL; y may be x or r. */
   void (*layernorm_forward)(const float *x, const float *_Nullable r, const float *gamma, const float *beta,
                             float epsilon, size_t m, size_t d, float *normalized, float *inverse_deviation, float *y);
-  /* Of d_y [m, d], d_x = inverse_deviation (g - mean(g) - normalized mean(g normalized)) with g = d_y gamma; d_gamma [d]
-   * and d_beta [d] are added to. d_x may be d_y. */
+  /* Of d_y [m, d], with g = d_y gamma:
+   *   d_x = inverse_deviation (g - mean(g) - normalized mean(g normalized))
+   * d_gamma [d] and d_beta [d] are added to. d_x may be d_y. */
   void (*layernorm_backward)(const float *d_y, const float *normalized, const float *inverse_deviation,
                              const float *gamma, size_t m, size_t d, float *d_gamma, float *d_beta, float *d_x);
 
@@ -205,10 +206,10 @@ typedef struct cloze_training_kernels {
                             float *out, void *scratch);
   /* The same backward, p computed again: d_q, d_k and d_v [s, d] of d_out [s, d], all with row stride ldx; and where
    * there is a bias, d_bias[j - i] is added to for query i and key j. */
-  void (*attention_backward)(const float *q, const float *k, const float *v, size_t ldx, size_t s, size_t d, float scale,
-                             const float *_Nullable bias, cloze_dropout dropout, uint64_t row, uint64_t row_step,
-                             const float *d_out, float *d_q, float *d_k, float *d_v, float *_Nullable d_bias,
-                             void *scratch);
+  void (*attention_backward)(const float *q, const float *k, const float *v, size_t ldx, size_t s, size_t d,
+                             float scale, const float *_Nullable bias, cloze_dropout dropout, uint64_t row,
+                             uint64_t row_step, const float *d_out, float *d_q, float *d_k, float *d_v,
+                             float *_Nullable d_bias, void *scratch);
   size_t (*attention_scratch)(size_t s, size_t d);
 
   /* sum exp(x - max x) [count], count >= 1; *max = max x. */

@@ -86,7 +86,7 @@ INLINE f32x16 sigmoid_slope16(f32x16 x, f32x16 y, f32x16 slope) {
 }
 
 /* The derivatives of activate16, for finite x. Not inlined: seven activations are much code. */
-static NOINLINE f32x16 activation_slope16(f32x16 x, cloze_activation activation) {
+static NOINLINE __attribute__((unused)) f32x16 activation_slope16(f32x16 x, cloze_activation activation) {
   switch (activation) {
     case CLOZE_ACTIVATION_GELU: /* Phi(x) + x Phi'(x), Phi'(x) = exp(-x^2 / 2) / sqrt(2 pi) */
       return fma16(x * splat(0.3989422804f), exp16(x * x * splat(-0.5f)), phi16(x));

@@ -26,9 +26,11 @@ static void int8_tile(size_t rows, size_t k, const char *a, const char *b, size_
 static void attention_tile(size_t rows, size_t steps, const int32_t *correction, const char *a, const char *b,
                            size_t next, int32_t *c);
 
+#if !defined(INT8_ALONE)
 /* Products in float32, one fma chain in the order of p, from 0:
  *   c[r, j] = fma(a[k-1, r], b[k-1, j], ... fma(a[1, r], b[1, j], fma(a[0, r], b[0, j], 0))) */
 static void float_tile(size_t rows, size_t k, const float *a, const float *b, size_t next, const float *ahead,
                        float *c);
+#endif
 
 #endif

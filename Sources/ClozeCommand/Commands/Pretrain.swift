@@ -119,6 +119,7 @@ struct PretrainingArguments: ParsableArguments {
   @Option(help: ArgumentHelp("Learning rate of adamw.", valueName: "x")) var learningRate = 1e-3
   @Option(help: "Learning rate schedule.") var schedule: Schedule = .linear
   @Option(help: ArgumentHelp("Fraction of steps in which the learning rate rises.", valueName: "p")) var warmup = 0.1
+  @Option(help: ArgumentHelp("Dropout rate.", valueName: "p")) var dropout = 0.0
   @Option(help: ArgumentHelp("Weight decay of adamw.", valueName: "x")) var weightDecay = 0.01
   @Option(help: ArgumentHelp("Maximum norm of the gradient; 0 for none.", valueName: "x")) var clip = 1.0
   @Option(help: ArgumentHelp("Random seed.", valueName: "n")) var seed: UInt64 = 0
@@ -152,6 +153,7 @@ struct PretrainingArguments: ParsableArguments {
     result.learningRate = learningRate
     result.schedule = schedule
     result.warmup = warmup
+    result.dropout = dropout
     result.weightDecay = weightDecay
     result.clip = clip
     result.seed = seed

@@ -54,7 +54,10 @@ struct HeadOptions: ParsableArguments {
     .last
   @Option(help: ArgumentHelp("Size of a hidden layer of the head; repeat for more layers.", valueName: "n")) var hidden:
     [Int] = []
-  @Option(help: ArgumentHelp("Dropout rate (default: 0, with adamw 0.1).", valueName: "p")) var dropout: Double?
+  @Option(
+    help: ArgumentHelp(
+      "Dropout rate, of the head and of encoder layers that are trained (default: 0.1; with lbfgs, and in the heads of "
+        + "mlm and nsp, 0).", valueName: "p")) var dropout: Double?
   @Option(help: "Optimizer; lbfgs is for linear heads on texts, their default; else adamw.") var optimizer:
     TrainingOptions.Optimizer?
   @Option(help: ArgumentHelp("Passes over the examples (default: 20; with --unfreeze 5).", valueName: "n")) var epochs:
@@ -65,6 +68,10 @@ struct HeadOptions: ParsableArguments {
     help: ArgumentHelp(
       "Learning rate of adamw (default: 0.001; linear tag, answer 0.01; --unfreeze n 0.0004 / n).", valueName: "x"))
   var learningRate: Double?
+  @Option(
+    help: ArgumentHelp(
+      "What the learning rate is multiplied by from each encoder layer to the one below, with --unfreeze.",
+      valueName: "x")) var layerDecay = 1.0
   @Option(help: "Learning rate schedule.") var schedule: Schedule = .linear
   @Option(help: ArgumentHelp("Fraction of steps in which the learning rate rises.", valueName: "p")) var warmup = 0.1
   @Option(help: ArgumentHelp("Weight decay of adamw.", valueName: "x")) var weightDecay = 0.01
@@ -104,6 +111,7 @@ struct HeadOptions: ParsableArguments {
     result.batchSize = batchSize
     result.accumulation = accumulate
     result.learningRate = learningRate
+    result.layerDecay = layerDecay
     result.schedule = schedule
     result.warmup = warmup
     result.weightDecay = weightDecay

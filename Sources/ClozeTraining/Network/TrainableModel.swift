@@ -40,6 +40,23 @@ final class TrainableModel {
     isTied = input != nil && network.layers.contains { $0.borrowsWeight }
   }
 
+  /// What the learning rate of each block's segments is multiplied by, with a factor for each layer that lies below the
+  /// head.
+  func rates(layerDecay: Double) -> [[Double]] {
+    let layers = stack?.layers ?? 0
+    func rate(_ layersBelow: Int) -> Double { (0..<layersBelow).reduce(1) { rate, _ in rate * layerDecay } }
+    return blocks.map { block in
+      block.segments.indices.map { segment in
+        if block === stack?.parameters {
+          // The bias that all layers share comes last.
+          let layer = segment / EncoderLayerParameter.allCases.count
+          return rate(layer < layers ? layers - layer : layers)
+        }
+        return rate(block === input?.parameters ? layers + 1 : 0)
+      }
+    }
+  }
+
   var blocks: [ParameterBlock<Float>] {
     [network.parameters, stack?.parameters, input?.parameters, mixture?.parameters].compactMap(\.self)
   }

@@ -77,10 +77,11 @@ final class PretrainingModel {
   /// Runs a batch forward, and backward where gradients are wanted, which it adds.
   ///
   /// - Parameter isTraining: false: no gradients, but counts of right predictions.
-  func run(_ batch: PretrainingBatch, isTraining: Bool) throws(ClozeError) -> Outcome {
+  func run(_ batch: PretrainingBatch, isTraining: Bool, dropout: Dropout = .none) throws(ClozeError) -> Outcome {
     let (width, offsets) = (configuration.hidden, batch.tokens.offsets)
     let (tokens, rows, sequences) = (batch.tokens.ids.count, batch.positions.count, batch.sequences)
-    let states = try stack.forward(try input.forward(batch.tokens), offsets: offsets)
+    let embeddings = try input.forward(batch.tokens, dropout: dropout)
+    let states = try stack.forward(embeddings, offsets: offsets, dropout: dropout)
     var outcome = Outcome()
 
     let masked = try masked.reserve(max(rows * width, 1))

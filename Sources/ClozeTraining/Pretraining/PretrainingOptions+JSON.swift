@@ -45,6 +45,7 @@ extension PretrainingOptions {
     case learningRate = "learning_rate"
     case warmup
     case schedule
+    case dropout
     case weightDecay = "weight_decay"
     case clip
     case seed
@@ -83,6 +84,7 @@ extension PretrainingOptions {
     case .learningRate: learningRate = try field.number()
     case .warmup: warmup = try field.number()
     case .schedule: schedule = try choice(Schedule.self)
+    case .dropout: dropout = try field.number()
     case .weightDecay: weightDecay = try field.number()
     case .clip: clip = try field.number()
     case .seed:

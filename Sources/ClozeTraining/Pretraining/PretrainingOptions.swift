@@ -58,6 +58,9 @@ public struct PretrainingOptions: Sendable {
   public var warmup = 0.1
   /// How the learning rate changes afterwards.
   public var schedule = Schedule.linear
+  /// The share of the embeddings, of each layer's two outputs and of attention's probabilities that is set to zero in
+  /// training.
+  public var dropout = 0.0
   /// AdamW's weight decay, of matrices and tables.
   public var weightDecay = 0.01
   /// Gradients are scaled down to this L2 norm; 0: never.
@@ -124,6 +127,7 @@ public struct PretrainingOptions: Sendable {
     }
     try between(learningRate, 0, 1e3, "learning rate")
     try between(warmup, 0, 1, "warmup")
+    try between(dropout, 0, 0.95, "dropout")
     try between(weightDecay, 0, 1e6, "weight decay")
     try between(clip, 0, 1e12, "clip")
     try between(shortShare, 0, 1, "short share")

@@ -184,7 +184,10 @@ final class PretrainingRun {
       while chosen.count < options.batchSize, let pair = pairs.next() { chosen.append(pair) }
       let batch = batches.batch(chosen, number: checkpoint.steps)
       for block in blocks { block.clearGradients() }
-      let outcome = try model.run(batch, isTraining: true)
+      let dropout = Dropout(
+        encoder: options.dropout,
+        key: TrainingRandom.key(options.seed, .dropout(epoch: 0, batch: checkpoint.steps)))
+      let outcome = try model.run(batch, isTraining: true, dropout: dropout)
       let norm = try arithmetic.gradientNorm(blocks)
       guard norm.isFinite, outcome.loss.isFinite else {
         throw ClozeError(

@@ -25,6 +25,7 @@ extension TrainingOptions {
     case batchSize = "batch_size"
     case accumulate
     case learningRate = "learning_rate"
+    case layerDecay = "layer_decay"
     case schedule
     case warmup
     case weightDecay = "weight_decay"
@@ -78,6 +79,7 @@ extension TrainingOptions {
     case .batchSize: batchSize = try field.integer()
     case .accumulate: accumulation = try field.integer()
     case .learningRate: learningRate = try field.number()
+    case .layerDecay: layerDecay = try field.number()
     case .schedule: schedule = try choice(Schedule.self)
     case .warmup: warmup = try field.number()
     case .weightDecay: weightDecay = try field.number()

@@ -30,8 +30,9 @@ public struct TrainingOptions: Sendable {
   public var hidden: [Int] = []
   /// The activation after these.
   public var activation: Activation = .gelu
-  /// The share of inputs of each layer that is set to zero in training; nil: 0 with L-BFGS, else
-  /// 0.1.
+  /// The share of values that is set to zero in training: of the inputs of the head's layers and, where encoder layers
+  /// are trained too, of their outputs, attention's probabilities and the embeddings; nil: 0 with L-BFGS and in the
+  /// heads of `mlm` and `nsp`, else 0.1.
   public var dropout: Double?
   /// nil: L-BFGS for a linear head without dropout over a text's vector, else AdamW.
   public var optimizer: Optimizer?
@@ -45,6 +46,9 @@ public struct TrainingOptions: Sendable {
   /// AdamW's; nil: 1e-3; 1e-2 for linear heads of `tag` and `answer`; 4e-4 / N where N encoder
   /// layers are trained too.
   public var learningRate: Double?
+  /// Where encoder layers are trained: what the learning rate is multiplied by from one layer to the one below, and from
+  /// the head to the last (Clark et al. 2020).
+  public var layerDecay = 1.0
   /// How the learning rate changes over the steps.
   public var schedule: Schedule = .linear
   /// The share of all steps in which the learning rate rises from zero.
@@ -133,6 +137,7 @@ public struct TrainingOptions: Sendable {
     }
     if let dropout { try between(dropout, 0, 0.95, "dropout") }
     if let learningRate { try between(learningRate, 0, 1e3, "learning rate") }
+    try between(layerDecay, 0.01, 1, "layer decay")
     try between(warmup, 0, 1, "warmup")
     try between(weightDecay, 0, 1e6, "weight decay")
     try between(l2, 0, 1e12, "l2")

@@ -14,6 +14,7 @@ extension TrainingRun {
     var optimizers: [AdamW<Float>] = []
     for block in model.blocks { optimizers.append(try AdamW(parameters: block.values.count)) }
     try restore(&optimizers)
+    let rates = model.rates(layerDecay: options.layerDecay)
 
     while checkpoint.epoch < settings.epochs, options.patience == 0 || checkpoint.waited < options.patience {
       let epoch = checkpoint.epoch + 1
@@ -50,7 +51,8 @@ extension TrainingRun {
         let clip = options.clip > 0 ? min(1, options.clip / (norm + 1e-6)) : 1
         let rate = settings.learningRate * options.schedule.factor(step: checkpoint.steps, steps: total, warmup: warmup)
         for (i, block) in model.blocks.enumerated() {
-          try optimizers[i].step(block, rate: rate, decay: options.weightDecay, scale: share * clip, setup.arithmetic)
+          try optimizers[i].step(
+            block, rate: rate, decay: options.weightDecay, scale: share * clip, rates: rates[i], setup.arithmetic)
         }
         checkpoint.steps += 1
         sum += loss * share

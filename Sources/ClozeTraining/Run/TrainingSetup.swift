@@ -76,7 +76,7 @@ struct TrainingSettings: Sendable {
     stride = options.stride ?? min(128, maxTokens / 3)
     epochs = options.epochs ?? (usesLBFGS ? 1000 : unfrozen > 0 ? 5 : 20)
     batchSize = options.batchSize ?? 32
-    dropout = Dropout(head: options.dropout ?? (task.isPretraining ? 0 : 0.1))
+    dropout = Dropout(head: options.dropout ?? (task.isPretraining ? 0 : 0.1), encoder: options.dropout ?? 0.1)
     if let rate = options.learningRate {
       learningRate = rate
     } else if unfrozen > 0 {

@@ -19,19 +19,18 @@ static inline __attribute__((always_inline, target("avx2"))) __m256i emulated_do
 #define target(features) target("avx2,fma,f16c")
 
 #define cloze_int8_kernels__avxvnni int8_kernels__emulated_avxvnni
-#define cloze_float32_kernels__avxvnni float32_kernels__emulated_avxvnni
-#define cloze_row_kernels__avxvnni row_kernels__emulated_avxvnni
-#define cloze_training_kernels__avxvnni training_kernels__emulated_avxvnni
 #include "../../../Sources/CClozeKernels/avxvnni/kernels.c"
 
 static int always(void) { return 1; }
 
-extern const cloze_row_kernels cloze_row_kernels__scalar;
+extern const cloze_matrix_kernels cloze_float32_kernels__avx2;
+extern const cloze_row_kernels cloze_row_kernels__avx2;
+extern const cloze_training_kernels cloze_training_kernels__avx2;
 
 const cloze_kernels *emulated_avxvnni(void) {
-  static const cloze_kernels emulated = {"avxvnni, emulated", always, &int8_kernels__emulated_avxvnni,
-                                         &float32_kernels__emulated_avxvnni, &cloze_row_kernels__scalar,
-                                         &training_kernels__emulated_avxvnni};
+  static const cloze_kernels emulated = {"avxvnni, emulated",          always,
+                                         &int8_kernels__emulated_avxvnni, &cloze_float32_kernels__avx2,
+                                         &cloze_row_kernels__avx2,        &cloze_training_kernels__avx2};
   int runs = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
   return runs ? &emulated : 0;
 }
