@@ -47,10 +47,10 @@ extension Variant { var training: cloze_training_kernels { kernels.training.poin
     let center = isBiased ? bias.pointer + (s - 1) : nil
     variant.training.attention_forward(
       inputs[0].pointer, inputs[1].pointer, inputs[2].pointer, stride, s, d, 0.3, center, dropout, 1, 3,
-      outputs[0].pointer, scratch.pointer)
+      outputs[0].pointer, stride, scratch.pointer)
     variant.training.attention_backward(
       inputs[0].pointer, inputs[1].pointer, inputs[2].pointer, stride, s, d, 0.3, center, dropout, 1, 3,
-      inputs[3].pointer, outputs[1].pointer, outputs[2].pointer, outputs[3].pointer, dBias.pointer + (s - 1),
+      inputs[3].pointer, stride, outputs[1].pointer, outputs[2].pointer, outputs[3].pointer, dBias.pointer + (s - 1),
       scratch.pointer)
     return outputs.map { output in
       let (values, untouched) = output.rows(s, width: d, stride: stride)

@@ -151,7 +151,7 @@ extension Double: TrainingScalar {
     for i in 0..<head.length {
       let (p, factors) = probabilities(head, i, arithmetic)
       for c in 0..<head.size {
-        context[i * head.stride + c] =
+        context[i * head.contextStride + c] =
           (0..<head.length).reduce(0) { $0 + p[$1] * factors[$1] * head.value[$1 * head.stride + c] }
       }
     }
@@ -172,7 +172,7 @@ extension Double: TrainingScalar {
     for i in 0..<head.length {
       let (p, factors) = probabilities(head, i, arithmetic)
       let dp = (0..<head.length).map { j in
-        factors[j] * (0..<size).reduce(0) { $0 + dContext[i * stride + $1] * head.value[j * stride + $1] }
+        factors[j] * (0..<size).reduce(0) { $0 + dContext[i * head.contextStride + $1] * head.value[j * stride + $1] }
       }
       let sum = zip(p, dp).reduce(0) { $0 + $1.0 * $1.1 }
       for j in 0..<head.length {
@@ -181,7 +181,7 @@ extension Double: TrainingScalar {
         for c in 0..<size {
           gradients.query[i * stride + c] += dScore * head.scale * head.key[j * stride + c]
           gradients.key[j * stride + c] += dScore * head.scale * head.query[i * stride + c]
-          gradients.value[j * stride + c] += p[j] * factors[j] * dContext[i * stride + c]
+          gradients.value[j * stride + c] += p[j] * factors[j] * dContext[i * head.contextStride + c]
         }
       }
     }

@@ -271,9 +271,9 @@ static uint64_t training_attention(const cloze_training_kernels *kernels, uint64
     void *scratch = memory(kernels->attention_scratch(s, d));
     const float *bias = at % 3 ? biases + s : NULL;
     const cloze_dropout dropout = {.key = at, .threshold = at % 2 ? 0x20000000u : 0, .scale = at % 2 ? 8.0f / 7.0f : 1};
-    kernels->attention_forward(x, x + d, x + 2 * d, ldx, s, d, 0.25f, bias, dropout, at, 3, out, scratch);
-    kernels->attention_backward(x, x + d, x + 2 * d, ldx, s, d, 0.25f, bias, dropout, at, 3, x + 3 * d, d_q, d_k, d_v,
-                                d_bias + s, scratch);
+    kernels->attention_forward(x, x + d, x + 2 * d, ldx, s, d, 0.25f, bias, dropout, at, 3, out, ldx, scratch);
+    kernels->attention_backward(x, x + d, x + 2 * d, ldx, s, d, 0.25f, bias, dropout, at, 3, x + 3 * d, ldx, d_q, d_k,
+                                d_v, d_bias + s, scratch);
     for (size_t i = 0; i < s; i++)
       for (float *const *y = (float *[]){out, d_q, d_k, d_v, NULL}; *y; y++) h = hash(h, *y + i * ldx, d * 4);
     h = hash(h, d_bias, 2 * s * 4);

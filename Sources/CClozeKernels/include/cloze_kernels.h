@@ -198,17 +198,18 @@ typedef struct cloze_training_kernels {
 
   /* Self-attention of one head over one sequence of s tokens, with p = softmax(scale q k^T + bias):
    *   out = dropout(p) v
-   * q, k, v, out [s, d] with row stride ldx. bias as in cloze_matrix_kernels.attention; nothing is read beyond s.
+   * q, k and v [s, d] with row stride ldx, out [s, d] with ldo. bias as in cloze_matrix_kernels.attention; nothing is
+   * read beyond s.
    * Dropout numbers the rows of p from `row` on, row_step apart. scratch: attention_scratch(s, d) bytes, aligned to 64:
    * memory grows with s, not its square. */
-  void (*attention_forward)(const float *q, const float *k, const float *v, size_t ldx, size_t s, size_t d, float scale,
-                            const float *_Nullable bias, cloze_dropout dropout, uint64_t row, uint64_t row_step,
-                            float *out, void *scratch);
-  /* The same backward, p computed again: d_q, d_k and d_v [s, d] of d_out [s, d], all with row stride ldx; and where
-   * there is a bias, d_bias[j - i] is added to for query i and key j. */
+  void (*attention_forward)(const float *q, const float *k, const float *v, size_t ldx, size_t s, size_t d,
+                            float scale, const float *_Nullable bias, cloze_dropout dropout, uint64_t row,
+                            uint64_t row_step, float *out, size_t ldo, void *scratch);
+  /* The same backward, p computed again: d_q, d_k and d_v with row stride ldx of d_out with ldo; and where there is a
+   * bias, d_bias[j - i] is added to for query i and key j. */
   void (*attention_backward)(const float *q, const float *k, const float *v, size_t ldx, size_t s, size_t d,
                              float scale, const float *_Nullable bias, cloze_dropout dropout, uint64_t row,
-                             uint64_t row_step, const float *d_out, float *d_q, float *d_k, float *d_v,
+                             uint64_t row_step, const float *d_out, size_t ldo, float *d_q, float *d_k, float *d_v,
                              float *_Nullable d_bias, void *scratch);
   size_t (*attention_scratch)(size_t s, size_t d);
 

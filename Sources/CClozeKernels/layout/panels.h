@@ -52,6 +52,13 @@ INLINE size_t panel_rows(size_t left) { return left <= MR ? left : left < MR + 4
  * many bytes as it reads: two panels of rows prefetch all of them. */
 INLINE void prefetch(const void *ahead) { __builtin_prefetch(ahead, 0, 2); }
 
+/* Prefetches where a tile's results will go, `rows` rows of TILE_NR floats, to be written: by the time the sums are
+ * there, so are the cache lines. */
+#define PREFETCH_RESULTS(c, ldc, rows)                     \
+  for (size_t r_ = 0; r_ < (rows); r_++)                   \
+    for (size_t q_ = 0; q_ < TILE_NR; q_ += LANES)         \
+      __builtin_prefetch((c) + r_ * (ldc) + q_, 1, 3);
+
 /* A tile's loop over k: in each of `steps` steps, a points to the group of row 0, with that of row r at a + r ROW_RUN,
  * and b to the groups of the columns, `columns` bytes of them. Where a run holds several groups, a takes these one
  * after the other before it moves to the next runs. Not unrolled, as that would spill sums. */

@@ -74,9 +74,6 @@ final class Arithmetic: @unchecked Sendable {
 
   // MARK: - Products
 
-  /// What k is divided by: panels of both operands over so many stay in the first two caches.
-  private static let depth = 512
-
   /// See `TrainingScalar.product`. An element is a sum over stretches of k, one after the other, of chains of fused
   /// multiply-adds in the order of k.
   func product(
@@ -84,65 +81,23 @@ final class Arithmetic: @unchecked Sendable {
     _ c: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>? = nil, adds: Bool = false
   ) throws(ClozeError) {
     guard m > 0, n > 0 else { return }
-    let matrix = kernels.float32
-    let (mr, nr) = (Int(matrix.mr), Int(matrix.nr))
-    let panels = (n &+ nr &- 1) / nr
     let isLarge = Double(m) * Double(n) * Double(k) > 1e6 && threads > 1
-    let workers = isLarge ? threads : 1
-    // Blocks of rows that stay in the second-level cache, as many for each thread, packed by whoever takes one.
-    var blocks = (m &+ 95) / 96
-    blocks = min((blocks &+ workers &- 1) / workers &* workers, (m &+ mr &- 1) / mr)
-    let step = ((m &+ blocks &- 1) / blocks &+ mr &- 1) / mr &* mr
-    blocks = (m &+ step &- 1) / step
-    // Few rows: the panels of b are shared out instead.
-    let slices = blocks >= workers ? 1 : min(panels, workers &* 2)
-    let deepest = max(min(k, Self.depth), 1)
-    let columns = try packedColumns.reserve(panels &* nr &* deepest)
-    var packed: [UnsafeMutablePointer<UInt8>] = []
-    for thread in 0..<workers {
-      packed.append(try packedRows[thread].reserve(matrix.packed_rows_size(step, deepest)))
-    }
-
-    for from in stride(from: 0, to: max(k, 1), by: Self.depth) {
-      let depth = min(Self.depth, k &- from)
-      func pack(_ panel: Int) {
-        let first = panel &* nr
-        let (target, count) = (columns + first &* depth, min(nr, n &- first))
-        if form == .nt {
-          matrix.pack_columns(b + (first &* k &+ from), k, count, depth, target, nil)
-        } else {
-          _ = kernels.rows.pack_float_columns(b + (from &* n &+ first), n, count, depth, target)
-        }
-      }
-      func multiply(_ item: Int, _ packed: UnsafeMutablePointer<UInt8>) {
-        let (block, slice) = item.quotientAndRemainder(dividingBy: slices)
-        let first = block &* step
-        let count = min(step, m &- first)
-        let left = panels &* slice / slices &* nr
-        let right = min(panels &* (slice &+ 1) / slices &* nr, n)
-        guard left < right else { return }
-        let rows = cloze_packed_rows(panels: packed, scale: nil, zero: nil)
-        if form == .tn {
-          kernels.training.pack_transposed_rows(a + (from &* m &+ first), m, count, depth, rows)
-        } else {
-          matrix.pack_rows(a + (first &* k &+ from), k, nil, count, depth, rows)
-        }
-        let weights = cloze_packed_columns(panels: columns + left &* depth, scale: nil, sum: nil)
-        let target = c + (first &* n &+ left)
-        if adds || from > 0 {
-          kernels.training.multiply_add(count, right &- left, depth, rows, weights, target, n)
-        } else {
-          let epilogue = cloze_epilogue(bias: bias.map { $0 + left }, activation: Activation.identity.kernel)
-          matrix.multiply(count, right &- left, depth, rows, weights, epilogue, target, n)
-        }
-      }
+    let product = MatrixProduct(
+      form: form, m: m, n: n, k: k, a: a, b: b, c: c, bias: bias, adds: adds, kernels: kernels,
+      workers: isLarge ? threads : 1)
+    let columns = try packedColumns.reserve(product.packedColumnsCount)
+    var rows: [UnsafeMutablePointer<UInt8>] = []
+    for thread in 0..<product.workers { rows.append(try packedRows[thread].reserve(product.packedRowsSize)) }
+    for stretch in product.stretches {
       guard isLarge else {
-        for panel in 0..<panels { pack(panel) }
-        for item in 0..<(blocks &* slices) { multiply(item, packed[0]) }
+        for panel in 0..<product.panels { product.pack(panel, stretch, columns) }
+        for item in 0..<product.items { product.multiply(item, stretch, columns, rows[0]) }
         continue
       }
-      try team.forEach(panels) { panel, _ throws(ClozeError) in pack(panel) }
-      try team.forEach(blocks &* slices) { item, thread throws(ClozeError) in multiply(item, packed[thread]) }
+      try team.forEach(product.panels) { panel, _ throws(ClozeError) in product.pack(panel, stretch, columns) }
+      try team.forEach(product.items) { item, thread throws(ClozeError) in
+        product.multiply(item, stretch, columns, rows[thread])
+      }
     }
   }
 }

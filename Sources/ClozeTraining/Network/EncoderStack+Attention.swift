@@ -9,19 +9,13 @@ extension EncoderStack {
     let biases = try relativeBiases()
     try forEachHead { item, scratch in
       S.attention(
-        head(item, a, layer, biases), a.context + start(item), scratch, arithmetic)
+        head(item, a, layer, biases), a.context + start(item, stride: width), scratch, arithmetic)
     }
   }
 
-  /// The gradients of query, key and value, each [T, D], valid until the next call; that of a bias is added up.
-  func attentionBackward(_ dContext: Pointer, _ a: Activations, _ layer: Int) throws(ClozeError)
-    -> (query: Pointer, key: Pointer, value: Pointer)
-  {
-    let count = offsets[offsets.count - 1] * width
-    let result = (
-      query: try scratch.dQuery.reserve(count), key: try scratch.dKey.reserve(count),
-      value: try scratch.dValue.reserve(count)
-    )
+  /// The gradients of query, key and value, [T, 3 D], valid until the next call; that of a bias is added up.
+  func attentionBackward(_ dContext: Pointer, _ a: Activations, _ layer: Int) throws(ClozeError) -> Pointer {
+    let result = try scratch.dProjections.reserve(offsets[offsets.count - 1] * 3 * width)
     let (biases, span) = (try relativeBiases(), 2 * longest)
     // Summed in a fixed order afterwards, as any thread may have any item.
     var dBias: Pointer?
@@ -31,11 +25,11 @@ extension EncoderStack {
       dBias = sums
     }
     try forEachHead { item, scratch in
-      let at = start(item)
+      let query = result + start(item, stride: 3 &* width)
       S.attentionBackward(
-        head(item, a, layer, biases), dContext + at,
+        head(item, a, layer, biases), dContext + start(item, stride: width),
         AttentionGradients(
-          query: result.query + at, key: result.key + at, value: result.value + at,
+          query: query, key: query + width, value: query + 2 &* width,
           bias: dBias.map { $0 + (item &* span &+ longest) }), scratch, arithmetic)
     }
     if let dBias, let bucket = settings.bias?.bucket, let gradients = bias?.gradients {
@@ -61,10 +55,10 @@ extension EncoderStack {
     return offsets[sequence + 1] - offsets[sequence]
   }
 
-  /// Where a head's part of a sequence begins in [T, D].
-  private func start(_ item: Int) -> Int {
+  /// Where a head's part of a sequence begins in [T, stride].
+  private func start(_ item: Int, stride: Int) -> Int {
     let (sequence, head) = item.quotientAndRemainder(dividingBy: settings.heads)
-    return offsets[sequence] &* width &+ head &* (width / settings.heads)
+    return offsets[sequence] &* stride &+ head &* (width / settings.heads)
   }
 
   private func forEachHead(_ body: (Int, UnsafeMutableRawPointer) -> Void) throws(ClozeError) {
@@ -73,11 +67,12 @@ extension EncoderStack {
   }
 
   private func head(_ item: Int, _ a: Activations, _ layer: Int, _ biases: UnsafePointer<S>?) -> AttentionHead<S> {
-    let (at, heads) = (start(item), settings.heads)
+    let heads = settings.heads
+    let query = UnsafePointer(a.projections + start(item, stride: 3 &* width))
     let (sequence, number) = item.quotientAndRemainder(dividingBy: heads)
     return AttentionHead(
-      query: UnsafePointer(a.query + at), key: UnsafePointer(a.key + at), value: UnsafePointer(a.value + at),
-      stride: width, length: length(item), size: width / heads, scale: settings.layers[layer].attentionScale,
+      query: query, key: query + width, value: query + 2 &* width, stride: 3 &* width, contextStride: width,
+      length: length(item), size: width / heads, scale: settings.layers[layer].attentionScale,
       bias: biases.map { $0 + (number &* 2 &* longest &+ longest) }, dropout: dropout[.attention(layer: layer)],
       row: offsets[sequence] &* heads &+ number, rowStep: heads)
   }

@@ -52,8 +52,10 @@ final class EncoderStack<S: TrainingScalar> {
 
   /// What `forward` keeps of a layer for `backward`. Attention's probabilities are not kept, but computed again.
   struct Activations {
+    /// [T, 3 D] query, key and value of each token
+    var projections: Pointer
     /// [T, D]
-    var query, key, value, context: Pointer
+    var context: Pointer
     var attentionNorm: NormActivations<S>
     /// h [T, D]
     var attentionOutput: Pointer
@@ -72,9 +74,11 @@ final class EncoderStack<S: TrainingScalar> {
     var dActivated = GrowingBuffer<S>()
     /// [T, D]
     var dContext = GrowingBuffer<S>()
-    var dQuery = GrowingBuffer<S>()
-    var dKey = GrowingBuffer<S>()
-    var dValue = GrowingBuffer<S>()
+    /// [T, 3 D]
+    var dProjections = GrowingBuffer<S>()
+    /// [3 D, D] and [3 D]: query, key and value as one linear layer, and its gradients
+    var projection = GrowingBuffer<S>()
+    var dProjection = GrowingBuffer<S>()
     /// Attention's bias by head and relative position, and its gradient by sequence, head and relative position
     var bias = GrowingBuffer<S>()
     var dBias = GrowingBuffer<S>()
@@ -115,7 +119,7 @@ final class EncoderStack<S: TrainingScalar> {
       return next
     }
     return Activations(
-      query: take(d), key: take(d), value: take(d), context: take(d),
+      projections: take(3 * d), context: take(d),
       attentionNorm: .init(normalized: take(d), inverseDeviation: take(rows)), attentionOutput: take(d),
       preActivation: take(f), activated: take(f),
       outputNorm: .init(normalized: take(d), inverseDeviation: take(rows)), output: take(d))
@@ -131,9 +135,7 @@ final class EncoderStack<S: TrainingScalar> {
     let residual = try scratch.residual.reserve(rows * d)
     for (layer, constants) in settings.layers.enumerated() {
       let (p, a) = (layerValues[layer], try activations(layer))
-      try arithmetic.linear(state, rows, d, d, p.query, a.query)
-      try arithmetic.linear(state, rows, d, d, p.key, a.key)
-      try arithmetic.linear(state, rows, d, d, p.value, a.value)
+      try arithmetic.linear(state, rows, d, 3 * d, try projection(layer), a.projections)
       try attentionForward(a, layer)
       try arithmetic.linear(a.context, rows, d, d, p.attentionOutput, residual)
       try arithmetic.layernorm(
@@ -169,10 +171,31 @@ final class EncoderStack<S: TrainingScalar> {
       try linearBackward(
         a.context, try beforeDropout(d, .attentionOutput(layer: layer)), width, width, p.attentionOutput,
         g.attentionOutput, dContext)
-      let (dQuery, dKey, dValue) = try attentionBackward(dContext, a, layer)
-      try linearBackward(state, dQuery, width, width, p.query, g.query, d, adds: true)
-      try linearBackward(state, dKey, width, width, p.key, g.key, d, adds: true)
-      try linearBackward(state, dValue, width, width, p.value, g.value, d, adds: true)
+      try projectionBackward(state, try attentionBackward(dContext, a, layer), layer, d)
+    }
+  }
+
+  /// Query, key and value of a layer as one linear layer, in a copy: their input is packed once.
+  private func projection(_ layer: Int) throws(ClozeError) -> LinearParameters<Pointer> {
+    let weight = try scratch.projection.reserve(3 * width * (width + 1))
+    let bias = weight + 3 * width * width
+    for (i, part) in layerValues[layer].projections.enumerated() {
+      (weight + i * width * width).update(from: part.weight, count: width * width)
+      (bias + i * width).update(from: part.bias, count: width)
+    }
+    return LinearParameters(weight: weight, bias: bias)
+  }
+
+  /// d += the gradient of x, of dy [T, 3 D]
+  private func projectionBackward(_ x: Pointer, _ dy: Pointer, _ layer: Int, _ d: Pointer) throws(ClozeError) {
+    let count = 3 * width * (width + 1)
+    let dWeight = try scratch.dProjection.reserve(count)
+    dWeight.update(repeating: 0, count: count)
+    let sum = LinearParameters(weight: dWeight, bias: dWeight + 3 * width * width)
+    try linearBackward(x, dy, width, 3 * width, try projection(layer), sum, d, adds: true)
+    for (i, part) in gradients[layer].projections.enumerated() {
+      S.add(sum.weight + i * width * width, width * width, part.weight, arithmetic)
+      S.add(sum.bias + i * width, width, part.bias, arithmetic)
     }
   }
 
@@ -194,6 +217,11 @@ final class EncoderStack<S: TrainingScalar> {
     try arithmetic.dropout(d, rows, width, mask, result)
     return result
   }
+}
+
+extension EncoderLayerParameters {
+  /// What attention reads of a layer's input.
+  fileprivate var projections: [LinearParameters<Values>] { [query, key, value] }
 }
 
 /// The layers of a model and of a head.

@@ -14,8 +14,12 @@ extension Float: TrainingScalar {
   ) throws(ClozeError) { try arithmetic.product(form, m, n, k, a, b, c, bias: bias, adds: adds) }
 
   static func activate(_ activation: Activation, _ z: Values, _ count: Int, _ y: Results, _ arithmetic: Arithmetic) {
-    y.update(from: z, count: count)
-    arithmetic.kernels.rows.activate(y, count, activation.kernel)
+    // Pieces that stay in the first cache.
+    for first in stride(from: 0, to: count, by: 2048) {
+      let piece = min(2048, count &- first)
+      (y + first).update(from: z + first, count: piece)
+      arithmetic.kernels.rows.activate(y + first, piece, activation.kernel)
+    }
   }
 
   static func activateBackward(
@@ -57,7 +61,7 @@ extension Float: TrainingScalar {
   ) {
     arithmetic.kernels.training.attention_forward(
       head.query, head.key, head.value, head.stride, head.length, head.size, head.scale, head.bias, head.dropout,
-      UInt64(head.row), UInt64(head.rowStep), context, scratch)
+      UInt64(head.row), UInt64(head.rowStep), context, head.contextStride, scratch)
   }
 
   static func attentionBackward(
@@ -66,8 +70,8 @@ extension Float: TrainingScalar {
   ) {
     arithmetic.kernels.training.attention_backward(
       head.query, head.key, head.value, head.stride, head.length, head.size, head.scale, head.bias, head.dropout,
-      UInt64(head.row), UInt64(head.rowStep), dContext, gradients.query, gradients.key, gradients.value,
-      gradients.bias, scratch)
+      UInt64(head.row), UInt64(head.rowStep), dContext, head.contextStride, gradients.query, gradients.key,
+      gradients.value, gradients.bias, scratch)
   }
 
   static func attentionScratch(_ length: Int, _ size: Int, _ arithmetic: Arithmetic) -> Int {

@@ -91,7 +91,10 @@ struct NormActivations<S: TrainingScalar> {
 struct AttentionHead<S: TrainingScalar> {
   /// [length, size] with row stride `stride`
   var query, key, value: UnsafePointer<S>
-  var stride, length, size: Int
+  var stride: Int
+  /// The row stride of the context [length, size].
+  var contextStride: Int
+  var length, size: Int
   /// The factor of scores.
   var scale: S
   /// bias[j - i] of query i and key j; nil: none.
