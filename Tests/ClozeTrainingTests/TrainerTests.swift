@@ -264,6 +264,7 @@ struct TrainerTests {
       $0.unfreeze = unfreeze
       $0.learningRate = 2e-3
       $0.epochs = 3
+      $0.dropout = 0
     }
     #expect(result.epochs[2].loss < result.epochs[0].loss)
     let before = try #require(model.attentionBias)
