@@ -257,6 +257,40 @@ struct TrainerTests {
     if task == .classify { #expect(Double(right) / 120 == all.metrics["accuracy"]) }
   }
 
+  /// The head learns at the whole rate, the last layer at its share, the embeddings at the least; and dropout is of the
+  /// encoder's layers too.
+  @Test func ratesFallWithDepth() throws {
+    let model = try Self.model(.float32)
+    var options = TrainingOptions()
+    options.unfreeze = .max
+    options.layerDecay = 0.5
+    let setup = try Trainer(model: model, task: .classify, options: options).setup
+    #expect(setup.settings.dropout.head == 0.1 && setup.settings.dropout.encoder == 0.1)
+    let trained = try TrainableModel(setup, labels: ["a", "b"])
+    let rates = trained.rates(layerDecay: options.layerDecay)
+    let (layers, parts) = (model.info.numHiddenLayers, EncoderLayerParameter.allCases.count)
+    #expect(rates.map(\.count) == trained.blocks.map(\.segments.count))
+    #expect(Set(rates[0]) == [1])
+    #expect(Set(rates[1].suffix(parts)) == [0.5])
+    #expect(Set(rates[1].prefix(parts)) == [pow(0.5, Double(layers))])
+    #expect(Set(rates[2]) == [pow(0.5, Double(layers + 1))])
+    // What learns at a hundredth of the rate from layer to layer moves less, and training is another with dropout.
+    func moved(_ change: (inout TrainingOptions) -> Void) throws -> Float {
+      let result = try train(.classify, model) {
+        $0.unfreeze = .max
+        $0.epochs = 1
+        $0.dropout = 0
+        change(&$0)
+      }
+      let before = try #require(model.encoderEmbeddings?.embeddings)
+      let after = try #require(result.head.embeddings)
+      return zip(after.position, before.position).reduce(0) { $0 + abs($1.0 - $1.1) }
+    }
+    let whole = try moved { _ in }
+    #expect(try moved { $0.layerDecay = 0.1 } < 0.2 * whole)
+    #expect(try moved { $0.dropout = 0.3 } != whole)
+  }
+
   /// The bias by relative position, which all layers share, is trained where all of them are.
   @Test(arguments: [1, .max]) func relativePositionsLearn(_ unfreeze: Int) throws {
     let model = try Self.model(.float32, "mpnet")
