@@ -18,6 +18,8 @@ public enum ISA: String, Sendable, CaseIterable {
   case avxvnni
   /// x86-64 with AVX-512 F, BW, VL, DQ and VNNI.
   case avx512vnni
+  /// x86-64 with AMX for int8, and what `avx512vnni` needs.
+  case avx512amx
   /// 64-bit Arm with dot products of bytes (DotProd).
   case neondot
   /// 64-bit Arm with matrix products of bytes (I8MM).

@@ -29,16 +29,16 @@ package struct Kernels: @unchecked Sendable {
       }
       wanted = isa
     }
-    let available = all().filter { $0.supported() != 0 }
-    for kernels in available {
-      guard let isa = ISA(rawValue: String(cString: kernels.isa)) else { continue }
-      if wanted == nil || wanted == isa {
-        return Kernels(
-          isa: isa, rows: kernels.rows.pointee, int8: kernels.int8.pointee, float32: kernels.float32.pointee,
-          training: kernels.training.pointee)
-      }
+    // Only those that may be chosen are asked, as AMX asks the system for permission.
+    for kernels in all() {
+      guard let isa = ISA(rawValue: String(cString: kernels.isa)), wanted == nil || wanted == isa,
+        kernels.supported() != 0
+      else { continue }
+      return Kernels(
+        isa: isa, rows: kernels.rows.pointee, int8: kernels.int8.pointee, float32: kernels.float32.pointee,
+        training: kernels.training.pointee)
     }
-    let has = available.compactMap { ISA(rawValue: String(cString: $0.isa)) }
+    let has = all().filter { $0.supported() != 0 }.compactMap { ISA(rawValue: String(cString: $0.isa)) }
     throw ClozeError(
       .unsupportedISA, "\(wanted?.rawValue ?? "no instruction set") is not supported; this CPU runs \(names(has))")
   }

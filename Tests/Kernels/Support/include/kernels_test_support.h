@@ -8,6 +8,11 @@
  * SIMDe (Debian: libsimde-dev) was not installed when this was built. */
 const cloze_kernels *emulated_avx512vnni(void);
 
+/* The int8 kernels of avx512amx, compiled against a model of its tiles; the rest is scalar. NULL without SIMDe. */
+const cloze_kernels *emulated_avx512amx(void);
+/* Whether its last call on this thread left the tiles as no other code expects them. */
+int avx512amx_left_tiles_configured(void);
+
 /* The tile kernels of avxvnni, with their dot products written in AVX2; rows are the scalar ones. NULL without AVX2. */
 const cloze_kernels *emulated_avxvnni(void);
 
