@@ -126,7 +126,7 @@ struct PreparedTests {
       try Model.convert(Fixture.modelPath("masked-lm-opset13"), to: path)
       let (before, after) = (try Inspection(path: Fixture.modelPath("masked-lm-opset13")), try Inspection(path: path))
       #expect(after.configuration?.sizes.map(\.value) == before.configuration?.sizes.map(\.value))
-      for part in ["\"prepared\":{\"precision\":\"int8\",\"version\":1", "\"parameters\":", "\"forms\":"] {
+      for part in ["\"prepared\":{\"precision\":\"int8\",\"version\":2", "\"parameters\":", "\"forms\":"] {
         #expect(after.json.contains(part), "\(after.json)")
       }
       for part in ["format version 2", "tied to the word embeddings", "opset 13"] {

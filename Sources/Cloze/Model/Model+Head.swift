@@ -72,7 +72,8 @@ extension Model {
     let own = head.layers
     func layer(_ layer: Head.Dense) throws(ClozeError) -> PackedHead.Layer {
       PackedHead.Layer(
-        dense: try builder.dense(layer.weight, layer.bias, inputs: layer.inputs), activation: layer.activation)
+        dense: try builder.inFloat32.dense(layer.weight, layer.bias, inputs: layer.inputs),
+        activation: layer.activation)
     }
     if head.task == .nsp, own.count == 2, own[0].activation == .tanh {
       let pooler = try layer(own[0])
@@ -88,7 +89,7 @@ extension Model {
           inputs: own[1].inputs, outputs: own[1].outputs, columns: columns, bias: try builder.bias(own[1].bias),
           inverseSmoothing: nil)
       } else {
-        decoder = try layer(own[1]).dense
+        decoder = try builder.dense(own[1].weight, own[1].bias, inputs: own[1].inputs)
       }
       var transform = try layer(own[0])
       transform.norm = try builder.norm(last.gamma, last.beta, last.epsilon)

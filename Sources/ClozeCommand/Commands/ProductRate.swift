@@ -21,9 +21,9 @@ func productRate(_ kernels: Kernels, _ precision: Precision, threads: Int, secon
 {
   let threads = max(1, min(threads, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
   // Rows and columns fill the tiles of every instruction set, and the sum's loop is long beside what follows it. The
-  // operands, 24 and 32 KB in int8 and 96 and 128 KB in float32, fit a second-level cache, a tile's part of them a
+  // operands, 48 and 32 KB in int8 and 192 and 128 KB in float32, fit a second-level cache, a tile's part of them a
   // first-level one.
-  let (m, n, k) = (48, 64, 512)
+  let (m, n, k) = (96, 64, 512)
   let matrix = kernels.matrix(precision)
   let panels = try AlignedMemory(bytes: matrix.packed_rows_size(m, k))
   let columns = try AlignedMemory(bytes: n * k * Int(matrix.column_element_size))
