@@ -36,6 +36,20 @@ import Testing
     #expect(variant[.int8].mr == 12)
   }
 
+  /// Products in bfloat16 are by the CPU's instruction where it has one, in the variant that has its registers.
+  @Test func bfloat16IsMultipliedByTheInstructionThatThereIs() {
+    for variant in Variant.compiled {
+      var pairs = false
+      #if os(Linux) && arch(x86_64)
+        pairs = variant.name == "avx512vnni" && processorFlags()?.isSuperset(of: ["avx512f", "avx512_bf16"]) == true
+      #endif
+      #expect(variant.kernels.bfloat16().pointee.kr == (pairs ? 2 : 1), "\(variant.name)")
+    }
+    for variant in Variant.emulated where variant.name.hasPrefix("avx512vnni") {
+      #expect(variant.kernels.bfloat16().pointee.kr == 2)
+    }
+  }
+
   @Test(
     .enabled(
       if: Variant.all.contains { $0.name.hasPrefix("avxvnni") }, "the CPU has no AVX2, with which AVX-VNNI is emulated")

@@ -8,6 +8,9 @@
  * SIMDe (Debian: libsimde-dev) was not installed when this was built. */
 const cloze_kernels *emulated_avx512vnni(void);
 
+/* The products in bfloat16 of avx512bf16, compiled so too, with vdpbf16ps as Intel's manual has it; NULL as above. */
+const cloze_bfloat16_kernels *emulated_avx512bf16(void);
+
 /* The tile kernels of avxvnni, with their dot products written in AVX2; rows are the scalar ones. NULL without AVX2. */
 const cloze_kernels *emulated_avxvnni(void);
 
