@@ -95,3 +95,12 @@ extension ModelInfo {
   /// Token types; 1 where the model has none.
   public var typeVocabSize: Int { configuration.typeVocabSize }
 }
+
+/// What a token costs.
+extension BERTConfiguration {
+  /// Multiplications and additions per token in the dense layers of the encoder, two for each parameter; attention's
+  /// own products, which grow with the length, are not included. Modulo 2^64, as a file may claim any sizes.
+  package var operationsPerToken: Int {
+    numHiddenLayers &* 2 &* (4 &* hiddenSize &* hiddenSize &+ 2 &* hiddenSize &* intermediateSize)
+  }
+}

@@ -3,13 +3,13 @@ package import ClozeIO
 
 /// The kernels of one instruction set, chosen once per model.
 package struct Kernels: @unchecked Sendable {
-  let isa: ISA
+  package let isa: ISA
   package let rows: cloze_row_kernels
   let int8: cloze_matrix_kernels
   package let float32: cloze_matrix_kernels
   package let training: cloze_training_kernels
 
-  func matrix(_ precision: Precision) -> cloze_matrix_kernels { precision == .int8 ? int8 : float32 }
+  package func matrix(_ precision: Precision) -> cloze_matrix_kernels { precision == .int8 ? int8 : float32 }
 
   /// target = norm(x + residual), each [rows, width]; target may be x.
   func normalize(
