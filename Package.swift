@@ -41,7 +41,7 @@ let package = Package(
     .executableTarget(
       name: "ClozeCommand",
       dependencies: [
-        "ClozeIO", "Cloze", "ClozeTokenizer", "ClozeTraining",
+        "CClozeKernels", "ClozeIO", "Cloze", "ClozeTokenizer", "ClozeTraining",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
 
@@ -69,5 +69,5 @@ let package = Package(
       dependencies: ["ClozeTraining", "Cloze", "CClozeKernels", "ClozeIO", "ClozeTokenizer", "ClozeTestSupport"]),
     .target(name: "ClozeTestSupport", path: "Tests/ClozeTestSupport"),
     .target(name: "CClozeTestSupport", path: "Tests/CClozeTestSupport"),
-    .testTarget(name: "ClozeCommandTests", dependencies: ["ClozeCommand", "ClozeIO"]),
+    .testTarget(name: "ClozeCommandTests", dependencies: ["ClozeCommand", "Cloze", "ClozeIO"]),
   ], swiftLanguageModes: [.v6], cLanguageStandard: .c11, cxxLanguageStandard: .cxx17)

@@ -211,8 +211,8 @@ typedef struct cloze_load_options {
   int32_t threads;                                    /* for loading, 1 to 256; 0: as many as the affinity mask, the
                                                          cgroup quota and OMP_NUM_THREADS allow */
   const char *CLOZE_NULLABLE isa;                     /* force "scalar", "avx2", "avxvnni", "avx512vnni",
-                                                         "neondot" or "neoni8mm"; NULL: the environment variable
-                                                         CLOZE_ISA, else the best that this CPU supports */
+                                                         "avx512amx", "neondot" or "neoni8mm"; NULL: the environment
+                                                         variable CLOZE_ISA, else the best that this CPU supports */
   const cloze_tokenizer *CLOZE_NULLABLE tokenizer;    /* overrides the tokenizer files beside the model */
 } cloze_load_options;
 

@@ -42,7 +42,27 @@ __attribute__((target("avx2"))) static void maddubs(int64_t passes) {
     }
 }
 
+/* Products in turn into four tiles of sums, as many as a matrix product has room for. */
+__attribute__((target("amx-int8"))) static void amx(int64_t passes) {
+  struct {
+    uint8_t palette, reserved[15];
+    uint16_t row_bytes[16];
+    uint8_t rows[16];
+  } sizes = {.palette = 1};
+  for (int i = 0; i < 6; i++) sizes.row_bytes[i] = 64, sizes.rows[i] = 16;
+  _tile_loadconfig(&sizes);
+  for (int64_t pass = 0; pass < passes; pass++) {
+    _tile_dpbsud(0, 4, 5);
+    _tile_dpbsud(1, 4, 5);
+    _tile_dpbsud(2, 4, 5);
+    _tile_dpbsud(3, 4, 5);
+  }
+  _tile_release();
+}
+
 static const cloze_limit limits[] = {
+    {"avx512amx", "tdpbsud", 0, 4 * 2 * 16 * 16 * 64, amx},
+    {"avx512amx", "vfmadd zmm", 1, SUMS * 32, fma_512},
     {"avx512vnni", "vpdpbusd zmm", 0, SUMS * 128, dpbusd_512},
     {"avx512vnni", "vfmadd zmm", 1, SUMS * 32, fma_512},
     {"avxvnni", "vpdpbusd ymm", 0, SUMS * 64, dpbusd_256},

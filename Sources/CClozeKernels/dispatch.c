@@ -1,9 +1,14 @@
 /* The table of kernel tables, and which of them this CPU runs. */
+#define _DEFAULT_SOURCE /* syscall */
 #include "cloze_kernels.h"
 
 /* supports_<feature>() for each feature that variants.inc names. */
 #if defined(__x86_64__)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #define BUILTIN(feature) \
   static int supports_##feature(void) { return __builtin_cpu_supports(#feature); }
@@ -26,6 +31,20 @@ static int leaf_7_1(int bit) {
 static int supports_avxvnni(void) { return leaf_7_1(4); }
 static int supports_avx512bf16(void) { return leaf_7_1(5); }
 
+/* CPUID leaf 7, EDX bits 24 (AMX-TILE) and 25 (AMX-INT8). Linux lets a process use the tiles' 8 KB of state once it has
+ * asked for it, for all its threads; where it may not, or a signal stack of it is too small for that state, the answer
+ * is an error. Other systems than Linux are not known to give it. */
+static int supports_amxint8(void) {
+#if defined(__linux__)
+  enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 }; /* ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA */
+  unsigned eax, ebx, ecx, edx;
+  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (edx >> 24 & 3) == 3 &&
+         syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+#else
+  return 0;
+#endif
+}
+
 extern const cloze_bfloat16_kernels cloze_bfloat16_kernels__avx512bf16;
 #elif defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
@@ -39,7 +58,7 @@ static int supports_i8mm(void) { return (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 
 #define TABLE_OF(kernels, isa) TABLE(kernels, isa)
 #define FLOATS(kernels, isa) TABLE_OF(kernels, FLOATS_##isa)
 
-#define AND_SUPPORTS(feature) && supports_##feature()
+#define AND_SUPPORTS(feature, name) && supports_##feature()
 #define OR_WITH(isa) \
   if (1 FEATURES_##isa(AND_SUPPORTS)) return &TABLE(bfloat16_kernels, isa);
 #define BFLOAT16(isa) BFLOAT16_##isa(OR_WITH)

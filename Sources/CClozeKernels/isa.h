@@ -21,7 +21,7 @@
 #elif defined(__aarch64__)
 #define BASELINE "neon"
 #endif
-#define AND_FEATURE(feature) "," #feature
+#define AND_FEATURE(feature, name) "," name
 #define TARGET_OF(isa) BASELINE FEATURES_##isa(AND_FEATURE)
 #define TARGET_OF_EXPANDED(isa) TARGET_OF(isa)
 #define TARGET TARGET_OF_EXPANDED(ISA)

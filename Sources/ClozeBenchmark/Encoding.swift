@@ -75,9 +75,7 @@ private struct Work {
   init(_ info: ModelInfo, sequences: Int, tokens: Int) {
     ids = (0..<sequences * tokens).map { Int32(($0 * 7919 + 104_729) % info.vocabSize) }
     ends = (0...sequences).map { Int32($0 * tokens) }
-    let width = Double(info.hiddenSize)
-    operations =
-      2 * Double(ids.count) * Double(info.numHiddenLayers) * width * (4 * width + 2 * Double(info.intermediateSize))
+    operations = Double(ids.count) * Double(info.configuration.operationsPerToken)
   }
 
   func states(_ session: Session) throws -> [Float] { try session.run(ids: ids, cuSeqlens: ends, output: .hidden) }

@@ -3,6 +3,9 @@
 
 #if defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
+#elif defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 static char *read_model(size_t *size) {
@@ -164,7 +167,7 @@ static void wrong_options(void) {
 }
 
 static void forced_isa_is_used_or_refused(void) {
-  static const char *const names[] = {"scalar", "avx2", "avx512vnni", "avxvnni", "neondot", "neoni8mm"};
+  static const char *const names[] = {"scalar", "avx2", "avx512vnni", "avxvnni", "neondot", "neoni8mm", "avx512amx"};
   for (size_t i = 0; i < COUNT(names); i++) {
     cloze_load_options options = {.struct_size = sizeof options, .isa = names[i]};
     cloze_model *model = NULL;
@@ -174,6 +177,8 @@ static void forced_isa_is_used_or_refused(void) {
     if (i == 1) present = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     if (i == 2) present = __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw");
     if (i == 3) present = __builtin_cpu_supports("avxvnni");
+    /* ARCH_REQ_XCOMP_PERM of XFEATURE_XTILEDATA */
+    if (i == 6) present = __builtin_cpu_supports("amx-int8") && syscall(SYS_arch_prctl, 0x1023, 18) == 0;
 #elif defined(__aarch64__) && defined(__linux__)
     if (i == 4) present = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
     if (i == 5) present = (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0;

@@ -1,3 +1,5 @@
+import Cloze
+import ClozeIO
 import Testing
 
 @testable import ClozeCommand
@@ -35,11 +37,40 @@ import Testing
       let speed = try #require(object["tokens_per_second"] as? Double)
       #expect(speed > 0)
       #expect(object["threads"] as? Int == 1)
+      // No bound from above: a machine that does other work while the limit is measured may exceed it.
+      #expect(try #require(object["share_of_limit"] as? Double) > 0)
+      #expect(try #require(object["limit_operations_per_second"] as? Double) > 0)
     }
     let run = try CommandRun(["bench", "--seconds", "0.01", "--threads", "1", "--precision", "float32"])
     #expect(run.status == 0)
     #expect(run.text.contains("float32"))
     #expect(run.text.contains("1 thread\n"))
-    #expect(run.lines.count == 10)
+    #expect(run.lines.contains { $0.hasPrefix("limit: ") && $0.contains("float32") })
+    #expect(run.lines.filter { $0.hasSuffix(" %") }.count == 4)
+    #expect(run.lines.count == 12)
+  }
+
+  @Test func countsOperations() {
+    // Two layers of width 2, with 4 in between: 2 (4 x 2 x 2 + 2 x 2 x 4) parameters, and two products of width 2 for
+    // each pair of tokens of a text.
+    let configuration = BERTConfiguration(
+      hiddenSize: 2, numHiddenLayers: 2, numAttentionHeads: 1, intermediateSize: 4, vocabSize: 8,
+      maxPositionEmbeddings: 8, typeVocabSize: 1, layerNormEps: 1e-12, hiddenAct: .gelu)
+    #expect(configuration.operationsPerToken == 128)
+    let workload = Workload(name: "two", lengths: [1, 3])
+    // 4 tokens of 128; 2 layers with 4 x 2 for each of 1 + 9 pairs.
+    #expect(workload.operations(configuration) == 512 + 160)
+  }
+
+  @Test(arguments: Precision.allCases) func productsHaveARate(_ precision: Precision) throws {
+    for isa in ISA.allCases {
+      guard let kernels = try? Kernels.choose(isa) else { continue }
+      for threads in [1, 3] {
+        let start = Clock.seconds()
+        let rate = try productRate(kernels, precision, threads: threads, seconds: 0.005)
+        // At least one product, of 3 million operations, was timed; no CPU does a million operations a nanosecond.
+        #expect(rate > 3e6 / (Clock.seconds() - start) && rate < 1e15, "\(isa)")
+      }
+    }
   }
 }

@@ -212,6 +212,17 @@ import Testing
     #expect(run.status == 0)
     #expect(run.text.contains("256"))
     #expect(try CommandRun(["inspect", "--json"]).objects().count == 1)
+    func speed(_ options: [String]) throws -> String {
+      let lines = try CommandRun(["inspect"] + options).lines
+      let work = try #require(lines.firstIndex { $0.hasPrefix("  work ") })
+      return String(lines[work + 1])
+    }
+    let float = try speed(["--precision", "float32", "--threads", "1", "--isa", "scalar"])
+    #expect(float.hasPrefix("  speed ") && float.contains("float32 products on 1 thread with scalar"))
+    #expect(try speed(["--threads", "3"]).contains("int8 products on 3 threads with "))
+    let path = folder.file("float.cloze")
+    #expect(try CommandRun(["convert", "--precision", "float32", path]).status == 0)
+    #expect(try speed(["--model", path]).contains("float32"))
     let missing = try CommandRun(["inspect", folder.file("missing.onnx")])
     #expect(missing.status == 1)
     #expect(missing.errors.contains("missing.onnx"))

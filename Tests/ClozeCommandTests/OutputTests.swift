@@ -12,6 +12,11 @@ import Testing
     #expect(fixed(0.05, digits: 2) == "0.05")
     #expect(fixed(.nan, digits: 2) == "nan")
     #expect(fixed(1e300, digits: 2) == "1e+300")
+    for (value, text) in [
+      (25_600, "26,000"), (995.0, "1,000"), (99.4, "99"), (9.96, "10"), (9.94, "9.9"), (0.996, "1.0"),
+      (0.0534, "0.053"),
+      (0, "0.000000000"), (.infinity, "inf"), (.nan, "nan"), (999_999_999, "1,000,000,000"),
+    ] as [(Double, String)] { #expect(roughly(value) == text) }
   }
 
   @Test func groupsThousands() {

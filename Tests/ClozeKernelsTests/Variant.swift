@@ -24,8 +24,8 @@ struct Variant: @unchecked Sendable, CustomTestStringConvertible {
     return (0..<count).map { Variant(kernels: all[$0].pointee) }
   }()
 
-  /// AVX-512 VNNI in portable C, unless SIMDe was missing when the tests were built, and AVX-VNNI in AVX2.
-  static let emulated = [emulated_avx512vnni(), emulated_avxvnni()].compactMap {
+  /// AVX-512 VNNI and AMX in portable C, unless SIMDe was missing when the tests were built, and AVX-VNNI in AVX2.
+  static let emulated = [emulated_avx512amx(), emulated_avx512vnni(), emulated_avxvnni()].compactMap {
     $0.map { Variant(kernels: $0.pointee) }
   }
 

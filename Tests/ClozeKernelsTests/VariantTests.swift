@@ -7,7 +7,7 @@ import Testing
   @Test func tablesAreListedBestFirst() {
     let names = Variant.compiled.map(\.name)
     #if arch(x86_64)
-      #expect(names == ["avx512vnni", "avxvnni", "avx2", "scalar"])
+      #expect(names == ["avx512amx", "avx512vnni", "avxvnni", "avx2", "scalar"])
     #elseif os(Linux) && arch(arm64)
       #expect(names == ["neoni8mm", "neondot", "scalar"])
     #endif
@@ -21,6 +21,10 @@ import Testing
     @Test(arguments: [
       ("avx2", ["avx2", "fma", "f16c"]), ("avxvnni", ["avx2", "fma", "f16c", "avx_vnni"]),
       ("avx512vnni", ["avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni"]),
+      (
+        "avx512amx",
+        ["avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "amx_tile", "amx_int8"]
+      ),
     ]) func variantRunsWhereTheCPUHasItsInstructions(isa: String, needed: [String]) throws {
       let flags = try #require(processorFlags(), "/proc/cpuinfo can't be read")
       #expect(Variant.supported.contains { $0.name == isa } == flags.isSuperset(of: needed))
@@ -30,10 +34,11 @@ import Testing
   @Test(
     .enabled(
       if: Variant.all.contains { $0.name.hasPrefix("avx512vnni") },
-      "the CPU has no AVX-512 VNNI, and libsimde-dev, which emulates it, is not installed"))
-  func avx512RunsOrIsEmulated() throws {
-    let variant = try #require(Variant.all.first { $0.name.hasPrefix("avx512vnni") })
-    #expect(variant[.int8].mr == 12)
+      "the CPU has no AVX-512 VNNI, and libsimde-dev, which emulates it, is not installed"),
+    arguments: [("avx512vnni", 12), ("avx512amx", 32)])
+  func avx512RunsOrIsEmulated(name: String, rows: Int32) throws {
+    let variant = try #require(Variant.all.first { $0.name.hasPrefix(name) })
+    #expect(variant[.int8].mr == rows)
   }
 
   /// Products in bfloat16 are by the CPU's instruction where it has one, in the variant that has its registers.
@@ -41,7 +46,8 @@ import Testing
     for variant in Variant.compiled {
       var pairs = false
       #if os(Linux) && arch(x86_64)
-        pairs = variant.name == "avx512vnni" && processorFlags()?.isSuperset(of: ["avx512f", "avx512_bf16"]) == true
+        let hasPairs = processorFlags()?.isSuperset(of: ["avx512f", "avx512_bf16"]) == true
+        pairs = hasPairs && variant.name.hasPrefix("avx512")
       #endif
       #expect(variant.kernels.bfloat16().pointee.kr == (pairs ? 2 : 1), "\(variant.name)")
     }
@@ -58,17 +64,18 @@ import Testing
     #expect(variant[.int8].mr == 6)
   }
 
-  /// A table that borrowed an operator of another would be a forced variant that did not run. AVX-VNNI adds to AVX2 what
-  /// multiplies bytes, and has its floats.
+  /// A table that borrowed an operator of another would be a forced variant that did not run. AVX-VNNI adds to AVX2, and
+  /// AMX to AVX-512 VNNI, what multiplies bytes, and have their floats.
   @Test func noTwoVariantsShareAnOperator() {
+    let borrowing: Set = ["avxvnni", "avx512amx"]
     var owner: [UInt: String] = [:]
     for variant in Variant.compiled {
-      for precision in Precision.allCases where precision == .int8 || variant.name != "avxvnni" {
+      for precision in Precision.allCases where precision == .int8 || !borrowing.contains(variant.name) {
         var table = variant[precision]
         let first = MemoryLayout.offset(of: \cloze_matrix_kernels.packed_rows_size) ?? 0
         withUnsafeBytes(of: &table) { claim($0, of: variant.name, skipping: first) }
       }
-      if variant.name == "avxvnni" { continue }
+      if borrowing.contains(variant.name) { continue }
       var (rows, training) = (variant.rows, variant.training)
       withUnsafeBytes(of: &rows) { claim($0, of: variant.name, skipping: 0) }
       withUnsafeBytes(of: &training) { claim($0, of: variant.name, skipping: 0) }
@@ -82,8 +89,8 @@ import Testing
       }
     }
     let floats = 7 + MemoryLayout<cloze_row_kernels>.size / 8 + MemoryLayout<cloze_training_kernels>.size / 8
-    let borrowing = Variant.compiled.count { $0.name == "avxvnni" }
-    #expect(owner.count == Variant.compiled.count * (7 + floats) - borrowing * floats)
+    let borrowers = Variant.compiled.count { borrowing.contains($0.name) }
+    #expect(owner.count == Variant.compiled.count * (7 + floats) - borrowers * floats)
   }
 
   @Test(arguments: Variant.all, Precision.allCases) func tilesHaveTheSizesThatPackingReliesOn(

@@ -129,7 +129,7 @@ struct PreparedTests {
       for part in ["\"prepared\":{\"precision\":\"int8\",\"version\":1", "\"parameters\":", "\"forms\":"] {
         #expect(after.json.contains(part), "\(after.json)")
       }
-      for part in ["format version 1", "tied to the word embeddings", "opset 13"] {
+      for part in ["format version 2", "tied to the word embeddings", "opset 13"] {
         #expect(after.description.contains(part), "\(after.description)")
       }
     }

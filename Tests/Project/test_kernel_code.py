@@ -66,19 +66,20 @@ def test_what_every_cpu_runs_has_no_newer_instructions(source, tmp_path):
 
 
 @x86
-@pytest.mark.parametrize("isa, registers", [("avx2", "%ymm"), ("avxvnni", "%ymm"), ("avx512vnni", "%zmm")])
+@pytest.mark.parametrize("isa, registers", [("avx2", "%ymm"), ("avxvnni", "%ymm"), ("avx512vnni", "%zmm"),
+                                            ("avx512amx", "%zmm")])
 def test_variant_uses_its_registers_and_no_wider_ones(isa, registers, tmp_path):
   functions = {name: "\n".join(lines) for name, lines in disassemble(KERNELS / isa / "kernels.c", tmp_path).items()}
   assert any(NEWER.search(line) for text in functions.values() for line in text.splitlines())
   floats = ["multiply_f32", "layernorm", "activate", "softmax", "training_multiply", "attention_backward", "adamw"]
-  for operator in ["multiply_int8", "attention_int8"] + (floats if isa != "avxvnni" else []):
+  for operator in ["multiply_int8", "attention_int8"] + (floats if isa not in ("avxvnni", "avx512amx") else []):
     assert registers in functions[f"cloze_{operator}__{isa}"], operator
   if registers == "%ymm":
     assert not any(re.search(r"%zmm|%k[0-7]\b|%[xy]mm(1[6-9]|[23]\d)", text) for text in functions.values())
 
 
 @x86
-@pytest.mark.parametrize("isa", ["avx2", "avxvnni", "avx512vnni"])
+@pytest.mark.parametrize("isa", ["avx2", "avxvnni", "avx512vnni", "avx512amx"])
 def test_vector_kernels_call_no_mathematics(isa, tmp_path):
   disassemble(KERNELS / isa / "kernels.c", tmp_path)
   listing = subprocess.run(["nm", "-u", tmp_path / f"{isa}-kernels.o"], check=True, capture_output=True, text=True)
@@ -110,6 +111,32 @@ def test_avx512_tiles_keep_their_sums_in_registers(isa, tile, product, tmp_path)
     assert len(sums) == count, "a sum has no register of its own"
     assert not any("%rsp" in line or "%rbp" in line for line in loop), "a register is spilled"
     assert not any(re.search(r"\tv?mov\w+ +%zmm\d+,", line) for line in loop), "a sum is moved or stored in the loop"
+
+
+@x86
+@pytest.mark.parametrize("tile, product", [("int8_tile", "tdpbsud"), ("attention_tile", "tdpbusd")])
+def test_amx_tiles_load_each_operand_once_for_two_products(tile, product, tmp_path):
+  """A loop for 32 rows and one for up to 16; nothing but loads of tiles and products touches tiles in them."""
+  lines = disassemble(KERNELS / "avx512amx" / "kernels.c", tmp_path).get(tile) or pytest.fail(f"{tile} was inlined")
+  found = tiles(lines, product)
+  assert sorted(found) == [2, 4]
+  for count, loop in found.items():
+    on_tiles = [line.split("\t")[1].split()[0] for line in loop if "%tmm" in line]
+    assert sorted(on_tiles) == sorted([product] * count + ["tileloadd"] * (2 + count // 2))
+    sums = {re.search(r"(%tmm\d)$", line.rstrip())[1] for line in loop if product in line}
+    assert len(sums) == count
+    assert not any("%rsp" in line for line in loop), "a register is spilled"
+
+
+@x86
+def test_amx_releases_its_tiles(tmp_path):
+  """Each operator that configures tiles gives them back at its only end: other code expects them unused."""
+  functions = disassemble(KERNELS / "avx512amx" / "kernels.c", tmp_path)
+  for operator in ["multiply_int8", "attention_int8"]:
+    lines = functions[f"cloze_{operator}__avx512amx"]
+    ends = [i for i, line in enumerate(lines) if "\tret" in line]
+    assert len(ends) == 1 and any("tilerelease" in line for line in lines[:ends[0]])
+    assert not any("ldtilecfg" in line for line in lines[next(i for i, line in enumerate(lines) if "tilerelease" in line):])
 
 
 @x86
@@ -163,7 +190,7 @@ def test_forced_variant_runs_or_fails(tmp_path):
       check=True)
   flags = Path("/proc/cpuinfo").read_text().split()
   for isa, flag in [("scalar", "fpu"), ("avx2", "avx2"), ("avxvnni", "avx_vnni"),
-                    ("avx512vnni", "avx512_vnni"), ("unheard-of", "unheard-of")]:
+                    ("avx512vnni", "avx512_vnni"), ("avx512amx", "amx_int8"), ("unheard-of", "unheard-of")]:
     forced = subprocess.run([program, isa], capture_output=True, text=True)
     assert forced.returncode == (0 if flag in flags else 2), forced.stderr
     assert (f"{isa}: rows" in forced.stdout) == (flag in flags)

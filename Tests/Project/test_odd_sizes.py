@@ -115,7 +115,7 @@ def test_int8_is_the_same_on_every_instruction_set(case):
   path, batch, _, _ = case
   reference = cloze.load(path, precision="int8", isa="scalar", threads=1)
   ran = 0
-  for isa in ("avx2", "avxvnni", "avx512vnni", "neondot", "neoni8mm"):
+  for isa in ("avx2", "avxvnni", "avx512vnni", "avx512amx", "neondot", "neoni8mm"):
     try:
       model = cloze.load(path, precision="int8", isa=isa, threads=2)
     except cloze.Error as error:

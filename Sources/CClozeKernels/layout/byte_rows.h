@@ -12,9 +12,18 @@
 #include "../simd/quantize.h"
 #include "panels.h"
 
+/* How often a header holds its correction: once, or where a tile's sums are loaded from it, once a column. */
+#if !defined(CORRECTIONS)
+#define CORRECTIONS 1
+#endif
+
 typedef struct {
-  int32_t sum_correction; /* -128 sum a */
+  int32_t sum_correction[CORRECTIONS]; /* -128 sum a */
 } row_header;
+
+INLINE void set_sum_correction(char *panel, size_t r, int32_t correction) {
+  for (size_t i = 0; i < CORRECTIONS; i++) ((row_header *)panel)[r].sum_correction[i] = correction;
+}
 
 /* The bytes of a panel, and of any number of them. */
 INLINE size_t row_panel_size(size_t rows, size_t k) { return rows * (sizeof(row_header) + ROUND_UP(k, ROW_RUN)); }

@@ -12,8 +12,8 @@
  *
  * Panels follow each other. They are the same for every instruction set, as they are stored in files.
  *
- * ACTIVATIONS lie in panels of at most MR rows, interleaved in runs of ROW_RUN bytes: 4 (one group), 8 or 16, as the
- * instruction set reads them. Here 3 rows (a: the stored bytes; [r, p]: row r, input p):
+ * ACTIVATIONS lie in panels of at most MR rows, interleaved in runs of ROW_RUN bytes: 4 (one group), 8, 16 or 64, as
+ * the instruction set reads them. Here 3 rows (a: the stored bytes; [r, p]: row r, input p):
  *
  *   int8, ROW_RUN 4                                    int8, ROW_RUN 16
  *   | header 0 | header 1 | header 2 |                 | header 0 | header 1 | header 2 |
@@ -67,26 +67,29 @@ INLINE void prefetch(const void *ahead) { __builtin_prefetch(ahead, 0, 2); }
     _Pragma("clang loop unroll(disable)")                                       \
     for (size_t in_ = left_ < ROW_RUN / 4 ? left_ : ROW_RUN / 4; in_; in_--, left_--, a += 4, b += (columns))
 
-/* Stores n <= LANES neighbouring values of `size` bytes of one row as runs, the first at `to`; a run of the row follows
- * the one before at a distance of `rows` runs. */
-INLINE void store_runs(char *to, size_t rows, const void *from, size_t n, size_t size) {
+/* Stores n <= LANES neighbouring values of `size` bytes of one row, from byte `begin` of the row on; the row's first
+ * run is at `row`, and each follows the one before at a distance of `rows` runs. A run that is begun is stored up to
+ * its end, or that of the LANES values. */
+INLINE void store_runs(char *row, size_t rows, size_t begin, const void *from, size_t n, size_t size) {
+  enum { PIECE = ROW_RUN < LANES ? ROW_RUN : LANES };
   const char *bytes = from;
+  char *to = row + begin / ROW_RUN * ROW_RUN * rows + begin % ROW_RUN;
   if (n == LANES) {
 #pragma clang loop unroll(full)
-    for (size_t at = 0; at < LANES * size; at += ROW_RUN) memcpy(to + at * rows, bytes + at, ROW_RUN);
+    for (size_t at = 0; at < LANES * size; at += PIECE) memcpy(to + at * rows, bytes + at, PIECE);
   } else {
-    for (size_t at = 0; at < n * size; at += ROW_RUN) memcpy(to + at * rows, bytes + at, ROW_RUN);
+    for (size_t at = 0; at < n * size; at += PIECE) memcpy(to + at * rows, bytes + at, PIECE);
   }
 }
 
 /* Stores the lowest byte, or int16, of values p ... p + n - 1 of one row; the row's first run is at `row`. */
 INLINE void store_bytes(char *row, size_t rows, size_t p, size_t n, u32x16 q) {
   u8x16 bytes = __builtin_convertvector(q, u8x16);
-  store_runs(row + p * rows, rows, &bytes, n, 1);
+  store_runs(row, rows, p, &bytes, n, 1);
 }
 INLINE void store_int16(char *row, size_t rows, size_t p, size_t n, u32x16 q) {
   i16x16 values = __builtin_convertvector((i32x16)q, i16x16);
-  store_runs(row + p * 2 * rows, rows, &values, n, 2);
+  store_runs(row, rows, p * 2, &values, n, 2);
 }
 
 #endif

@@ -38,6 +38,10 @@ typedef struct {
   int32_t depth;          /* the panel's accumulation depth: 1, 2 or 4 */
 } row_header;
 
+INLINE void set_sum_correction(char *panel, size_t r, int32_t correction) {
+  ((row_header *)panel)[r].sum_correction = correction;
+}
+
 #define SPLIT_RUNS(panel, rows) ((char *)(panel) + (rows) * sizeof(row_header))
 #define SPLIT_PLACES(panel, rows, r, k) \
   ((uint16_t *)(SPLIT_RUNS(panel, rows) + (rows) * ROUND_UP(k, 16)) + (r) * 2 * ROUND_UP(k, 16))

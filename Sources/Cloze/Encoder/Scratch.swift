@@ -75,7 +75,8 @@ final class Scratch {
     let headInput = try place(tokens, width, float)
     let headOutput = try place(tokens, width, float)
     let first = at
-    let packed = try place(matrix.packed_rows_size(rows, inner))
+    let ofHeads = model.kernels.float32.packed_rows_size(rows, model.weights.widestHeadInput)
+    let packed = try place(max(matrix.packed_rows_size(rows, inner), ofHeads))
     let scale = try place(rows, float)
     let zero = try place(rows, MemoryLayout<Int32>.size)
     let intermediate = try place(rows, inner, float)

@@ -46,7 +46,7 @@ extension Worker {
     let last = min(panels &* (thread &+ 1) / team.threads &* panel, dense.outputs)
     if first >= last { return }
     apply(
-      dense.columns(first, last &- first, matrix), activation, source, rows: rows, to: target + first,
+      dense.columns(first, last &- first, kernels), activation, source, rows: rows, to: target + first,
       stride: dense.outputs)
   }
 }

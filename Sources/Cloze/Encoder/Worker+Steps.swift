@@ -37,6 +37,7 @@ extension Worker {
     _ dense: Weights.Dense, _ activation: Activation, _ source: UnsafePointer<Float>, rows: Int,
     to target: UnsafeMutablePointer<Float>, stride: Int
   ) {
+    let matrix = kernels.matrix(dense.precision)
     matrix.pack_rows(source, dense.inputs, dense.inverseSmoothing, rows, dense.inputs, perThread.packed)
     matrix.multiply(
       rows, dense.outputs, dense.inputs, perThread.packed, dense.columns,

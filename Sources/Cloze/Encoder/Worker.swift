@@ -66,7 +66,7 @@ struct Worker {
     blocks(of: rows, times: slices) { first, count, part in
       let from = part &* slice
       apply(
-        dense.columns(from, min(slice, dense.outputs &- from), matrix), activation, source + first &* dense.inputs,
+        dense.columns(from, min(slice, dense.outputs &- from), kernels), activation, source + first &* dense.inputs,
         rows: count, to: target + (first &* dense.outputs &+ from), stride: dense.outputs)
     }
   }

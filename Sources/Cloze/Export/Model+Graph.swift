@@ -11,14 +11,8 @@ extension Model {
 /// Unpacks the weights of a model.
 private struct Unpacking {
   let model: Model
-  let matrix: cloze_matrix_kernels
-  let isInt8: Bool
 
-  init(_ model: Model) {
-    self.model = model
-    matrix = model.kernels.matrix(model.info.precision)
-    isInt8 = model.info.precision == .int8
-  }
+  init(_ model: Model) { self.model = model }
 
   func graph() throws(ClozeError) -> BERTGraph {
     let (info, weights) = (model.info, model.weights)
@@ -118,14 +112,15 @@ private struct Unpacking {
   private func rows(_ columns: cloze_packed_columns, _ range: Range<Int>, _ inputs: Int, _ factors: [Float]?)
     throws(ClozeError) -> Tensor
   {
-    let size = isInt8 ? 1 : MemoryLayout<Float>.size
+    var (matrix, element, size) = (model.kernels.float32, Tensor.ElementType.float32, MemoryLayout<Float>.size)
     var quantization: Quantization?
-    if isInt8, let scale = columns.scale {
+    if let scale = columns.scale {
+      (matrix, element, size) = (model.kernels.int8, .int8, 1)
       quantization = Quantization(
         scales: range.map { Self.scale(scale[$0]) }, zeroPoints: Array(repeating: 0, count: range.count), axis: 0,
         factors: factors, factorAxis: 1)
     }
-    return try Tensor.made("", isInt8 ? .int8 : .float32, [range.count, inputs], quantization: quantization) { target in
+    return try Tensor.made("", element, [range.count, inputs], quantization: quantization) { target in
       guard let base = target.baseAddress else { return }
       for (i, column) in range.enumerated() {
         matrix.unpack_column(columns.panels, inputs, column, base + i &* inputs &* size)

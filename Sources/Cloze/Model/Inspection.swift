@@ -11,7 +11,10 @@ public struct Inspection: Sendable, CustomStringConvertible {
   /// All facts, as one JSON object.
   public let json: String
   /// All facts, as text for people.
-  public let description: String
+  public var description: String { description(speed: nil) }
+  /// The precision that a `.cloze` file is prepared for; nil: the file is none.
+  package let preparedPrecision: Precision?
+  private let rows: [(word: String, text: String)]
 
   /// Why a valid file was not recognised as a BERT.
   public struct Refusal: Sendable {
@@ -74,20 +77,34 @@ public struct Inspection: Sendable, CustomStringConvertible {
     self.refusal = refusal
     configuration = nil
     json = refusal.json(path)
-    description = refusal.text(path)
+    preparedPrecision = nil
+    rows = []
   }
 
   private init(
-    _ provenance: ModelProvenance, path: String, lines: [(String, String)], json more: (inout JSONWriter) -> Void
+    _ provenance: ModelProvenance, path: String, prepared: Precision? = nil, lines: [(String, String)],
+    json more: (inout JSONWriter) -> Void
   ) {
     self.path = path
     refusal = nil
     configuration = provenance.configuration
     json = provenance.json(path: path, more)
-    let rows = provenance.lines(lines)
-    let width = rows.map(\.0.count).max() ?? 0
-    description = ([path] + rows.map { "  \($0)\(String(repeating: " ", count: width - $0.count))  \($1)" }).joined(
-      separator: "\n")
+    preparedPrecision = prepared
+    rows = provenance.lines(lines)
+  }
+
+  /// All facts, as text for people.
+  ///
+  /// - Parameter speed: what a machine makes of the model's work, a line below it; a file does not say.
+  package func description(speed: String?) -> String {
+    if let refusal { return refusal.text(path) }
+    var rows = rows
+    if let speed, let work = rows.firstIndex(where: { $0.word == "work" }) {
+      rows.insert(("speed", speed), at: work + 1)
+    }
+    let width = rows.map(\.word.count).max() ?? 0
+    let lines = rows.map { "  \($0.word)\(String(repeating: " ", count: width - $0.word.count))  \($0.text)" }
+    return ([path] + lines).joined(separator: "\n")
   }
 
   /// The inspection of a `.cloze` file: its provenance, and its own form.
@@ -107,7 +124,7 @@ public struct Inspection: Sendable, CustomStringConvertible {
     provenance.add(tokenizer)
     let version = Int(PreparedFormat.version)
     return Inspection(
-      provenance, path: path,
+      provenance, path: path, prepared: configuration.precision,
       lines: facts.lines + head.lines + [
         ("tokenizer", tokenizer.map { "inside, \($0.modelType)" } ?? "none"),
         (

@@ -18,6 +18,8 @@ public enum ISA: String, Sendable, CaseIterable {
   case avxvnni
   /// x86-64 with AVX-512 F, BW, VL, DQ and VNNI.
   case avx512vnni
+  /// x86-64 with AMX for int8, and what `avx512vnni` needs.
+  case avx512amx
   /// 64-bit Arm with dot products of bytes (DotProd).
   case neondot
   /// 64-bit Arm with matrix products of bytes (I8MM).
@@ -92,4 +94,13 @@ extension ModelInfo {
   public var maxPositionEmbeddings: Int { configuration.maxPositionEmbeddings }
   /// Token types; 1 where the model has none.
   public var typeVocabSize: Int { configuration.typeVocabSize }
+}
+
+/// What a token costs.
+extension BERTConfiguration {
+  /// Multiplications and additions per token in the dense layers of the encoder, two for each parameter; attention's
+  /// own products, which grow with the length, are not included. Modulo 2^64, as a file may claim any sizes.
+  package var operationsPerToken: Int {
+    numHiddenLayers &* 2 &* (4 &* hiddenSize &* hiddenSize &+ 2 &* hiddenSize &* intermediateSize)
+  }
 }

@@ -132,7 +132,7 @@ struct ModelProvenance {
       $0.value("parameters", parameters)
       $0.array("weight_types") { for type in weightTypes { $0.value(nil, type) } }
       $0.object("memory_bytes") { for (precision, bytes) in memory { $0.value(precision, bytes) } }
-      $0.value("operations_per_token", operationsPerToken)
+      $0.value("operations_per_token", configuration.operationsPerToken)
       $0.value("producer", producer)
       $0.value("producer_version", producerVersion)
       $0.value("opset", opset)
@@ -163,7 +163,7 @@ struct ModelProvenance {
     return writer.text
   }
 
-  /// Pairs of a word and its explanation: about the model, then `more`, then about the file.
+  /// Pairs of a word and its explanation: about the model and its work, then `more`, then about the file.
   func lines(_ more: [(String, String)]) -> [(String, String)] {
     let c = configuration
     let mlm = isTied ? "mlm (decoder tied to the word embeddings)" : "mlm (separate decoder)"
@@ -187,7 +187,8 @@ struct ModelProvenance {
           + "stored as \(weightTypes.joined(separator: ", "))"
       ), ("memory", memory.map { "\(Self.megabytes($0.bytes)) in \($0.precision)" }.joined(separator: ", ")),
     ]
-    rows.append(("work", workText))
+    let tenths = c.operationsPerToken / 100_000
+    rows.append(("work", "\(tenths / 10).\(tenths % 10) million operations per token"))
     rows += more
     rows += [
       (
@@ -201,22 +202,6 @@ struct ModelProvenance {
     rows += forms.map { ($0.block, $0.form) }
     rows += warnings.map { ("note", $0) }
     return rows
-  }
-
-  /// Multiplications and additions per token in the dense layers of the encoder; attention's own products,
-  /// which grow with the length, are not included.
-  var operationsPerToken: Int {
-    let (d, f) = (configuration.hiddenSize, configuration.intermediateSize)
-    return configuration.numHiddenLayers &* 2 &* (4 &* d &* d &+ 2 &* d &* f)
-  }
-
-  private var workText: String {
-    let tenths = operationsPerToken / 100_000
-    // The throughput of one core with AVX2 in int8; docs/KERNELS.md.
-    let tokens = 150_000_000_000 / max(operationsPerToken, 1)
-    let rounded = tokens > 1000 ? tokens / 100 * 100 : tokens
-    return "\(tenths / 10).\(tenths % 10) million operations per token; up to \(rounded) tokens per second "
-      + "at 150 billion operations per second (one core, AVX2, int8)"
   }
 
   static func megabytes(_ bytes: Int) -> String {

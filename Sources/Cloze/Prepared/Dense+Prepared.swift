@@ -5,8 +5,8 @@ internal import ClozeIO
 /// NAME.smoothing, in the layout of the kernels (layout 1; docs/FORMAT.md).
 extension Weights.Dense {
   /// Appends the sections of this layer.
-  func add(_ name: String, _ precision: Precision, to image: inout PreparedImage) throws(ClozeError) {
-    try columns.add(name, precision, outputs, inputs, to: &image)
+  func add(_ name: String, to image: inout PreparedImage) throws(ClozeError) {
+    try columns.add(name, outputs, inputs, to: &image)
     addBiases(name, to: &image)
     if let inverseSmoothing { image.add(name + ".smoothing", inverseSmoothing, inputs) }
   }
@@ -36,10 +36,8 @@ extension Weights.Dense {
 /// The packed columns of a matrix in a prepared model: panels, and in int8 scales and sums.
 extension cloze_packed_columns {
   /// Appends the sections of these columns.
-  func add(_ name: String, _ precision: Precision, _ outputs: Int, _ inputs: Int, to image: inout PreparedImage)
-    throws(ClozeError)
-  {
-    let size = try panelBytes(precision, outputs, inputs)
+  func add(_ name: String, _ outputs: Int, _ inputs: Int, to image: inout PreparedImage) throws(ClozeError) {
+    let size = try panelBytes(scale == nil ? .float32 : .int8, outputs, inputs)
     let padded = outputs.roundedUp(to: panelColumns)
     image.add(name + ".panels", UnsafeRawBufferPointer(start: panels, count: size))
     if let scale { image.add(name + ".scales", scale, padded) }

@@ -4,26 +4,25 @@ internal import ClozeONNX
 /// The heads of a prepared model, which come from model files: one or two layers, whose names and
 /// sizes follow from the output.
 extension PackedHead {
-  func add(_ output: OutputHead, _ precision: Precision, isTied: Bool, to image: inout PreparedImage) throws(ClozeError)
-  {
+  func add(_ output: OutputHead, isTied: Bool, to image: inout PreparedImage) throws(ClozeError) {
     guard let first = layers.first, let last = layers.last else { return }
     switch output {
-    case .pooler: try last.dense.add("pooler", precision, to: &image)
+    case .pooler: try last.dense.add("pooler", to: &image)
     case .maskedLM:
-      try first.dense.add("mlm.transform", precision, to: &image)
+      try first.dense.add("mlm.transform", to: &image)
       try first.norm?.add("mlm.norm", first.dense.outputs, to: &image)
       if isTied {
         last.dense.addBiases("mlm.decoder", to: &image)
       } else {
-        try last.dense.add("mlm.decoder", precision, to: &image)
+        try last.dense.add("mlm.decoder", to: &image)
       }
     // Behind the pooler.
-    case .nextSentence: try last.dense.add("nsp", precision, to: &image)
+    case .nextSentence: try last.dense.add("nsp", to: &image)
     case .classes:
-      if layers.count > 1 { try first.dense.add("classes.transform", precision, to: &image) }
-      try last.dense.add("classes", precision, to: &image)
-    case .tags: try last.dense.add("tags", precision, to: &image)
-    case .answer: try last.dense.add("answer", precision, to: &image)
+      if layers.count > 1 { try first.dense.add("classes.transform", to: &image) }
+      try last.dense.add("classes", to: &image)
+    case .tags: try last.dense.add("tags", to: &image)
+    case .answer: try last.dense.add("answer", to: &image)
     }
   }
 
@@ -35,7 +34,7 @@ extension PackedHead {
     func layer(
       _ name: String, _ inputs: Int, _ outputs: Int, from file: inout PreparedFile, _ activation: Activation = .identity
     ) throws(ClozeError) -> Layer {
-      Layer(dense: try Weights.Dense(name, sizes.precision, inputs, outputs, from: &file), activation: activation)
+      Layer(dense: try Weights.Dense(name, .float32, inputs, outputs, from: &file), activation: activation)
     }
     var rows = Rows.pooled(.cls)
     let layers: [Layer]
@@ -47,7 +46,8 @@ extension PackedHead {
       transform.norm = try Weights.Norm("mlm.norm", width, from: &file)
       let entries = sizes.model.vocabSize
       guard let columns = word.columns else {
-        layers = [transform, try layer("mlm.decoder", width, entries, from: &file)]
+        let decoder = try Weights.Dense("mlm.decoder", sizes.precision, width, entries, from: &file)
+        layers = [transform, Layer(dense: decoder)]
         break
       }
       let decoder = Weights.Dense(

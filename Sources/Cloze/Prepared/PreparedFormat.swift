@@ -8,7 +8,7 @@ internal import ClozeIO
 enum PreparedFormat {
   /// A transfer as text changes the high bit or the line ends, and so is detected.
   static let magic: [UInt8] = [0x89] + Array("CLOZE\r\n".utf8)
-  static let version: UInt32 = 1
+  static let version: UInt32 = 2
   /// The layout of weights: that of the kernels of all instruction sets.
   static let layout: UInt32 = 1
   /// Written little-endian; shows a file in the other byte order.

@@ -11,7 +11,7 @@ extension Weights {
     let embeddingSize = sizes.embeddingSize
     let entries = sizes.model.vocabSize
     if let columns = word.columns {
-      try columns.add("word", precision, entries, embeddingSize, to: &image)
+      try columns.add("word", entries, embeddingSize, to: &image)
     } else if let rows = word.rows {
       let size = try bytes(entries, embeddingSize, precision == .int8 ? 1 : 4)
       image.add("word.rows", UnsafeRawBufferPointer(start: rows, count: size))
@@ -20,22 +20,22 @@ extension Weights {
     image.add("position", position, sizes.model.maxPositionEmbeddings * embeddingSize)
     image.add("token_type", tokenType, sizes.model.typeVocabSize * embeddingSize)
     try norm.add("embedding_norm", embeddingSize, to: &image)
-    try projection?.add("projection", precision, to: &image)
+    try projection?.add("projection", to: &image)
     try image.add("attention_scales", copying: layers.map(\.attentionScale))
     if let attentionBias { image.add("attention_bias", attentionBias.table, attentionBias.count) }
     for (index, layer) in layers.enumerated() {
       let name = "layer.\(index)"
-      try layer.queryKeyValue.add("\(name).query_key_value", precision, to: &image)
-      try layer.attentionOutput.add("\(name).attention_output", precision, to: &image)
+      try layer.queryKeyValue.add("\(name).query_key_value", to: &image)
+      try layer.attentionOutput.add("\(name).attention_output", to: &image)
       try layer.attentionNorm.add("\(name).attention_norm", width, to: &image)
-      try layer.intermediate.add("\(name).intermediate", precision, to: &image)
-      try layer.output.add("\(name).output", precision, to: &image)
+      try layer.intermediate.add("\(name).intermediate", to: &image)
+      try layer.output.add("\(name).output", to: &image)
       try layer.outputNorm.add("\(name).output_norm", width, to: &image)
     }
-    for output in OutputHead.allCases { try heads[output]?.add(output, precision, isTied: sizes.isTied, to: &image) }
+    for output in OutputHead.allCases { try heads[output]?.add(output, isTied: sizes.isTied, to: &image) }
     for (index, step) in sentence.enumerated() {
       switch step {
-      case .dense(let layer): try layer.dense.add("sentence.\(index)", precision, to: &image)
+      case .dense(let layer): try layer.dense.add("sentence.\(index)", to: &image)
       case .norm(let norm): try norm.add("sentence.\(index)", sentence.prefix(index).width(after: width), to: &image)
       case .normalize, .truncate: break
       }
@@ -100,7 +100,7 @@ extension Weights {
       let inputs = sentence.width(after: width)
       switch step {
       case .dense(let size, let activation):
-        let dense = try dense("sentence.\(index)", inputs, size, &file)
+        let dense = try Dense("sentence.\(index)", .float32, inputs, size, from: &file)
         sentence.append(.dense(PackedHead.Layer(dense: dense, activation: activation)))
       case .norm: sentence.append(.norm(try Norm("sentence.\(index)", inputs, from: &file)))
       case .normalize: sentence.append(.normalize)

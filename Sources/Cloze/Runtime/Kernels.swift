@@ -3,14 +3,14 @@ package import ClozeIO
 
 /// The kernels of one instruction set, chosen once per model.
 package struct Kernels: @unchecked Sendable {
-  let isa: ISA
+  package let isa: ISA
   package let rows: cloze_row_kernels
   let int8: cloze_matrix_kernels
   package let float32: cloze_matrix_kernels
   package let training: cloze_training_kernels
   package let bfloat16: cloze_bfloat16_kernels
 
-  func matrix(_ precision: Precision) -> cloze_matrix_kernels { precision == .int8 ? int8 : float32 }
+  package func matrix(_ precision: Precision) -> cloze_matrix_kernels { precision == .int8 ? int8 : float32 }
 
   /// target = norm(x + residual), each [rows, width]; target may be x.
   func normalize(
@@ -30,16 +30,16 @@ package struct Kernels: @unchecked Sendable {
       }
       wanted = isa
     }
-    let available = all().filter { $0.supported() != 0 }
-    for kernels in available {
-      guard let isa = ISA(rawValue: String(cString: kernels.isa)) else { continue }
-      if wanted == nil || wanted == isa {
-        return Kernels(
-          isa: isa, rows: kernels.rows.pointee, int8: kernels.int8.pointee, float32: kernels.float32.pointee,
-          training: kernels.training.pointee, bfloat16: kernels.bfloat16().pointee)
-      }
+    // Only those that may be chosen are asked, as AMX asks the system for permission.
+    for kernels in all() {
+      guard let isa = ISA(rawValue: String(cString: kernels.isa)), wanted == nil || wanted == isa,
+        kernels.supported() != 0
+      else { continue }
+      return Kernels(
+        isa: isa, rows: kernels.rows.pointee, int8: kernels.int8.pointee, float32: kernels.float32.pointee,
+        training: kernels.training.pointee, bfloat16: kernels.bfloat16().pointee)
     }
-    let has = available.compactMap { ISA(rawValue: String(cString: $0.isa)) }
+    let has = all().filter { $0.supported() != 0 }.compactMap { ISA(rawValue: String(cString: $0.isa)) }
     throw ClozeError(
       .unsupportedISA, "\(wanted?.rawValue ?? "no instruction set") is not supported; this CPU runs \(names(has))")
   }

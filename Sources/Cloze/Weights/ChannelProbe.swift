@@ -114,7 +114,7 @@ final class ChannelProbe {
     let step = 128
     try team.forEach((dense.outputs &+ step &- 1) / step) { i, _ throws(ClozeError) in
       let from = i &* step
-      let slice = dense.columns(from, min(step, dense.outputs &- from), matrix)
+      let slice = dense.columns(from, min(step, dense.outputs &- from), kernels)
       matrix.multiply(
         count, slice.outputs, slice.inputs, packed, slice.columns,
         cloze_epilogue(bias: slice.bias, activation: activation.kernel), target + from, dense.outputs)

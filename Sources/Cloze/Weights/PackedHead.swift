@@ -48,9 +48,9 @@ struct PackedHead: @unchecked Sendable {
 
   /// How its layers are multiplied.
   enum Arithmetic: Sendable {
-    /// In the model's precision, by all threads of the session.
+    /// Each layer in the precision of its weights, by all threads of the session.
     case model
-    /// In float32 whatever the model's precision, by the calling thread.
+    /// In float32, by the calling thread.
     case float32
   }
 

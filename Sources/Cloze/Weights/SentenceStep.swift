@@ -43,7 +43,7 @@ extension WeightBuilder {
       let width = steps.width(after: graph.configuration.hiddenSize)
       switch step {
       case .dense(let linear, let activation):
-        steps.append(.dense(PackedHead.Layer(dense: try dense([linear]), activation: activation)))
+        steps.append(.dense(PackedHead.Layer(dense: try inFloat32.dense([linear]), activation: activation)))
       case .norm(let norm): steps.append(.norm(try self.norm(norm, width)))
       case .normalize: steps.append(.normalize)
       case .truncate(let kept): steps.append(.truncate(kept))

@@ -5,8 +5,8 @@ internal import ClozeONNX
 /// Turns the tensors of a graph into `Weights`.
 struct WeightBuilder {
   let kernels: Kernels
-  let precision: Precision
-  let matrix: cloze_matrix_kernels
+  private(set) var precision: Precision
+  private(set) var matrix: cloze_matrix_kernels
   let memory = WeightMemory()
   let team: Team
   let readBuffer = ReadBuffer()
@@ -16,6 +16,14 @@ struct WeightBuilder {
     self.kernels = kernels
     self.precision = precision
     matrix = kernels.matrix(precision)
+  }
+
+  /// The same builder for layers that are multiplied in float32.
+  var inFloat32: WeightBuilder {
+    var builder = self
+    builder.precision = .float32
+    builder.matrix = kernels.float32
+    return builder
   }
 
   func build(_ graph: BERTGraph) throws(ClozeError) -> Weights {

@@ -13,8 +13,12 @@ struct Weights: @unchecked Sendable {
     /// [inputs] what activations are multiplied by before they are quantized; nil: 1
     let inverseSmoothing: UnsafePointer<Float>?
 
+    /// How it is multiplied: layers of heads in float32, whatever the model's precision.
+    var precision: Precision { columns.scale == nil ? .float32 : .int8 }
+
     /// The layer restricted to outputs `first ..< first + count`; `first` begins a panel.
-    func columns(_ first: Int, _ count: Int, _ matrix: cloze_matrix_kernels) -> Dense {
+    func columns(_ first: Int, _ count: Int, _ kernels: Kernels) -> Dense {
+      let matrix = kernels.matrix(precision)
       let panel = inputs.roundedUp(to: Int(matrix.kr)) &* Int(matrix.column_element_size)
       return Dense(
         inputs: inputs, outputs: count,
@@ -75,6 +79,11 @@ struct Weights: @unchecked Sendable {
   var projection: Dense?
   /// nil where attention depends on no relative position.
   var attentionBias: AttentionBias?
+
+  /// The most inputs of a layer of heads or after pooling.
+  var widestHeadInput: Int {
+    heads.values.reduce(sentence.widestInput) { $1.layers.reduce($0) { max($0, $1.dense.inputs) } }
+  }
 
   /// Whether the decoder of the masked language model is the word table.
   var isTied: Bool {

@@ -8,7 +8,8 @@ struct Bench: ParsableCommand {
     abstract: "Measure the speed of a model on this machine.", usage: "cloze bench [<options>]",
     discussion: """
       Runs batches of token ids of several shapes and prints the median times, without \
-      tokenization. Every result is compared with the first; a difference is an error.
+      tokenization. Every result is compared with the first; a difference is an error. Of limit: \
+      the share of the speed that the CPU reaches in matrix products alone.
 
         cloze bench
         cloze bench --model model.onnx --precision float32 --threads 1
@@ -49,12 +50,18 @@ struct Bench: ParsableCommand {
 
     var table = Table([
       ("shape", .left), ("texts", .right), ("tokens", .right), ("ms", .right), ("tokens/s", .right),
-      ("texts/s", .right),
+      ("texts/s", .right), ("of limit", .right),
     ])
+    var limits: [Double] = []
     for workload in Workload.all(longest: info.maxPositionEmbeddings) {
       let seconds = try measure(workload, session)
+      // After the runs, at the clock that they leave the CPU with.
+      let limit = try productRate(
+        Kernels.choose(info.isa), info.precision, threads: session.threads, seconds: 0.05)
+      limits.append(limit)
       let texts = Double(workload.lengths.count)
       let tokens = Double(workload.tokens)
+      let share = workload.operations(info.configuration) / seconds / limit
       if json {
         try printer.write(
           JSONWriter.line {
@@ -64,6 +71,8 @@ struct Bench: ParsableCommand {
             $0.value("seconds", seconds)
             $0.value("tokens_per_second", tokens / seconds)
             $0.value("texts_per_second", texts / seconds)
+            $0.value("share_of_limit", share)
+            $0.value("limit_operations_per_second", limit)
             $0.value("precision", PrecisionName(info.precision).rawValue)
             $0.value("isa", info.isa.rawValue)
             $0.value("threads", session.threads)
@@ -74,10 +83,16 @@ struct Bench: ParsableCommand {
         table.add([
           workload.name, grouped(workload.lengths.count), grouped(workload.tokens), fixed(seconds * 1000, digits: 2),
           grouped(Int((tokens / seconds).rounded())), grouped(Int((texts / seconds).rounded())),
+          fixed(share * 100, digits: 0) + " %",
         ])
       }
     }
-    if !json { try printer.write(table.rendered()) }
+    if !json {
+      let most = roughly((limits.max() ?? 0) / 1e9)
+      try printer.write(
+        table.rendered() + "\nlimit: \(most) billion operations per second, what \(PrecisionName(info.precision)) "
+          + "products alone reach here with all operands in the cache\n")
+    }
     try printer.flush()
   }
 
@@ -160,6 +175,14 @@ struct Workload {
       let normal = (0..<12).reduce(-6.0) { sum, _ in sum + Double.random(in: 0..<1, using: &random) }
       return max(1, min(2 + Int(exp(2.9 + 0.6 * normal)), longest))
     }
+  }
+
+  /// Multiplications and additions of a run: of the dense layers for each token, and in each layer those of a text's
+  /// queries by its keys and of probabilities by its values, two for each pair of tokens and element of a state.
+  func operations(_ configuration: BERTConfiguration) -> Double {
+    let pairs = lengths.reduce(0) { $0 + Double($1) * Double($1) }
+    return Double(tokens) * Double(configuration.operationsPerToken)
+      + Double(configuration.numHiddenLayers) * 4 * pairs * Double(configuration.hiddenSize)
   }
 
   /// Ids spread over the vocabulary, the same in every run.

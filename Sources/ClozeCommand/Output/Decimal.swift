@@ -25,6 +25,17 @@ func grouped(_ value: Int) -> String {
   return result
 }
 
+/// A measured value with two significant digits: 26,000, 360, 7.1, 0.53; as `fixed` has it beyond 1e9, and with nine
+/// digits after the point below 1e-8.
+func roughly(_ value: Double) -> String {
+  var (unit, digits) = (1.0, 0)
+  if value < 1e9 {
+    while value / unit >= 99.5 { unit *= 10 }
+    while digits < 9, value * unit < 9.95 { (unit, digits) = (unit * 10, digits + 1) }
+  }
+  return digits == 0 && value < 1e9 ? grouped(Int((value / unit).rounded() * unit)) : fixed(value, digits: digits)
+}
+
 /// A probability with six digits after the point; below 1e-6 with two significant digits and an exponent.
 func probability(_ value: Float) -> String {
   guard value > 0, value < 0.000_001 else { return fixed(Double(value), digits: 6) }

@@ -1,4 +1,4 @@
-/* AVX-512's intrinsics in plain C, by SIMDe, in place of the compiler's. */
+/* Before a kernels.c of AVX-512: its intrinsics from SIMDe, which are plain C, in place of the compiler's. */
 #pragma clang diagnostic ignored "-Wpsabi"
 #pragma clang diagnostic ignored "-Wunknown-attributes"
 
@@ -19,4 +19,3 @@ static inline __m512 fused_multiply_add(__m512 a, __m512 b, __m512 c) {
 #define __IMMINTRIN_H
 /* The real target in the file's attribute would bring real instructions. */
 #define target(features) annotate("emulated")
-

@@ -93,7 +93,7 @@ def test_weights_are_used_where_they_are_mapped(path: Path) -> None:
 def test_inspect(path: Path) -> None:
     found, original = cloze.inspect(path), cloze.inspect(BUILT_IN)
     prepared = found.pop("prepared")
-    assert prepared["precision"] == "int8" and prepared["version"] == 1
+    assert prepared["precision"] == "int8" and prepared["version"] == 2
     assert prepared["bytes"] == path.stat().st_size and prepared["sections"] > 50
     assert found.pop("memory_bytes") == {"int8": cloze.load(path).info.weight_bytes}
     for key in ("memory_bytes", "path"):

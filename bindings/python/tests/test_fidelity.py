@@ -132,7 +132,7 @@ def test_masked_words_in_int8(shared: Path) -> None:
     best = [model.run(ids, bounds, output="mlm", positions=places).argmax(1) for model in models]
     agreed = float((best[0] == best[1]).mean())
     print(f"the best token of int8 is that of float32 in {agreed:.1%}")
-    assert agreed >= 0.95
+    assert agreed >= 0.96
 
 
 @pytest.mark.parametrize("precision, lowest", [("float32", 82.03), ("int8", 81.95)])

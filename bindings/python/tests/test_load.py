@@ -15,7 +15,7 @@ import cloze
 from conftest import BUILT_IN, finish
 
 CONTENT = (BUILT_IN / "model.onnx").read_bytes()
-INSTRUCTION_SETS = ("scalar", "avx2", "avxvnni", "avx512vnni", "neondot", "neoni8mm")
+INSTRUCTION_SETS = ("scalar", "avx2", "avxvnni", "avx512vnni", "avx512amx", "neondot", "neoni8mm")
 
 
 def refused(status: str, *words: str, **keywords: object):

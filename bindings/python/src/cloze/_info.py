@@ -40,8 +40,8 @@ class ModelInfo:
     max_tokens: int
     #: ``"int8"`` or ``"float32"``.
     precision: str
-    #: The instruction set of the kernels: ``"scalar"``, ``"avx2"``, ``"avxvnni"``, ``"avx512vnni"``, ``"neondot"``
-    #: or ``"neoni8mm"``.
+    #: The instruction set of the kernels: ``"scalar"``, ``"avx2"``, ``"avxvnni"``, ``"avx512vnni"``, ``"avx512amx"``,
+    #: ``"neondot"`` or ``"neoni8mm"``.
     isa: str
     #: Threads per run, the calling thread included.
     threads: int
