@@ -590,8 +590,9 @@ typedef struct cloze_trainer cloze_trainer;
  * report.html; one with a head or a checkpoint is CLOZE_INVALID_ARGUMENT unless "resume" or "overwrite" is true.
  *
  * task "pretrain" trains a BERT on files of text, a sentence a line and an empty line between documents: on from model,
- * loaded in float32, or a new one where model is NULL. options are those of `cloze pretrain`; "output" is required, and
- * becomes a model folder. Examples are added by cloze_trainer_add_file; there is no head to save or evaluate. */
+ * loaded in float32, or a new one where model is NULL. options are those of `cloze pretrain`, such as {"steps": 1000,
+ * "precision": "bfloat16"}; "output" is required, and becomes a model folder. Examples are added by
+ * cloze_trainer_add_file; there is no head to save or evaluate. */
 CLOZE_API cloze_status cloze_trainer_create(
     const cloze_model *CLOZE_NULLABLE model, const char *CLOZE_NULLABLE task, const char *CLOZE_NULLABLE options,
     cloze_trainer *CLOZE_NULLABLE *CLOZE_NULLABLE trainer);

@@ -22,12 +22,14 @@ BUILTIN(avx512dq)
 BUILTIN(avx512vnni)
 #undef BUILTIN
 
-/* CPUID leaf 7, subleaf 1, EAX bit 4. That the operating system saves its registers is part of avx2. */
-static int supports_avxvnni(void) {
+/* A bit of EAX of CPUID leaf 7, subleaf 1. That the operating system saves registers is part of avx2 and avx512f. */
+static int leaf_7_1(int bit) {
   unsigned eax, ebx, ecx, edx;
   return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && eax >= 1 &&
-         __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax & 1 << 4);
+         __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax & 1 << bit);
 }
+static int supports_avxvnni(void) { return leaf_7_1(4); }
+static int supports_avx512bf16(void) { return leaf_7_1(5); }
 
 /* CPUID leaf 7, EDX bits 24 (AMX-TILE) and 25 (AMX-INT8). Linux lets a process use the tiles' 8 KB of state once it has
  * asked for it, for all its threads; where it may not, or a signal stack of it is too small for that state, the answer
@@ -42,6 +44,8 @@ static int supports_amxint8(void) {
   return 0;
 #endif
 }
+
+extern const cloze_bfloat16_kernels cloze_bfloat16_kernels__avx512bf16;
 #elif defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 
@@ -55,15 +59,24 @@ static int supports_i8mm(void) { return (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 
 #define FLOATS(kernels, isa) TABLE_OF(kernels, FLOATS_##isa)
 
 #define AND_SUPPORTS(feature, name) && supports_##feature()
+#define OR_WITH(isa) \
+  if (1 FEATURES_##isa(AND_SUPPORTS)) return &TABLE(bfloat16_kernels, isa);
+#define BFLOAT16(isa) BFLOAT16_##isa(OR_WITH)
+#define BFLOAT16_OF(isa) BFLOAT16(isa)
 #define VARIANT(isa)                                                           \
   extern const cloze_matrix_kernels cloze_int8_kernels__##isa;                 \
   extern const cloze_matrix_kernels FLOATS(float32_kernels, isa);              \
   extern const cloze_row_kernels FLOATS(row_kernels, isa);                     \
   extern const cloze_training_kernels FLOATS(training_kernels, isa);           \
+  extern const cloze_bfloat16_kernels FLOATS(bfloat16_kernels, isa);           \
   static int supported__##isa(void) { return 1 FEATURES_##isa(AND_SUPPORTS); } \
+  static const cloze_bfloat16_kernels *bfloat16__##isa(void) {                 \
+    BFLOAT16_OF(FLOATS_##isa)                                                  \
+    return &FLOATS(bfloat16_kernels, isa);                                     \
+  }                                                                            \
   static const cloze_kernels kernels__##isa = {                                \
-      #isa, supported__##isa, &cloze_int8_kernels__##isa, \
-      &FLOATS(float32_kernels, isa), &FLOATS(row_kernels, isa), &FLOATS(training_kernels, isa)};
+      #isa, supported__##isa, &cloze_int8_kernels__##isa,                      \
+      &FLOATS(float32_kernels, isa), &FLOATS(row_kernels, isa), &FLOATS(training_kernels, isa), bfloat16__##isa};
 #include "variants.inc"
 #undef VARIANT
 

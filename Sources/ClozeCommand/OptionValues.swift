@@ -13,6 +13,7 @@ extension Head.Pairs: ExpressibleByArgument {}
 extension Schedule: ExpressibleByArgument {}
 extension TrainingOptions.Optimizer: ExpressibleByArgument {}
 extension TrainingOptions.Layers: ExpressibleByArgument {}
+extension TrainingPrecision: ExpressibleByArgument {}
 extension PretrainingOptions.Objective: ExpressibleByArgument {}
 extension PretrainingOptions.Start: ExpressibleByArgument {}
 extension DataFormat.Kind: ExpressibleByArgument {}

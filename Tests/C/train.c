@@ -270,7 +270,10 @@ static void refuses_what_is_wrong(void) {
 
   CHECK_STATUS(cloze_trainer_create(NULL, "pretrain", NULL, &trainer), CLOZE_INVALID_ARGUMENT);
   CHECK_MESSAGE("output");
-  const char *options = "{\"output\": \"/none/bert\", \"steps\": 1}";
+  CHECK_STATUS(cloze_trainer_create(NULL, "pretrain", "{\"output\": \"/none\", \"precision\": \"int8\"}", &trainer),
+      CLOZE_INVALID_ARGUMENT);
+  CHECK_MESSAGE("float32, bfloat16");
+  const char *options = "{\"output\": \"/none/bert\", \"steps\": 1, \"precision\": \"bfloat16\"}";
   CHECK_OK(cloze_trainer_create(NULL, "pretrain", options, &trainer));
   CHECK_STATUS(cloze_trainer_add(trainer, CLOZE_SET_TRAIN, &example), CLOZE_INVALID_ARGUMENT);
   CHECK_STATUS(cloze_trainer_save(trainer, "/tmp/none"), CLOZE_INVALID_ARGUMENT);

@@ -7,30 +7,91 @@ extension Variant { var training: cloze_training_kernels { kernels.training.poin
 /// The operators of training touch nothing outside their operands, and give the scalar variant's bits. That these are
 /// right is tested against Double, with the layers that they make up (ClozeTrainingTests).
 @Suite struct TrainingTests {
-  /// c [m, n] += x^T w, x [k, m], w [k, n]
-  private func product(_ variant: Variant, m: Int, n: Int, k: Int) -> [Float] {
+  /// c [m, n] = x^T w + bias, or += x^T w; x [k, m], w [k, n]; and of bfloat16 both where it is wanted.
+  private func product(
+    _ variant: Variant, m: Int, n: Int, k: Int, adds: Bool, isRounded: Bool = false, of values: [Float]? = nil
+  ) -> [Float] {
     var random = Random(m + 100 * n + 10000 * k)
-    let (x, w) = (random.floats(k * m), random.floats(k * n))
-    let (left, right, c) = (GuardedBuffer(x), GuardedBuffer(w), GuardedBuffer(random.floats(m * n)))
+    let values = values ?? random.floats(k * (m + n))
+    let (left, right) = (GuardedBuffer(Array(values.prefix(k * m))), GuardedBuffer(Array(values.suffix(k * n))))
+    let c = GuardedBuffer(random.floats(m * n))
     let matrix = variant[.float32]
+    let nr = Int(matrix.nr)
+    let bias = GuardedBuffer(random.floats(roundedUp(n, to: nr)))
     let rows = GuardedBuffer<UInt8>(count: matrix.packed_rows_size(m, k), alignment: 4)
-    let columns = GuardedBuffer<Float>(count: roundedUp(n, to: Int(matrix.nr)) * k)
     let a = cloze_packed_rows(panels: rows.pointer, scale: nil, zero: nil)
     variant.training.pack_transposed_rows(left.pointer, m, m, k, a)
+    var columns = GuardedBuffer<Float>(count: roundedUp(n, to: nr) * k)
     _ = variant.rows.pack_float_columns(right.pointer, n, n, k, columns.pointer)
-    variant.training.multiply_add(
-      m, n, k, a, cloze_packed_columns(panels: columns.pointer, scale: nil, sum: nil), c.pointer, n)
+    var multiply = variant.training.multiply
+    if isRounded {
+      let bfloat16 = variant.kernels.bfloat16().pointee
+      let steps = (k + Int(bfloat16.kr) - 1) / Int(bfloat16.kr)
+      let rounded = GuardedBuffer<Float>(count: roundedUp(n, to: nr) * steps)
+      for panel in 0..<roundedUp(n, to: nr) / nr {
+        bfloat16.round_columns(columns.pointer + panel * nr * k, k, rounded.pointer + panel * nr * steps)
+      }
+      bfloat16.round_rows(a, m, k)
+      (columns, multiply) = (rounded, bfloat16.multiply)
+    }
+    multiply(
+      m, n, k, a, cloze_packed_columns(panels: columns.pointer, scale: nil, sum: nil), bias.pointer, adds ? 1 : 0,
+      c.pointer, n)
     return c.array
   }
 
-  @Test(arguments: Variant.all) func productsAreAddedTo(_ variant: Variant) {
+  @Test(arguments: Variant.all) func productsAreTheSameOnEveryVariant(_ variant: Variant) {
     for m in [1, 5, 6, 7, 12, 13, 25] {
       for n in [1, 15, 16, 17, 33, 48, 64] {
-        for k in [1, 2, 7, 64] {
-          #expect(sameBits(product(variant, m: m, n: n, k: k), product(.scalar, m: m, n: n, k: k)), "\(m) \(n) \(k)")
+        for (k, adds) in [(1, true), (2, false), (7, true), (7, false), (64, true)] {
+          let found = product(variant, m: m, n: n, k: k, adds: adds)
+          #expect(sameBits(found, product(.scalar, m: m, n: n, k: k, adds: adds)), "\(m) \(n) \(k)")
         }
       }
     }
+  }
+
+  /// A product in bfloat16 is that of float32 on operands rounded beforehand, to the last bit, with an instruction for
+  /// it or without: also of values whose products or sums would be denormal, and where sums cancel.
+  @Test(arguments: Variant.all) func bfloat16ProductsAreThoseOfRoundedOperands(_ variant: Variant) {
+    for m in [1, 5, 12, 13, 15, 25] {
+      for n in [1, 16, 17, 33, 64] {
+        for (k, adds) in [(1, true), (2, false), (3, true), (65, false)] {
+          for exponent in [0, -62, 50] {
+            var random = Random(m + 100 * n + 10000 * k)
+            let scale = Float(sign: .plus, exponent: exponent, significand: 1)
+            let values = random.floats(k * (m + n)).map { $0 * scale }
+            let found = product(variant, m: m, n: n, k: k, adds: adds, isRounded: true, of: values)
+            let expected = product(.scalar, m: m, n: n, k: k, adds: adds, of: values.map(bfloat16))
+            #expect(sameBits(found, expected), "\(m) \(n) \(k) 2^\(exponent)")
+          }
+        }
+      }
+    }
+  }
+
+  /// Rounded as by IEEE 754, but for values below 2^-56; infinity and NaN stay.
+  @Test(arguments: Variant.all) func roundingIsToTheNearestBfloat16(_ variant: Variant) {
+    let values: [Float] = [
+      0, -0.0, 1, 1 + 0x1p-8, 1 + 0x1.8p-7, 1 + 0x1.02p-8, -1 - 0x1p-8, 0x1p-56, 0x1.fffffep-57, -0x1p-57, 0x1p-149,
+      .greatestFiniteMagnitude, .infinity, -.infinity, 3.0e38,
+    ]
+    let panel = GuardedBuffer(values + [Float(bitPattern: 0xffff_ffff)])
+    let kernels = variant.kernels.bfloat16().pointee
+    kernels.round_columns(panel.pointer, 1, panel.pointer)
+    let expected: [Float] = [
+      0, 0, 1, 1, 1 + 0x1p-6, 1 + 0x1p-7, -1, 0x1p-56, 0, 0, 0, .infinity, .infinity, -.infinity, 0x1.c4p127,
+    ]
+    #expect(sameBits(Array(panel.array.prefix(expected.count)), expected))
+    #expect(panel.array[15].isNaN)
+  }
+
+  /// To nearest, ties to even; 0 below 2^-56.
+  private func bfloat16(_ x: Float) -> Float {
+    if x.magnitude < 0x1p-56 { return 0 }
+    // Its last place has 2^-7 of its power of two.
+    let place = Float(sign: .plus, exponent: x.exponent - 7, significand: 1)
+    return (x / place).rounded(.toNearestOrEven) * place
   }
 
   /// What attention gives and its gradients, of one head among three.

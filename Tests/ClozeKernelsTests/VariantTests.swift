@@ -41,6 +41,21 @@ import Testing
     #expect(variant[.int8].mr == rows)
   }
 
+  /// Products in bfloat16 are by the CPU's instruction where it has one, in the variant that has its registers.
+  @Test func bfloat16IsMultipliedByTheInstructionThatThereIs() {
+    for variant in Variant.compiled {
+      var pairs = false
+      #if os(Linux) && arch(x86_64)
+        let hasPairs = processorFlags()?.isSuperset(of: ["avx512f", "avx512_bf16"]) == true
+        pairs = hasPairs && variant.name.hasPrefix("avx512")
+      #endif
+      #expect(variant.kernels.bfloat16().pointee.kr == (pairs ? 2 : 1), "\(variant.name)")
+    }
+    for variant in Variant.emulated where variant.name.hasPrefix("avx512vnni") {
+      #expect(variant.kernels.bfloat16().pointee.kr == 2)
+    }
+  }
+
   @Test(
     .enabled(
       if: Variant.all.contains { $0.name.hasPrefix("avxvnni") }, "the CPU has no AVX2, with which AVX-VNNI is emulated")

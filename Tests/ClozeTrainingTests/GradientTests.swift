@@ -294,9 +294,42 @@ struct GradientTests {
       try input.backward(y)
       return (input.parameters.gradients.array + stack.parameters.gradients.array).map(\.bitPattern)
     }
-    let expected = try bits(Arithmetic(threads: 1))
-    #expect(try bits(Arithmetic(threads: 3)) == expected)
-    #expect(try bits(Arithmetic(threads: 2, isa: .scalar)) == expected)
+    for precision in TrainingPrecision.allCases {
+      let expected = try bits(Arithmetic(threads: 1, precision: precision))
+      #expect(try bits(Arithmetic(threads: 3, precision: precision)) == expected)
+      #expect(try bits(Arithmetic(threads: 2, isa: .scalar, precision: precision)) == expected)
+    }
+  }
+
+  /// An encoder's gradients in bfloat16 are those of Double, but for what rounding operands changes: each by at most
+  /// 2^-8 of itself, as random numbers are, and so the products of each of its two layers, forward and backward.
+  @Test func bfloat16GradientsAreNearThoseOfDouble() throws {
+    let (tokens, offsets) = (67, [0, 7, 30, 67])
+    func gradients<S: TrainingScalar>(_ type: S.Type, _ arithmetic: Arithmetic) throws -> [Double] {
+      let stack = try EncoderStack<S>(
+        .init(
+          width: 48, heads: 4, intermediate: 100,
+          layers: Array(
+            repeating: .init(
+              activation: .gelu, attentionScale: S(0.3), attentionNormEpsilon: S(1e-5), outputNormEpsilon: S(1e-5)),
+            count: 2)), arithmetic)
+      stack.parameters.values.fill(from: random(stack.parameters.values.count, seed: 2).map { S(0.2 * $0) })
+      let x = random(tokens * 48, seed: 3).map { S($0) }
+      _ = try x.withUnsafeBufferPointer { try stack.forward($0.baseAddress!, offsets: offsets) }
+      var dy = random(tokens * 48, seed: 4).map { S($0) }
+      try dy.withUnsafeMutableBufferPointer { try stack.backward($0.baseAddress!) }
+      return (stack.parameters.gradients.array + dy).map { Double($0) }
+    }
+    let expected = try gradients(Double.self, Arithmetic(threads: 1))
+    func error(_ precision: TrainingPrecision) throws -> Double {
+      let found = try gradients(Float.self, Arithmetic(threads: 2, precision: precision))
+      let squares = zip(found, expected).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+      return (squares / expected.reduce(0) { $0 + $1 * $1 }).squareRoot()
+    }
+    let (rounded, exact) = (try error(.bfloat16), try error(.float32))
+    #expect(rounded < 4 * 0x1p-8 && exact < 4 * 0x1p-24 * 10, "\(rounded) \(exact)")
+    // That they are not near in a greater degree shows that operands are rounded.
+    #expect(rounded > 0x1p-12)
   }
 
   /// Dropout sets its share of values to 0 and scales the others, differently in each row and for each key.
@@ -341,6 +374,19 @@ struct GradientTests {
       #expect(c.map(\.bitPattern) == d.map(\.bitPattern))
       let bound = Double(Float.ulpOfOne) * Double(k + 1) * 30
       for (x, y) in zip(c, e) { #expect(abs(Double(x) - y) <= bound) }
+
+      // In bfloat16: on any number of threads and by any instruction set the same, near the product of magnitudes.
+      var g = [Float](repeating: .nan, count: m * n)
+      try Arithmetic(threads: 2, precision: .bfloat16).product(form, m, n, k, a, b, &g)
+      try Arithmetic(threads: 1, isa: .scalar, precision: .bfloat16).product(form, m, n, k, a, b, &d)
+      #expect(g.map(\.bitPattern) == d.map(\.bitPattern))
+      var magnitudes = [Double](repeating: 0, count: m * n)
+      try Double.product(
+        form, m, n, k, a.map { abs(Double($0)) }, b.map { abs(Double($0)) }, &magnitudes, bias: nil, adds: false,
+        arithmetic)
+      // Each operand by half of 2^-7 of itself.
+      for (i, x) in g.enumerated() { #expect(abs(Double(x) - e[i]) <= (0x1p-7 + 0x1p-15) * magnitudes[i] + bound) }
+      if k > 1 { #expect(g != c) }
     }
   }
 }

@@ -2,7 +2,7 @@
  * outputs, one line per variant and operator. Variants must agree with the scalar one: exit status 1 where one does
  * not. The hashes of one machine can be compared with those of another (cross-check.sh).
  *
- *   agree [ISA ...]   each ISA must have run, else exit status 2
+ *   agree [ISA ...]   each ISA must have run, else exit status 2; avx512bf16 is that of a product in bfloat16
  *
  * Uses the C library for memory and printing only, so that it links statically and runs under an emulator. */
 #include "cloze_kernels.h"
@@ -242,21 +242,34 @@ static uint64_t training_rows(const cloze_training_kernels *kernels, uint64_t h)
   return h;
 }
 
-static uint64_t training_product(const cloze_kernels *variant, uint64_t h) {
+/* c = x^T w + bias or c += x^T w, in float32 and, where it is not NULL, in bfloat16; x [k, ldx], w [k, n]. */
+static uint64_t training_product(const cloze_kernels *variant, const cloze_bfloat16_kernels *bfloat16, uint64_t h) {
   static const size_t ms[] = {1, 5, 12, 13, 29}, ns[] = {1, 16, 31, 48, 65}, ks[] = {1, 3, 16, 130};
+  /* Products and sums in the middle of the range, and near both of its ends. */
+  static const float scales[] = {1, 0x1p-56f, 0x1p-62f, 0x1p50f};
   const cloze_matrix_kernels *kernels = variant->float32;
+  const size_t nr = (size_t)kernels->nr;
   for (size_t at = 0; at < COUNT(ms) * COUNT(ns) * COUNT(ks); at++) {
     size_t m = ms[at % COUNT(ms)], n = ns[at / COUNT(ms) % COUNT(ns)], k = ks[at / COUNT(ms) / COUNT(ns)];
-    size_t ldx = m + at % 3;
+    size_t ldx = m + at % 3, nn = ROUND_UP(n, nr);
     seed = at;
-    float *x = values(k * ldx), *w = values(k * n), *c = values(m * n);
+    float *x = values(k * ldx), *w = values(k * n), *c = values(m * n), *bias = values(nn);
+    float *panels = memory(nn * k * 4);
+    for (size_t i = 0; i < k * ldx; i++) x[i] *= scales[at % COUNT(scales)];
+    for (size_t i = 0; i < k * n; i++) w[i] *= scales[at % COUNT(scales)];
     cloze_packed_rows a = {.panels = memory(kernels->packed_rows_size(m, k))};
-    cloze_packed_columns b = {.panels = memory(ROUND_UP(n, (size_t)kernels->nr) * k * 4)};
+    cloze_packed_columns b = {.panels = panels};
     variant->training->pack_transposed_rows(x, ldx, m, k, a);
-    variant->rows->pack_float_columns(w, n, n, k, (float *)b.panels);
-    variant->training->multiply_add(m, n, k, a, b, c, n);
+    variant->rows->pack_float_columns(w, n, n, k, panels);
+    if (bfloat16) {
+      size_t kr = (size_t)bfloat16->kr, steps = (k + kr - 1) / kr;
+      bfloat16->round_rows(a, m, k);
+      for (size_t j = 0; j < nn; j += nr) bfloat16->round_columns(panels + j * k, k, panels + j * steps);
+    }
+    if (bfloat16) bfloat16->multiply(m, n, k, a, b, at % 2 ? bias : NULL, at % 3 == 0, c, n);
+    else variant->training->multiply(m, n, k, a, b, at % 2 ? bias : NULL, at % 3 == 0, c, n);
     h = hash(h, c, m * n * 4);
-    free(x), free(w), free(c), free(a.panels), free((void *)b.panels);
+    free(x), free(w), free(c), free(bias), free(a.panels), free(panels);
   }
   return h;
 }
@@ -285,7 +298,7 @@ static uint64_t training_attention(const cloze_training_kernels *kernels, uint64
 int main(int argc, char **argv) {
   static const char *const names[] = {"int8 product",      "int8 attention", "int8 corners",     "float32 product",
                                       "float32 attention", "rows",           "scan",             "training rows",
-                                      "training product",  "training attention"};
+                                      "training product",  "bfloat16 product", "training attention"};
   uint64_t expected[COUNT(names)];
   size_t count;
   int differences = 0, missing = 0;
@@ -294,12 +307,14 @@ int main(int argc, char **argv) {
   for (size_t i = count; i--;) { /* scalar, the last, comes first */
     const cloze_kernels *variant = all[i];
     if (!variant->supported() && !(emulated && emulated(variant->isa))) continue;
+    const cloze_bfloat16_kernels *bfloat16 = variant->bfloat16();
     for (int j = 1; j < argc; j++)
-      if (!strcmp(argv[j], variant->isa)) argv[j] = "";
+      if (!strcmp(argv[j], variant->isa) || (bfloat16->kr > 1 && !strcmp(argv[j], "avx512bf16"))) argv[j] = "";
     const uint64_t start = 0xcbf29ce484222325u, found[COUNT(names)] = {
         product(variant, variant->int8, start), attention(variant->int8, start), corners(variant, start),
         product(variant, variant->float32, start), attention(variant->float32, start), rows(variant->rows, start),
-        scan(variant->rows, start), training_rows(variant->training, start), training_product(variant, start),
+        scan(variant->rows, start), training_rows(variant->training, start),
+        training_product(variant, NULL, start), training_product(variant, bfloat16, start),
         training_attention(variant->training, start)};
     for (size_t j = 0; j < COUNT(names); j++) {
       if (i == count - 1) expected[j] = found[j];

@@ -71,7 +71,7 @@ def test_what_every_cpu_runs_has_no_newer_instructions(source, tmp_path):
 def test_variant_uses_its_registers_and_no_wider_ones(isa, registers, tmp_path):
   functions = {name: "\n".join(lines) for name, lines in disassemble(KERNELS / isa / "kernels.c", tmp_path).items()}
   assert any(NEWER.search(line) for text in functions.values() for line in text.splitlines())
-  floats = ["multiply_f32", "layernorm", "activate", "softmax", "multiply_add", "attention_backward", "adamw"]
+  floats = ["multiply_f32", "layernorm", "activate", "softmax", "training_multiply", "attention_backward", "adamw"]
   for operator in ["multiply_int8", "attention_int8"] + (floats if isa not in ("avxvnni", "avx512amx") else []):
     assert registers in functions[f"cloze_{operator}__{isa}"], operator
   if registers == "%ymm":
@@ -97,10 +97,12 @@ def tiles(lines, product):
 
 
 @x86
-@pytest.mark.parametrize("tile, product", [("int8_tile", "vpdpbusd"), ("float_tile", "vfmadd")])
-def test_avx512_tiles_keep_their_sums_in_registers(tile, product, tmp_path):
+@pytest.mark.parametrize("isa, tile, product", [
+    ("avx512vnni", "int8_tile", "vpdpbusd"), ("avx512vnni", "float_tile", "vfmadd"),
+    ("avx512bf16", "float_tile", "vdpbf16ps")])
+def test_avx512_tiles_keep_their_sums_in_registers(isa, tile, product, tmp_path):
   """A loop for each number of rows, one step of p long, that touches memory only to read its operands."""
-  functions = disassemble(KERNELS / "avx512vnni" / "kernels.c", tmp_path)
+  functions = disassemble(KERNELS / isa / "kernels.c", tmp_path)
   lines = functions.get(tile) or pytest.fail(f"{tile} was inlined; look for its loops elsewhere")
   found = tiles(lines, product)
   assert sorted(found) == [2 * rows for rows in range(1, 13)]

@@ -61,5 +61,21 @@ def test_json_is_what_is_written(command, tmp_path):
       [*command, "--steps", "3", "--json", "--output", tmp_path / "bert"], check=True, capture_output=True)
   assert done.stdout == (tmp_path / "bert" / "metrics.json").read_bytes()
   assert set(json.loads(done.stdout)) == {
-      "task", "mlm_loss", "mlm_perplexity", "mlm_accuracy", "nsp_loss", "nsp_accuracy", "tokens_per_second", "steps",
+      "task", "precision", "mlm_loss", "mlm_perplexity", "mlm_accuracy", "nsp_loss", "nsp_accuracy", "tokens_per_second", "steps",
       "tokens", "seconds", "corpus", "valid", "remarks"}
+
+
+def test_bfloat16_is_named_and_kept(command, tmp_path):
+  rounded = [*command, "--precision", "bfloat16", "--json", "--output", tmp_path / "bert"]
+  done = subprocess.run([*rounded, "--steps", "3"], check=True, capture_output=True, text=True)
+  assert json.loads(done.stdout)["precision"] == "bfloat16"
+  assert "bfloat16" in (tmp_path / "bert" / "report.html").read_text()
+  flags = open("/proc/cpuinfo").read()
+  assert ("float32 would be faster" in done.stderr) == (not ("avx512_bf16" in flags and "avx512_vnni" in flags))
+  other = subprocess.run(
+      [*command, "--steps", "3", "--resume", "--output", tmp_path / "bert"], capture_output=True, text=True)
+  assert other.returncode == 64 and "a training in bfloat16, not float32" in other.stderr
+  wrong = subprocess.run(
+      [*command, "--precision", "float16", "--output", tmp_path / "new"], capture_output=True, text=True)
+  assert wrong.returncode == 64 and "float32" in wrong.stderr and "bfloat16" in wrong.stderr
+  assert not (tmp_path / "new").exists()

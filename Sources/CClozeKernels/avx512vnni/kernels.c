@@ -15,8 +15,8 @@
 #define ROW_RUN 16
 #define ROW_BIAS 128 /* vpdpbusd multiplies unsigned weights by signed activations */
 #include "../layout/byte_rows.h"
-#include "../tiles/row_counts.h"
-#include "../tiles/tile.h"
+#define STEP_PRODUCT(sum, x, w) _mm512_fmadd_ps(x, w, sum)
+#include "../tiles/float32_avx512.h"
 
 /* c = correction + a b over groups of four bytes, one of a and b unsigned, the other signed; correction NULL for 0. */
 INLINE void byte_product(const size_t rows, const int unsigned_columns, size_t steps, const int32_t *correction,
@@ -42,27 +42,6 @@ INLINE void byte_product(const size_t rows, const int unsigned_columns, size_t s
   }
 }
 
-INLINE void float_product(const size_t rows, size_t k, const float *a, const float *b, size_t next, const float *ahead,
-                          float *c) {
-  __m512 sum[MR][2];
-  for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm512_setzero_ps();
-#pragma clang loop unroll(disable)
-  for (size_t p = 0; p < k; p++, a += rows, b += 16, ahead += 16) {
-    prefetch(ahead);
-    __m512 w0 = _mm512_loadu_ps(b), w1 = _mm512_loadu_ps(b + next);
-#pragma clang loop unroll(full)
-    for (size_t r = 0; r < rows; r++) {
-      __m512 x = _mm512_set1_ps(a[r]);
-      sum[r][0] = _mm512_fmadd_ps(x, w0, sum[r][0]);
-      sum[r][1] = _mm512_fmadd_ps(x, w1, sum[r][1]);
-    }
-  }
-  for (size_t r = 0; r < rows; r++) {
-    _mm512_store_ps(c + r * TILE_NR, sum[r][0]);
-    _mm512_store_ps(c + r * TILE_NR + 16, sum[r][1]);
-  }
-}
-
 static NOINLINE void int8_tile(size_t rows, size_t k, const char *a, const char *b, size_t next, const char *ahead,
                                int32_t *c) {
 #define CALL(n) byte_product(n, 1, (k + 3) / 4, (const int32_t *)a, a + n * sizeof(int32_t), b, next, ahead, c)
@@ -74,13 +53,6 @@ static NOINLINE void attention_tile(size_t rows, size_t steps, const int32_t *co
                                     size_t next, int32_t *c) {
   (void)correction;
 #define CALL(n) byte_product(n, 0, steps, NULL, a, b, next, NULL, c)
-  EACH_ROW_COUNT(CALL)
-#undef CALL
-}
-
-static NOINLINE void float_tile(size_t rows, size_t k, const float *a, const float *b, size_t next, const float *ahead,
-                                float *c) {
-#define CALL(n) float_product(n, k, a, b, next, ahead, c)
   EACH_ROW_COUNT(CALL)
 #undef CALL
 }

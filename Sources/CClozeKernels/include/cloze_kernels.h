@@ -171,8 +171,10 @@ typedef struct cloze_adamw {
 /* The operators of training in float32, forward where inference has none that keeps what the backward pass needs, and
  * backward. Names of gradients begin with d_; what is said to be added to is read first. */
 typedef struct cloze_training_kernels {
-  /* c [m, n] += a b, with a and b packed as cloze_matrix_kernels of float32 has them. */
-  void (*multiply_add)(size_t m, size_t n, size_t k, cloze_packed_rows a, cloze_packed_columns b, float *c, size_t ldc);
+  /* c [m, n] = a b + bias, or c += a b where it `adds`, with a and b packed as cloze_matrix_kernels of float32 has
+   * them; bias [n rounded up to nr], or NULL. */
+  void (*multiply)(size_t m, size_t n, size_t k, cloze_packed_rows a, cloze_packed_columns b,
+                   const float *_Nullable bias, int adds, float *c, size_t ldc);
   /* Packs the transpose of x [k, m] for the left side of a product. */
   void (*pack_transposed_rows)(const float *x, size_t ldx, size_t m, size_t k, cloze_packed_rows rows);
 
@@ -223,6 +225,22 @@ typedef struct cloze_training_kernels {
   void (*adamw)(float *w, float *m, float *v, const float *d_w, size_t count, const cloze_adamw *step);
 } cloze_training_kernels;
 
+/* Products of training in bfloat16: operands are packed as in float32, then rounded, to nearest even, with 0 for values
+ * below 2^-56 (simd/bfloat16.h says why). c is float32, by the chain of fma over p = 0, 1, ..., k - 1 as there: the
+ * bits are the same on every CPU, with an instruction for bfloat16 or without. */
+typedef struct cloze_bfloat16_kernels {
+  int32_t kr; /* 2: an instruction multiplies pairs of k. 1: none does, and panels are those of float32 */
+
+  /* Rounds packed rows of m by k in place: ceil(k / kr) steps of four bytes remain of each row. */
+  void (*round_rows)(cloze_packed_rows rows, size_t m, size_t k);
+  /* Rounds one panel of columns in float32, [k, nr], to [ceil(k / kr), nr] of four bytes each; to may be panel. */
+  void (*round_columns)(const float *panel, size_t k, void *to);
+
+  /* As cloze_training_kernels.multiply, with a and b rounded. */
+  void (*multiply)(size_t m, size_t n, size_t k, cloze_packed_rows a, cloze_packed_columns b,
+                   const float *_Nullable bias, int adds, float *c, size_t ldc);
+} cloze_bfloat16_kernels;
+
 typedef struct cloze_kernels {
   const char *isa;
   int (*supported)(void); /* whether this CPU and operating system run it */
@@ -230,6 +248,8 @@ typedef struct cloze_kernels {
   const cloze_matrix_kernels *float32;
   const cloze_row_kernels *rows;
   const cloze_training_kernels *training;
+  /* Products in bfloat16, by instructions of the CPU's own where it has them beside the variant's. */
+  const cloze_bfloat16_kernels *_Nonnull (*_Nonnull bfloat16)(void);
 } cloze_kernels;
 
 /* The tables, best first, `count` of them: one a line of variants.inc that this build has. */

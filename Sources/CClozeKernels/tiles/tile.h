@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if !defined(FLOATS_ALONE)
 /* Dense layers in int8. Exact, with a[r, p] as a panel of byte_rows.h or split_rows.h stands for it, in int32:
  *   c[r, j] = sum_p a[r, p] w[p, j],   b[p, j] = w[p, j] + 128 in 1 ... 255 */
 static void int8_tile(size_t rows, size_t k, const char *a, const char *b, size_t next, const char *ahead, int32_t *c);
@@ -25,6 +26,7 @@ static void int8_tile(size_t rows, size_t k, const char *a, const char *b, size_
  * correction [rows] = -ATTENTION_COLUMN_BIAS sum_p a[r, p]. */
 static void attention_tile(size_t rows, size_t steps, const int32_t *correction, const char *a, const char *b,
                            size_t next, int32_t *c);
+#endif
 
 #if !defined(INT8_ALONE)
 /* Products in float32, one fma chain in the order of p, from 0:

@@ -8,6 +8,7 @@ package struct Kernels: @unchecked Sendable {
   let int8: cloze_matrix_kernels
   package let float32: cloze_matrix_kernels
   package let training: cloze_training_kernels
+  package let bfloat16: cloze_bfloat16_kernels
 
   package func matrix(_ precision: Precision) -> cloze_matrix_kernels { precision == .int8 ? int8 : float32 }
 
@@ -36,7 +37,7 @@ package struct Kernels: @unchecked Sendable {
       else { continue }
       return Kernels(
         isa: isa, rows: kernels.rows.pointee, int8: kernels.int8.pointee, float32: kernels.float32.pointee,
-        training: kernels.training.pointee)
+        training: kernels.training.pointee, bfloat16: kernels.bfloat16().pointee)
     }
     let has = all().filter { $0.supported() != 0 }.compactMap { ISA(rawValue: String(cString: $0.isa)) }
     throw ClozeError(

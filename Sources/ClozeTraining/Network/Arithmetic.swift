@@ -9,6 +9,8 @@ internal import ClozeIO
 /// nor on the instruction set.
 final class Arithmetic: @unchecked Sendable {
   let kernels: Kernels
+  /// Of products.
+  let precision: TrainingPrecision
   private let team: Team
   /// Of each thread.
   private var packedRows: [GrowingBuffer<UInt8>]
@@ -21,8 +23,10 @@ final class Arithmetic: @unchecked Sendable {
   /// - Parameters:
   ///   - threads: nil: as many as the process may use.
   ///   - isa: kernels of this instruction set; nil: the best of this CPU.
-  init(threads: Int? = nil, isa: ISA? = nil) throws(ClozeError) {
+  ///   - precision: of products.
+  init(threads: Int? = nil, isa: ISA? = nil, precision: TrainingPrecision = .float32) throws(ClozeError) {
     kernels = try Kernels.choose(isa)
+    self.precision = precision
     team = try Team(threads: max(1, min(threads ?? defaultThreads(), Team.maxThreads)))
     packedRows = Array(repeating: GrowingBuffer(), count: team.threads)
     threadScratch = packedRows
@@ -74,6 +78,9 @@ final class Arithmetic: @unchecked Sendable {
 
   // MARK: - Products
 
+  /// Whether the CPU has instructions for the products of this precision.
+  var isNative: Bool { precision == .float32 || kernels.bfloat16.kr > 1 }
+
   /// See `TrainingScalar.product`. An element is a sum over stretches of k, one after the other, of chains of fused
   /// multiply-adds in the order of k.
   func product(
@@ -84,17 +91,19 @@ final class Arithmetic: @unchecked Sendable {
     let isLarge = Double(m) * Double(n) * Double(k) > 1e6 && threads > 1
     let product = MatrixProduct(
       form: form, m: m, n: n, k: k, a: a, b: b, c: c, bias: bias, adds: adds, kernels: kernels,
-      workers: isLarge ? threads : 1)
+      bfloat16: precision == .bfloat16 ? kernels.bfloat16 : nil, workers: isLarge ? threads : 1)
     let columns = try packedColumns.reserve(product.packedColumnsCount)
     var rows: [UnsafeMutablePointer<UInt8>] = []
-    for thread in 0..<product.workers { rows.append(try packedRows[thread].reserve(product.packedRowsSize)) }
+    for thread in 0..<product.workers { rows.append(try packedRows[thread].reserve(product.scratchSize)) }
     for stretch in product.stretches {
       guard isLarge else {
-        for panel in 0..<product.panels { product.pack(panel, stretch, columns) }
+        for panel in 0..<product.panels { product.pack(panel, stretch, columns, rows[0]) }
         for item in 0..<product.items { product.multiply(item, stretch, columns, rows[0]) }
         continue
       }
-      try team.forEach(product.panels) { panel, _ throws(ClozeError) in product.pack(panel, stretch, columns) }
+      try team.forEach(product.panels) { panel, thread throws(ClozeError) in
+        product.pack(panel, stretch, columns, rows[thread])
+      }
       try team.forEach(product.items) { item, thread throws(ClozeError) in
         product.multiply(item, stretch, columns, rows[thread])
       }

@@ -2,7 +2,8 @@ internal import CClozeKernels
 internal import Cloze
 
 /// A product of float32 matrices in pieces that threads share out: for one stretch of k after the other, first all
-/// panels of b are packed, then blocks of rows of a, packed by whoever takes one, are multiplied with them.
+/// panels of b are packed, then blocks of rows of a, packed by whoever takes one, are multiplied with them. In bfloat16
+/// what is packed is rounded, and nothing else differs.
 struct MatrixProduct {
   let form: ProductForm
   let m, n, k: Int
@@ -11,6 +12,8 @@ struct MatrixProduct {
   let bias: UnsafePointer<Float>?
   let adds: Bool
   let kernels: Kernels
+  /// nil: in float32.
+  let bfloat16: cloze_bfloat16_kernels?
   let workers: Int
   /// Panels of columns of b.
   let panels: Int
@@ -26,10 +29,11 @@ struct MatrixProduct {
 
   init(
     form: ProductForm, m: Int, n: Int, k: Int, a: UnsafePointer<Float>, b: UnsafePointer<Float>,
-    c: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>?, adds: Bool, kernels: Kernels, workers: Int
+    c: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>?, adds: Bool, kernels: Kernels,
+    bfloat16: cloze_bfloat16_kernels?, workers: Int
   ) {
     (self.form, self.m, self.n, self.k, self.a, self.b, self.c) = (form, m, n, k, a, b, c)
-    (self.bias, self.adds, self.kernels, self.workers) = (bias, adds, kernels, workers)
+    (self.bias, self.adds, self.kernels, self.bfloat16, self.workers) = (bias, adds, kernels, bfloat16, workers)
     let (mr, nr) = (Int(kernels.float32.mr), Int(kernels.float32.nr))
     panels = (n &+ nr &- 1) / nr
     // Blocks of up to 96 rows, which stay in the second cache, as many for each worker.
@@ -41,8 +45,12 @@ struct MatrixProduct {
   }
 
   var packedColumnsCount: Int { panels &* Int(kernels.float32.nr) &* max(min(k, Self.stretch), 1) }
-  /// In bytes, of one worker.
-  var packedRowsSize: Int { kernels.float32.packed_rows_size(blockRows, max(min(k, Self.depth), 1)) }
+  /// In bytes, of one worker: what it packs of rows, and before that of columns that are still to be rounded.
+  var scratchSize: Int {
+    let depth = max(min(k, Self.depth), 1)
+    let rows = kernels.float32.packed_rows_size(blockRows, depth)
+    return bfloat16 == nil ? rows : max(rows, depth &* Int(kernels.float32.nr) &* MemoryLayout<Float>.stride)
+  }
   var items: Int { blocks &* slices }
   /// At least one, as c is written even where k is 0.
   var stretches: [Range<Int>] {
@@ -58,29 +66,44 @@ struct MatrixProduct {
       }
   }
 
-  /// Where the panels of columns from `first` on lie within what is packed of a stretch.
-  private func place(_ first: Int, _ part: Range<Int>, _ stretch: Range<Int>) -> Int {
-    (part.lowerBound &- stretch.lowerBound) &* panels &* Int(kernels.float32.nr) &+ first &* part.count
+  /// Steps of a packed panel, of four bytes of each row or column.
+  private func steps(_ part: Range<Int>) -> Int {
+    let kr = Int(bfloat16?.kr ?? 1)
+    return (part.count &+ kr &- 1) / kr
   }
 
-  /// Packs one panel of columns.
-  func pack(_ panel: Int, _ stretch: Range<Int>, _ columns: UnsafeMutablePointer<Float>) {
+  /// Where the panels of columns from `first` on lie within what is packed of a stretch.
+  private func place(_ first: Int, _ part: Range<Int>, _ stretch: Range<Int>) -> Int {
+    (part.lowerBound &- stretch.lowerBound) &* panels &* Int(kernels.float32.nr) &+ first &* steps(part)
+  }
+
+  /// Packs one panel of columns; `scratch` as in `multiply`.
+  func pack(
+    _ panel: Int, _ stretch: Range<Int>, _ columns: UnsafeMutablePointer<Float>,
+    _ scratch: UnsafeMutablePointer<UInt8>
+  ) {
     let nr = Int(kernels.float32.nr)
     let first = panel &* nr
     let count = min(nr, n &- first)
     for part in parts(stretch) {
-      let target = columns + place(first, part, stretch)
+      let place = columns + place(first, part, stretch)
+      let target =
+        bfloat16 == nil
+        ? place : UnsafeMutableRawPointer(scratch).bindMemory(to: Float.self, capacity: nr &* part.count)
       if form == .nt {
         kernels.float32.pack_columns(b + (first &* k &+ part.lowerBound), k, count, part.count, target, nil)
       } else {
         _ = kernels.rows.pack_float_columns(b + (part.lowerBound &* n &+ first), n, count, part.count, target)
       }
+      bfloat16?.round_columns(target, part.count, place)
     }
   }
 
   /// Multiplies a block of rows with the packed columns, or a part of them.
+  ///
+  /// - Parameter scratch: `scratchSize` bytes of the calling thread.
   func multiply(
-    _ item: Int, _ stretch: Range<Int>, _ columns: UnsafePointer<Float>, _ packed: UnsafeMutablePointer<UInt8>
+    _ item: Int, _ stretch: Range<Int>, _ columns: UnsafePointer<Float>, _ scratch: UnsafeMutablePointer<UInt8>
   ) {
     let nr = Int(kernels.float32.nr)
     let (block, slice) = item.quotientAndRemainder(dividingBy: slices)
@@ -89,21 +112,19 @@ struct MatrixProduct {
     let left = panels &* slice / slices &* nr
     let width = min(panels &* (slice &+ 1) / slices &* nr, n) &- left
     guard width > 0 else { return }
-    let rows = cloze_packed_rows(panels: packed, scale: nil, zero: nil)
-    let target = c + (first &* n &+ left)
+    let rows = cloze_packed_rows(panels: scratch, scale: nil, zero: nil)
+    let multiply = bfloat16?.multiply ?? kernels.training.multiply
     for part in parts(stretch) {
       if form == .tn {
         kernels.training.pack_transposed_rows(a + (part.lowerBound &* m &+ first), m, count, part.count, rows)
       } else {
         kernels.float32.pack_rows(a + (first &* k &+ part.lowerBound), k, nil, count, part.count, rows)
       }
+      bfloat16?.round_rows(rows, count, part.count)
       let weights = cloze_packed_columns(panels: columns + place(left, part, stretch), scale: nil, sum: nil)
-      if adds || part.lowerBound > 0 {
-        kernels.training.multiply_add(count, width, part.count, rows, weights, target, n)
-      } else {
-        let epilogue = cloze_epilogue(bias: bias.map { $0 + left }, activation: Activation.identity.kernel)
-        kernels.float32.multiply(count, width, part.count, rows, weights, epilogue, target, n)
-      }
+      multiply(
+        count, width, part.count, rows, weights, bias.map { $0 + left }, adds || part.lowerBound > 0 ? 1 : 0,
+        c + (first &* n &+ left), n)
     }
   }
 }

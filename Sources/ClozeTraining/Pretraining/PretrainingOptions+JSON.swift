@@ -48,6 +48,7 @@ extension PretrainingOptions {
     case dropout
     case weightDecay = "weight_decay"
     case clip
+    case precision
     case seed
     case holdout
     case checkpointSteps = "checkpoint_steps"
@@ -87,6 +88,7 @@ extension PretrainingOptions {
     case .dropout: dropout = try field.number()
     case .weightDecay: weightDecay = try field.number()
     case .clip: clip = try field.number()
+    case .precision: precision = try choice(TrainingPrecision.self)
     case .seed:
       let value = try field.integer()
       guard value >= 0 else { throw field.mismatch("0 or more") }

@@ -65,6 +65,8 @@ public struct PretrainingOptions: Sendable {
   public var weightDecay = 0.01
   /// Gradients are scaled down to this L2 norm; 0: never.
   public var clip = 1.0
+  /// What the network's matrix products take.
+  public var precision = TrainingPrecision.float32
   /// Of all random numbers: initial weights, pairs, order, masking.
   public var seed: UInt64 = 0
   /// The share of documents held out where no validation files are given.

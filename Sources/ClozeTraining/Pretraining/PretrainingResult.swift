@@ -43,6 +43,8 @@ public struct PretrainingValidation: Sendable {
 public struct PretrainingResult: Sendable {
   /// The folder.
   public var folder: String
+  /// Of the matrix products in training; the model's weights are float32.
+  public var precision: TrainingPrecision
   /// Of the last validation.
   public var metrics: Metrics
   public var validations: [PretrainingValidation]

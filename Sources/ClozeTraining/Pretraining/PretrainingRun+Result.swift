@@ -11,7 +11,8 @@ extension PretrainingRun {
       sum.tokens += corpus.tokens(sentences).count
     }
     let result = PretrainingResult(
-      folder: folder, metrics: validations.last?.metrics ?? Metrics([]), validations: validations,
+      folder: folder, precision: options.precision, metrics: validations.last?.metrics ?? Metrics([]),
+      validations: validations,
       steps: checkpoint.steps, tokens: tokens, seconds: seconds,
       corpus: (trainDocuments.count, train.sentences, train.tokens),
       validSequences: valid.reduce(0) { $0 + $1.sequences }, remarks: remarks)
@@ -41,7 +42,8 @@ extension PretrainingRun {
       ("trained on", "\(result.corpus.documents) documents, \(result.corpus.tokens) tokens"),
       ("validated on", "\(result.validSequences) sequences"), ("steps", "\(result.steps)"),
       ("tokens seen", "\(result.tokens)"), ("tokens a second", rounded(result.tokensPerSecond)),
-      ("learning rate", "\(options.learningRate)"), ("seed", "\(options.seed)"),
+      ("learning rate", "\(options.learningRate)"), ("precision", options.precision.rawValue),
+      ("seed", "\(options.seed)"),
     ]
     let plots = try lossPlots() + validationPlots(result)
     return ReportPage(
@@ -91,6 +93,7 @@ extension PretrainingResult {
   package var json: [UInt8] {
     JSONWriter.line {
       $0.value("task", "pretrain")
+      $0.value("precision", precision.rawValue)
       for (name, value) in metrics.values { $0.value(name, value) }
       $0.value("tokens_per_second", (tokensPerSecond * 10).rounded() / 10)
       $0.value("steps", steps)

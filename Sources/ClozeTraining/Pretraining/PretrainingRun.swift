@@ -22,6 +22,8 @@ final class PretrainingRun {
   private let arithmetic: Arithmetic
   private let batches: BatchMaker
   private let onEvent: (PretrainingEvent) -> Bool
+  /// What identifies model and data in a checkpoint.
+  private let inputs: String
   /// Sequences of a validation.
   private static let validationLimit = 1024
 
@@ -36,7 +38,8 @@ final class PretrainingRun {
     self.onEvent = onEvent
     let options = options
     let hasPairs = options.objective == .maskedLMAndNextSentence
-    arithmetic = try Arithmetic(threads: options.threads, isa: pretrainer.model?.info.isa)
+    arithmetic = try Arithmetic(
+      threads: options.threads, isa: pretrainer.model?.info.isa, precision: options.precision)
     tokenizer = try Self.tokenizer(pretrainer, files, folder, &remarks)
     if let continued = pretrainer.model {
       model = try PretrainingModel(continued, hasNextSentence: hasPairs, seed: options.seed, arithmetic)
@@ -90,11 +93,16 @@ final class PretrainingRun {
       remarks.append(
         "\(corpus.splitLines) lines have more than \(longest) tokens and were divided: a line should be a sentence")
     }
-    checkpoint = Checkpoint(
-      identity: [
-        "pretrain", "\(model.configuration)", "\(pretrainer.model?.fingerprint ?? 0)", "\(tokenizer.vocabularySize)",
-        "\(corpus.fingerprint)", "\(validFingerprint)", options.identity,
-      ].joined(separator: ";"))
+    inputs = [
+      "pretrain", "\(model.configuration)", "\(pretrainer.model?.fingerprint ?? 0)", "\(tokenizer.vocabularySize)",
+      "\(corpus.fingerprint)", "\(validFingerprint)",
+    ].joined(separator: ";")
+    checkpoint = Checkpoint(identity: "\(inputs);\(options.identity)")
+    if !arithmetic.isNative {
+      remarks.append(
+        "this CPU has no instructions for bfloat16 (AVX-512 BF16), or they are not used: the results are the same, and "
+          + "float32 would be faster")
+    }
   }
 
   /// The model's tokenizer, the one that is named, or one that is learned from the files; in the folder it is written
@@ -308,6 +316,15 @@ final class PretrainingRun {
   private func restore(_ optimizers: inout [AdamW<Float>]) throws(ClozeError) -> Bool {
     guard options.resume, let found = try Checkpoint(folder: folder) else { return false }
     guard found.identity == checkpoint.identity else {
+      var other = options
+      for precision in TrainingPrecision.allCases {
+        other.precision = precision
+        if found.identity == "\(inputs);\(other.identity)" {
+          throw ClozeError(
+            .invalidArgument,
+            "\(folder): the checkpoint is of a training in \(precision.rawValue), not \(options.precision.rawValue)")
+        }
+      }
       throw ClozeError(.invalidArgument, "\(folder): the checkpoint belongs to other data, options or another model")
     }
     guard let progress = found.doubles("progress"), progress.count == 2, (0...1e12).contains(progress[0]),

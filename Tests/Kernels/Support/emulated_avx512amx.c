@@ -89,11 +89,14 @@ static int always(void) { return 1; }
 extern const cloze_matrix_kernels cloze_float32_kernels__scalar;
 extern const cloze_row_kernels cloze_row_kernels__scalar;
 extern const cloze_training_kernels cloze_training_kernels__scalar;
+extern const cloze_bfloat16_kernels cloze_bfloat16_kernels__scalar;
+
+static const cloze_bfloat16_kernels *bfloat16(void) { return &cloze_bfloat16_kernels__scalar; }
 
 const cloze_kernels *emulated_avx512amx(void) {
   static const cloze_kernels emulated = {
       "avx512amx, emulated",      always, &modelled_int8_kernels, &cloze_float32_kernels__scalar,
-      &cloze_row_kernels__scalar, &cloze_training_kernels__scalar};
+      &cloze_row_kernels__scalar, &cloze_training_kernels__scalar, bfloat16};
   return &emulated;
 }
 

@@ -26,11 +26,15 @@ static int always(void) { return 1; }
 extern const cloze_matrix_kernels cloze_float32_kernels__avx2;
 extern const cloze_row_kernels cloze_row_kernels__avx2;
 extern const cloze_training_kernels cloze_training_kernels__avx2;
+extern const cloze_bfloat16_kernels cloze_bfloat16_kernels__avx2;
+
+static const cloze_bfloat16_kernels *bfloat16(void) { return &cloze_bfloat16_kernels__avx2; }
 
 const cloze_kernels *emulated_avxvnni(void) {
   static const cloze_kernels emulated = {"avxvnni, emulated",          always,
                                          &int8_kernels__emulated_avxvnni, &cloze_float32_kernels__avx2,
-                                         &cloze_row_kernels__avx2,        &cloze_training_kernels__avx2};
+                                         &cloze_row_kernels__avx2,        &cloze_training_kernels__avx2,
+                                         bfloat16};
   int runs = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
   return runs ? &emulated : 0;
 }

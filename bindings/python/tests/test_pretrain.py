@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,20 @@ def test_a_model_from_text(tmp_path: Path) -> None:
     assert "nsp_loss" not in more.metrics
 
 
+def test_bfloat16(tmp_path: Path) -> None:
+    file = corpus(tmp_path / "corpus.txt")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "this CPU has no instructions for bfloat16")
+        result = cloze.pretrain(file, tmp_path / "bert", steps=6, precision="bfloat16", **SMALL)
+        again = cloze.pretrain(file, tmp_path / "again", steps=6, precision="bfloat16", **{**SMALL, "threads": 2})
+    exact = cloze.pretrain(file, tmp_path / "exact", steps=6, **SMALL)
+    assert (result.precision, exact.precision) == ("bfloat16", "float32")
+    assert again.metrics["mlm_loss"] == result.metrics["mlm_loss"] != exact.metrics["mlm_loss"]
+    assert result.metrics["mlm_loss"] == pytest.approx(exact.metrics["mlm_loss"], rel=0.02)
+    with refused("invalid_argument", "a training in bfloat16, not float32"):
+        cloze.pretrain(file, tmp_path / "bert", steps=6, resume=True, **SMALL)
+
+
 def test_transformers_reads_the_folder(tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers", reason="transformers is not installed")
     torch = pytest.importorskip("torch", reason="torch is not installed")
@@ -70,6 +85,8 @@ def test_what_is_refused(tmp_path: Path) -> None:
         cloze.pretrain(file, tmp_path / "a", step=3)
     with refused("invalid_argument", "epochs and steps contradict each other"):
         cloze.pretrain(file, tmp_path / "a", epochs=1, steps=3)
+    with refused("invalid_argument", "precision is a string, one of float32, bfloat16 was expected"):
+        cloze.pretrain(file, tmp_path / "a", precision="float16")
     with refused("not_found", "none.txt"):
         cloze.pretrain(tmp_path / "none.txt", tmp_path / "a", **SMALL)
     with refused("invalid_text", "1 document, and a second one is needed"):

@@ -8,6 +8,9 @@
  * SIMDe (Debian: libsimde-dev) was not installed when this was built. */
 const cloze_kernels *emulated_avx512vnni(void);
 
+/* The products in bfloat16 of avx512bf16, compiled so too, with vdpbf16ps as Intel's manual has it; NULL as above. */
+const cloze_bfloat16_kernels *emulated_avx512bf16(void);
+
 /* The int8 kernels of avx512amx, compiled against a model of its tiles; the rest is scalar. NULL without SIMDe. */
 const cloze_kernels *emulated_avx512amx(void);
 /* Whether its last call on this thread left the tiles as no other code expects them. */

@@ -31,6 +31,8 @@ class PretrainingResult:
     metrics: dict[str, float]
     #: The folder.
     output: str
+    #: Of the matrix products in training: ``"float32"`` or ``"bfloat16"``. The model is float32.
+    precision: str
     #: Steps of the optimizer, and tokens that they saw.
     steps: int
     tokens: int
@@ -62,7 +64,7 @@ def pretrain(
     progress  reports progress on standard error
     options   those of ``cloze pretrain`` with _ for -: steps, epochs or minutes; vocab_size or tokenizer; layers,
               hidden, heads, intermediate, positions; batch_size, max_tokens, learning_rate, warmup, weight_decay,
-              objective, whole_words, seed, threads, resume, overwrite, ...
+              objective, whole_words, precision ("float32" or "bfloat16"), seed, threads, resume, overwrite, ...
 
     Ctrl-C ends training after a checkpoint. Raises Error: ``invalid_text``, with file and line, and for a corpus that
     is too small; ``invalid_argument``; ``io``.
@@ -91,7 +93,7 @@ def pretrain(
     metrics = {name: value for name, value in found.items()
                if name.startswith(("mlm_", "nsp_")) or name == "tokens_per_second"}
     return PretrainingResult(
-        metrics, str(Path(output)), found["steps"], found["tokens"], tuple(found["remarks"]))
+        metrics, str(Path(output)), found["precision"], found["steps"], found["tokens"], tuple(found["remarks"]))
 
 
 def _show(state: _abi.TrainingProgress) -> None:
