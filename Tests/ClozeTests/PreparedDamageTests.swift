@@ -76,10 +76,10 @@ struct PreparedDamageTests {
   }
 
   @Test func versions() throws {
-    for (version, word) in [(2, "newer"), (77, "newer")] {
+    for (version, word) in [(1, "older"), (3, "newer"), (77, "newer")] {
       var bytes = sound
       bytes[12] = UInt8(version)
-      expectError(.unsupportedModel, "version \(version)", word, "version 1", "convert") { try load(bytes) }
+      expectError(.unsupportedModel, "version \(version)", word, "version 2", "convert") { try load(bytes) }
     }
     var bytes = sound
     bytes[8..<12].reverse()
