@@ -34,8 +34,8 @@ def load(
     precision  ``"int8"`` or ``"float32"``; None: that of a ``.cloze`` file, else int8
     threads    1 to 256, for loading and for each run; None: as many as the process may use, by affinity
                mask, cgroup quota and the environment's OMP_NUM_THREADS
-    isa        forces ``"scalar"``, ``"avx2"``, ``"avxvnni"``, ``"avx512vnni"``, ``"avx512amx"``, ``"neondot"`` or ``"neoni8mm"``;
-               None: the environment variable CLOZE_ISA, else the best that the CPU supports
+    isa        forces ``"scalar"``, ``"avx2"``, ``"avxvnni"``, ``"avx512vnni"``, ``"avx512amx"``, ``"neondot"`` or
+               ``"neoni8mm"``; None: the environment variable CLOZE_ISA, else the best that the CPU supports
     tokenizer  a Tokenizer, or a path or content as Tokenizer takes it; None: the files beside the model
     head       file or folder of a trained head, as ``cloze.train`` or ``cloze train`` write it, for ``predict``
 
