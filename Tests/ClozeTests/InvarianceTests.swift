@@ -92,6 +92,19 @@ struct InvarianceTests {
     }
   }
 
+  /// So many threads that each head is divided by its queries.
+  @Test(arguments: names, Precision.allCases) func heads(_ name: String, _ precision: Precision) throws {
+    let model = try Model.fixture(name, precision)
+    let alone = try Session(model: model, threads: 1)
+    let many = try Session(model: model, threads: 24)
+    for lengths in [[1], [23], [24, 7]] {
+      let batch = Batch(model, lengths: lengths)
+      for output in model.outputs {
+        #expect(try many.run(batch, output).bits == alone.run(batch, output).bits, "\(output.kind), \(lengths)")
+      }
+    }
+  }
+
   @Test(arguments: names, Precision.allCases) func instructionSet(_ name: String, _ precision: Precision) throws {
     try #require(availableISAs.contains(.scalar))
     let scalar = try Model.fixture(name, precision, isa: .scalar)

@@ -52,20 +52,29 @@ extension Worker {
   }
 
   /// context = softmax(scale q k^T + bias) v, for heads of sequences until none is left.
+  ///
+  /// Where a head comes on two threads or more, it is divided by its queries; each part packs the keys and values for
+  /// itself.
   func attend(_ layer: Weights.Layer, _ chunk: Chunk) {
     let width = width
     let heads = model.info.numAttentionHeads
     let size = width / heads
+    let all = chunk.sequences &* heads
+    let parts = 2 &* all <= team.threads ? (2 &* team.threads &+ all &- 1) / all : 1
     while !team.isStopped {
-      let (sequence, head) = team.next().quotientAndRemainder(dividingBy: heads)
+      let (item, part) = team.next().quotientAndRemainder(dividingBy: parts)
+      let (sequence, head) = item.quotientAndRemainder(dividingBy: heads)
       if sequence >= chunk.sequences { return }
-      let first = chunk.offsets[sequence] &- chunk.offsets[0]
+      let start = chunk.offsets[sequence] &- chunk.offsets[0]
       let length = chunk.offsets[sequence &+ 1] &- chunk.offsets[sequence]
-      let query = UnsafePointer(shared.queryKeyValue + (first &* 3 &* width &+ head &* size))
+      let rows = parts == 1 ? length : ((length &+ parts &- 1) / parts).roundedUp(to: Int(matrix.mr))
+      let first = part &* rows
+      if first >= length { continue }
+      let query = UnsafePointer(shared.queryKeyValue + (start &* 3 &* width &+ head &* size))
       matrix.attention(
         query, query + width, query + (2 &* width), 3 &* width, length, size, layer.attentionScale,
-        model.weights.attentionBias?.ofHead(head), 0, length,
-        shared.context + (first &* width &+ head &* size), width, perThread.attention)
+        model.weights.attentionBias?.ofHead(head), first, min(first &+ rows, length),
+        shared.context + (start &* width &+ head &* size), width, perThread.attention)
     }
   }
 
